@@ -1,0 +1,60 @@
+# Finds LibTorch in a pip wheel or an unpacked archive, CPU or CUDA, and offers it as imported
+# targets. The stock TorchConfig.cmake insists on a CUDA toolkit as soon as the wheel was built with
+# CUDA; a program that only calls the public C++ API needs the headers and four libraries.
+#
+#   APOLLO_TORCH (variable or environment): a folder with include/ and lib/, that is a LibTorch
+#   archive or `python -c "import torch; print(torch.__path__[0])"`.
+#
+# Defines: LibTorch::torch, LibTorch_ROOT_DIR, LibTorch_VERSION, LibTorch_HAS_CUDA.
+
+if(NOT APOLLO_TORCH AND DEFINED ENV{APOLLO_TORCH})
+  set(APOLLO_TORCH "$ENV{APOLLO_TORCH}")
+endif()
+if(NOT APOLLO_TORCH)
+  file(GLOB _wheels LIST_DIRECTORIES true
+       "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  if(_wheels)
+    list(GET _wheels 0 APOLLO_TORCH)
+  endif()
+endif()
+set(APOLLO_TORCH "${APOLLO_TORCH}" CACHE PATH "LibTorch archive or torch package folder")
+
+find_path(LibTorch_INCLUDE_DIR ATen/Functions.h PATHS "${APOLLO_TORCH}/include" NO_DEFAULT_PATH)
+find_library(LibTorch_CPU_LIBRARY torch_cpu PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_LIBRARY c10 PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
+mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY
+                 LibTorch_CUDA_LIBRARY LibTorch_C10_CUDA_LIBRARY)
+
+set(LibTorch_ROOT_DIR "${APOLLO_TORCH}")
+set(LibTorch_VERSION "LibTorch_VERSION-NOTFOUND")
+if(LibTorch_INCLUDE_DIR AND EXISTS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")
+  file(STRINGS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h" _version
+       REGEX "#define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+  string(REGEX REPLACE "[^0-9;]" "" _version "${_version}")
+  string(REPLACE ";" "." LibTorch_VERSION "${_version}")
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+  REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
+  VERSION_VAR LibTorch_VERSION
+  REASON_FAILURE_MESSAGE "run `make setup`, or set APOLLO_TORCH to a LibTorch or torch folder")
+
+if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
+  add_library(LibTorch::torch INTERFACE IMPORTED)
+  target_include_directories(LibTorch::torch SYSTEM INTERFACE "${LibTorch_INCLUDE_DIR}")
+  target_compile_definitions(LibTorch::torch INTERFACE
+    AT_PER_OPERATOR_HEADERS _GLIBCXX_USE_CXX11_ABI=1)
+  set(_libraries "${LibTorch_CPU_LIBRARY}" "${LibTorch_C10_LIBRARY}")
+  set(LibTorch_HAS_CUDA OFF)
+  if(LibTorch_CUDA_LIBRARY AND LibTorch_C10_CUDA_LIBRARY)
+    # Nothing refers to a symbol of these two: they register the CUDA back end when loaded.
+    set(LibTorch_HAS_CUDA ON)
+    list(PREPEND _libraries "-Wl,--no-as-needed" "${LibTorch_CUDA_LIBRARY}"
+         "${LibTorch_C10_CUDA_LIBRARY}" "-Wl,--as-needed")
+  endif()
+  # The wheel's own dependencies (cuBLAS and others) are found at run time by its rpath.
+  target_link_libraries(LibTorch::torch INTERFACE ${_libraries} "-Wl,--allow-shlib-undefined")
+endif()

@@ -1,0 +1,64 @@
+// Files that are either whole or absent: atomic writes, folders that appear by rename, read-only
+// maps, locks. Every function throws Error with path and the system's reason.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace apollo {
+
+std::string read_file(const std::filesystem::path& path);
+
+// Writes beside, syncs, renames; an old file stays whole until the new one is.
+void write_file_atomic(const std::filesystem::path& path, std::string_view content);
+
+// Calls `fill` with a fresh folder beside `path`, syncs its files, then renames it to `path`.
+// Where `fill` throws, the fresh folder is removed and `path` is untouched. An existing folder at
+// `path` is replaced.
+void write_folder_atomic(const std::filesystem::path& path,
+                         const std::function<void(const std::filesystem::path&)>& fill);
+
+// Makes `link` a symbolic link to `target` (a name in the same folder), atomically.
+void replace_link(const std::filesystem::path& link, const std::filesystem::path& target);
+
+void sync_file(const std::filesystem::path& path);
+
+// Read-only memory map of a whole file. An empty file maps to an empty span.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// Exclusive advisory lock, held while the object lives; released by the system when the process
+// dies. Throws Error naming the holder's process id where another process holds it.
+class FileLock {
+ public:
+  explicit FileLock(const std::filesystem::path& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Folder for this user's caches: $XDG_CACHE_HOME/apollo, else ~/.cache/apollo.
+std::filesystem::path user_cache_dir();
+
+}  // namespace apollo

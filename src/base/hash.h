@@ -1,0 +1,30 @@
+// Content hashes (XXH3, 128 bits, as 32 hex digits): identity of tokenizers, sources and configs,
+// and detection of damage. Not for security.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace apollo {
+
+std::string hash_text(std::string_view text);
+std::string hash_file(const std::filesystem::path& path);
+
+// For content that comes in pieces.
+class StreamHash {
+ public:
+  StreamHash();
+  ~StreamHash();
+  StreamHash(StreamHash&&) noexcept;
+  StreamHash& operator=(StreamHash&&) noexcept;
+  void update(std::string_view bytes);
+  std::string hex() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,40 @@
+// Progress of one long operation: rate, share done, ETA. One line that redraws itself on a
+// terminal; elsewhere a plain line now and then. Silent for what ends within a second or two.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace apollo {
+
+class Progress {
+ public:
+  // `total` in `unit`s (for example "B", "tokens"); 0 where unknown.
+  Progress(std::string label, double total, std::string unit);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // Done so far; cheap enough for every chunk. `note` is appended, for example the file's name.
+  void update(double done, const std::string& note = "");
+  // Ends the line with what was done and how fast. Called by the destructor if not before.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw(bool last);
+
+  std::string label_;
+  std::string unit_;
+  std::string note_;
+  double total_;
+  double done_ = 0.0;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_draw_ = start_;
+  bool on_terminal_;
+  bool drawn_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace apollo

@@ -1,0 +1,100 @@
+// One training run as a typed struct. Field names are the keys of RUN.toml; defaults are the
+// program's. fields.h visits every field once for parsing, printing, help and comparison.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/duration.h"
+
+namespace apollo {
+
+enum class Kernels { kFused, kReference };
+enum class Architecture { kGpt2, kBert };
+enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
+enum class LrAxis { kSteps, kFlops };
+enum class Precision { kFp32, kBf16 };
+enum class LayerMapKind { kInterpolate, kStack };
+enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };
+enum class DepthDraw { kStep, kMicroBatch };
+enum class OptimizerStateRule { kTransport, kKeep, kReset };
+enum class EvalDepth { kStage, kFull };
+
+// Part of a run with a fixed number of unique layers. The last stage has no `until`.
+struct StageSpec {
+  int64_t layers = 0;
+  std::optional<Duration> until;
+
+  bool operator==(const StageSpec&) const = default;
+};
+
+struct RunConfig {
+  struct Run {
+    std::string name = "run";
+    uint64_t seed = 42;
+    std::string device = "auto";  // auto | cpu | cuda | cuda:N
+    int64_t threads = 0;          // 0: physical cores
+    Kernels kernels = Kernels::kFused;
+  } run;
+
+  struct Data {
+    std::vector<std::string> train;  // text files, globs, or prepared datasets
+    std::vector<std::string> valid;
+    double valid_fraction = 0.0;  // of the training text, where `valid` is empty
+    std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
+    std::string cache;            // folder for prepared text; empty: the user's cache folder
+  } data;
+
+  struct Model {
+    Architecture architecture = Architecture::kGpt2;
+    int64_t layers = 12;
+    int64_t width = 384;
+    int64_t heads = 6;
+    int64_t context = 256;
+    int64_t vocab_size = 0;  // 0: the tokenizer's
+    double dropout = 0.0;
+  } model;
+
+  struct Train {
+    Duration duration = {1.0, DurationUnit::kEpochs};
+    int64_t batch_size = 64;       // sequences per optimizer step
+    int64_t micro_batch_size = 0;  // sequences per forward pass; 0: as memory allows
+    double lr = 1e-3;
+    LrSchedule lr_schedule = LrSchedule::kCosine;
+    LrAxis lr_axis = LrAxis::kSteps;
+    double lr_final = 0.0;         // at the end, as a fraction of lr
+    Duration warmup = {2.5, DurationUnit::kPercent};
+    Duration decay = {20.0, DurationUnit::kPercent};  // length of the last phase of wsd
+    double weight_decay = 0.1;
+    std::vector<double> betas = {0.9, 0.95};
+    double epsilon = 1e-8;
+    double clip = 1.0;  // largest gradient norm; 0: no clipping
+    Precision precision = Precision::kFp32;
+  } train;
+
+  struct Progressive {
+    std::string method = "apollo";  // fills the keys below where the user leaves them out
+    std::vector<StageSpec> stages;
+    LayerMapKind layer_map = LayerMapKind::kInterpolate;
+    DepthSamplerKind depth_sampler = DepthSamplerKind::kLvps;
+    DepthDraw depth_draw = DepthDraw::kStep;
+    double rehearse_from = 0.0;  // fraction of a stage before which the depth is N
+    OptimizerStateRule optimizer_state = OptimizerStateRule::kTransport;
+  } progressive;
+
+  struct Eval {
+    Duration every = {200.0, DurationUnit::kSteps};  // 0: only at the end
+    std::vector<EvalDepth> depths = {EvalDepth::kStage, EvalDepth::kFull};
+    int64_t batch_size = 0;   // sequences per forward pass; 0: train.micro_batch_size
+    int64_t max_tokens = 0;   // of the validation data, from its beginning; 0: all
+  } eval;
+
+  struct Checkpoint {
+    Duration every = {500.0, DurationUnit::kSteps};  // 0: only at the end
+    int64_t keep = 2;
+  } checkpoint;
+};
+
+}  // namespace apollo

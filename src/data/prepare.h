@@ -1,0 +1,51 @@
+// From text files to token datasets: txt and jsonl (field "text"), each plain, .gz, .xz or .zst, in
+// a stream; encoding on all cores; same result for any number of threads.
+//
+// Documents: every file is one, or several where a line is exactly "<|endoftext|>"; in jsonl every
+// line is one. Each ends with the tokenizer's end-of-text token, where it has one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/run_config.h"
+#include "data/token_dataset.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+struct PrepareOptions {
+  int64_t num_threads = 0;  // 0: all cores
+  bool show_progress = true;
+};
+
+// Writes the dataset folder `out` atomically. Throws DataError where there is no text, or a file
+// is missing, damaged or of unknown form. Stops with Interrupted on a signal, leaving nothing.
+DatasetInfo prepare_dataset(const std::vector<std::filesystem::path>& files,
+                            const Tokenizer& tokenizer, const std::filesystem::path& out,
+                            const PrepareOptions& options = {});
+
+// The same, with a share of the documents (of the tokens at the end, where there are fewer than
+// 100 documents) set apart for validation.
+void prepare_split_datasets(const std::vector<std::filesystem::path>& files,
+                            const Tokenizer& tokenizer, double valid_fraction,
+                            const std::filesystem::path& train_out,
+                            const std::filesystem::path& valid_out,
+                            const PrepareOptions& options = {});
+
+// Whatever [data] names, ready for training: prepared on first use, then from the cache.
+struct RunData {
+  std::unique_ptr<Tokenizer> tokenizer;  // null: bare .bin without one
+  std::unique_ptr<TokenDataset> train;
+  std::unique_ptr<TokenDataset> valid;   // null: none was asked for
+  int64_t vocab_size = 0;                // the model's: of the tokenizer or model.vocab_size
+};
+
+// `base_dir`: the folder that relative paths start from. Expands globs, sorted. Throws DataError
+// where a dataset was made by another tokenizer, or holds less than one sequence of the context.
+RunData open_run_data(const RunConfig& config, const std::filesystem::path& base_dir);
+
+}  // namespace apollo

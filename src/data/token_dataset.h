@@ -1,0 +1,56 @@
+// A stream of tokens on disk, memory-mapped. Three forms are read as they are:
+//  * Apollo's folder: tokens.bin (little-endian uint16 or uint32) and dataset.json,
+//  * nanoGPT's .bin: bare uint16,
+//  * llm.c's .bin: 256 int32 of header (magic 20240520, version 1, count) and uint16.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+struct DatasetSource {
+  std::string name;
+  int64_t bytes = 0;
+  std::string hash;
+};
+
+// Content of dataset.json.
+struct DatasetInfo {
+  int64_t format_version = 1;
+  int64_t bytes_per_token = 2;
+  int64_t num_tokens = 0;
+  int64_t num_documents = 0;    // 0: unknown (.bin)
+  int64_t text_bytes = 0;       // UTF-8 bytes that the tokens stand for; 0: unknown (.bin)
+  int64_t vocab_size = 0;       // 0: unknown (.bin)
+  std::string tokenizer_hash;   // empty: unknown (.bin)
+  std::string content_hash;     // of tokens.bin; of .bin files: of size and first and last MiB
+  int64_t invalid_sequences = 0;  // of UTF-8, replaced by U+FFFD
+  std::vector<DatasetSource> sources;
+};
+
+class TokenDataset {
+ public:
+  // Throws DataError where the dataset is missing, truncated, damaged or of unknown form.
+  static TokenDataset open(const std::filesystem::path& path);
+
+  const DatasetInfo& info() const { return info_; }
+  int64_t size() const { return info_.num_tokens; }
+  // Copies tokens [begin, begin + out.size()) as int64. Throws DataError out of range.
+  void copy(int64_t begin, std::span<int64_t> out) const;
+
+ private:
+  TokenDataset(MappedFile file, int64_t offset, DatasetInfo info);
+  MappedFile file_;
+  int64_t offset_;
+  DatasetInfo info_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,110 @@
+// When: the stages of a run, the depth of every pass, the end. All that a run of steps, tokens,
+// epochs or FLOPs will do is known before it starts, because depth draws depend on (seed, step,
+// micro-step) alone; only a run or stage measured in hours is decided while it runs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "config/run_config.h"
+#include "progressive/depth_sampler.h"
+#include "progressive/flops.h"
+
+namespace apollo {
+
+// Where a run is: before the step numbered `step` (from 0).
+struct RunPosition {
+  int64_t step = 0;
+  double flops = 0.0;  // of training passes alone; evaluation is charged apart
+  double hours = 0.0;
+
+  bool operator==(const RunPosition&) const = default;
+};
+
+// A point of the run on one axis: tokens, epochs and percents resolved.
+struct Milestone {
+  enum class Axis { kSteps, kFlops, kHours, kNever } axis = Axis::kNever;
+  double value = 0.0;
+
+  bool reached(const RunPosition& position) const;
+  bool operator==(const Milestone&) const = default;
+};
+
+// Number of `axis` units at `position`.
+double coordinate(const RunPosition& position, Milestone::Axis axis);
+
+struct Stage {
+  int64_t layers = 0;
+  Milestone end;  // the run's end for the last stage
+  DepthDistribution depths;
+};
+
+// The stage a run is in and where that stage began; part of a checkpoint.
+struct StageState {
+  int64_t index = 0;
+  RunPosition start;
+
+  bool operator==(const StageState&) const = default;
+};
+
+class Schedule {
+ public:
+  // `train_sequences`: sequences per epoch. Throws ConfigError with every fault: stages that shrink
+  // or exceed `layers`, end out of order or after the run, a last stage that is not `layers` deep.
+  Schedule(const RunConfig& config, const ModelShape& shape, int64_t train_sequences);
+
+  const std::vector<Stage>& stages() const { return stages_; }
+  const Milestone& end() const { return end_; }
+  int64_t micro_steps() const { return micro_steps_; }  // per optimizer step
+
+  bool finished(const RunPosition& position) const;
+  // Moves `state` to the stage that holds at `position`: the next one as soon as the current one's
+  // end is reached (a stage that has no step is passed through). True where it moved.
+  bool advance(const RunPosition& position, StageState& state) const;
+  // Depths of the passes of one step, one per micro-step (all equal with depth_draw = step).
+  // Before `rehearse_from` of the stage all are N.
+  std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
+  // Training FLOPs of a step with these depths.
+  double step_flops(const std::vector<int64_t>& depths) const;
+  // Sequences of micro-step `m`: micro_batch_size, or what is left of the batch.
+  int64_t micro_batch_rows(int64_t micro_step) const;
+  // Share of the run that is over, in [0, 1], on the axis asked for. On the step axis of a run that
+  // lasts a number of FLOPs (or the other way round) the total is that of the simulated run; a
+  // run of hours is measured in hours on either axis.
+  double progress(const RunPosition& position, LrAxis axis) const;
+  // The same for a length such as warm-up: its share of the run on that axis, in [0, 1].
+  double share(const Duration& duration, LrAxis axis) const;
+
+  // Totals of the simulated run; 0 for a run of hours.
+  int64_t total_steps() const { return total_steps_; }
+  double total_flops() const { return total_flops_; }
+
+  // What the simulation found, stage by stage (empty for a run of hours).
+  struct StageSummary {
+    int64_t layers = 0;
+    int64_t first_step = 0;
+    int64_t num_steps = 0;
+    double mean_depth = 0.0;      // of the passes that will run
+    double flops = 0.0;
+  };
+  const std::vector<StageSummary>& summaries() const { return summaries_; }
+
+ private:
+  void simulate();
+
+  ModelShape shape_;
+  std::vector<Stage> stages_;
+  Milestone end_;
+  uint64_t seed_ = 0;
+  DepthDraw depth_draw_ = DepthDraw::kStep;
+  double rehearse_from_ = 0.0;
+  int64_t batch_size_ = 0;
+  int64_t micro_batch_size_ = 0;
+  int64_t micro_steps_ = 1;
+  int64_t train_sequences_ = 0;
+  int64_t total_steps_ = 0;
+  double total_flops_ = 0.0;
+  std::vector<StageSummary> summaries_;
+};
+
+}  // namespace apollo
