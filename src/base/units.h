@@ -6,10 +6,10 @@
 
 namespace apollo {
 
-std::string format_count(double count);         // "812", "12.3k", "4.56M", "7.89B"
-std::string format_bytes(double bytes);         // "812 B", "12.3 KiB", "4.56 MiB"
-std::string format_flops(double flops);         // "4.10 TFLOP"
-std::string format_seconds(double seconds);     // "0.8s", "42s", "1m33s", "2h05m", "3d04h"
+std::string format_count(double count);      // "812", "12.3k", "4.56M", "7.89B"
+std::string format_bytes(double bytes);      // "812 B", "12.3 KiB", "4.56 MiB"
+std::string format_flops(double flops);      // "4.10 TFLOP"
+std::string format_seconds(double seconds);  // "0.8s", "42s", "1m33s", "2h05m", "3d04h"
 
 // The name among `names` that is nearest to `name` by edit distance, or "" when none is near
 // enough to be a typing error (distance above a third of its length).

@@ -42,9 +42,9 @@ struct RunConfig {
   struct Data {
     std::vector<std::string> train;  // text files, globs, or prepared datasets
     std::vector<std::string> valid;
-    double valid_fraction = 0.0;  // of the training text, where `valid` is empty
+    double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
-    std::string cache;            // folder for prepared text; empty: the user's cache folder
+    std::string cache;                // folder for prepared text; empty: the user's cache folder
   } data;
 
   struct Model {
@@ -64,7 +64,7 @@ struct RunConfig {
     double lr = 1e-3;
     LrSchedule lr_schedule = LrSchedule::kCosine;
     LrAxis lr_axis = LrAxis::kSteps;
-    double lr_final = 0.0;         // at the end, as a fraction of lr
+    double lr_final = 0.0;  // at the end, as a fraction of lr
     Duration warmup = {2.5, DurationUnit::kPercent};
     Duration decay = {20.0, DurationUnit::kPercent};  // length of the last phase of wsd
     double weight_decay = 0.1;
@@ -87,8 +87,8 @@ struct RunConfig {
   struct Eval {
     Duration every = {200.0, DurationUnit::kSteps};  // 0: only at the end
     std::vector<EvalDepth> depths = {EvalDepth::kStage, EvalDepth::kFull};
-    int64_t batch_size = 0;   // sequences per forward pass; 0: train.micro_batch_size
-    int64_t max_tokens = 0;   // of the validation data, from its beginning; 0: all
+    int64_t batch_size = 0;  // sequences per forward pass; 0: train.micro_batch_size
+    int64_t max_tokens = 0;  // of the validation data, from its beginning; 0: all
   } eval;
 
   struct Checkpoint {

@@ -40,8 +40,8 @@ void prepare_split_datasets(const std::vector<std::filesystem::path>& files,
 struct RunData {
   std::unique_ptr<Tokenizer> tokenizer;  // null: bare .bin without one
   std::unique_ptr<TokenDataset> train;
-  std::unique_ptr<TokenDataset> valid;   // null: none was asked for
-  int64_t vocab_size = 0;                // the model's: of the tokenizer or model.vocab_size
+  std::unique_ptr<TokenDataset> valid;  // null: none was asked for
+  int64_t vocab_size = 0;               // the model's: of the tokenizer or model.vocab_size
 };
 
 // `base_dir`: the folder that relative paths start from. Expands globs, sorted. Throws DataError

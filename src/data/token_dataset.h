@@ -27,11 +27,11 @@ struct DatasetInfo {
   int64_t format_version = 1;
   int64_t bytes_per_token = 2;
   int64_t num_tokens = 0;
-  int64_t num_documents = 0;    // 0: unknown (.bin)
-  int64_t text_bytes = 0;       // UTF-8 bytes that the tokens stand for; 0: unknown (.bin)
-  int64_t vocab_size = 0;       // 0: unknown (.bin)
-  std::string tokenizer_hash;   // empty: unknown (.bin)
-  std::string content_hash;     // of tokens.bin; of .bin files: of size and first and last MiB
+  int64_t num_documents = 0;      // 0: unknown (.bin)
+  int64_t text_bytes = 0;         // UTF-8 bytes that the tokens stand for; 0: unknown (.bin)
+  int64_t vocab_size = 0;         // 0: unknown (.bin)
+  std::string tokenizer_hash;     // empty: unknown (.bin)
+  std::string content_hash;       // of tokens.bin; of .bin files: of size and first and last MiB
   int64_t invalid_sequences = 0;  // of UTF-8, replaced by U+FFFD
   std::vector<DatasetSource> sources;
 };

@@ -84,7 +84,7 @@ class Schedule {
     int64_t layers = 0;
     int64_t first_step = 0;
     int64_t num_steps = 0;
-    double mean_depth = 0.0;      // of the passes that will run
+    double mean_depth = 0.0;  // of the passes that will run
     double flops = 0.0;
   };
   const std::vector<StageSummary>& summaries() const { return summaries_; }

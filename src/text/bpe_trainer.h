@@ -14,9 +14,9 @@
 namespace apollo {
 
 struct BpeTrainerOptions {
-  int64_t vocab_size = 8192;   // with the 256 bytes and the special token
-  int64_t min_frequency = 2;   // of a pair, to be merged
-  int64_t num_threads = 0;     // 0: all cores
+  int64_t vocab_size = 8192;  // with the 256 bytes and the special token
+  int64_t min_frequency = 2;  // of a pair, to be merged
+  int64_t num_threads = 0;    // 0: all cores
   bool show_progress = true;
 };
 

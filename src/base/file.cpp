@@ -1,0 +1,188 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail_errno(const fs::path& path, std::string_view what) {
+  fail<Error>("{}: {}: {}", path.string(), what, std::strerror(errno));
+}
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+fs::path beside(const fs::path& path, std::string_view suffix) {
+  return path.parent_path() / fmt::format(".{}.{}", path.filename().string(), suffix);
+}
+
+void sync_path(const fs::path& path, int flags) {
+  const Descriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC));
+  if (descriptor.get() < 0) fail_errno(path, "cannot open to sync");
+  if (::fsync(descriptor.get()) != 0) fail_errno(path, "cannot sync");
+}
+
+void sync_folder(const fs::path& path) {
+  sync_path(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY);
+}
+
+void rename_or_fail(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename into place");
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  const MappedFile file(path);
+  return std::string(file.text());
+}
+
+void write_file_atomic(const fs::path& path, std::string_view content) {
+  const fs::path fresh = beside(path, "new");
+  {
+    const Descriptor descriptor(
+        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (descriptor.get() < 0) fail_errno(path, "cannot write");
+    while (!content.empty()) {
+      const ssize_t written = ::write(descriptor.get(), content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) {
+        const int error = errno;
+        ::unlink(fresh.c_str());
+        errno = error;
+        fail_errno(path, "cannot write");
+      }
+      content.remove_prefix(static_cast<size_t>(written));
+    }
+    if (::fsync(descriptor.get()) != 0) fail_errno(path, "cannot sync");
+  }
+  rename_or_fail(fresh, path);
+  sync_folder(path.parent_path());
+}
+
+void write_folder_atomic(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  const fs::path fresh = beside(path, "new");
+  const fs::path old = beside(path, "old");
+  std::error_code ignored;
+  fs::remove_all(fresh, ignored);
+  try {
+    std::error_code error;
+    fs::create_directories(fresh, error);
+    if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
+    fill(fresh);
+    for (const auto& entry : fs::recursive_directory_iterator(fresh)) {
+      if (entry.is_directory()) {
+        sync_folder(entry.path());
+      } else {
+        sync_file(entry.path());
+      }
+    }
+    sync_folder(fresh);
+  } catch (...) {
+    fs::remove_all(fresh, ignored);
+    throw;
+  }
+  fs::remove_all(old, ignored);
+  if (fs::exists(path)) rename_or_fail(path, old);
+  rename_or_fail(fresh, path);
+  sync_folder(path.parent_path());
+  fs::remove_all(old, ignored);
+}
+
+void replace_link(const fs::path& link, const fs::path& target) {
+  const fs::path fresh = beside(link, "new");
+  ::unlink(fresh.c_str());
+  if (::symlink(target.c_str(), fresh.c_str()) != 0) fail_errno(link, "cannot make link");
+  rename_or_fail(fresh, link);
+  sync_folder(link.parent_path());
+}
+
+void sync_file(const fs::path& path) {
+  sync_path(path, O_RDONLY);
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) fail_errno(path, "cannot open");
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) fail_errno(path, "cannot read size");
+  if (S_ISDIR(status.st_mode)) fail<Error>("{}: expected a file, found a folder", path.string());
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) fail_errno(path, "cannot map");
+  data_ = static_cast<const std::byte*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+FileLock::FileLock(const fs::path& path) {
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail_errno(path, "cannot open lock");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = {};
+    const ssize_t size = ::pread(descriptor_, holder, sizeof holder - 1, 0);
+    ::close(descriptor_);
+    fail<Error>("{}: in use by another process (process id {})", path.parent_path().string(),
+                size > 0 ? std::string(holder) : "unknown");
+  }
+  const std::string self = std::to_string(::getpid());
+  if (::ftruncate(descriptor_, 0) != 0 ||
+      ::pwrite(descriptor_, self.data(), self.size(), 0) != static_cast<ssize_t>(self.size())) {
+    const int error = errno;
+    ::close(descriptor_);
+    errno = error;
+    fail_errno(path, "cannot write lock");
+  }
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+fs::path user_cache_dir() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
+    return fs::path(cache) / "apollo";
+  }
+  const char* home = std::getenv("HOME");
+  return fs::path(home != nullptr && *home != '\0' ? home : ".") / ".cache" / "apollo";
+}
+
+}  // namespace apollo

@@ -1,0 +1,46 @@
+#include "base/hash.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+
+namespace apollo {
+namespace {
+
+std::string to_hex(XXH128_hash_t hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+}  // namespace
+
+std::string hash_text(std::string_view text) {
+  return to_hex(XXH3_128bits(text.data(), text.size()));
+}
+
+std::string hash_file(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return hash_text(file.text());
+}
+
+struct StreamHash::State {
+  XXH3_state_t* xxh = XXH3_createState();
+  ~State() { XXH3_freeState(xxh); }
+};
+
+StreamHash::StreamHash() : state_(std::make_unique<State>()) {
+  XXH3_128bits_reset(state_->xxh);
+}
+StreamHash::~StreamHash() = default;
+StreamHash::StreamHash(StreamHash&&) noexcept = default;
+StreamHash& StreamHash::operator=(StreamHash&&) noexcept = default;
+
+void StreamHash::update(std::string_view bytes) {
+  XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size());
+}
+
+std::string StreamHash::hex() const {
+  return to_hex(XXH3_128bits_digest(state_->xxh));
+}
+
+}  // namespace apollo

@@ -1,0 +1,36 @@
+#include "base/stop_signal.h"
+
+#include <csignal>
+
+#include "base/error.h"
+
+namespace apollo {
+namespace {
+
+volatile std::sig_atomic_t g_signal = 0;
+
+void on_signal(int signal) {
+  g_signal = signal;
+  // The next one of the same kind acts as if there were no handler.
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void install_stop_handlers() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int stop_requested() {
+  return g_signal;
+}
+
+void throw_if_stopped() {
+  if (g_signal != 0) throw Interrupted(g_signal);
+}
+
+}  // namespace apollo
