@@ -1,0 +1,64 @@
+# The front door for people and CI. Each target does the set-up it needs and is quick when nothing
+# changed; the work itself is in CMakeLists.txt and scripts/.
+
+SHELL := /bin/bash
+BUILD ?= build
+CMAKE_FLAGS ?=
+# A file that includes ATen takes up to 2 GB to compile.
+JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
+          print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
+
+cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp'
+
+.PHONY: apollo setup demo test bench format lint clean help
+.NOTPARALLEL:
+
+apollo: ## build build/apollo (the default)
+	@scripts/setup.sh build
+	@$(call configure)
+	@cmake --build $(BUILD) --parallel $(JOBS) --target apollo
+
+setup: ## install Debian packages and the venv with LibTorch, nothing else
+	@scripts/setup.sh build
+
+demo: apollo ## train a small GPT that grows, and the same from scratch, on real text (TEXT=my.txt)
+	@TEXT='$(TEXT)' BUILD='$(BUILD)' scripts/demo.sh
+
+test: ## build everything and run the tests
+	@scripts/setup.sh test
+	@$(call configure)
+	@cmake --build $(BUILD) --parallel $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+bench: ## measure speed and memory, beside transformers
+	@scripts/setup.sh test
+	@$(call configure,-DAPOLLO_BENCH=ON)
+	@cmake --build $(BUILD) --parallel $(JOBS)
+	@BUILD='$(BUILD)' scripts/bench.sh
+
+format: ## clang-format every C++ file in place
+	@scripts/setup.sh lint
+	@$(cpp_files) | xargs -r clang-format -i
+
+lint: ## clang-tidy, formatting and layers, without changing a file
+	@scripts/setup.sh lint
+	@$(call configure)
+	@python3 scripts/check_layers.py
+	@$(cpp_files) | xargs -r clang-format --dry-run --Werror
+	@run-clang-tidy -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/src/.*'
+
+clean: ## remove the build folders (keeps .venv, .demo and runs)
+	@rm -rf $(BUILD) build-debug build-asan
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Runs CMake only where there is no build folder yet, or where APOLLO_TORCH or the flags are not those
+# it was made with; Ninja itself notices an edited CMakeLists.txt.
+define configure
+flags='-DAPOLLO_TORCH=$(APOLLO_TORCH) $(CMAKE_FLAGS) $(1)'; \
+if [[ ! -f $(BUILD)/build.ninja || "$$flags" != "$$(cat $(BUILD)/flags.txt 2>/dev/null)" ]]; then \
+  cmake -G Ninja -S . -B $(BUILD) -DAPOLLO_TORCH='$(APOLLO_TORCH)' $(CMAKE_FLAGS) $(1) && \
+  echo "$$flags" >$(BUILD)/flags.txt; \
+fi
+endef
