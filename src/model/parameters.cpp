@@ -1,0 +1,123 @@
+#include "model/parameters.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/normal.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/rng.h"
+
+namespace apollo {
+namespace {
+
+constexpr int64_t kAlignment = 16;
+
+int64_t count_elements(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+std::string part_key(std::string_view part, int64_t layer) {
+  return fmt::format("{}/{}", layer, part);
+}
+
+// A seed of its own for every tensor name.
+uint64_t tensor_seed(uint64_t seed, const std::string& name) {
+  return random_bits(seed, RngStream::kInit,
+                     std::stoull(hash_text(name).substr(0, 16), nullptr, 16));
+}
+
+}  // namespace
+
+ParameterLayout::ParameterLayout(const std::vector<ParameterSpec>& specs) {
+  for (const bool decay : {true, false}) {
+    for (const ParameterSpec& spec : specs) {
+      if (spec.decay != decay) continue;
+      const int64_t size = count_elements(spec.shape);
+      by_name_.emplace(spec.name, slots_.size());
+      by_part_.emplace(part_key(spec.part, spec.layer), slots_.size());
+      slots_.push_back({spec, total_size_, size});
+      num_parameters_ += size;
+      total_size_ += (size + kAlignment - 1) / kAlignment * kAlignment;
+    }
+  }
+}
+
+const ParameterSlot& ParameterLayout::slot(std::string_view name) const {
+  const auto found = by_name_.find(std::string(name));
+  if (found == by_name_.end()) fail<Error>("the model has no parameter '{}'", name);
+  return slots_[found->second];
+}
+
+const ParameterSlot* ParameterLayout::find_part(std::string_view part, int64_t layer) const {
+  const auto found = by_part_.find(part_key(part, layer));
+  return found == by_part_.end() ? nullptr : &slots_[found->second];
+}
+
+at::Tensor slot_view(const at::Tensor& buffer, const ParameterSlot& slot) {
+  return buffer.narrow(0, slot.offset, slot.size).view(slot.spec.shape);
+}
+
+ParameterSet::ParameterSet(ParameterLayout layout, at::Device device)
+    : layout_(std::move(layout)),
+      values_(at::zeros({layout_.total_size()}, at::TensorOptions(device).dtype(at::kFloat))),
+      gradients_(at::zeros_like(values_)) {
+  for (const ParameterSlot& slot : layout_.slots()) {
+    at::Tensor leaf = slot_view(values_, slot).detach().requires_grad_(true);
+    leaf.mutable_grad() = slot_view(gradients_, slot);
+    leaves_.push_back(std::move(leaf));
+  }
+}
+
+const at::Tensor& ParameterSet::tensor(std::string_view name) const {
+  return leaves_[static_cast<size_t>(&layout_.slot(name) - layout_.slots().data())];
+}
+
+const at::Tensor& ParameterSet::part(std::string_view part, int64_t layer) const {
+  const ParameterSlot* slot = layout_.find_part(part, layer);
+  if (slot == nullptr) fail<Error>("layer {} has no parameter '{}'", layer, part);
+  return leaves_[static_cast<size_t>(slot - layout_.slots().data())];
+}
+
+void ParameterSet::initialize(uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  for (const ParameterSlot& slot : layout_.slots()) {
+    const at::Tensor target = slot_view(values_, slot);
+    switch (slot.spec.init) {
+      case Init::kZeros:
+        target.zero_();
+        break;
+      case Init::kOnes:
+        target.fill_(1.0);
+        break;
+      case Init::kNormal: {
+        // On the CPU for every device, so that a seed means the same weights everywhere.
+        auto generator =
+            at::make_generator<at::CPUGeneratorImpl>(tensor_seed(seed, slot.spec.name));
+        target.copy_(
+            at::empty(slot.spec.shape, at::kFloat).normal_(0.0, slot.spec.init_std, generator));
+        break;
+      }
+    }
+  }
+}
+
+void ParameterSet::zero_gradients() {
+  gradients_.zero_();
+}
+
+void ParameterSet::drop_gradients() {
+  for (at::Tensor& leaf : leaves_) {
+    leaf.mutable_grad().reset();
+    leaf.requires_grad_(false);
+  }
+  gradients_.reset();
+}
+
+}  // namespace apollo

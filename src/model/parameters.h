@@ -1,0 +1,91 @@
+// The parameters of a model as one contiguous buffer with named views, and its gradients as a
+// second of the same layout. Optimizer moments use the layout too, so growth, clipping and the
+// update each work on whole buffers.
+//
+// Order: first every tensor that weight decay applies to, then the others; each starts at a
+// multiple of 16 elements (64 bytes), so that results do not depend on where a tensor lies.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace apollo {
+
+enum class Init { kZeros, kOnes, kNormal };
+
+// One tensor of an architecture. `layer` is -1 outside the blocks; `part` is its name without the
+// layer's prefix ("attn.c_attn.weight"), by which growth finds it in another layer.
+struct ParameterSpec {
+  std::string name;  // as Hugging Face names it
+  std::string part;
+  int64_t layer = -1;
+  std::vector<int64_t> shape;
+  bool decay = false;
+  Init init = Init::kZeros;
+  double init_std = 0.0;
+};
+
+struct ParameterSlot {
+  ParameterSpec spec;
+  int64_t offset = 0;  // in elements
+  int64_t size = 0;    // without padding
+};
+
+class ParameterLayout {
+ public:
+  explicit ParameterLayout(const std::vector<ParameterSpec>& specs);
+
+  const std::vector<ParameterSlot>& slots() const { return slots_; }
+  // With padding, in elements.
+  int64_t total_size() const { return total_size_; }
+  // Without padding.
+  int64_t num_parameters() const { return num_parameters_; }
+  // The slot of `name`; throws Error where there is none.
+  const ParameterSlot& slot(std::string_view name) const;
+  // The slot of a part of a layer, or null.
+  const ParameterSlot* find_part(std::string_view part, int64_t layer) const;
+
+ private:
+  std::vector<ParameterSlot> slots_;
+  std::unordered_map<std::string, size_t> by_name_;
+  std::unordered_map<std::string, size_t> by_part_;  // "layer/part"
+  int64_t total_size_ = 0;
+  int64_t num_parameters_ = 0;
+};
+
+// The view of one slot in a buffer of the layout.
+at::Tensor slot_view(const at::Tensor& buffer, const ParameterSlot& slot);
+
+class ParameterSet {
+ public:
+  // Zeros, float32, on `device`.
+  ParameterSet(ParameterLayout layout, at::Device device);
+
+  const ParameterLayout& layout() const { return layout_; }
+  // [total_size]; its padding stays zero.
+  const at::Tensor& values() const { return values_; }
+  const at::Tensor& gradients() const { return gradients_; }
+  // The leaf of autograd for a slot: a view of values() whose .grad is a view of gradients().
+  const at::Tensor& tensor(std::string_view name) const;
+  const at::Tensor& part(std::string_view part, int64_t layer) const;
+
+  // Draws the initial values: each tensor from a generator keyed by (seed, name), so that a
+  // layer starts the same whatever else the model has.
+  void initialize(uint64_t seed);
+  void zero_gradients();
+  // Gives up the gradient buffer: for models that are only evaluated.
+  void drop_gradients();
+
+ private:
+  ParameterLayout layout_;
+  at::Tensor values_;
+  at::Tensor gradients_;
+  std::vector<at::Tensor> leaves_;  // as layout_.slots()
+};
+
+}  // namespace apollo

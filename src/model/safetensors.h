@@ -1,0 +1,27 @@
+// The safetensors file format, read and written: 8 bytes little-endian length of a JSON header,
+// the header (name -> dtype, shape, data_offsets), then the tensors' bytes without gaps.
+// Reading accepts F64, F32, F16, BF16, I64, I32, U8 and BOOL and checks the whole header before
+// it touches a tensor; every fault is a CheckpointError that names file and tensor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace apollo {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// Writes and syncs `path`. Tensors may be on any device; they are written contiguous, in order of
+// decreasing alignment need, as the format asks. `metadata` becomes "__metadata__".
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+// All tensors of a file, on the CPU, in the order of the file. The tensors own their memory.
+NamedTensors read_safetensors(const std::filesystem::path& path);
+
+}  // namespace apollo
