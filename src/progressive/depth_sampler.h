@@ -2,9 +2,13 @@
 //
 // lvps (low-value-prioritised sampling, AAAI 2024, eq. 3-5): with ratio = L/N, b = ratio + 0.4,
 // e = 0.6, x0 = 1e-6, n = (b*x0 - e)/(e - b), m = e*(n + 1): x ~ U(x0, 1),
-// y = clip(m/(x + n), 1, ratio), D = floor(y*N); that is P(D >= d) = clip(m*N/d - n, 0, 1), d > N.
-// uniform: over N..L. sigmoid: y = (b - e)/(1 + exp(20*(x - .5))) + e, clipped alike. deepest: L.
-// shallowest: N.
+// y = clip(m/(x + n), 1, ratio), D = floor(y*N). sigmoid: y = (b - e)/(1 + exp(20*(x - .5))) + e,
+// clipped alike. uniform: over N..L. deepest: L. shallowest: N.
+//
+// y falls with x, so D >= d exactly where x <= x(d), the formula solved for x: for lvps
+// x(d) = m*N/d - n. The class keeps P(D >= d) = clip((x(d) - x0)/(1 - x0), 0, 1) for d > N, and
+// draws by comparing with it. So draws follow the closed form by construction, and floor(ratio*N)
+// in floating point, which can be L - 1, is never computed.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +27,18 @@ class DepthDistribution {
   int64_t max_depth() const { return layers_; }
   // P(D = depth), in closed form; 0 outside N..L.
   double probability(int64_t depth) const;
+  // P(D >= depth): 1 up to N, 0 above L.
+  double tail(int64_t depth) const;
   double mean() const;
-  // The depth for one uniform number in [0, 1), by the sampler's own formula.
+  // The depth for one uniform number in [0, 1); small numbers are deep, as in the formulas.
   int64_t depth_at(double uniform) const;
+  // True where every draw is the same.
+  bool fixed() const;
 
  private:
-  DepthSamplerKind kind_;
   int64_t unique_;
   int64_t layers_;
-  std::vector<double> probability_;  // of N, N + 1, ..., L
+  std::vector<double> tail_;  // P(D >= d) of d = N + 1, ..., L; never rises
 };
 
 // One draw, keyed by (seed, step, micro_step) and nothing else.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/error.h"
 #include "config/run_config.h"
 #include "progressive/depth_sampler.h"
 #include "progressive/flops.h"
@@ -49,8 +50,10 @@ struct StageState {
 
 class Schedule {
  public:
-  // `train_sequences`: sequences per epoch. Throws ConfigError with every fault: stages that shrink
-  // or exceed `layers`, end out of order or after the run, a last stage that is not `layers` deep.
+  // `train_sequences`: sequences per epoch. micro_batch_size 0 counts as the whole batch; the
+  // trainer chooses it first (memory.h). Throws ConfigError with every fault: stages that shrink
+  // or exceed `layers`, end out of order or after the run, a last stage that is not `layers` deep,
+  // lengths that cannot be compared with the run's.
   Schedule(const RunConfig& config, const ModelShape& shape, int64_t train_sequences);
 
   const std::vector<Stage>& stages() const { return stages_; }
@@ -70,12 +73,13 @@ class Schedule {
   int64_t micro_batch_rows(int64_t micro_step) const;
   // Share of the run that is over, in [0, 1], on the axis asked for. On the step axis of a run that
   // lasts a number of FLOPs (or the other way round) the total is that of the simulated run; a
-  // run of hours is measured in hours on either axis.
+  // run of hours is measured in hours on either axis, and a run with a stage of hours on its own.
   double progress(const RunPosition& position, LrAxis axis) const;
-  // The same for a length such as warm-up: its share of the run on that axis, in [0, 1].
+  // The same for a length such as warm-up: its share of the run on that axis, in [0, 1]. Throws
+  // UsageError where only the run will tell (steps in a run of hours).
   double share(const Duration& duration, LrAxis axis) const;
 
-  // Totals of the simulated run; 0 for a run of hours.
+  // Totals of the simulated run; 0 where only the run will tell (hours).
   int64_t total_steps() const { return total_steps_; }
   double total_flops() const { return total_flops_; }
 
@@ -86,11 +90,21 @@ class Schedule {
     int64_t num_steps = 0;
     double mean_depth = 0.0;  // of the passes that will run
     double flops = 0.0;
+    int64_t num_rehearsal_steps = 0;  // steps whose depths were drawn
   };
   const std::vector<StageSummary>& summaries() const { return summaries_; }
 
  private:
-  void simulate();
+  // `duration` as a point of the run, counted from its start; percents are of `whole`.
+  Milestone resolve(const Duration& duration, const Duration& whole) const;
+  bool resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults);
+  void check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const;
+  // Runs through all steps up to `until` or the end, without training.
+  RunPosition simulate(const Milestone& until, std::vector<StageSummary>* summaries) const;
+  void simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults);
+  bool rehearses(const RunPosition& position, const StageState& state) const;
+  Milestone::Axis axis_of(LrAxis axis) const;
+  double total(Milestone::Axis axis) const;
 
   ModelShape shape_;
   std::vector<Stage> stages_;
@@ -104,6 +118,8 @@ class Schedule {
   int64_t train_sequences_ = 0;
   int64_t total_steps_ = 0;
   double total_flops_ = 0.0;
+  bool known_ahead_ = true;  // nothing is measured in hours
+  Duration duration_;
   std::vector<StageSummary> summaries_;
 };
 

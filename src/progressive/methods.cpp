@@ -1,0 +1,29 @@
+// The list of methods; each is described in a file of its own under methods/.
+#include "progressive/methods.h"
+
+#include "base/error.h"
+#include "base/units.h"
+#include "progressive/methods/registry.h"
+
+namespace apollo {
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all = {scratch_method(), apollo_method()};
+  return all;
+}
+
+const Method& find_method(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Method& method : methods()) {
+    if (method.name == name) return method;
+    names.push_back(method.name);
+  }
+  std::string known;
+  for (const std::string& other : names)
+    known += (known.empty() ? "'" : ", '") + other + "'";
+  const std::string nearest = nearest_name(name, names);
+  fail<UsageError>("unknown method '{}': known are {}{}", name, known,
+                   nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest));
+}
+
+}  // namespace apollo

@@ -1,0 +1,277 @@
+// The schedule and its simulation. The simulation adds up FLOPs step by step, in the order and
+// with the doubles of the trainer, so both stop at the same step.
+#include "progressive/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/stop_signal.h"
+#include "progressive/stage_faults.h"
+
+namespace apollo {
+
+namespace {
+
+constexpr double kMaxSteps = 1e9;
+
+// Whole steps that cover `steps`; a rounding error above a whole number is none.
+double whole_steps(double steps) {
+  return std::ceil(steps * (1.0 - 1e-12));
+}
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+double coordinate(const RunPosition& position, Milestone::Axis axis) {
+  switch (axis) {
+    case Milestone::Axis::kSteps:
+      return static_cast<double>(position.step);
+    case Milestone::Axis::kFlops:
+      return position.flops;
+    case Milestone::Axis::kHours:
+      return position.hours;
+    case Milestone::Axis::kNever:
+      return 0.0;
+  }
+  return 0.0;
+}
+
+bool Milestone::reached(const RunPosition& position) const {
+  return axis != Axis::kNever && coordinate(position, axis) >= value;
+}
+
+Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t train_sequences)
+    : shape_(shape),
+      seed_(config.run.seed),
+      depth_draw_(config.progressive.depth_draw),
+      rehearse_from_(config.progressive.rehearse_from),
+      batch_size_(config.train.batch_size),
+      micro_batch_size_(config.train.micro_batch_size),
+      train_sequences_(train_sequences),
+      duration_(config.train.duration) {
+  if (batch_size_ < 1 || train_sequences_ < 1 || shape_.context < 1) {
+    fail<UsageError>(
+        "a schedule needs sequences: batch_size {}, {} training sequences of {} tokens",
+        batch_size_, train_sequences_, shape_.context);
+  }
+  if (micro_batch_size_ < 1) micro_batch_size_ = batch_size_;
+  micro_steps_ = ceil_div(batch_size_, micro_batch_size_);
+
+  std::vector<Diagnostic> faults = stage_faults(config);
+  if (faults.empty() && resolve_stages(config, faults)) {
+    simulate_run(config, faults);
+    check_lengths(config, faults);
+  }
+  if (!faults.empty()) throw ConfigError(std::move(faults));
+}
+
+Milestone Schedule::resolve(const Duration& duration, const Duration& whole) const {
+  const double batch = static_cast<double>(batch_size_);
+  switch (duration.unit) {
+    case DurationUnit::kSteps:
+      return {Milestone::Axis::kSteps, whole_steps(duration.value)};
+    case DurationUnit::kTokens:
+      return {Milestone::Axis::kSteps, whole_steps(duration.value / (batch * shape_.context))};
+    case DurationUnit::kEpochs:
+      return {Milestone::Axis::kSteps, whole_steps(duration.value * train_sequences_ / batch)};
+    case DurationUnit::kFlops:
+      return {Milestone::Axis::kFlops, duration.value};
+    case DurationUnit::kHours:
+      return {Milestone::Axis::kHours, duration.value};
+    case DurationUnit::kPercent:
+      return resolve({whole.value * duration.value / 100.0, whole.unit}, whole);
+  }
+  return {};
+}
+
+bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults) {
+  end_ = resolve(duration_, duration_);
+  const std::vector<StageSpec>& specs = config.progressive.stages;
+  const size_t num_faults = faults.size();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const Milestone end = specs[i].until ? resolve(*specs[i].until, duration_) : end_;
+    stages_.push_back(
+        {specs[i].layers, end,
+         DepthDistribution(config.progressive.depth_sampler, specs[i].layers, shape_.layers)});
+    if (end.axis == Milestone::Axis::kHours) known_ahead_ = false;
+    if (!specs[i].until) continue;
+    const std::string where = fmt::format("progressive.stages[{}].until", i);
+    if (i > 0 && end.axis == stages_[i - 1].end.axis && end.value < stages_[i - 1].end.value) {
+      faults.push_back({where,
+                        fmt::format("stages must end one after the other: the stage before ends at "
+                                    "'{}' (got '{}')",
+                                    to_string(*specs[i - 1].until), to_string(*specs[i].until)),
+                        ""});
+    } else if (end.axis == end_.axis && end.value >= end_.value) {
+      faults.push_back({where,
+                        fmt::format("ends with or after the run, which lasts '{}' (got '{}')",
+                                    to_string(duration_), to_string(*specs[i].until)),
+                        "the last stage needs a part of the run for itself"});
+    }
+  }
+  return faults.size() == num_faults;
+}
+
+void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults) {
+  const double fewest_flops =
+      3.0 * forward_flops(shape_, stages_.front().layers, batch_size_, shape_.context);
+  const double steps =
+      end_.axis == Milestone::Axis::kFlops ? end_.value / fewest_flops : end_.value;
+  if (end_.axis != Milestone::Axis::kHours && steps > kMaxSteps) {
+    faults.push_back({"train.duration",
+                      fmt::format("a run of more than {:g} steps cannot be planned (got '{}')",
+                                  kMaxSteps, to_string(duration_)),
+                      "larger batches, or a shorter run"});
+    return;
+  }
+  if (!known_ahead_) {
+    if (end_.axis == Milestone::Axis::kSteps) total_steps_ = static_cast<int64_t>(end_.value);
+    if (end_.axis == Milestone::Axis::kFlops) total_flops_ = end_.value;
+    return;
+  }
+  const RunPosition last = simulate({}, &summaries_);
+  total_steps_ = last.step;
+  total_flops_ = last.flops;
+  for (size_t i = 0; i + 1 < stages_.size(); ++i) {
+    if (stages_[i].end.reached(last)) continue;
+    faults.push_back({fmt::format("progressive.stages[{}].until", i),
+                      fmt::format("ends after the run, which lasts '{}': {} steps, {:.4g} FLOPs "
+                                  "(got '{}')",
+                                  to_string(duration_), last.step, last.flops,
+                                  to_string(*config.progressive.stages[i].until)),
+                      "the last stage needs a part of the run for itself"});
+  }
+}
+
+void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const {
+  if (!faults.empty()) return;
+  const auto check = [&](const char* key, const Duration& length) {
+    const Milestone::Axis axis = resolve(length, duration_).axis;
+    if (length.unit == DurationUnit::kPercent || axis == axis_of(config.train.lr_axis) ||
+        (known_ahead_ && axis != Milestone::Axis::kHours)) {
+      return;
+    }
+    faults.push_back({key,
+                      fmt::format("cannot be compared with a run of '{}' before it ran (got '{}')",
+                                  to_string(duration_), to_string(length)),
+                      "give it in the run's unit, or in %"});
+  };
+  check("train.warmup", config.train.warmup);
+  if (config.train.lr_schedule == LrSchedule::kWsd) check("train.decay", config.train.decay);
+}
+
+RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>* summaries) const {
+  RunPosition position;
+  StageState state;
+  std::vector<StageSummary> found(stages_.size());
+  std::vector<double> depth_sums(stages_.size(), 0.0);
+  while (!finished(position) && !until.reached(position)) {
+    if (position.step % 65536 == 0) throw_if_stopped();
+    advance(position, state);
+    const std::vector<int64_t> depths = depths_at(position, state);
+    const double flops = step_flops(depths);
+    StageSummary& summary = found[state.index];
+    if (summary.num_steps++ == 0) summary.first_step = position.step;
+    summary.flops += flops;
+    summary.num_rehearsal_steps += rehearses(position, state) ? 1 : 0;
+    for (const int64_t depth : depths)
+      depth_sums[state.index] += static_cast<double>(depth);
+    position.flops += flops;
+    ++position.step;
+  }
+  if (summaries == nullptr) return position;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    found[i].layers = stages_[i].layers;
+    const double passes = static_cast<double>(found[i].num_steps * micro_steps_);
+    if (passes > 0) found[i].mean_depth = depth_sums[i] / passes;
+    const bool skipped = i > 0 && found[i].num_steps == 0;
+    if (skipped) found[i].first_step = found[i - 1].first_step + found[i - 1].num_steps;
+  }
+  *summaries = std::move(found);
+  return position;
+}
+
+bool Schedule::finished(const RunPosition& position) const {
+  return end_.reached(position);
+}
+
+bool Schedule::advance(const RunPosition& position, StageState& state) const {
+  const int64_t last = static_cast<int64_t>(stages_.size()) - 1;
+  bool moved = false;
+  while (state.index < last && stages_[state.index].end.reached(position)) {
+    ++state.index;
+    state.start = position;
+    moved = true;
+  }
+  return moved;
+}
+
+bool Schedule::rehearses(const RunPosition& position, const StageState& state) const {
+  const Stage& stage = stages_.at(state.index);
+  if (stage.depths.fixed() && stage.depths.depth_at(0.5) == stage.layers) return false;
+  if (rehearse_from_ <= 0.0) return true;
+  const double start = coordinate(state.start, stage.end.axis);
+  const double length = stage.end.value - start;
+  if (length <= 0.0) return true;
+  return (coordinate(position, stage.end.axis) - start) / length >= rehearse_from_;
+}
+
+std::vector<int64_t> Schedule::depths_at(const RunPosition& position,
+                                         const StageState& state) const {
+  const Stage& stage = stages_.at(state.index);
+  std::vector<int64_t> depths(micro_steps_, stage.layers);
+  if (!rehearses(position, state)) return depths;
+  if (depth_draw_ == DepthDraw::kStep) {
+    const int64_t depth = draw_depth(stage.depths, seed_, position.step, /*micro_step=*/0);
+    std::fill(depths.begin(), depths.end(), depth);
+    return depths;
+  }
+  for (int64_t m = 0; m < micro_steps_; ++m) {
+    depths[m] = draw_depth(stage.depths, seed_, position.step, m);
+  }
+  return depths;
+}
+
+int64_t Schedule::micro_batch_rows(int64_t micro_step) const {
+  return std::min(micro_batch_size_, batch_size_ - micro_step * micro_batch_size_);
+}
+
+double Schedule::step_flops(const std::vector<int64_t>& depths) const {
+  double flops = 0.0;
+  for (size_t m = 0; m < depths.size(); ++m) {
+    flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)));
+  }
+  return flops;
+}
+
+Milestone::Axis Schedule::axis_of(LrAxis axis) const {
+  if (!known_ahead_) return end_.axis;
+  return axis == LrAxis::kSteps ? Milestone::Axis::kSteps : Milestone::Axis::kFlops;
+}
+
+double Schedule::total(Milestone::Axis axis) const {
+  if (axis == end_.axis) return end_.value;
+  return axis == Milestone::Axis::kSteps ? static_cast<double>(total_steps_) : total_flops_;
+}
+
+double Schedule::progress(const RunPosition& position, LrAxis axis) const {
+  const Milestone::Axis on = axis_of(axis);
+  return std::clamp(coordinate(position, on) / total(on), 0.0, 1.0);
+}
+
+double Schedule::share(const Duration& duration, LrAxis axis) const {
+  if (duration.unit == DurationUnit::kPercent) return std::min(duration.value / 100.0, 1.0);
+  const Milestone::Axis on = axis_of(axis);
+  const Milestone length = resolve(duration, duration_);
+  if (length.axis == on) return std::min(length.value / total(on), 1.0);
+  if (!known_ahead_ || length.axis == Milestone::Axis::kHours) {
+    fail<UsageError>("'{}' cannot be compared with a run of '{}' before it ran",
+                     to_string(duration), to_string(duration_));
+  }
+  return std::min(coordinate(simulate(length, nullptr), on) / total(on), 1.0);
+}
+
+}  // namespace apollo

@@ -1,0 +1,74 @@
+#include "progressive/flops.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "progressive/depth_sampler.h"
+
+namespace apollo {
+namespace {
+
+constexpr ModelShape kGpt2Small = {Architecture::kGpt2, 12, 768, 12, 1024, 50257};
+constexpr ModelShape kBertBase = {Architecture::kBert, 12, 768, 12, 512, 30522};
+
+TEST(Flops, ParametersOfKnownModels) {
+  EXPECT_EQ(num_parameters(kGpt2Small, 12), 124439808);
+  EXPECT_EQ(num_parameters({Architecture::kGpt2, 24, 1024, 16, 1024, 50257}, 24), 354823168);
+  EXPECT_EQ(num_parameters(kBertBase, 12), 109514298);
+  EXPECT_EQ(num_layer_parameters(kGpt2Small), 7087872);
+  EXPECT_EQ(num_parameters(kGpt2Small, 3), 124439808 - 9 * 7087872);
+}
+
+TEST(Flops, EveryProductOfALayerIsCounted) {
+  const ModelShape shape = {Architecture::kGpt2, 1, 8, 2, 4, 11};
+  const double rows = 3 * 4, width = 8, head_width = 4;
+  const double qkv = 2 * rows * width * 24;
+  const double scores = 3 * 2 * (2 * 4 * 4 * head_width);
+  const double mixing = 3 * 2 * (2 * 4 * head_width * 4);
+  const double output = 2 * rows * width * width;
+  const double mlp = 2 * rows * width * 32 + 2 * rows * 32 * width;
+  EXPECT_EQ(layer_forward_flops(shape, 3, 4), qkv + scores + mixing + output + mlp);
+  EXPECT_EQ(head_forward_flops(shape, 12), 2.0 * 12 * 8 * 11);
+  EXPECT_EQ(forward_flops(shape, 5, 3, 4),
+            5 * layer_forward_flops(shape, 3, 4) + head_forward_flops(shape, 12));
+  EXPECT_EQ(train_flops(shape, 5, 3), 3 * forward_flops(shape, 5, 3, 4));
+}
+
+TEST(Flops, BertHeadHasATransform) {
+  EXPECT_EQ(head_forward_flops(kBertBase, 10), 2.0 * 10 * 768 * (768 + 30522));
+  EXPECT_EQ(layer_forward_flops(kBertBase, 2, 512), layer_forward_flops(kGpt2Small, 2, 512));
+  try {
+    train_flops(kBertBase, 12, 1);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "architecture 'bert' is not available yet: its head runs on masked positions");
+  }
+}
+
+// Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers
+// throughout.
+double share_of_scratch(const std::vector<double>& ends) {
+  const int64_t layers[] = {1, 3, 6, 12};
+  double spent = 0.0, begin = 0.0;
+  for (size_t i = 0; i < 4; ++i) {
+    const DepthDistribution depths(DepthSamplerKind::kLvps, layers[i], 12);
+    spent += (ends[i] - begin) * depths.mean() * layer_forward_flops(kGpt2Small, 1, 1024);
+    begin = ends[i];
+  }
+  return spent / (ends[3] * 12 * layer_forward_flops(kGpt2Small, 1, 1024));
+}
+
+TEST(Flops, LayerFlopsOfThePaperSchedules) {
+  EXPECT_NEAR(share_of_scratch({2, 4, 10, 40}), 0.864, 5e-4);
+  EXPECT_NEAR(share_of_scratch({1, 2, 5, 10}), 0.728, 5e-4);
+}
+
+TEST(Flops, ShapeOfAConfig) {
+  RunConfig config;
+  config.model.layers = 4;
+  EXPECT_EQ(model_shape(config, 300), (ModelShape{Architecture::kGpt2, 4, 384, 6, 256, 300}));
+}
+
+}  // namespace
+}  // namespace apollo
