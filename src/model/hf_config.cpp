@@ -96,10 +96,13 @@ Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<Token
           {"use_cache", true},
           {"bos_token_id", end},
           {"eos_token_id", end},
-          {"torch_dtype", "float32"}};
+          {"torch_dtype", "float32"},
+          {"apollo",
+           {{"final_layers", spec.shape.layers},
+            {"layer_map", spec.layer_map == LayerMapKind::kStack ? "stack" : "interpolate"}}}};
 }
 
-ModelSpec read_hf_config(const std::filesystem::path& path) {
+HfConfig read_hf_config(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) {
     fail<CheckpointError>("{}: there is no config.json; expected a Hugging Face model folder",
                           path.parent_path().string());
@@ -114,7 +117,24 @@ ModelSpec read_hf_config(const std::filesystem::path& path) {
   if (type != "gpt2") {
     fail<CheckpointError>("{}: model_type is '{}': expected 'gpt2'", path.string(), type);
   }
-  return read_gpt2_config(ConfigReader(path, config));
+  const ConfigReader reader(path, config);
+  HfConfig result;
+  result.spec = read_gpt2_config(reader);
+  result.num_layers = result.spec.shape.layers;
+  if (config.contains("apollo")) {
+    const Json& apollo = config["apollo"];
+    const ConfigReader apollo_reader(path, apollo);
+    apollo_reader.require("layer_map", {"interpolate", "stack"});
+    result.spec.shape.layers = apollo_reader.size("final_layers");
+    if (apollo.value("layer_map", "interpolate") == "stack") {
+      result.spec.layer_map = LayerMapKind::kStack;
+    }
+    if (result.spec.shape.layers < result.num_layers) {
+      fail<CheckpointError>("{}: final_layers is {}, but there are {} layers", path.string(),
+                            result.spec.shape.layers, result.num_layers);
+    }
+  }
+  return result;
 }
 
 }  // namespace apollo

@@ -13,9 +13,15 @@ namespace apollo {
 // config.json of a model with `num_layers` layers.
 Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text);
 
-// The spec that a config.json describes; shape.layers is the file's number of layers. Throws
+struct HfConfig {
+  ModelSpec spec;
+  int64_t num_layers = 0;  // unique layers in the folder
+};
+
+// What a config.json describes. A folder of Apollo's says in its key "apollo" how deep the final
+// model is and how layers are shared; without it the model is final as it is. Throws
 // CheckpointError naming the key where a value is missing or asks for something that Apollo does
 // not compute (another activation, scaled attention, cross-attention, ...).
-ModelSpec read_hf_config(const std::filesystem::path& path);
+HfConfig read_hf_config(const std::filesystem::path& path);
 
 }  // namespace apollo

@@ -66,12 +66,9 @@ void save_hf_model(const LanguageModel& model, const fs::path& dir,
   write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
 }
 
-std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device,
-                                             int64_t final_layers) {
-  ModelSpec spec = read_hf_config(dir / "config.json");
-  const int64_t num_layers = spec.shape.layers;
-  if (final_layers > 0) spec.shape.layers = final_layers;
-  auto model = make_model(spec, num_layers, device);
+std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device) {
+  const HfConfig config = read_hf_config(dir / "config.json");
+  auto model = make_model(config.spec, config.num_layers, device);
   std::map<std::string, at::Tensor> found;
   for (auto& [name, tensor] : read_weights(dir)) {
     if (!is_buffer(name)) found.emplace(canonical_name(name), std::move(tensor));

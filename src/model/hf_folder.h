@@ -19,9 +19,9 @@ void save_hf_model(const LanguageModel& model, const std::filesystem::path& dir,
 
 // Loads a folder (or link to one) written by Apollo, `transformers` or anyone else: names with or
 // without the architecture's prefix; buffers such as attention masks are passed over. The model
-// has as many unique layers as the folder, and a final depth of `final_layers` (0: the same).
-// Throws CheckpointError where something is missing, of another shape or not supported (named).
-std::unique_ptr<LanguageModel> load_hf_model(const std::filesystem::path& dir, at::Device device,
-                                             int64_t final_layers = 0);
+// has as many unique layers as the folder; its final depth and layer map are those that Apollo
+// noted in config.json, else it is final. Throws CheckpointError where something is missing, of
+// another shape or not supported (named).
+std::unique_ptr<LanguageModel> load_hf_model(const std::filesystem::path& dir, at::Device device);
 
 }  // namespace apollo

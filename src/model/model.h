@@ -19,7 +19,8 @@ namespace apollo {
 
 // What a model is, apart from its weights and the number of its unique layers.
 struct ModelSpec {
-  ModelShape shape;  // `layers` is the depth of the final model
+  ModelShape shape;                                     // `layers` is the depth of the final model
+  LayerMapKind layer_map = LayerMapKind::kInterpolate;  // how its passes share layers
   double dropout = 0.0;
   double norm_epsilon = 1e-5;
 
@@ -55,7 +56,10 @@ class LanguageModel {
                             const PassOptions& options) const = 0;
 
   const ModelSpec& spec() const { return spec_; }
+  // Unique layers that exist now.
   int64_t num_layers() const { return num_layers_; }
+  // The blocks of a pass of `depth`, num_layers() <= depth.
+  LayerMap blocks(int64_t depth) const { return sharing_map(spec_.layer_map, num_layers_, depth); }
   const ParameterSet& parameters() const { return parameters_; }
   ParameterSet& parameters() { return parameters_; }
   at::Device device() const { return parameters_.values().device(); }

@@ -1,0 +1,37 @@
+// Loss on held-out data at any depth. Deterministic: the sequences in the order of the text.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/causal_batches.h"
+#include "model/model.h"
+
+namespace apollo {
+
+struct EvaluationOptions {
+  int64_t batch_size = 16;  // sequences per forward pass
+  int64_t max_tokens = 0;   // from the beginning of the data, rounded up to a sequence; 0: all
+  bool show_progress = false;
+  PassOptions pass;
+};
+
+struct EvaluationResult {
+  double loss = 0.0;  // mean over targets, nats
+  int64_t num_targets = 0;
+  double flops = 0.0;  // of the forward passes
+};
+
+// Throws Interrupted between two passes when a signal asks to stop.
+EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const CausalBatches& data,
+                          const EvaluationOptions& options);
+
+// exp(loss), capped where it would overflow a double.
+double perplexity(double loss);
+// Bits per byte of text, for a text of `text_bytes` bytes and `num_tokens` tokens.
+double bits_per_byte(double loss, int64_t num_tokens, int64_t text_bytes);
+
+// A batch copied to the model's device.
+DeviceBatch to_device(const TokenBatch& batch, at::Device device);
+
+}  // namespace apollo
