@@ -57,7 +57,8 @@ fi
 say "unpacking"
 mkdir "$work/root"
 dpkg-deb --fsys-tarfile "$work"/linux-doc*.deb |
-  tar -x -C "$work/root" --wildcards --exclude='*/translations' --exclude='*/html' '*.rst*'
+  tar -x -C "$work/root" --wildcards --exclude='*/translations' --exclude='*/html' \
+    --exclude='*.exceptions.gz' '*.rst*'
 printf '\n<|endoftext|>\n' >"$work/end"
 (cd "$work/root" && find . -type f -print0 | xargs -0 md5sum) |
   LC_ALL=C sort | cut -c 35- >"$work/order"
