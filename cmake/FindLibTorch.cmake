@@ -7,27 +7,37 @@
 #
 # Defines: LibTorch::torch, LibTorch_ROOT_DIR, LibTorch_VERSION, LibTorch_HAS_CUDA.
 
-if(NOT APOLLO_TORCH AND DEFINED ENV{APOLLO_TORCH})
-  set(APOLLO_TORCH "$ENV{APOLLO_TORCH}")
+set(APOLLO_TORCH "" CACHE PATH "LibTorch archive or torch package folder; empty: .venv's")
+set(LibTorch_ROOT_DIR "${APOLLO_TORCH}")
+if(NOT LibTorch_ROOT_DIR)
+  set(LibTorch_ROOT_DIR "$ENV{APOLLO_TORCH}")
 endif()
-if(NOT APOLLO_TORCH)
+if(NOT LibTorch_ROOT_DIR)
   file(GLOB _wheels LIST_DIRECTORIES true
        "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
   if(_wheels)
-    list(GET _wheels 0 APOLLO_TORCH)
+    list(GET _wheels 0 LibTorch_ROOT_DIR)
   endif()
 endif()
-set(APOLLO_TORCH "${APOLLO_TORCH}" CACHE PATH "LibTorch archive or torch package folder")
+get_filename_component(LibTorch_ROOT_DIR "${LibTorch_ROOT_DIR}" ABSOLUTE)
 
-find_path(LibTorch_INCLUDE_DIR ATen/Functions.h PATHS "${APOLLO_TORCH}/include" NO_DEFAULT_PATH)
-find_library(LibTorch_CPU_LIBRARY torch_cpu PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
-find_library(LibTorch_C10_LIBRARY c10 PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
-find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
-find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${APOLLO_TORCH}/lib" NO_DEFAULT_PATH)
+# What an earlier configuration found elsewhere must not be mixed with this LibTorch.
+foreach(_found INCLUDE_DIR CPU_LIBRARY C10_LIBRARY CUDA_LIBRARY C10_CUDA_LIBRARY)
+  string(FIND "${LibTorch_${_found}}" "${LibTorch_ROOT_DIR}/" _position)
+  if(NOT _position EQUAL 0)
+    unset(LibTorch_${_found} CACHE)
+  endif()
+endforeach()
+
+find_path(LibTorch_INCLUDE_DIR ATen/Functions.h
+          PATHS "${LibTorch_ROOT_DIR}/include" NO_DEFAULT_PATH)
+find_library(LibTorch_CPU_LIBRARY torch_cpu PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_LIBRARY c10 PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
 mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY
                  LibTorch_CUDA_LIBRARY LibTorch_C10_CUDA_LIBRARY)
 
-set(LibTorch_ROOT_DIR "${APOLLO_TORCH}")
 set(LibTorch_VERSION "LibTorch_VERSION-NOTFOUND")
 if(LibTorch_INCLUDE_DIR AND EXISTS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")
   file(STRINGS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h" _version
@@ -40,7 +50,8 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
   REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
   VERSION_VAR LibTorch_VERSION
-  REASON_FAILURE_MESSAGE "run `make setup`, or set APOLLO_TORCH to a LibTorch or torch folder")
+  REASON_FAILURE_MESSAGE
+    "no LibTorch in '${LibTorch_ROOT_DIR}': run `make setup`, or set APOLLO_TORCH to a LibTorch folder")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::torch INTERFACE IMPORTED)
