@@ -3,19 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "data/sample_order.h"
+#include "data/token_batch.h"
 #include "data/token_dataset.h"
 
 namespace apollo {
-
-// `inputs` and `targets` are rows x T, row-major. `targets` of -100 carry no loss.
-struct TokenBatch {
-  int64_t rows = 0;
-  std::vector<int64_t> inputs;
-  std::vector<int64_t> targets;
-};
 
 // floor((num_tokens - 1) / context).
 int64_t num_causal_sequences(const TokenDataset& dataset, int64_t context);

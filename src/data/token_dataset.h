@@ -1,7 +1,8 @@
 // A stream of tokens on disk, memory-mapped. Three forms are read as they are:
 //  * Apollo's folder: tokens.bin (little-endian uint16 or uint32) and dataset.json,
 //  * nanoGPT's .bin: bare uint16,
-//  * llm.c's .bin: 256 int32 of header (magic 20240520, version 1, count) and uint16.
+//  * llm.c's .bin: 256 int32 of header (magic, version, count), then tokens: magic 20240520 and
+//    version 1 with uint16 (GPT-2), magic 20240801 and version 7 with uint32 (Llama 3).
 #pragma once
 
 #include <cstdint>
@@ -38,19 +39,36 @@ struct DatasetInfo {
 
 class TokenDataset {
  public:
-  // Throws DataError where the dataset is missing, truncated, damaged or of unknown form.
+  // Throws DataError where the dataset is missing, truncated, damaged or of unknown form. A
+  // tokens.bin beside its dataset.json stands for the folder.
   static TokenDataset open(const std::filesystem::path& path);
+
+  // Throws DataError where tokens.bin is not what dataset.json has the hash of. Reads all of it,
+  // which open() does not, for speed; a .bin file carries no hash to hold it to.
+  void verify() const;
 
   const DatasetInfo& info() const { return info_; }
   int64_t size() const { return info_.num_tokens; }
   // Copies tokens [begin, begin + out.size()) as int64. Throws DataError out of range.
   void copy(int64_t begin, std::span<int64_t> out) const;
+  // The largest token, by a pass over all of them; -1 where there is none.
+  int64_t max_token() const;
 
  private:
-  TokenDataset(MappedFile file, int64_t offset, DatasetInfo info);
+  TokenDataset(std::filesystem::path path, MappedFile file, int64_t offset, DatasetInfo info,
+               bool is_folder);
+
+  std::filesystem::path path_;  // of the tokens
   MappedFile file_;
-  int64_t offset_;
+  int64_t offset_;  // of the first token, in bytes
   DatasetInfo info_;
+  bool is_folder_;
 };
+
+// Whether `path` is to be opened as a dataset: a .bin file, or a folder with dataset.json.
+bool is_token_dataset(const std::filesystem::path& path);
+
+// Writes dataset.json into the existing folder `dir`.
+void write_dataset_info(const std::filesystem::path& dir, const DatasetInfo& info);
 
 }  // namespace apollo

@@ -1,0 +1,59 @@
+#include "data/causal_batches.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace apollo {
+namespace {
+
+void fill_row(const TokenDataset& dataset, int64_t sequence, int64_t row, int64_t context,
+              TokenBatch& batch) {
+  const int64_t begin = sequence * context;
+  const auto at = static_cast<size_t>(row * context);
+  const auto length = static_cast<size_t>(context);
+  dataset.copy(begin, std::span(batch.inputs).subspan(at, length));
+  dataset.copy(begin + 1, std::span(batch.targets).subspan(at, length));
+}
+
+void resize(TokenBatch& batch, int64_t rows, int64_t context) {
+  batch.rows = rows;
+  batch.inputs.resize(static_cast<size_t>(rows * context));
+  batch.targets.resize(static_cast<size_t>(rows * context));
+}
+
+int64_t checked_num_sequences(const TokenDataset& dataset, int64_t context) {
+  const int64_t count = num_causal_sequences(dataset, context);
+  if (count < 1) {
+    fail<DataError>(
+        "dataset holds {} tokens, less than one sequence: a context of {} needs {} (hint: give "
+        "more text, or a smaller model.context)",
+        dataset.size(), context, context + 1);
+  }
+  return count;
+}
+
+}  // namespace
+
+int64_t num_causal_sequences(const TokenDataset& dataset, int64_t context) {
+  return std::max<int64_t>(0, dataset.size() - 1) / context;
+}
+
+CausalBatches::CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed)
+    : dataset_(dataset), context_(context), order_(seed, checked_num_sequences(dataset, context)) {}
+
+void CausalBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) const {
+  resize(batch, rows, context_);
+  for (int64_t row = 0; row < rows; row++) {
+    fill_row(dataset_, order_.sample_at(first + row), row, context_, batch);
+  }
+}
+
+void CausalBatches::fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const {
+  resize(batch, std::clamp<int64_t>(num_sequences() - first, 0, rows), context_);
+  for (int64_t row = 0; row < batch.rows; row++) {
+    fill_row(dataset_, first + row, row, context_, batch);
+  }
+}
+
+}  // namespace apollo

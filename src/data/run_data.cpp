@@ -1,0 +1,342 @@
+// Whatever [data] names, ready for training. Prepared text and trained tokenizers are cached under
+// a key of what they come from: absolute paths, sizes and times of the sources, the tokenizer's
+// hash, the validation share and the version of this cache. A changed source has another key.
+#include <glob.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json_lines.h"
+#include "base/log.h"
+#include "base/stop_signal.h"
+#include "data/prepare.h"
+#include "data/text_reader.h"
+#include "text/bpe_trainer.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Raise it where the same text and tokenizer come to be prepared otherwise.
+constexpr int64_t kCacheVersion = 1;
+
+// The files that one list of [data] comes to.
+struct Inputs {
+  std::string key;  // "data.train" or "data.valid"
+  std::vector<fs::path> paths;
+  bool is_dataset = false;
+};
+
+std::string escape_glob(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("*?[]\\").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+// The paths that `pattern` stands for, sorted; a path that exists stands for itself.
+std::vector<fs::path> expand(const std::string& key, const std::string& pattern,
+                             const fs::path& base_dir) {
+  const fs::path literal = (base_dir / pattern).lexically_normal();
+  if (fs::exists(literal)) return {literal};
+  const std::string full =
+      fs::path(pattern).is_absolute() ? pattern : escape_glob((base_dir / "").string()) + pattern;
+  glob_t found{};
+  const int status = ::glob(full.c_str(), 0, nullptr, &found);
+  std::vector<fs::path> paths;
+  for (size_t i = 0; status == 0 && i < found.gl_pathc; i++) {
+    paths.push_back(fs::path(found.gl_pathv[i]).lexically_normal());
+  }
+  ::globfree(&found);
+  if (paths.empty()) {
+    fail<DataError>("{}: no file matches '{}' (looked in '{}')", key, pattern,
+                    fs::absolute(base_dir).lexically_normal().string());
+  }
+  return paths;
+}
+
+Inputs expand_list(const std::string& key, const std::vector<std::string>& patterns,
+                   const fs::path& base_dir) {
+  Inputs inputs{key, {}, false};
+  std::set<fs::path> seen;
+  for (const std::string& pattern : patterns) {
+    for (fs::path& path : expand(key, pattern, base_dir)) {
+      if (seen.insert(path).second) inputs.paths.push_back(std::move(path));
+    }
+  }
+  if (inputs.paths.empty()) return inputs;
+  inputs.is_dataset = is_token_dataset(inputs.paths.front());
+  for (const fs::path& path : inputs.paths) {
+    if (is_token_dataset(path) != inputs.is_dataset) {
+      const fs::path& dataset = inputs.is_dataset ? inputs.paths.front() : path;
+      const fs::path& text = inputs.is_dataset ? path : inputs.paths.front();
+      fail<DataError>(
+          "{}: expected text or a prepared dataset, found both: '{}' is a dataset, "
+          "'{}' is text",
+          key, dataset.string(), text.string());
+    }
+  }
+  if (inputs.is_dataset && inputs.paths.size() > 1) {
+    fail<DataError>(
+        "{}: expected one prepared dataset, found {}: '{}', '{}'{} (hint: prepare "
+        "their texts into one)",
+        key, inputs.paths.size(), inputs.paths[0].string(), inputs.paths[1].string(),
+        inputs.paths.size() > 2 ? ", ..." : "");
+  }
+  return inputs;
+}
+
+// Path, size and time of each file.
+Json fingerprint(const std::vector<fs::path>& files) {
+  Json list = Json::array();
+  for (const fs::path& file : files) {
+    const int64_t size = checked_file_size(file);
+    struct stat status {};
+    ::stat(file.c_str(), &status);
+    list.push_back({fs::absolute(file).lexically_normal().string(), size,
+                    static_cast<int64_t>(status.st_mtim.tv_sec),
+                    static_cast<int64_t>(status.st_mtim.tv_nsec)});
+  }
+  return list;
+}
+
+std::string cache_key(const Json& content) {
+  return hash_text(content.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+// Runs `make` for the cache entry `path`, unless `is_ready` says that it is there. Of several
+// processes that ask at once, one makes it and the others wait.
+void make_once(const fs::path& path, const std::function<bool()>& is_ready,
+               const std::function<void()>& make) {
+  if (is_ready()) return;
+  const fs::path lock_path = path.string() + ".lock";
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error || !std::ofstream(lock_path, std::ios::app)) {
+    fail<DataError>("{}: cannot write to the cache folder (hint: name another in data.cache)",
+                    path.parent_path().string());
+  }
+  bool told = false;
+  for (;;) {
+    throw_if_stopped();
+    std::optional<FileLock> lock;
+    try {
+      lock.emplace(lock_path);
+    } catch (const Error&) {
+      if (!std::exchange(told, true)) {
+        log_info("waiting for another process that prepares the same text");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      continue;
+    }
+    if (!is_ready()) make();
+    return;
+  }
+}
+
+fs::path cache_folder(const RunConfig& config, const fs::path& base_dir) {
+  return config.data.cache.empty() ? user_cache_dir() : base_dir / config.data.cache;
+}
+
+std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs& train,
+                                           const fs::path& cache) {
+  constexpr std::string_view kBpe = "train:bpe:";
+  if (spec.starts_with("train:wordpiece:")) {
+    fail<DataError>(
+        "data.tokenizer: '{}': training WordPiece is not available yet (hint: "
+        "'train:bpe:8192')",
+        spec);
+  }
+  BpeTrainerOptions options;
+  const char* const end = spec.data() + spec.size();
+  const auto number = spec.starts_with(kBpe)
+                          ? std::from_chars(spec.data() + kBpe.size(), end, options.vocab_size)
+                          : std::from_chars_result{end, std::errc::invalid_argument};
+  if (number.ec != std::errc() || number.ptr != end || options.vocab_size < 1) {
+    fail<DataError>("data.tokenizer: expected 'train:bpe:N', found '{}' (hint: 'train:bpe:8192')",
+                    spec);
+  }
+  if (train.is_dataset) {
+    fail<DataError>("data.tokenizer: '{}' needs text, but data.train is the prepared dataset '{}'",
+                    spec, train.paths.front().string());
+  }
+  const fs::path dir =
+      cache / "tokenizers" /
+      cache_key({{"version", kCacheVersion}, {"spec", spec}, {"files", fingerprint(train.paths)}});
+  make_once(
+      dir, [&] { return fs::exists(dir / "tokenizer.json"); },
+      [&] {
+        TextFiles files(train.paths);
+        bool end_of_document = false;
+        const auto trained = train_bpe(
+            [&](std::string& piece) { return files.next(piece, end_of_document); }, options);
+        write_folder_atomic(dir, [&](const fs::path& fresh) { trained->save(fresh); });
+      });
+  return load_tokenizer(dir.string());
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::path& base_dir,
+                                          const Inputs& train, const Inputs& valid) {
+  const std::string& spec = config.data.tokenizer;
+  if (spec.starts_with("train:")) {
+    return train_tokenizer(spec, train, cache_folder(config, base_dir));
+  }
+  if (spec == "bytes") return load_tokenizer(spec);
+  if (!spec.empty()) return load_tokenizer((base_dir / spec).lexically_normal().string());
+  for (const Inputs* inputs : {&train, &valid}) {
+    if (!inputs->paths.empty() && !inputs->is_dataset) {
+      fail<DataError>(
+          "data.tokenizer: empty, but {} is text (hint: a folder, 'train:bpe:8192' or "
+          "'bytes')",
+          inputs->key);
+    }
+  }
+  return nullptr;
+}
+
+bool is_sound_dataset(const fs::path& path) {
+  if (!fs::exists(path)) return false;
+  try {
+    TokenDataset::open(path);
+    return true;
+  } catch (const DataError& error) {
+    log_warning("{}; preparing it again", error.what());
+    return false;
+  }
+}
+
+// Folders of prepared text: one, or with a validation share training and validation.
+std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokenizer,
+                                     double valid_fraction, const RunConfig& config,
+                                     const fs::path& base_dir) {
+  const fs::path entry = cache_folder(config, base_dir) / "datasets" /
+                         cache_key({{"version", kCacheVersion},
+                                    {"tokenizer", tokenizer.hash()},
+                                    {"valid_fraction", valid_fraction},
+                                    {"files", fingerprint(text.paths)}});
+  std::vector<fs::path> folders = {entry};
+  if (valid_fraction > 0) folders = {entry.string() + "-train", entry.string() + "-valid"};
+  PrepareOptions options;
+  options.num_threads = config.run.threads;
+  make_once(
+      entry, [&] { return std::all_of(folders.begin(), folders.end(), is_sound_dataset); },
+      [&] {
+        std::error_code ignored;
+        for (const fs::path& folder : folders)
+          fs::remove_all(folder, ignored);
+        if (valid_fraction > 0) {
+          prepare_split_datasets(text.paths, tokenizer, valid_fraction, folders[0], folders[1],
+                                 options);
+        } else {
+          prepare_dataset(text.paths, tokenizer, entry, options);
+        }
+      });
+  return folders;
+}
+
+std::unique_ptr<TokenDataset> open_dataset(const fs::path& path) {
+  return std::make_unique<TokenDataset>(TokenDataset::open(path));
+}
+
+void check_tokenizer(const std::string& key, const TokenDataset& dataset, const fs::path& path,
+                     const Tokenizer& tokenizer) {
+  const std::string& made_by = dataset.info().tokenizer_hash;
+  if (made_by.empty() || made_by == tokenizer.hash()) return;
+  fail<DataError>(
+      "{}: '{}' was made by another tokenizer: its hash is {}, that of data.tokenizer "
+      "is {} (hint: name the tokenizer that the dataset was prepared with)",
+      key, path.string(), made_by, tokenizer.hash());
+}
+
+int64_t model_vocab_size(const RunConfig& config, const RunData& data) {
+  const int64_t asked = config.model.vocab_size;
+  int64_t needed = data.train->info().vocab_size;
+  if (data.valid != nullptr) needed = std::max(needed, data.valid->info().vocab_size);
+  if (data.tokenizer != nullptr) needed = std::max(needed, data.tokenizer->vocab_size());
+  if (needed == 0 && asked == 0) {
+    throw ConfigError({{"model.vocab_size", "needed: the dataset names no tokenizer (got 0)",
+                        "one more than the largest token, 50257 for GPT-2"}});
+  }
+  if (asked > 0 && asked < needed) {
+    throw ConfigError({{"model.vocab_size",
+                        fmt::format("smaller than the tokenizer's {} (got {})", needed, asked),
+                        "leave it out to take the tokenizer's"}});
+  }
+  return std::max(asked, needed);
+}
+
+void check_dataset(const std::string& key, const TokenDataset& dataset, const RunConfig& config,
+                   int64_t vocab_size) {
+  const int64_t context = config.model.context;
+  if (dataset.size() < context + 1) {
+    fail<DataError>(
+        "{}: {} tokens are less than one sequence: model.context = {} needs {} (hint: "
+        "give more text, or a smaller model.context)",
+        key, dataset.size(), context, context + 1);
+  }
+  const int64_t bound = dataset.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
+  if (vocab_size >= bound) return;
+  if (const int64_t largest = dataset.max_token(); largest >= vocab_size) {
+    fail<DataError>(
+        "{}: holds token {}, outside of the vocabulary of {} (hint: data.tokenizer "
+        "must be the one that made it; without one, set data.tokenizer = \"\" and "
+        "model.vocab_size)",
+        key, largest, vocab_size);
+  }
+}
+
+}  // namespace
+
+RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
+  const Inputs train = expand_list("data.train", config.data.train, base_dir);
+  const Inputs valid = expand_list("data.valid", config.data.valid, base_dir);
+  if (train.paths.empty()) fail<DataError>("data.train: empty (hint: train = [\"text/*.txt\"])");
+  const double split = valid.paths.empty() ? config.data.valid_fraction : 0.0;
+  if (split > 0 && train.is_dataset) {
+    fail<DataError>(
+        "data.valid_fraction: needs text to split, but data.train is the prepared "
+        "dataset '{}' (hint: name a dataset in data.valid)",
+        train.paths.front().string());
+  }
+
+  RunData data;
+  data.tokenizer = open_tokenizer(config, base_dir, train, valid);
+  std::vector<fs::path> train_folders = train.paths;
+  if (!train.is_dataset) {
+    train_folders = prepare_cached(train, *data.tokenizer, split, config, base_dir);
+  }
+  std::vector<fs::path> valid_folders = valid.paths;
+  if (split > 0) valid_folders = {train_folders[1]};
+  if (!valid.paths.empty() && !valid.is_dataset) {
+    valid_folders = prepare_cached(valid, *data.tokenizer, 0.0, config, base_dir);
+  }
+
+  data.train = open_dataset(train_folders[0]);
+  if (!valid_folders.empty()) data.valid = open_dataset(valid_folders[0]);
+  if (data.tokenizer != nullptr) {
+    check_tokenizer(train.key, *data.train, train_folders[0], *data.tokenizer);
+    if (data.valid != nullptr) {
+      check_tokenizer(valid.key, *data.valid, valid_folders[0], *data.tokenizer);
+    }
+  }
+  data.vocab_size = model_vocab_size(config, data);
+  check_dataset(train.key, *data.train, config, data.vocab_size);
+  if (data.valid != nullptr) check_dataset(valid.key, *data.valid, config, data.vocab_size);
+  return data;
+}
+
+}  // namespace apollo

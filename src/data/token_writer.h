@@ -1,0 +1,44 @@
+// Writes a dataset folder in a stream: tokens.bin piece by piece, then dataset.json.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/hash.h"
+#include "data/token_dataset.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+class TokenWriter {
+ public:
+  // Into the existing folder `dir`; uint16 where `vocab_size` allows it, else uint32.
+  TokenWriter(std::filesystem::path dir, int64_t vocab_size);
+
+  // Throws Error where the disk is full, DataError for ids outside of the vocabulary.
+  void append(std::span<const TokenId> ids);
+  int64_t num_tokens() const { return num_tokens_; }
+  // Ends tokens.bin and writes dataset.json: `info` with the form, counts and hash of the tokens.
+  DatasetInfo finish(DatasetInfo info);
+
+ private:
+  template <class Token>
+  void append_as(std::span<const TokenId> ids);
+  void write(std::span<const char> bytes);
+
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::filesystem::path dir_;
+  std::filesystem::path path_;
+  int64_t vocab_size_;
+  int64_t num_tokens_ = 0;
+  std::unique_ptr<std::FILE, Close> file_;
+  StreamHash hash_;
+};
+
+}  // namespace apollo
