@@ -1,15 +1,13 @@
 // Trains byte-level BPE: pre-tokenise as GPT-2, count words in a stream, merge the most frequent
 // pair until the vocabulary is full. Counts are 64-bit; the result depends neither on the number
-// of threads nor on the order of the files' chunks.
+// of threads nor on the order of the pieces.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include "text/tokenizer.h"
+#include "text/word_counter.h"
 
 namespace apollo {
 
@@ -20,11 +18,16 @@ struct BpeTrainerOptions {
   bool show_progress = true;
 };
 
-// Gives the next piece of text, at most a few MiB, cut where a pre-token ends (for example after a
-// line); false when there is no more. Called from one thread.
-using TextSource = std::function<bool(std::string& piece)>;
-
-// Throws DataError where the text allows fewer tokens than `vocab_size` (naming how many).
+// Ids as `tokenizers` gives them: <|endoftext|> is 0, then the bytes in the order of their
+// characters (byte_level.h), then the merges. Of equally frequent pairs the one with the smaller
+// ids is merged first.
+//
+// `source` is called from this thread. A piece must end where a pre-token ends whatever comes
+// next: at the end of a document, or between a character that is no white space and white space.
+// A few MiB a piece serve best. "<|endoftext|>" in the text is no word and ends one.
+//
+// Throws DataError where there is no text, or the text allows fewer tokens than `vocab_size`
+// (naming how many).
 std::unique_ptr<Tokenizer> train_bpe(const TextSource& source, const BpeTrainerOptions& options);
 
 }  // namespace apollo

@@ -1,0 +1,134 @@
+#include "text/added_tokens.h"
+
+#include <unicode/uchar.h>
+
+#include <algorithm>
+
+#include "text/byte_level.h"
+#include "text/utf8.h"
+
+namespace apollo {
+namespace {
+
+// \w of Unicode regular expressions (UTS 18, annex C).
+bool is_word_char(char32_t code_point) {
+  const auto c = static_cast<UChar32>(code_point);
+  constexpr uint32_t kMask = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+  return u_isUAlphabetic(c) || (U_GET_GC_MASK(c) & kMask) != 0 ||
+         u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL);
+}
+
+// Start of the last character of `text`, which is valid and not empty.
+size_t last_char_start(std::string_view text) {
+  size_t start = text.size() - 1;
+  while (start > 0 && (text[start] & 0xC0) == 0x80)
+    --start;
+  return start;
+}
+
+bool ends_with_word(std::string_view text) {
+  return !text.empty() && is_word_char(next_utf8(text.substr(last_char_start(text))).code_point);
+}
+
+bool starts_with_word(std::string_view text) {
+  return !text.empty() && is_word_char(next_utf8(text).code_point);
+}
+
+size_t without_trailing_space(std::string_view text) {
+  while (!text.empty()) {
+    const size_t start = last_char_start(text);
+    if (char_class(next_utf8(text.substr(start)).code_point) != CharClass::kSpace) break;
+    text = text.substr(0, start);
+  }
+  return text.size();
+}
+
+size_t leading_space(std::string_view text) {
+  size_t length = 0;
+  while (length < text.size()) {
+    const Utf8Sequence next = next_utf8(text.substr(length));
+    if (char_class(next.code_point) != CharClass::kSpace) break;
+    length += static_cast<size_t>(next.length);
+  }
+  return length;
+}
+
+}  // namespace
+
+void AddedTokenMatcher::Round::add(const AddedToken& token) {
+  auto& bucket = by_first_byte_[static_cast<unsigned char>(token.text[0])];
+  if (bucket.empty()) first_bytes_ += token.text[0];
+  bucket.push_back(token);
+}
+
+void AddedTokenMatcher::Round::sort() {
+  for (auto& bucket : by_first_byte_) {
+    std::stable_sort(bucket.begin(), bucket.end(), [](const AddedToken& a, const AddedToken& b) {
+      return a.text.size() > b.text.size();
+    });
+  }
+}
+
+// The first token at or after `from`, with where it begins; null where there is none.
+const AddedToken* AddedTokenMatcher::Round::find(std::string_view text, size_t from,
+                                                 size_t& begin) const {
+  while (true) {
+    begin = first_bytes_.size() == 1 ? text.find(first_bytes_[0], from)
+                                     : text.find_first_of(first_bytes_, from);
+    if (begin == std::string_view::npos) return nullptr;
+    for (const AddedToken& token : by_first_byte_[static_cast<unsigned char>(text[begin])]) {
+      if (text.substr(begin).starts_with(token.text)) return &token;
+    }
+    from = begin + 1;
+  }
+}
+
+void AddedTokenMatcher::Round::split(std::string_view text, bool parse_special,
+                                     std::vector<TextSpan>& spans) const {
+  size_t done = 0;  // text before it is in spans
+  size_t from = 0;  // where to look on
+  size_t begin = 0;
+  while (const AddedToken* token = find(text, from, begin)) {
+    size_t end = begin + token->text.size();
+    from = end;
+    if (token->special && !parse_special) continue;
+    if (token->single_word &&
+        (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) {
+      continue;
+    }
+    if (token->lstrip) begin = without_trailing_space(text.substr(0, begin));
+    begin = std::max(begin, done);
+    if (token->rstrip) end += leading_space(text.substr(end));
+    if (begin > done) spans.push_back({text.substr(done, begin - done)});
+    spans.push_back({text.substr(begin, end - begin), token->id});
+    done = end;
+    from = std::max(from, done);
+  }
+  if (done < text.size()) spans.push_back({text.substr(done)});
+}
+
+AddedTokenMatcher::AddedTokenMatcher(const std::vector<AddedToken>& tokens) {
+  for (const AddedToken& token : tokens)
+    (token.normalized ? normalized_ : raw_).add(token);
+  raw_.sort();
+  normalized_.sort();
+}
+
+void AddedTokenMatcher::split(std::string_view text, bool parse_special,
+                              std::vector<TextSpan>& spans) const {
+  spans.clear();
+  if (text.empty()) return;
+  if (raw_.empty()) return normalized_.split(text, parse_special, spans);
+  if (normalized_.empty()) return raw_.split(text, parse_special, spans);
+  std::vector<TextSpan> coarse;
+  raw_.split(text, parse_special, coarse);
+  for (const TextSpan& span : coarse) {
+    if (span.id != TextSpan::kNoToken) {
+      spans.push_back(span);
+    } else {
+      normalized_.split(span.text, parse_special, spans);
+    }
+  }
+}
+
+}  // namespace apollo

@@ -1,0 +1,62 @@
+// Tokens that stand outside the vocabulary's merges, such as <|endoftext|>: found in the text
+// before anything else, leftmost and longest first, by the rules of `tokenizers` (AddedVocabulary).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+struct AddedToken {
+  TokenId id = 0;
+  std::string text;
+  bool special = false;
+  bool lstrip = false;       // takes the white space before it along
+  bool rstrip = false;       // and after it
+  bool single_word = false;  // not next to a letter, digit or _
+  bool normalized = false;   // looked for after those that are not
+
+  bool operator==(const AddedToken&) const = default;
+};
+
+// A stretch of text: ordinary where id is kNoToken.
+struct TextSpan {
+  static constexpr TokenId kNoToken = -1;
+  std::string_view text;
+  TokenId id = kNoToken;
+};
+
+class AddedTokenMatcher {
+ public:
+  explicit AddedTokenMatcher(const std::vector<AddedToken>& tokens);
+
+  // Cuts `text` (valid UTF-8) into `spans`, none empty. Without `parse_special`, special tokens are
+  // ordinary text.
+  void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
+
+ private:
+  // Tokens of one round, by their first byte, the longest first.
+  class Round {
+   public:
+    void add(const AddedToken& token);
+    void sort();
+    bool empty() const { return first_bytes_.empty(); }
+    void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
+
+   private:
+    const AddedToken* find(std::string_view text, size_t from, size_t& begin) const;
+
+    std::array<std::vector<AddedToken>, 256> by_first_byte_;
+    std::string first_bytes_;
+  };
+
+  Round raw_;
+  Round normalized_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,171 @@
+#include "text/byte_level_bpe.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "text/byte_level.h"
+#include "text/tokenizer_json.h"
+#include "text/utf8.h"
+
+namespace apollo {
+namespace {
+
+constexpr TokenId kNoToken = TextSpan::kNoToken;
+
+// As the ByteLevel decoder of `tokenizers` reads a token, added ones too: through the table of
+// bytes, and as it stands where it holds other characters.
+std::string decoded_bytes(const std::string& token) {
+  return chars_to_bytes(token).value_or(token);
+}
+
+}  // namespace
+
+ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
+    : vocabulary_(std::move(vocabulary)), merges_(vocabulary_.merges), matcher_(vocabulary_.added) {
+  byte_ids_.fill(vocabulary_.unknown.value_or(kNoToken));
+  size_t num_ids = vocabulary_.tokens.size();
+  for (const AddedToken& token : vocabulary_.added) {
+    num_ids = std::max(num_ids, static_cast<size_t>(token.id) + 1);
+  }
+  id_bytes_.resize(num_ids);
+  is_special_.resize(num_ids);
+  for (size_t i = 0; i < vocabulary_.tokens.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    const auto bytes = chars_to_bytes(vocabulary_.tokens[i]);
+    if (bytes && bytes->size() == 1) byte_ids_[static_cast<unsigned char>((*bytes)[0])] = id;
+    if (bytes && vocabulary_.ignore_merges) whole_words_.emplace(*bytes, id);
+    id_bytes_[i] = bytes.value_or(vocabulary_.tokens[i]);
+  }
+  for (const AddedToken& token : vocabulary_.added) {
+    const auto i = static_cast<size_t>(token.id);
+    id_bytes_[i] = decoded_bytes(token.text);
+    is_special_[i] = token.special;
+  }
+}
+
+void ByteLevelBpe::encode(std::string_view text, std::vector<TokenId>& ids,
+                          bool parse_special) const {
+  std::string repaired;
+  if (!is_valid_utf8(text)) {
+    repair_utf8(text, repaired);
+    text = repaired;
+  }
+  std::vector<TextSpan> spans;
+  matcher_.split(text, parse_special, spans);
+  CachePool::Lease cache(caches_);
+  for (const TextSpan& span : spans) {
+    if (span.id == kNoToken) {
+      encode_stretch(span.text, *cache, ids);
+    } else {
+      ids.push_back(span.id);
+    }
+  }
+}
+
+void ByteLevelBpe::encode_stretch(std::string_view text, WordCache& cache,
+                                  std::vector<TokenId>& ids) const {
+  std::string prefixed;
+  if (vocabulary_.add_prefix_space && !text.starts_with(' ')) {
+    prefixed = " ";
+    prefixed += text;
+    text = prefixed;
+  }
+  const bool is_bytewise = merges_.empty() && whole_words_.empty() && !vocabulary_.unknown;
+  if (is_bytewise) {
+    encode_bytes(text, ids);
+  } else {
+    encode_words(text, cache, ids);
+  }
+}
+
+void ByteLevelBpe::encode_bytes(std::string_view text, std::vector<TokenId>& ids) const {
+  for (const char c : text) {
+    const TokenId id = byte_ids_[static_cast<unsigned char>(c)];
+    if (id != kNoToken) ids.push_back(id);
+  }
+}
+
+void ByteLevelBpe::encode_words(std::string_view text, WordCache& cache,
+                                std::vector<TokenId>& ids) const {
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, pre_token_length(text));
+    if (word.size() > WordCache::kMaxBytes) {
+      split_word(word, cache);
+      ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
+    } else {
+      const WordCache::Key key = WordCache::make_key(word, text.size());
+      WordCache::Entry& entry = cache.entry(key);
+      if (entry.key == key) {
+        ids.insert(ids.end(), entry.ids, entry.ids + entry.num_ids);
+      } else {
+        split_word(word, cache);
+        ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
+        if (cache.symbols.size() <= WordCache::kMaxIds) {
+          entry.key = key;
+          entry.num_ids = static_cast<uint32_t>(cache.symbols.size());
+          std::copy(cache.symbols.begin(), cache.symbols.end(), entry.ids);
+        }
+      }
+    }
+    text.remove_prefix(word.size());
+  }
+}
+
+// Leaves the ids of `word` in cache.symbols.
+void ByteLevelBpe::split_word(std::string_view word, WordCache& cache) const {
+  std::vector<TokenId>& symbols = cache.symbols;
+  symbols.clear();
+  if (!whole_words_.empty()) {
+    const auto whole = whole_words_.find(word);
+    if (whole != whole_words_.end()) {
+      symbols.push_back(whole->second);
+      return;
+    }
+  }
+  for (const char c : word) {
+    const TokenId id = byte_ids_[static_cast<unsigned char>(c)];
+    if (id == kNoToken) continue;
+    const bool is_fused = vocabulary_.fuse_unknown && id == vocabulary_.unknown &&
+                          !symbols.empty() && symbols.back() == id;
+    if (!is_fused) symbols.push_back(id);
+  }
+  merges_.apply(symbols, cache.scratch);
+}
+
+std::string ByteLevelBpe::decode(const std::vector<TokenId>& ids, bool skip_special) const {
+  std::string bytes;
+  for (const TokenId id : ids) {
+    const std::string& token = bytes_of(id);
+    if (skip_special && is_special_[static_cast<size_t>(id)]) continue;
+    bytes += token;
+  }
+  if (is_valid_utf8(bytes)) return bytes;
+  std::string text;
+  repair_utf8(bytes, text);
+  return text;
+}
+
+const std::string& ByteLevelBpe::bytes_of(TokenId id) const {
+  if (id < 0 || id >= vocab_size() || id_bytes_[static_cast<size_t>(id)].empty()) {
+    fail<DataError>("tokenizer: no token has id '{}' (vocabulary of {})", id, vocab_size());
+  }
+  return id_bytes_[static_cast<size_t>(id)];
+}
+
+std::string ByteLevelBpe::token_text(TokenId id) const {
+  return bytes_of(id);
+}
+
+std::optional<TokenId> ByteLevelBpe::end_of_text() const {
+  for (const AddedToken& token : vocabulary_.added) {
+    if (token.text == kEndOfText) return token.id;
+  }
+  return std::nullopt;
+}
+
+void ByteLevelBpe::save(const std::filesystem::path& dir) const {
+  write_tokenizer_files(vocabulary_, dir);
+}
+
+}  // namespace apollo

@@ -1,0 +1,57 @@
+// Byte-level BPE (Radford et al. 2019): text to ids as the `tokenizers` package does it for the
+// same vocabulary, id for id.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/bpe_vocabulary.h"
+#include "text/merge_table.h"
+#include "text/tokenizer.h"
+#include "text/word_cache.h"
+
+namespace apollo {
+
+class ByteLevelBpe final : public Tokenizer {
+ public:
+  explicit ByteLevelBpe(BpeVocabulary vocabulary);
+
+  void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
+  std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
+  std::string token_text(TokenId id) const override;
+  int64_t vocab_size() const override { return static_cast<int64_t>(id_bytes_.size()); }
+  std::optional<TokenId> end_of_text() const override;
+  std::string hash() const override { return hash_vocabulary(vocabulary_); }
+  void save(const std::filesystem::path& dir) const override;
+
+  const BpeVocabulary& vocabulary() const { return vocabulary_; }
+
+ private:
+  struct StringHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  void encode_stretch(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
+  void encode_words(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
+  void encode_bytes(std::string_view text, std::vector<TokenId>& ids) const;
+  void split_word(std::string_view word, WordCache& cache) const;
+  const std::string& bytes_of(TokenId id) const;
+
+  BpeVocabulary vocabulary_;
+  MergeTable merges_;
+  AddedTokenMatcher matcher_;
+  std::array<TokenId, 256> byte_ids_;  // -1: no token
+  std::vector<std::string> id_bytes_;  // "" where no token has the id
+  std::vector<bool> is_special_;
+  // Words that are tokens; empty unless merges are to be ignored for them.
+  std::unordered_map<std::string, TokenId, StringHash, std::equal_to<>> whole_words_;
+  mutable CachePool caches_;
+};
+
+}  // namespace apollo

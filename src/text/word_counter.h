@@ -1,0 +1,21 @@
+// Counts the pre-tokens of a stream of text on several threads. Each thread counts into a small
+// table of its own and empties it into the shared one when it is full, so the memory beyond the
+// words themselves is bounded; the counts depend neither on the threads nor on the pieces.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "text/word_table.h"
+
+namespace apollo {
+
+// Gives the next piece of text; false when there is no more.
+using TextSource = std::function<bool(std::string& piece)>;
+
+// Words of all pieces; "<|endoftext|>" is none, and ends one. Invalid UTF-8 counts as U+FFFD.
+// `num_threads` 0: all cores. Throws Interrupted on a signal, and whatever `source` throws.
+WordTable count_words(const TextSource& source, int64_t num_threads, bool show_progress);
+
+}  // namespace apollo
