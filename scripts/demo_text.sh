@@ -26,8 +26,9 @@ if [[ -s $out ]]; then
   report
   exit
 fi
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+if ! command -v apt-get >/dev/null; then
   fail "the text comes from a Debian package, and this machine has no apt-get"
+fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/apollo-demo-text.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -50,8 +51,8 @@ if ! download; then
   say "fetching package lists"
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
   apt_options+=(-o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache")
-  apt-get "${apt_options[@]}" update </dev/null >&2 && download ||
-    fail "apt-get could not download a linux-doc package; is there a network?"
+  apt-get "${apt_options[@]}" update </dev/null >&2 || say "apt-get update failed"
+  download || fail "apt-get could not download a linux-doc package; is there a network?"
 fi
 
 say "unpacking"

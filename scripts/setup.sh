@@ -75,7 +75,7 @@ install_debian_packages() {
 check_torch_dir() {
   [[ -z $torch_dir || -f $torch_dir/include/ATen/Functions.h ]] ||
     fail "APOLLO_TORCH='$torch_dir' holds no include/ATen/Functions.h" \
-      'name an unpacked LibTorch archive, or what `python3 -c "import torch; print(torch.__path__[0])"` prints'
+      "name an unpacked LibTorch archive or the folder of an installed torch package"
 }
 
 make_venv() {
@@ -137,7 +137,7 @@ case $group in
 esac
 level=build
 if [[ $group == test ]]; then
-  level=test
+  level="test"
 elif [[ -n $torch_dir ]]; then
   level=bare
 fi
