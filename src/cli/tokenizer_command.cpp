@@ -1,0 +1,144 @@
+// `apollo tokenizer`: train, encode, decode.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "data/text_reader.h"
+#include "text/bpe_trainer.h"
+#include "text/token_lines.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainOptions {
+  std::string kind = "bpe";
+  BpeTrainerOptions bpe;
+  std::string out;
+  std::vector<std::string> files;
+};
+
+struct LineOptions {
+  std::string tokenizer;
+  std::string file;
+  bool json = false;
+  bool no_special_tokens = false;
+};
+
+void run_train(const TrainOptions& options) {
+  TextFiles text({options.files.begin(), options.files.end()});
+  // Made first, so that a folder that cannot be written does not cost the training.
+  std::error_code error;
+  fs::create_directories(options.out, error);
+  if (error) fail<Error>("{}: cannot make the folder: {}", options.out, error.message());
+
+  bool end_of_document = false;
+  const auto source = [&](std::string& piece) { return text.next(piece, end_of_document); };
+  const auto tokenizer = train_bpe(source, options.bpe);
+  if (text.num_invalid_sequences() > 0) {
+    log_warning("replaced {} invalid UTF-8 sequences by U+FFFD", text.num_invalid_sequences());
+  }
+  tokenizer->save(options.out);
+  fmt::print("{}: {} tokens\n", options.out, tokenizer->vocab_size());
+}
+
+using LineFunction = void (*)(std::istream&, std::ostream&, const Tokenizer&,
+                              const TokenLineOptions&);
+
+void run_lines(const LineOptions& options, LineFunction convert) {
+  const auto tokenizer = load_tokenizer(options.tokenizer);
+  TokenLineOptions lines;
+  lines.json = options.json;
+  lines.special_tokens = !options.no_special_tokens;
+  std::ios::sync_with_stdio(false);
+  if (options.file == "-") {
+    convert(std::cin, std::cout, *tokenizer, lines);
+  } else {
+    lines.name = options.file;
+    std::ifstream in(options.file, std::ios::binary);
+    if (!in || fs::is_directory(options.file)) {
+      fail<DataError>("{}: cannot read the file", options.file);
+    }
+    convert(in, std::cout, *tokenizer, lines);
+  }
+  std::cout.flush();
+  if (!std::cout) fail<Error>("stdout: cannot write");
+}
+
+void add_train(CLI::App& app) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train a tokenizer on text files");
+  command->add_option("--kind", options->kind, "bpe: byte-level BPE, as GPT-2")
+      ->check(CLI::IsMember({"bpe"}))
+      ->capture_default_str();
+  command
+      ->add_option("--vocab-size", options->bpe.vocab_size,
+                   "tokens, with the 256 bytes and <|endoftext|>")
+      ->required();
+  command
+      ->add_option("--min-frequency", options->bpe.min_frequency,
+                   "how often a pair must occur to be merged")
+      ->capture_default_str();
+  command->add_option("--threads", options->bpe.num_threads, "0: all cores")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--out", options->out, "folder for tokenizer.json and the other files")
+      ->type_name("DIR")
+      ->required();
+  command->add_option("files", options->files, "txt or jsonl, each plain, .gz, .xz or .zst")
+      ->type_name("FILE")
+      ->required();
+  command->footer(
+      "Example:\n"
+      "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt");
+  command->callback([options] { run_train(*options); });
+}
+
+void add_lines(CLI::App& app, const std::string& name, const std::string& description,
+               const std::string& no_special, const std::string& example, LineFunction convert) {
+  auto options = std::make_shared<LineOptions>();
+  CLI::App* command = app.add_subcommand(name, description);
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "folder, tokenizer.json, or 'bytes' for the built-in one")
+      ->type_name("DIR")
+      ->required();
+  command->add_flag("--json", options->json, "write one JSON object a line");
+  command->add_flag("--no-special-tokens", options->no_special_tokens, no_special);
+  command->add_option("file", options->file, "file of lines; '-': stdin")
+      ->type_name("FILE")
+      ->required();
+  command->footer("Example:\n  " + example);
+  command->callback([options, convert] { run_lines(*options, convert); });
+}
+
+}  // namespace
+
+void add_tokenizer_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("tokenizer", "Train a tokenizer, or use one on lines");
+  command->require_subcommand(1);
+  command->footer(
+      "Example:\n"
+      "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt");
+  add_train(*command);
+  add_lines(*command, "encode", "Turn each line of text into a line of ids",
+            "take special tokens in the text for ordinary text",
+            "apollo tokenizer encode --tokenizer tokenizer/ --json lines.txt", encode_lines);
+  add_lines(*command, "decode", "Turn each line of ids, plain or as JSON, into text",
+            "leave special tokens out of the text",
+            "echo '15496 995' | apollo tokenizer decode --tokenizer gpt2/ -", decode_lines);
+}
+
+}  // namespace apollo
