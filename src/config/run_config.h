@@ -45,6 +45,7 @@ struct RunConfig {
     double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
     std::string cache;                // folder for prepared text; empty: the user's cache folder
+    std::string base_dir;             // relative paths start here; empty: the config file's folder
   } data;
 
   struct Model {

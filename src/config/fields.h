@@ -1,0 +1,179 @@
+// Every key of RUN.toml, once: visit_fields() calls a visitor with each field's description and
+// its value in one or several configs in parallel. Parsing, printing, help, comparison and method
+// defaults all go through it, so that a new key is one line here and one in run_config.h.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <vector>
+
+#include "config/enum_names.h"
+#include "config/run_config.h"
+
+namespace apollo {
+
+// Whether a run whose value is changed gives other numbers (weights or logged losses): resuming
+// with such a change is refused. A place, a name or how often to look does not count.
+enum class Effect { kResult, kNone };
+
+struct Field {
+  const char* section;
+  const char* key;
+  Effect effect;
+  const char* help;
+
+  std::string path() const { return std::string(section) + "." + key; }
+};
+
+template <class Visitor, class... Configs>
+void visit_run_fields(Visitor&& visit, Configs&... c) {
+  visit(
+      Field{"run", "name", Effect::kNone, "name of the run; its folder is runs/NAME unless --out"},
+      c.run.name...);
+  visit(Field{"run", "seed", Effect::kResult, "of every random number"}, c.run.seed...);
+  visit(Field{"run", "device", Effect::kResult, "auto, cpu, cuda or cuda:N"}, c.run.device...);
+  visit(Field{"run", "threads", Effect::kResult, "0: physical cores"}, c.run.threads...);
+  visit(Field{"run", "kernels", Effect::kResult, "reference: every fused operator off"},
+        c.run.kernels...);
+}
+
+template <class Visitor, class... Configs>
+void visit_data_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"data", "train", Effect::kResult, "text files, globs or prepared datasets"},
+        c.data.train...);
+  visit(Field{"data", "valid", Effect::kResult, "the same for validation"}, c.data.valid...);
+  visit(Field{"data", "valid_fraction", Effect::kResult,
+              "share of the training text set apart where valid is empty"},
+        c.data.valid_fraction...);
+  visit(Field{"data", "tokenizer", Effect::kResult,
+              "folder, train:bpe:SIZE, bytes, or empty for bare .bin datasets"},
+        c.data.tokenizer...);
+  visit(Field{"data", "cache", Effect::kNone,
+              "folder for prepared text; empty: the user's cache folder"},
+        c.data.cache...);
+  visit(Field{"data", "base_dir", Effect::kNone,
+              "folder that relative paths start from; empty: the config file's"},
+        c.data.base_dir...);
+}
+
+template <class Visitor, class... Configs>
+void visit_model_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"model", "architecture", Effect::kResult, "what is trained"},
+        c.model.architecture...);
+  visit(Field{"model", "layers", Effect::kResult, "of the final model"}, c.model.layers...);
+  visit(Field{"model", "width", Effect::kResult, "of the hidden state"}, c.model.width...);
+  visit(Field{"model", "heads", Effect::kResult, "attention heads; divides width"},
+        c.model.heads...);
+  visit(Field{"model", "context", Effect::kResult, "tokens in a sequence"}, c.model.context...);
+  visit(Field{"model", "vocab_size", Effect::kResult, "0: the tokenizer's"}, c.model.vocab_size...);
+  visit(Field{"model", "dropout", Effect::kResult, "probability, in [0, 1)"}, c.model.dropout...);
+}
+
+template <class Visitor, class... Configs>
+void visit_train_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"train", "duration", Effect::kResult, "steps, tokens, epochs, flops or hours"},
+        c.train.duration...);
+  visit(Field{"train", "batch_size", Effect::kResult, "sequences in an optimizer step"},
+        c.train.batch_size...);
+  visit(Field{"train", "micro_batch_size", Effect::kResult,
+              "sequences in a forward pass; 0: as large as memory allows"},
+        c.train.micro_batch_size...);
+  visit(Field{"train", "lr", Effect::kResult, "peak learning rate"}, c.train.lr...);
+  visit(Field{"train", "lr_schedule", Effect::kResult, "how it decays"}, c.train.lr_schedule...);
+  visit(Field{"train", "lr_axis", Effect::kResult, "what the schedule is measured on"},
+        c.train.lr_axis...);
+  visit(Field{"train", "lr_final", Effect::kResult, "at the end, as a fraction of lr"},
+        c.train.lr_final...);
+  visit(Field{"train", "warmup", Effect::kResult, "length of the linear rise"}, c.train.warmup...);
+  visit(Field{"train", "decay", Effect::kResult, "length of the last phase of wsd"},
+        c.train.decay...);
+  visit(Field{"train", "weight_decay", Effect::kResult, "on matrices only"},
+        c.train.weight_decay...);
+  visit(Field{"train", "betas", Effect::kResult, "of AdamW"}, c.train.betas...);
+  visit(Field{"train", "epsilon", Effect::kResult, "of AdamW"}, c.train.epsilon...);
+  visit(Field{"train", "clip", Effect::kResult, "largest gradient norm; 0: no clipping"},
+        c.train.clip...);
+  visit(Field{"train", "precision", Effect::kResult, "of activations and products"},
+        c.train.precision...);
+}
+
+// `method` itself has no effect: the keys that it fills do.
+template <class Visitor, class... Configs>
+void visit_progressive_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"progressive", "method", Effect::kNone,
+              "named method that fills the keys of this section that are left out"},
+        c.progressive.method...);
+  visit(Field{"progressive", "stages", Effect::kResult, "layers and end of each stage, in order"},
+        c.progressive.stages...);
+  visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
+        c.progressive.layer_map...);
+  visit(Field{"progressive", "depth_sampler", Effect::kResult, "law of the depth of a pass"},
+        c.progressive.depth_sampler...);
+  visit(Field{"progressive", "depth_draw", Effect::kResult, "how often a depth is drawn"},
+        c.progressive.depth_draw...);
+  visit(Field{"progressive", "rehearse_from", Effect::kResult,
+              "part of a stage before which the depth is its layers, in [0, 1)"},
+        c.progressive.rehearse_from...);
+  visit(Field{"progressive", "optimizer_state", Effect::kResult, "what growth does to moments"},
+        c.progressive.optimizer_state...);
+}
+
+template <class Visitor, class... Configs>
+void visit_eval_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"eval", "every", Effect::kNone, "\"0 steps\": only at the end"}, c.eval.every...);
+  visit(Field{"eval", "depths", Effect::kNone, "the stage's layers, the full depth, or both"},
+        c.eval.depths...);
+  visit(Field{"eval", "batch_size", Effect::kNone, "0: train.micro_batch_size"},
+        c.eval.batch_size...);
+  visit(Field{"eval", "max_tokens", Effect::kResult, "of the validation data; 0: all"},
+        c.eval.max_tokens...);
+}
+
+template <class Visitor, class... Configs>
+void visit_checkpoint_fields(Visitor&& visit, Configs&... c) {
+  visit(Field{"checkpoint", "every", Effect::kNone, "\"0 steps\": only at the end"},
+        c.checkpoint.every...);
+  visit(Field{"checkpoint", "keep", Effect::kNone, "how many checkpoints stay"},
+        c.checkpoint.keep...);
+}
+
+// visit(field, value...) for every field of the configs, in the order of the file.
+template <class Visitor, class... Configs>
+requires(std::same_as<std::remove_const_t<Configs>, RunConfig>&&...) void visit_fields(
+    Visitor&& visit, Configs&... configs) {
+  visit_run_fields(visit, configs...);
+  visit_data_fields(visit, configs...);
+  visit_model_fields(visit, configs...);
+  visit_train_fields(visit, configs...);
+  visit_progressive_fields(visit, configs...);
+  visit_eval_fields(visit, configs...);
+  visit_checkpoint_fields(visit, configs...);
+}
+
+// A value as TOML writes it; equal values give equal text, different ones different text.
+std::string toml_text(const std::string& value);
+std::string toml_text(int64_t value);
+std::string toml_text(uint64_t value);
+std::string toml_text(double value);
+std::string toml_text(const Duration& value);
+std::string toml_text(const StageSpec& value);
+template <NamedEnum E>
+std::string toml_text(E value) {
+  return toml_text(std::string(enum_name(value)));
+}
+template <class T>
+std::string toml_text(const std::vector<T>& values) {
+  std::string text;
+  for (const T& value : values) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", toml_text(value));
+  }
+  return fmt::format("[{}]", text);
+}
+
+// Paths of all keys ("run.name"), in the order of the file.
+const std::vector<std::string>& field_paths();
+
+// All keys with defaults, choices and help: `apollo train --help-config`.
+std::string config_reference();
+
+}  // namespace apollo

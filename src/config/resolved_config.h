@@ -1,0 +1,39 @@
+// A config together with where each of its values came from.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "config/run_config.h"
+
+namespace apollo {
+
+struct ResolvedConfig {
+  RunConfig config;
+  // Of every key that was set: "demo.toml:12:6", "--set" or "method apollo", by path ("train.lr",
+  // also "progressive.stages[1].until"). A key without an entry has its default.
+  std::map<std::string, std::string> origins;
+  // Keys that were written but could not be read: they have their defaults, and no fault of a
+  // value is theirs.
+  std::set<std::string> unreadable;
+  std::filesystem::path file;      // as given
+  std::filesystem::path base_dir;  // absolute; relative paths of [data] start here
+
+  bool is_set(const std::string& path) const { return origins.contains(path); }
+};
+
+// Where to point for a fault of the key `path`: its place in the file, or the path itself.
+std::string location(const ResolvedConfig& resolved, const std::string& path);
+
+// A fault whose `where` is a key, as one that points into the file and names the key.
+Diagnostic located(const ResolvedConfig& resolved, const Diagnostic& fault);
+
+// Throws ConfigError with all `faults`, in the order of the file, those without a place last;
+// does nothing where there are none.
+void throw_if_any(std::vector<Diagnostic> faults, const ResolvedConfig& resolved);
+
+}  // namespace apollo

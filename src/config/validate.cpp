@@ -1,0 +1,191 @@
+// Checks that need neither data nor device, grouped by section.
+#include "config/validate.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "base/duration.h"
+
+namespace apollo {
+
+namespace {
+
+class Checker {
+ public:
+  explicit Checker(const ResolvedConfig& resolved) : resolved_(resolved) {}
+
+  // Adds a fault of the first of `paths` that was set, unless `holds` or one is unreadable.
+  void require(bool holds, std::vector<std::string> paths, const std::string& message,
+               const std::string& hint = "") {
+    if (holds) return;
+    std::string where = paths.front();
+    for (const std::string& path : paths) {
+      if (resolved_.unreadable.contains(path)) return;
+    }
+    for (const std::string& path : paths) {
+      if (!resolved_.is_set(path)) continue;
+      where = location(resolved_, path);
+      break;
+    }
+    faults_.push_back({where, message, hint});
+  }
+
+  template <class T>
+  void at_least(const std::string& path, T value, T smallest) {
+    require(value >= smallest, {path},
+            fmt::format("{} must be at least {} (got {})", path, smallest, value));
+  }
+
+  void positive(const std::string& path, double value) {
+    require(value > 0.0, {path}, fmt::format("{} must be positive (got {})", path, value));
+  }
+
+  // [0, 1)
+  void fraction(const std::string& path, double value) {
+    require(value >= 0.0 && value < 1.0, {path},
+            fmt::format("{} must be at least 0 and below 1 (got {})", path, value));
+  }
+
+  std::vector<Diagnostic> take() { return std::move(faults_); }
+
+ private:
+  const ResolvedConfig& resolved_;
+  std::vector<Diagnostic> faults_;
+};
+
+// Digits alone, of an integer.
+bool parse_count(std::string_view text, int64_t& value) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && rest == end && value >= 0;
+}
+
+bool is_device(const std::string& device) {
+  int64_t index = 0;
+  return device == "auto" || device == "cpu" || device == "cuda" ||
+         (device.starts_with("cuda:") && parse_count(device.substr(5), index));
+}
+
+void check_run(const RunConfig::Run& run, Checker& check) {
+  const bool is_folder_name = !run.name.empty() && run.name != "." && run.name != ".." &&
+                              run.name.find('/') == std::string::npos;
+  check.require(is_folder_name, {"run.name"},
+                fmt::format("run.name must be the name of a folder (got '{}')", run.name),
+                "--out places the run elsewhere");
+  check.require(
+      is_device(run.device), {"run.device"},
+      fmt::format("run.device must be 'auto', 'cpu', 'cuda' or 'cuda:N' (got '{}')", run.device));
+  check.at_least<int64_t>("run.threads", run.threads, 0);
+}
+
+void check_tokenizer(const std::string& tokenizer, Checker& check) {
+  if (!tokenizer.starts_with("train:")) return;
+  const std::string kind = tokenizer.substr(6, tokenizer.find(':', 6) - 6);
+  if (kind == "wordpiece") {
+    check.require(false, {"data.tokenizer"}, "tokenizer 'wordpiece' is not available yet",
+                  "use \"train:bpe:8192\"");
+    return;
+  }
+  int64_t size = 0;
+  const bool is_bpe =
+      tokenizer.starts_with("train:bpe:") && parse_count(tokenizer.substr(10), size);
+  check.require(is_bpe, {"data.tokenizer"},
+                fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', 'bytes' or empty "
+                            "(got '{}')",
+                            tokenizer),
+                "for example \"train:bpe:8192\"");
+  check.require(!is_bpe || size >= 257, {"data.tokenizer"},
+                fmt::format("a byte-level vocabulary has at least 257 entries (got {})", size));
+}
+
+void check_data(const RunConfig::Data& data, Checker& check) {
+  check.require(!data.train.empty(), {"data.train"}, "data.train names no text",
+                "for example train = [\"text/*.txt\"]");
+  check.fraction("data.valid_fraction", data.valid_fraction);
+  check.require(data.valid.empty() || data.valid_fraction == 0.0,
+                {"data.valid_fraction", "data.valid"},
+                "data.valid and data.valid_fraction exclude each other", "remove one of them");
+  check_tokenizer(data.tokenizer, check);
+}
+
+void check_model(const RunConfig::Model& model, Checker& check) {
+  check.require(model.architecture != Architecture::kBert, {"model.architecture"},
+                "architecture 'bert' is not available yet", "use \"gpt2\"");
+  check.at_least<int64_t>("model.layers", model.layers, 1);
+  check.at_least<int64_t>("model.width", model.width, 1);
+  check.at_least<int64_t>("model.heads", model.heads, 1);
+  check.at_least<int64_t>("model.context", model.context, 1);
+  check.at_least<int64_t>("model.vocab_size", model.vocab_size, 0);
+  if (model.width > 0 && model.heads > 0) {
+    check.require(model.width % model.heads == 0, {"model.heads", "model.width"},
+                  fmt::format("model.heads must divide model.width (got {} heads, width {})",
+                              model.heads, model.width));
+  }
+  check.fraction("model.dropout", model.dropout);
+}
+
+void check_lengths(const RunConfig::Train& train, Checker& check) {
+  const auto share = [](const Duration& length) {
+    return length.unit == DurationUnit::kPercent ? length.value : 0.0;
+  };
+  check.require(
+      share(train.warmup) <= 100.0, {"train.warmup"},
+      fmt::format("train.warmup is longer than the run (got '{}')", to_string(train.warmup)));
+  if (train.lr_schedule != LrSchedule::kWsd) return;
+  check.require(
+      share(train.decay) <= 100.0, {"train.decay"},
+      fmt::format("train.decay is longer than the run (got '{}')", to_string(train.decay)));
+  check.require(share(train.warmup) > 100.0 || share(train.decay) > 100.0 ||
+                    share(train.warmup) + share(train.decay) <= 100.0,
+                {"train.decay", "train.warmup"},
+                fmt::format("train.warmup and train.decay overlap (got '{}' and '{}')",
+                            to_string(train.warmup), to_string(train.decay)));
+}
+
+void check_train(const RunConfig::Train& train, Checker& check) {
+  check.at_least<int64_t>("train.batch_size", train.batch_size, 1);
+  check.at_least<int64_t>("train.micro_batch_size", train.micro_batch_size, 0);
+  check.require(train.batch_size < 1 || train.micro_batch_size <= train.batch_size,
+                {"train.micro_batch_size", "train.batch_size"},
+                fmt::format("train.micro_batch_size cannot exceed train.batch_size (got {} of {})",
+                            train.micro_batch_size, train.batch_size));
+  check.positive("train.lr", train.lr);
+  check.require(
+      train.lr_final >= 0.0 && train.lr_final <= 1.0, {"train.lr_final"},
+      fmt::format("train.lr_final is a fraction of train.lr, 0 to 1 (got {})", train.lr_final));
+  check_lengths(train, check);
+  check.at_least("train.weight_decay", train.weight_decay, 0.0);
+  check.require(train.betas.size() == 2, {"train.betas"},
+                fmt::format("train.betas must be two numbers (got {})", train.betas.size()),
+                "for example betas = [0.9, 0.95]");
+  for (size_t i = 0; i < train.betas.size(); ++i) {
+    check.require(
+        train.betas[i] >= 0.0 && train.betas[i] < 1.0, {"train.betas"},
+        fmt::format("train.betas[{}] must be at least 0 and below 1 (got {})", i, train.betas[i]));
+  }
+  check.positive("train.epsilon", train.epsilon);
+  check.at_least("train.clip", train.clip, 0.0);
+}
+
+void check_rest(const RunConfig& config, Checker& check) {
+  check.fraction("progressive.rehearse_from", config.progressive.rehearse_from);
+  check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
+                "for example depths = [\"stage\", \"full\"]");
+  check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);
+  check.at_least<int64_t>("eval.max_tokens", config.eval.max_tokens, 0);
+  check.at_least<int64_t>("checkpoint.keep", config.checkpoint.keep, 1);
+}
+
+}  // namespace
+
+std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
+  Checker check(resolved);
+  check_run(resolved.config.run, check);
+  check_data(resolved.config.data, check);
+  check_model(resolved.config.model, check);
+  check_train(resolved.config.train, check);
+  check_rest(resolved.config, check);
+  return check.take();
+}
+
+}  // namespace apollo

@@ -1,0 +1,74 @@
+#include "config/fields.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <set>
+
+namespace apollo {
+namespace {
+
+TEST(Fields, EveryPathIsThereOnce) {
+  const std::vector<std::string>& paths = field_paths();
+  EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
+  EXPECT_EQ(paths.size(), 45u);
+  EXPECT_EQ(paths.front(), "run.name");
+  EXPECT_EQ(paths.back(), "checkpoint.keep");
+}
+
+TEST(Fields, EnumNamesAreInTheOrderOfTheEnumerators) {
+  EXPECT_EQ(enum_name(Kernels::kReference), "reference");
+  EXPECT_EQ(enum_name(Architecture::kBert), "bert");
+  EXPECT_EQ(enum_name(LrSchedule::kWsd), "wsd");
+  EXPECT_EQ(enum_name(LrAxis::kFlops), "flops");
+  EXPECT_EQ(enum_name(Precision::kBf16), "bf16");
+  EXPECT_EQ(enum_name(LayerMapKind::kStack), "stack");
+  EXPECT_EQ(enum_name(DepthSamplerKind::kSigmoid), "sigmoid");
+  EXPECT_EQ(enum_name(DepthSamplerKind::kShallowest), "shallowest");
+  EXPECT_EQ(enum_name(DepthDraw::kMicroBatch), "micro_batch");
+  EXPECT_EQ(enum_name(OptimizerStateRule::kReset), "reset");
+  EXPECT_EQ(enum_name(EvalDepth::kFull), "full");
+}
+
+TEST(Fields, ParseEnumForTheCommandLine) {
+  EXPECT_EQ(parse_enum<LayerMapKind>("stack", "--map"), LayerMapKind::kStack);
+  try {
+    parse_enum<LayerMapKind>("stak", "--map");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "--map must be one of 'interpolate', 'stack' (got 'stak'); did you "
+                 "mean 'stack'?");
+  }
+}
+
+TEST(Fields, TextOfValues) {
+  EXPECT_EQ(toml_text(std::string("a \"b\" \\ \n\x7f é")), R"("a \"b\" \\ \u000a\u007f é")");
+  EXPECT_EQ(toml_text(1.0), "1.0");
+  EXPECT_EQ(toml_text(1e-8), "1e-08");
+  EXPECT_EQ(toml_text(0.1 + 0.2), "0.30000000000000004");
+  EXPECT_EQ(toml_text(Duration{2.5, DurationUnit::kPercent}), "\"2.5%\"");
+  EXPECT_EQ(toml_text(std::vector<StageSpec>{{1, Duration{5, DurationUnit::kPercent}}, {12, {}}}),
+            "[{layers = 1, until = \"5%\"}, {layers = 12}]");
+  EXPECT_EQ(toml_text(std::vector<EvalDepth>{EvalDepth::kStage, EvalDepth::kFull}),
+            "[\"stage\", \"full\"]");
+  EXPECT_EQ(toml_text(std::vector<std::string>{}), "[]");
+}
+
+TEST(Fields, ReferenceShowsDefaultChoicesAndHelp) {
+  const std::string reference = config_reference();
+  EXPECT_NE(reference.find("[run]\nname = \"run\" "), std::string::npos);
+  EXPECT_NE(reference.find("lr = 0.001                         # peak learning rate\n"),
+            std::string::npos);
+  EXPECT_NE(
+      reference.find("lr_axis = \"steps\"                  # what the schedule is measured on "
+                     "['steps', 'flops']\n"),
+      std::string::npos);
+  for (const std::string& path : field_paths()) {
+    EXPECT_NE(reference.find("\n" + path.substr(path.find('.') + 1) + " = "), std::string::npos)
+        << path;
+  }
+}
+
+}  // namespace
+}  // namespace apollo

@@ -1,0 +1,112 @@
+#include "config/validate.h"
+
+#include <gtest/gtest.h>
+
+#include "config/load_helpers.h"
+
+namespace apollo {
+namespace {
+
+std::string error_of(const std::string& override, const std::string& second = "run.seed=1") {
+  return load_error("[data]\ntrain = [\"a.txt\"]\n", {override, second});
+}
+
+TEST(Validate, DefaultsWithATextAreGood) {
+  EXPECT_EQ(error_of("run.seed=2"), "");
+}
+
+TEST(Validate, NoText) {
+  EXPECT_EQ(load_error(""),
+            "data.train: error: data.train names no text\n"
+            "  hint: for example train = [\"text/*.txt\"]");
+}
+
+TEST(Validate, Run) {
+  EXPECT_EQ(error_of("run.name=a/b"),
+            "--set: error: run.name must be the name of a folder (got 'a/b')\n"
+            "  hint: --out places the run elsewhere");
+  for (const char* device : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) {
+    EXPECT_EQ(error_of(std::string("run.device=") + device), "");
+  }
+  for (const char* device : {"gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", ""}) {
+    EXPECT_EQ(error_of(std::string("run.device=") + device),
+              fmt::format("--set: error: run.device must be 'auto', 'cpu', 'cuda' or 'cuda:N' (got "
+                          "'{}')",
+                          device));
+  }
+  EXPECT_EQ(error_of("run.threads=-1"), "--set: error: run.threads must be at least 0 (got -1)");
+}
+
+TEST(Validate, Data) {
+  EXPECT_EQ(error_of("data.valid_fraction=1"),
+            "--set: error: data.valid_fraction must be at least 0 and below 1 (got 1)");
+  EXPECT_EQ(error_of("data.valid_fraction=0.1", "data.valid=v.txt"),
+            "--set: error: data.valid and data.valid_fraction exclude each other\n"
+            "  hint: remove one of them");
+  EXPECT_EQ(error_of("data.tokenizer=train:wordpiece:100"),
+            "--set: error: tokenizer 'wordpiece' is not available yet\n"
+            "  hint: use \"train:bpe:8192\"");
+  EXPECT_EQ(
+      error_of("data.tokenizer=train:bpe:many"),
+      "--set: error: data.tokenizer must be a folder, 'train:bpe:SIZE', 'bytes' or empty (got "
+      "'train:bpe:many')\n  hint: for example \"train:bpe:8192\"");
+  EXPECT_EQ(error_of("data.tokenizer=train:bpe:256"),
+            "--set: error: a byte-level vocabulary has at least 257 entries (got 256)");
+}
+
+TEST(Validate, Model) {
+  EXPECT_EQ(error_of("model.architecture=bert"),
+            "--set: error: architecture 'bert' is not available yet\n  hint: use \"gpt2\"");
+  EXPECT_EQ(error_of("model.heads=5"),
+            "--set: error: model.heads must divide model.width (got 5 heads, width 384)");
+  EXPECT_EQ(error_of("model.heads=0"), "--set: error: model.heads must be at least 1 (got 0)");
+  EXPECT_EQ(error_of("model.layers=0"), "--set: error: model.layers must be at least 1 (got 0)");
+  EXPECT_EQ(error_of("model.dropout=1.0"),
+            "--set: error: model.dropout must be at least 0 and below 1 (got 1)");
+}
+
+TEST(Validate, PointsAtTheKeyThatWasWritten) {
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[model]\nwidth = 100\n"),
+            "run.toml:4:9: error: model.heads must divide model.width (got 6 heads, width 100)");
+}
+
+TEST(Validate, Train) {
+  EXPECT_EQ(error_of("train.batch_size=0"),
+            "--set: error: train.batch_size must be at least 1 (got 0)");
+  EXPECT_EQ(error_of("train.micro_batch_size=65"),
+            "--set: error: train.micro_batch_size cannot exceed train.batch_size (got 65 of 64)");
+  EXPECT_EQ(error_of("train.micro_batch_size=63"), "");
+  EXPECT_EQ(error_of("train.lr=0"), "--set: error: train.lr must be positive (got 0)");
+  EXPECT_EQ(error_of("train.lr_final=1.5"),
+            "--set: error: train.lr_final is a fraction of train.lr, 0 to 1 (got 1.5)");
+  EXPECT_EQ(error_of("train.betas=[0.9]"),
+            "--set: error: train.betas must be two numbers (got 1)\n"
+            "  hint: for example betas = [0.9, 0.95]");
+  EXPECT_EQ(error_of("train.betas=[0.9, 1.0]"),
+            "--set: error: train.betas[1] must be at least 0 and below 1 (got 1)");
+  EXPECT_EQ(error_of("train.clip=-1"), "--set: error: train.clip must be at least 0 (got -1)");
+  EXPECT_EQ(error_of("train.warmup=101%"),
+            "--set: error: train.warmup is longer than the run (got '101%')");
+  EXPECT_EQ(error_of("train.warmup=90%"), "");
+  EXPECT_EQ(error_of("train.warmup=90%", "train.lr_schedule=wsd"),
+            "--set: error: train.warmup and train.decay overlap (got '90%' and '20%')");
+}
+
+TEST(Validate, TheRest) {
+  EXPECT_EQ(error_of("progressive.rehearse_from=1.0"),
+            "--set: error: progressive.rehearse_from must be at least 0 and below 1 (got 1)");
+  EXPECT_EQ(error_of("eval.depths=[]"),
+            "--set: error: eval.depths names no depth\n"
+            "  hint: for example depths = [\"stage\", \"full\"]");
+  EXPECT_EQ(error_of("checkpoint.keep=0"),
+            "--set: error: checkpoint.keep must be at least 1 (got 0)");
+}
+
+TEST(Validate, EverythingAtOnce) {
+  EXPECT_EQ(error_of("train.lr=-1", "model.layers=-3"),
+            "--set: error: model.layers must be at least 1 (got -3)\n"
+            "--set: error: train.lr must be positive (got -1)");
+}
+
+}  // namespace
+}  // namespace apollo
