@@ -53,8 +53,8 @@ clean: ## remove the build folders (keeps .venv, .demo and runs)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-# Runs CMake only where there is no build folder yet, or where APOLLO_TORCH or the flags are not those
-# it was made with; Ninja itself notices an edited CMakeLists.txt.
+# Runs CMake only where there is no build folder yet or it was made with another APOLLO_TORCH or
+# other flags; Ninja itself notices an edited CMakeLists.txt.
 define configure
 flags='-DAPOLLO_TORCH=$(APOLLO_TORCH) $(CMAKE_FLAGS) $(1)'; \
 if [[ ! -f $(BUILD)/build.ninja || "$$flags" != "$$(cat $(BUILD)/flags.txt 2>/dev/null)" ]]; then \

@@ -3,7 +3,7 @@
 
 Modules are the folders of src/; the table below says which may include which.
 
-    check_layers.py [ROOT]     prints file:line: error: ... for each violation; exit 1 if there is any
+    check_layers.py [ROOT]     prints file:line: error: ... for each violation; exit 1 if any
 """
 
 import pathlib
@@ -56,7 +56,7 @@ def check_include(module, header, quoted):
 
 
 def check_file(path, module):
-    """Yields (line number, complaint); module is None outside src/, where only the length counts."""
+    """Yields (line number, complaint); outside src/ module is None and only the length counts."""
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > MAX_LINES:
         yield MAX_LINES + 1, f"{len(lines)} lines; split it by concern (at most {MAX_LINES})"

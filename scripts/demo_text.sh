@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the demo's text: the English documentation of the Linux kernel (reStructuredText, about 20 MB)
-# from the newest package of the linux-doc family that apt offers. Nothing is installed and no
-# root is needed: the package is downloaded and unpacked in a temporary folder.
+# Makes the demo's text: the English documentation of the Linux kernel (reStructuredText, more than
+# 20 MB) from the newest package of the linux-doc family that apt offers. Nothing is installed and
+# no root is needed: the package is downloaded and unpacked in a temporary folder.
 #
 #   scripts/demo_text.sh OUT.txt     does nothing where OUT.txt already stands
 #
-# One document for each .rst file, as it is, followed by a line `<|endoftext|>`. The order is that of the
-# files' MD5: fixed for a package, and any part of the text holds a mixture of all subjects.
+# One document for each .rst file, as it is, followed by a line `<|endoftext|>`. The order is that of
+# the files' MD5: fixed for a package, and any part of the text holds a mixture of all subjects.
 set -euo pipefail
 
 readonly out="${1:?usage: scripts/demo_text.sh OUT.txt}"
@@ -19,7 +19,8 @@ fail() {
   exit 1
 }
 report() {
-  say "'$out' holds $(grep -c '^<|endoftext|>$' "$out") documents, $(wc -w <"$out") words, $(wc -c <"$out") bytes"
+  say "'$out' holds $(grep -c '^<|endoftext|>$' "$out") documents," \
+    "$(wc -w <"$out") words, $(wc -c <"$out") bytes"
 }
 
 if [[ -s $out ]]; then
@@ -70,6 +71,6 @@ while read -r name; do
 done <"$work/order" | xargs -0 zcat -f >"$out.partial"
 size=$(wc -c <"$out.partial")
 [[ $size -ge $least_bytes ]] ||
-  fail "$(basename "$work"/linux-doc*.deb) holds only $size bytes of .rst text, $least_bytes expected"
+  fail "$(basename "$work"/linux-doc*.deb) holds only $size bytes of text, $least_bytes expected"
 mv "$out.partial" "$out"
 report

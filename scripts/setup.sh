@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what building or testing Apollo needs on Debian 12+ or Ubuntu 24.04+: Debian packages,
-# and a Python venv in .venv that holds the LibTorch wheel. Does nothing, quickly, where all is there.
+# and a Python venv in .venv that holds the LibTorch wheel. Quick where everything is there already.
 #
-#   scripts/setup.sh [build|test|lint]     build (default); test: also the Python originals that the
-#                                          tests compare with; lint: also clang-format and clang-tidy
+#   scripts/setup.sh [build|test|lint]    build (default); test: also the Python originals that the
+#                                         tests compare with; lint: also clang-format, clang-tidy
 #
 # Environment:
-#   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (holds include/ and lib/);
+#   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (has include/ and lib/);
 #                           torch is then not installed into .venv, except for `test`, where the
 #                           comparisons need the Python package itself.
 #   APOLLO_TORCH_INDEX=URL  take torch from this package index. PyPI's Linux wheel brings CUDA, some
@@ -82,7 +82,7 @@ make_venv() {
   if "$venv/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
   local python="${PYTHON:-python3}"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "'$python' is missing or older than Python 3.11" "name a newer one: PYTHON=/usr/bin/python3"
+    fail "'$python' is missing or older than Python 3.11" "name another: PYTHON=/usr/bin/python3"
   say "making $venv with $("$python" --version)"
   "$python" -m venv --clear "$venv" >&2 ||
     fail "'$python -m venv' failed" "use Debian's Python with python3-venv: PYTHON=/usr/bin/python3"
@@ -94,8 +94,8 @@ pip_install() {
       "it needs the network (or a configured index) and free disk space; run the same command again"
 }
 
-# The venv is filled to a level: bare (no torch) < build < test. A stamp in it keeps the requirements
-# that it was filled with, so that an edited requirements file is noticed.
+# The venv is filled to a level: bare (no torch) < build < test. A stamp in it keeps what it was
+# filled with, so that an edited requirements file is noticed.
 requirements_of() {
   case $1 in
     bare) grep -v '^torch==' scripts/requirements.txt ;;
