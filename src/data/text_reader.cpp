@@ -39,17 +39,20 @@ bool is_separator(std::string_view line) {
 }
 
 // Whether `text` (not empty) surely ends with a character that is not white space to any
-// tokenizer. Of the characters beyond ASCII, all white space of Unicode is ruled out, and a few
-// neighbours with it; an ill-formed sequence becomes U+FFFD, which is none.
+// tokenizer. Beyond ASCII, all white space of Unicode is ruled out, past versions' too, and a few
+// invisible neighbours with it; an ill-formed sequence becomes U+FFFD, which is none.
 bool ends_in_no_space(std::string_view text) {
   const auto last = static_cast<unsigned char>(text.back());
   if (last < 0x80) return last > ' ' && last != 0x7F;
-  if (text.ends_with("\xC2\x85") || text.ends_with("\xC2\xA0")) return false;
-  if (text.size() < 3) return true;
-  const std::string_view lead = text.substr(text.size() - 3, 2);
-  if (lead == "\xE2\x80") return !(last <= 0x8F || (last >= 0xA8 && last <= 0xAF));
-  return lead != "\xE1\x9A" && lead != "\xE1\xA0" && lead != "\xE2\x81" && lead != "\xE3\x80" &&
-         !text.ends_with(kByteOrderMark);
+  constexpr std::string_view kSpaces[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
+                                          "\xE1\xA0\x8E", "\xE2\x81\x9F", "\xE3\x80\x80",
+                                          kByteOrderMark};
+  for (const std::string_view space : kSpaces) {
+    if (text.ends_with(space)) return false;
+  }
+  const bool is_punctuation_block =
+      text.size() >= 3 && text.substr(text.size() - 3, 2) == "\xE2\x80";
+  return !is_punctuation_block || (last > 0x8F && last < 0xA8) || last > 0xAF;
 }
 
 // The last place in `text` where a piece may end so that a character of `spaces` follows, or 0.

@@ -1,0 +1,131 @@
+// apollo prepare: text files to token datasets.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/units.h"
+#include "cli/commands.h"
+#include "data/prepare.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PrepareArguments {
+  std::string tokenizer;
+  std::vector<fs::path> files;
+  fs::path out;
+  double valid_fraction = 0.0;
+  fs::path valid_out;
+  int64_t threads = 0;
+  bool json = false;
+  fs::path verify;
+};
+
+double bytes_per_token(const DatasetInfo& info) {
+  return info.num_tokens > 0
+             ? static_cast<double>(info.text_bytes) / static_cast<double>(info.num_tokens)
+             : 0.0;
+}
+
+Json to_json(const fs::path& path, const DatasetInfo& info) {
+  return {{"path", path.string()},
+          {"tokens", info.num_tokens},
+          {"documents", info.num_documents},
+          {"text_bytes", info.text_bytes},
+          {"bytes_per_token", bytes_per_token(info)},
+          {"vocab_size", info.vocab_size},
+          {"invalid_sequences", info.invalid_sequences},
+          {"tokenizer_hash", info.tokenizer_hash},
+          {"content_hash", info.content_hash}};
+}
+
+std::string to_line(const fs::path& path, const DatasetInfo& info) {
+  std::string line = fmt::format("{}: {} tokens", path.string(), info.num_tokens);
+  if (info.num_documents > 0) {
+    line += fmt::format(", {} documents, {} of text, {:.3f} bytes per token", info.num_documents,
+                        format_bytes(static_cast<double>(info.text_bytes)), bytes_per_token(info));
+  }
+  return line;
+}
+
+void print_datasets(const std::vector<fs::path>& paths, bool json) {
+  Json list = Json::array();
+  for (const fs::path& path : paths) {
+    const DatasetInfo info = TokenDataset::open(path).info();
+    if (json) {
+      list.push_back(to_json(path, info));
+    } else {
+      fmt::print("{}\n", to_line(path, info));
+    }
+  }
+  if (json) fmt::print("{}\n", Json{{"datasets", list}}.dump(2));
+}
+
+void check(const PrepareArguments& arguments) {
+  if (!arguments.verify.empty()) return;
+  if (arguments.tokenizer.empty()) fail<UsageError>("--tokenizer is required");
+  if (arguments.out.empty()) fail<UsageError>("--out is required");
+  if (arguments.files.empty()) fail<UsageError>("FILE is required");
+  if ((arguments.valid_fraction > 0) != !arguments.valid_out.empty()) {
+    fail<UsageError>("--valid-fraction and --valid-out need each other");
+  }
+}
+
+void run(const PrepareArguments& arguments) {
+  check(arguments);
+  if (!arguments.verify.empty()) {
+    TokenDataset::open(arguments.verify).verify();
+    print_datasets({arguments.verify}, arguments.json);
+    return;
+  }
+  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(arguments.tokenizer);
+  const PrepareOptions options{.num_threads = arguments.threads};
+  if (arguments.valid_out.empty()) {
+    prepare_dataset(arguments.files, *tokenizer, arguments.out, options);
+    print_datasets({arguments.out}, arguments.json);
+  } else {
+    prepare_split_datasets(arguments.files, *tokenizer, arguments.valid_fraction, arguments.out,
+                           arguments.valid_out, options);
+    print_datasets({arguments.out, arguments.valid_out}, arguments.json);
+  }
+}
+
+}  // namespace
+
+void add_prepare_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("prepare", "turn text files into a token dataset");
+  const auto arguments = std::make_shared<PrepareArguments>();
+  command->add_option("FILE", arguments->files,
+                      "txt or jsonl (field 'text'), each as it is or .gz, .xz or .zst; a line "
+                      "'<|endoftext|>' ends a document");
+  command->add_option("--tokenizer", arguments->tokenizer,
+                      "folder with tokenizer.json, or 'bytes'");
+  command->add_option("--out", arguments->out, "folder to write the dataset to");
+  command
+      ->add_option("--valid-fraction", arguments->valid_fraction,
+                   "share of the documents to set apart for validation (of the tokens at the end, "
+                   "where there are fewer than 100 documents)")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--valid-out", arguments->valid_out,
+                      "folder to write the validation dataset to");
+  command->add_option("--threads", arguments->threads, "threads that encode; 0: as many as cores")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", arguments->json, "print the result as JSON");
+  command->add_option("--verify", arguments->verify,
+                      "prepare nothing; check that the dataset in this folder is undamaged");
+  command->footer(
+      "Example:\n"
+      "  apollo prepare --tokenizer tokenizer/ --out data/train text/*.txt.xz \\\n"
+      "                 --valid-fraction 0.01 --valid-out data/valid");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace apollo
