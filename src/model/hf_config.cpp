@@ -113,7 +113,9 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
   } catch (const DataError& error) {
     throw CheckpointError(error.what());
   }
-  const std::string type = config.is_object() ? config.value("model_type", "") : "";
+  const Json type_value = config.is_object() ? config.value("model_type", Json("")) : Json("");
+  const std::string type =
+      type_value.is_string() ? type_value.get<std::string>() : type_value.dump();
   if (type != "gpt2") {
     fail<CheckpointError>("{}: model_type is '{}': expected 'gpt2'", path.string(), type);
   }
@@ -123,10 +125,14 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
   result.num_layers = result.spec.shape.layers;
   if (config.contains("apollo")) {
     const Json& apollo = config["apollo"];
+    if (!apollo.is_object()) {
+      fail<CheckpointError>("{}: key 'apollo': expected an object, found {}", path.string(),
+                            apollo.dump());
+    }
     const ConfigReader apollo_reader(path, apollo);
     apollo_reader.require("layer_map", {"interpolate", "stack"});
     result.spec.shape.layers = apollo_reader.size("final_layers");
-    if (apollo.value("layer_map", "interpolate") == "stack") {
+    if (apollo.contains("layer_map") && apollo["layer_map"] == "stack") {
       result.spec.layer_map = LayerMapKind::kStack;
     }
     if (result.spec.shape.layers < result.num_layers) {

@@ -25,9 +25,38 @@ bool is_buffer(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
+// The files that a shard index names, each once.
+std::set<std::string> read_shard_names(const fs::path& index) {
+  Json json;
+  try {
+    json = read_json(index);
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+  const Json map = json.is_object() && json.contains("weight_map") ? json["weight_map"] : Json();
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : map.items()) {
+    if (!shard.is_string()) {
+      shards.clear();
+      break;
+    }
+    shards.insert(shard.get<std::string>());
+  }
+  if (!map.is_object() || shards.empty()) {
+    fail<CheckpointError>("{}: expected 'weight_map' with a file for each parameter",
+                          index.string());
+  }
+  for (const std::string& shard : shards) {
+    if (fs::path(shard).filename() != shard) {
+      fail<CheckpointError>("{}: shard '{}' is not a file of this folder", index.string(), shard);
+    }
+  }
+  return shards;
+}
+
 NamedTensors read_weights(const fs::path& dir) {
   const fs::path whole = dir / "model.safetensors";
-  if (fs::exists(whole)) return read_safetensors(whole);
+  if (fs::exists(whole)) return read_safetensors(whole).tensors;
   const fs::path index = dir / "model.safetensors.index.json";
   if (!fs::exists(index)) {
     const bool pickled = fs::exists(dir / "pytorch_model.bin");
@@ -36,14 +65,10 @@ NamedTensors read_weights(const fs::path& dir) {
                                     "`model.save_pretrained(folder)`"
                                   : "");
   }
-  std::set<std::string> shards;
-  const Json index_json = read_json(index);
-  for (const auto& [name, shard] : index_json.at("weight_map").items()) {
-    shards.insert(shard.get<std::string>());
-  }
+  const std::set<std::string> shards = read_shard_names(index);
   NamedTensors tensors;
   for (const std::string& shard : shards) {
-    for (auto& tensor : read_safetensors(dir / shard))
+    for (auto& tensor : read_safetensors(dir / shard).tensors)
       tensors.push_back(std::move(tensor));
   }
   return tensors;
@@ -51,6 +76,53 @@ NamedTensors read_weights(const fs::path& dir) {
 
 std::string canonical_name(const std::string& name) {
   return name.starts_with(kPrefix) || name == kTiedHead ? name : std::string(kPrefix) + name;
+}
+
+using WeightMap = std::map<std::string, at::Tensor>;
+
+// The weights by the names that Apollo writes, without buffers.
+WeightMap canonical_weights(const fs::path& dir, NamedTensors tensors) {
+  WeightMap found;
+  for (auto& [name, tensor] : tensors) {
+    if (is_buffer(name)) continue;
+    const std::string canonical = canonical_name(name);
+    if (!found.emplace(canonical, std::move(tensor)).second) {
+      fail<CheckpointError>("{}: parameter '{}' stands there twice", dir.string(), canonical);
+    }
+  }
+  return found;
+}
+
+// Holds the weights to the config before a model of its sizes is allocated.
+void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap& found) {
+  if (config.num_layers > static_cast<int64_t>(found.size())) {
+    fail<CheckpointError>("{}: config.json asks for {} layers, but there are {} parameters",
+                          dir.string(), config.num_layers, found.size());
+  }
+  std::set<std::string> expected = {std::string(kTiedHead)};
+  for (const ParameterSpec& spec : model_parameters(config.spec, config.num_layers)) {
+    const auto entry = found.find(spec.name);
+    if (entry == found.end()) {
+      fail<CheckpointError>("{}: parameter '{}' is missing", dir.string(), spec.name);
+    }
+    if (entry->second.sizes() != at::IntArrayRef(spec.shape)) {
+      fail<CheckpointError>("{}: parameter '{}': expected shape [{}], found [{}]", dir.string(),
+                            spec.name, fmt::join(spec.shape, ", "),
+                            fmt::join(entry->second.sizes(), ", "));
+    }
+    expected.insert(spec.name);
+  }
+  for (const auto& [name, tensor] : found) {
+    if (!expected.contains(name)) {
+      fail<CheckpointError>("{}: parameter '{}' does not belong to this architecture", dir.string(),
+                            name);
+    }
+  }
+  const auto head = found.find(std::string(kTiedHead));
+  if (head != found.end() && !at::equal(head->second, found.at("transformer.wte.weight"))) {
+    fail<CheckpointError>("{}: '{}' differs from the token embedding; expected a tied head",
+                          dir.string(), kTiedHead);
+  }
 }
 
 }  // namespace
@@ -68,36 +140,12 @@ void save_hf_model(const LanguageModel& model, const fs::path& dir,
 
 std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device) {
   const HfConfig config = read_hf_config(dir / "config.json");
+  auto found = canonical_weights(dir, read_weights(dir));
+  check_weights(dir, config, found);
   auto model = make_model(config.spec, config.num_layers, device);
-  std::map<std::string, at::Tensor> found;
-  for (auto& [name, tensor] : read_weights(dir)) {
-    if (!is_buffer(name)) found.emplace(canonical_name(name), std::move(tensor));
-  }
   const at::NoGradGuard no_grad;
   for (const ParameterSlot& slot : model->parameters().layout().slots()) {
-    const auto entry = found.find(slot.spec.name);
-    if (entry == found.end()) {
-      fail<CheckpointError>("{}: parameter '{}' is missing", dir.string(), slot.spec.name);
-    }
-    if (entry->second.sizes() != at::IntArrayRef(slot.spec.shape)) {
-      fail<CheckpointError>("{}: parameter '{}': expected shape [{}], found [{}]", dir.string(),
-                            slot.spec.name, fmt::join(slot.spec.shape, ", "),
-                            fmt::join(entry->second.sizes(), ", "));
-    }
-    slot_view(model->parameters().values(), slot).copy_(entry->second);
-    if (slot.spec.part != "wte.weight") found.erase(entry);
-  }
-  const auto head = found.find(std::string(kTiedHead));
-  const auto embedding = found.find("transformer.wte.weight");
-  if (head != found.end() && !at::equal(head->second, embedding->second)) {
-    fail<CheckpointError>("{}: '{}' differs from the token embedding; expected a tied head",
-                          dir.string(), kTiedHead);
-  }
-  found.erase("transformer.wte.weight");
-  found.erase(std::string(kTiedHead));
-  if (!found.empty()) {
-    fail<CheckpointError>("{}: parameter '{}' does not belong to this architecture", dir.string(),
-                          found.begin()->first);
+    slot_view(model->parameters().values(), slot).copy_(found.at(slot.spec.name));
   }
   return model;
 }

@@ -93,9 +93,30 @@ Entry parse_entry(const std::string& where, const std::string& name, const Json&
   return entry;
 }
 
-// The entries in the order of their data. Data must be exactly the file's rest, without gaps or
-// overlap.
-std::vector<Entry> parse_header(const std::string& where, std::string_view file) {
+struct Header {
+  std::vector<Entry> entries;  // in the order of their data
+  std::map<std::string, std::string> metadata;
+  uint64_t data_begin = 0;
+};
+
+// Data must be exactly the file's rest, without gaps or overlap.
+void check_extent(const std::string& where, const Header& header, uint64_t file_bytes) {
+  uint64_t expected = 0;
+  for (const Entry& entry : header.entries) {
+    if (entry.begin != expected) {
+      fail<CheckpointError>("{}: tensor '{}': expected its data at byte {}, found {}", where,
+                            entry.name, expected, entry.begin);
+    }
+    expected = entry.end;
+  }
+  const uint64_t found = file_bytes - header.data_begin;
+  if (expected != found) {
+    fail<CheckpointError>("{}: expected {} bytes of tensor data, found {}; the file is {}", where,
+                          expected, found, found < expected ? "truncated" : "too long");
+  }
+}
+
+Header parse_header(const std::string& where, std::string_view file) {
   uint64_t header_bytes = 0;
   if (file.size() < sizeof header_bytes) {
     fail<CheckpointError>("{}: expected a safetensors file, found {} bytes", where, file.size());
@@ -107,30 +128,27 @@ std::vector<Entry> parse_header(const std::string& where, std::string_view file)
         "truncated or no safetensors file",
         where, header_bytes, file.size());
   }
-  const Json header = Json::parse(file.substr(sizeof header_bytes, header_bytes), nullptr,
-                                  /*allow_exceptions=*/false);
-  if (!header.is_object()) fail<CheckpointError>("{}: the header is not a JSON object", where);
-  std::vector<Entry> entries;
-  for (const auto& [name, json] : header.items()) {
-    if (name != "__metadata__") entries.push_back(parse_entry(where, name, json));
-  }
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
-  uint64_t expected = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != expected) {
-      fail<CheckpointError>("{}: tensor '{}': expected its data at byte {}, found {}", where,
-                            entry.name, expected, entry.begin);
+  const Json json = Json::parse(file.substr(sizeof header_bytes, header_bytes), nullptr,
+                                /*allow_exceptions=*/false);
+  if (!json.is_object()) fail<CheckpointError>("{}: the header is not a JSON object", where);
+  Header header;
+  header.data_begin = sizeof header_bytes + header_bytes;
+  for (const auto& [name, value] : json.items()) {
+    if (name != "__metadata__") {
+      header.entries.push_back(parse_entry(where, name, value));
+      continue;
     }
-    expected = entry.end;
+    for (const auto& [key, text] : value.items()) {
+      if (!text.is_string()) fail<CheckpointError>("{}: metadata '{}' is not text", where, key);
+      header.metadata[key] = text.get<std::string>();
+    }
   }
-  const uint64_t found = file.size() - sizeof header_bytes - header_bytes;
-  if (expected != found) {
-    fail<CheckpointError>("{}: expected {} bytes of tensor data, found {}; the file is {}", where,
-                          expected, found, found < expected ? "truncated" : "too long");
-  }
-  return entries;
+  std::stable_sort(header.entries.begin(), header.entries.end(),
+                   [](const Entry& a, const Entry& b) {
+                     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+                   });
+  check_extent(where, header, file.size());
+  return header;
 }
 
 // stdio with the checks in one place; a failed write names the file and loses nothing else.
@@ -195,7 +213,7 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   output.close();
 }
 
-NamedTensors read_safetensors(const std::filesystem::path& path) {
+SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   const MappedFile file = [&] {
     try {
       return MappedFile(path);
@@ -204,20 +222,18 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
     }
   }();
   const std::string_view bytes = file.text();
-  NamedTensors tensors;
-  const std::vector<Entry> entries = parse_header(path.string(), bytes);
-  uint64_t data_begin = 0;
-  std::memcpy(&data_begin, bytes.data(), sizeof data_begin);
-  data_begin += sizeof data_begin;
-  for (const Entry& entry : entries) {
+  Header header = parse_header(path.string(), bytes);
+  SafetensorsFile result;
+  result.metadata = std::move(header.metadata);
+  for (const Entry& entry : header.entries) {
     at::Tensor tensor = at::empty(entry.shape, entry.type);
     if (entry.end > entry.begin) {
-      std::memcpy(tensor.mutable_data_ptr(), bytes.data() + data_begin + entry.begin,
+      std::memcpy(tensor.mutable_data_ptr(), bytes.data() + header.data_begin + entry.begin,
                   entry.end - entry.begin);
     }
-    tensors.emplace_back(entry.name, std::move(tensor));
+    result.tensors.emplace_back(entry.name, std::move(tensor));
   }
-  return tensors;
+  return result;
 }
 
 }  // namespace apollo

@@ -21,7 +21,12 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
-// All tensors of a file, on the CPU, in the order of the file. The tensors own their memory.
-NamedTensors read_safetensors(const std::filesystem::path& path);
+struct SafetensorsFile {
+  NamedTensors tensors;  // in the order of the file
+  std::map<std::string, std::string> metadata;
+};
+
+// A whole file. The tensors are on the CPU and own their memory.
+SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
 }  // namespace apollo

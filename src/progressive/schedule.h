@@ -79,6 +79,9 @@ class Schedule {
   // UsageError where only the run will tell (steps in a run of hours).
   double share(const Duration& duration, LrAxis axis) const;
 
+  // `duration` counted from the start of the run; percents are of the run.
+  Milestone milestone(const Duration& duration) const { return resolve(duration, duration_); }
+
   // Totals of the simulated run; 0 where only the run will tell (hours).
   int64_t total_steps() const { return total_steps_; }
   double total_flops() const { return total_flops_; }

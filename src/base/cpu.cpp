@@ -1,0 +1,31 @@
+#include "base/cpu.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <utility>
+
+namespace apollo {
+
+int64_t num_physical_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  std::set<std::pair<int, int>> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    const auto read = [&](const char* name, int fallback) {
+      std::ifstream file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/{}", cpu, name));
+      int value = fallback;
+      return file >> value ? value : fallback;
+    };
+    // Where the system does not say, every processor counts as a core.
+    cores.emplace(read("physical_package_id", -1), read("core_id", cpu));
+  }
+  return std::max<int64_t>(1, static_cast<int64_t>(cores.size()));
+}
+
+}  // namespace apollo

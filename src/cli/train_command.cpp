@@ -1,0 +1,65 @@
+// apollo train: one run, started or gone on with.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "config/fields.h"
+#include "progressive/resolve.h"
+#include "report/page.h"
+#include "train/trainer.h"
+
+namespace apollo {
+namespace {
+
+struct TrainArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string out;
+  bool config_help = false;
+};
+
+void train(const TrainArguments& arguments) {
+  if (arguments.config_help) {
+    fmt::print("{}", config_reference());
+    return;
+  }
+  if (arguments.config.empty()) {
+    throw UsageError("RUN.toml is missing; hint: apollo train --help");
+  }
+  ResolvedConfig resolved = resolve_run_config(arguments.config, arguments.overrides);
+  const std::filesystem::path run_dir =
+      arguments.out.empty() ? std::filesystem::path("runs") / resolved.config.run.name
+                            : std::filesystem::path(arguments.out);
+  Trainer trainer(std::move(resolved), run_dir);
+  trainer.run();
+  const std::filesystem::path page = write_run_report(run_dir);
+  log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());
+  log_info("report: {}", page.string());
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand(
+      "train", "Train a model from a config; the same command again resumes the run");
+  command->add_option("RUN.toml", arguments->config, "the run's config")->check(CLI::ExistingFile);
+  command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
+  command->add_flag("--help-config", arguments->config_help, "print every key of RUN.toml and stop");
+  command->footer(
+      "Example:\n"
+      "  apollo train recipes/demo/apollo.toml --set run.seed=1 --out runs/demo-1\n"
+      "Ctrl-C saves a checkpoint and exits with 130.");
+  command->callback([arguments] { train(*arguments); });
+}
+
+}  // namespace apollo

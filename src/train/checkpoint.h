@@ -1,0 +1,42 @@
+// Checkpoints: a folder checkpoints/step-00000500 that is a Hugging Face model as it stands, with
+// apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and a link
+// checkpoints/latest to the newest. A folder appears by rename when all of it is on disk; what it
+// says of itself (hashes of its files) is checked before it is loaded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "text/tokenizer.h"
+#include "train/train_state.h"
+
+namespace apollo {
+
+// What a checkpoint says apart from the state.
+struct CheckpointInfo {
+  std::string config_hash;
+  std::string train_data;  // content hashes
+  std::string valid_data;
+  std::string tokenizer_hash;
+  int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
+};
+
+// Saves and makes it the latest, then removes all but the newest `keep`. Throws an error naming
+// the path where the disk is full or not writable; older checkpoints are then untouched.
+std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints,
+                                      const TrainState& state, const CheckpointInfo& info,
+                                      const Tokenizer* tokenizer, int64_t keep);
+
+struct LoadedCheckpoint {
+  TrainState state;
+  CheckpointInfo info;
+};
+
+// The latest checkpoint of the folder, or nullopt where there is none yet. Throws CheckpointError
+// where it is damaged, with the way to go on from an older one.
+std::optional<LoadedCheckpoint> load_latest_checkpoint(const std::filesystem::path& checkpoints,
+                                                       at::Device device);
+
+}  // namespace apollo

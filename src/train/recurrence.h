@@ -1,0 +1,27 @@
+// An action that recurs every so many steps, tokens, epochs, FLOPs or hours of a run.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "progressive/schedule.h"
+
+namespace apollo {
+
+class Recurrence {
+ public:
+  Recurrence(const Duration& every, const Schedule& schedule)
+      : interval_(schedule.milestone(every)) {}
+
+  // How often the action has become due up to `position`, its beginning not counted; 0 for an
+  // interval of nothing, which means never.
+  int64_t times_due(const RunPosition& position) const {
+    if (interval_.value <= 0) return 0;
+    return static_cast<int64_t>(std::floor(coordinate(position, interval_.axis) / interval_.value));
+  }
+
+ private:
+  Milestone interval_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,174 @@
+#include "train/run_log.h"
+
+#include <ctime>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+
+namespace apollo {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kConsoleInterval = 5s;
+
+template <class T>
+Json nullable(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+double mean_depth(const StepResult& result) {
+  return static_cast<double>(
+             std::accumulate(result.depths.begin(), result.depths.end(), int64_t{0})) /
+         static_cast<double>(result.depths.size());
+}
+
+// A whole number is logged as one.
+Json depth_json(double depth) {
+  const auto whole = static_cast<int64_t>(depth);
+  return static_cast<double>(whole) == depth ? Json(whole) : Json(depth);
+}
+
+Json event(const char* name, const TrainState& state) {
+  return {{"event", name},
+          {"step", state.position.step},
+          {"tokens", state.tokens},
+          {"flops", state.position.flops},
+          {"wall_s", state.wall_seconds()}};
+}
+
+}  // namespace
+
+std::string utc_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+RunLog::RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step)
+    : metrics_(run_dir / "metrics.jsonl", keep_bytes), tensorboard_(run_dir, first_step) {}
+
+void RunLog::start(const Json& header) {
+  Json row = {{"event", "start"}, {"time", utc_time()}};
+  row.update(header);
+  metrics_.write(row);
+}
+
+void RunLog::resume(const TrainState& state) {
+  Json row = event("resume", state);
+  row["time"] = utc_time();
+  metrics_.write(row);
+}
+
+void RunLog::step(const TrainState& state, const StepResult& result, double step_seconds,
+                  std::optional<double> energy_joules, double share_done) {
+  const int64_t tokens = state.tokens / state.position.step;
+  const double depth = mean_depth(result);
+  Json row = event("step", state);
+  row["energy_j"] = nullable(energy_joules);
+  row["loss"] = result.loss;
+  row["lr"] = result.lr;
+  row["grad_norm"] = result.grad_norm;
+  row["stage"] = state.stage.index;
+  row["layers"] = state.model->num_layers();
+  row["depth"] = depth_json(depth);
+  row["tokens_per_s"] = static_cast<double>(tokens) / step_seconds;
+  metrics_.write(row);
+  tensorboard_.scalar("train/loss", state.position.step, result.loss);
+  tensorboard_.scalar("train/lr", state.position.step, result.lr);
+  tensorboard_.scalar("train/grad_norm", state.position.step, result.grad_norm);
+  tensorboard_.scalar("train/depth", state.position.step, depth);
+  tensorboard_.scalar("train/tokens_per_s", state.position.step,
+                      static_cast<double>(tokens) / step_seconds);
+  tokens_since_console_ += tokens;
+  seconds_since_console_ += step_seconds;
+  if (share_at_start_ < 0) share_at_start_ = share_done;
+  seconds_since_start_ += step_seconds;
+  if (!last_console_ || Clock::now() - *last_console_ >= kConsoleInterval || share_done >= 1.0) {
+    console_line(state, result, share_done);
+  }
+}
+
+void RunLog::console_line(const TrainState& state, const StepResult& result, double share_done) {
+  const double gained = share_done - share_at_start_;
+  const std::string eta = gained > 0
+                              ? format_seconds(seconds_since_start_ * (1 - share_done) / gained)
+                              : std::string("?");
+  log_info(
+      "step {:>6}  {:5.1f} %  stage {} ({} layers)  depth {:<4.3g} loss {:.4f}  lr {:.2e}  "
+      "grad {:.2f}  {} tokens/s  {} left",
+      state.position.step, 100 * share_done, state.stage.index + 1, state.model->num_layers(),
+      mean_depth(result), result.loss, result.lr, result.grad_norm,
+      format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_), eta);
+  last_console_ = Clock::now();
+  tokens_since_console_ = 0;
+  seconds_since_console_ = 0.0;
+  metrics_.flush();
+  tensorboard_.flush();
+}
+
+void RunLog::evaluation(const TrainState& state, const EvaluationRow& row,
+                        std::optional<double> energy_joules) {
+  Json json = event("eval", state);
+  json["energy_j"] = nullable(energy_joules);
+  json["which"] = row.which;
+  json["depth"] = row.depth;
+  json["loss"] = row.loss;
+  json["ppl"] = perplexity(row.loss);
+  json["bpb"] = nullable(row.bits_per_byte);
+  json["eval_flops"] = state.eval_flops;
+  json["eval_s"] = state.eval_seconds;
+  metrics_.write(json);
+  tensorboard_.scalar("valid/loss_" + row.which, state.position.step, row.loss);
+  log_info(
+      "step {:>6}  validation at {} depth {}: loss {:.4f}  ppl {:.2f}{}", state.position.step,
+      row.which, row.depth, row.loss, perplexity(row.loss),
+      row.bits_per_byte ? fmt::format("  bits/byte {:.4f}", *row.bits_per_byte) : std::string());
+}
+
+void RunLog::growth(const TrainState& state, const GrowthRow& row) {
+  Json json = event("grow", state);
+  json["from"] = row.from;
+  json["to"] = row.to;
+  json["map"] = row.map;
+  json["loss_before"] = nullable(row.loss_before);
+  json["loss_after"] = nullable(row.loss_after);
+  metrics_.write(json);
+  std::string probe;
+  if (row.loss_before && row.loss_after) {
+    probe = fmt::format("; full-depth loss {:.6f} before, {:.6f} after", *row.loss_before,
+                        *row.loss_after);
+  }
+  log_info("step {:>6}  grew from {} to {} layers (map {}){}", state.position.step, row.from,
+           row.to, to_string(row.map), probe);
+}
+
+void RunLog::checkpoint(const TrainState& state, const std::string& path, double seconds) {
+  Json json = event("checkpoint", state);
+  json["path"] = path;
+  json["seconds"] = seconds;
+  metrics_.write(json);
+  metrics_.flush();
+}
+
+void RunLog::end(const TrainState& state, const std::string& reason,
+                 std::optional<double> energy_joules) {
+  Json json = event("end", state);
+  json["eval_flops"] = state.eval_flops;
+  json["energy_j"] = nullable(energy_joules);
+  json["reason"] = reason;
+  metrics_.write(json);
+  flush();
+}
+
+int64_t RunLog::flush() {
+  tensorboard_.flush();
+  return metrics_.flush();
+}
+
+}  // namespace apollo

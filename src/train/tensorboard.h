@@ -1,0 +1,35 @@
+// TensorBoard event files: TFRecords (length, masked CRC-32C, data) of `Event` protocol buffers
+// with scalar summaries. Format: tensorflow/core/lib/io/record_writer.h and
+// tensorflow/core/util/event.proto; written here because no maintained C++ library does.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+
+namespace apollo {
+
+class TensorboardWriter {
+ public:
+  // A new file events.out.tfevents.* in `dir`. TensorBoard drops what earlier files of the folder
+  // hold from `first_step` on: those steps are run again.
+  TensorboardWriter(const std::filesystem::path& dir, int64_t first_step);
+  ~TensorboardWriter();
+  TensorboardWriter(const TensorboardWriter&) = delete;
+  TensorboardWriter& operator=(const TensorboardWriter&) = delete;
+
+  void scalar(std::string_view tag, int64_t step, double value);
+  void flush();
+
+ private:
+  void write_event(std::string_view event);
+
+  std::filesystem::path path_;
+  std::FILE* file_ = nullptr;
+};
+
+// CRC-32C (Castagnoli) of `bytes`.
+uint32_t crc32c(std::string_view bytes);
+
+}  // namespace apollo

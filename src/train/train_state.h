@@ -1,0 +1,32 @@
+// All that a run is at one moment, and all that a checkpoint holds: with the config and the data,
+// it determines every number that follows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "model/model.h"
+#include "optim/adamw.h"
+#include "progressive/schedule.h"
+
+namespace apollo {
+
+struct TrainState {
+  std::unique_ptr<LanguageModel> model;
+  AdamWState optimizer;
+  RunPosition position;  // steps done, their FLOPs and hours
+  StageState stage;
+  int64_t tokens = 0;
+  double eval_flops = 0.0;    // of evaluations and growth probes, charged apart
+  double eval_seconds = 0.0;  // their wall time, which position.hours leaves out
+  double energy_joules = 0.0;
+  // How often each recurring action was due so far (see Recurrence), so that a resumed run neither
+  // repeats nor skips one.
+  int64_t evaluations_due = -1;
+  int64_t checkpoints_due = 0;
+  int64_t last_evaluated_step = -1;
+
+  double wall_seconds() const { return position.hours * 3600.0; }
+};
+
+}  // namespace apollo

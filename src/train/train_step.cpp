@@ -1,0 +1,100 @@
+#include "train/train_step.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "optim/clip.h"
+#include "train/evaluation.h"
+
+namespace apollo {
+namespace {
+
+// Dropout masks come from the device's own generator; keyed afresh for every micro-batch, they
+// depend on nothing that came before.
+void seed_dropout(at::Device device, uint64_t seed, int64_t step, int64_t micro_step) {
+  const uint64_t key = random_bits(seed, RngStream::kDropout, static_cast<uint64_t>(step),
+                                   static_cast<uint32_t>(micro_step));
+  at::Generator generator = at::globalContext().defaultGenerator(device);
+  generator.set_current_seed(key);
+}
+
+DeviceBatch next_batch(const TrainState& state, const StepContext& context, int64_t micro_step) {
+  const int64_t first = state.position.step * context.config.train.batch_size +
+                        micro_step * context.config.train.micro_batch_size;
+  TokenBatch batch;
+  context.data.fill_train(first, context.schedule.micro_batch_rows(micro_step), batch);
+  return to_device(batch, state.model->device());
+}
+
+// The learning rate in the middle of the step, so that neither the first step is lost to a rate of
+// zero nor the last.
+double step_lr(const RunPosition& before, double flops, const StepContext& context) {
+  RunPosition after = before;
+  after.step += 1;
+  after.flops += flops;
+  const LrAxis axis = context.config.train.lr_axis;
+  return context.lr.at(
+      0.5 * (context.schedule.progress(before, axis) + context.schedule.progress(after, axis)));
+}
+
+[[noreturn]] void report_divergence(const TrainState& state, const StepResult& result) {
+  std::string culprit = "all gradients are finite";
+  for (const ParameterSlot& slot : state.model->parameters().layout().slots()) {
+    const at::Tensor gradient = slot_view(state.model->parameters().gradients(), slot);
+    if (!at::isfinite(gradient).all().item<bool>()) {
+      culprit =
+          fmt::format("the first gradient that is not finite is that of '{}'", slot.spec.name);
+      break;
+    }
+  }
+  fail<DivergedError>(
+      "step {}: expected a finite loss and gradient, found loss {}, gradient norm {} (depth {}, "
+      "learning rate {:.3g}); {}; nothing was updated; hint: a lower train.lr, a longer "
+      "train.warmup or train.clip = 1.0",
+      state.position.step + 1, result.loss, result.grad_norm, result.depths.front(), result.lr,
+      culprit);
+}
+
+}  // namespace
+
+StepResult train_step(TrainState& state, const StepContext& context) {
+  StepResult result;
+  result.depths = context.schedule.depths_at(state.position, state.stage);
+  result.flops = context.schedule.step_flops(result.depths);
+  result.lr = step_lr(state.position, result.flops, context);
+
+  ParameterSet& parameters = state.model->parameters();
+  parameters.zero_gradients();
+  const int64_t num_targets = context.config.train.batch_size * state.model->spec().shape.context;
+  at::Tensor loss = at::zeros({}, parameters.values().options());
+  for (size_t m = 0; m < result.depths.size(); ++m) {
+    const auto micro_step = static_cast<int64_t>(m);
+    const DeviceBatch batch = next_batch(state, context, micro_step);
+    seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
+    const LayerMap blocks = state.model->blocks(result.depths[m]);
+    const at::Tensor micro_loss =
+        state.model->loss_sum(batch, blocks, context.pass) / static_cast<double>(num_targets);
+    micro_loss.backward();
+    loss += micro_loss.detach();
+  }
+  result.loss = loss.item<double>();
+  result.grad_norm = gradient_norm(parameters.gradients());
+  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+    report_divergence(state, result);
+  }
+  clip_gradients(parameters.gradients(), result.grad_norm, context.config.train.clip);
+  adamw_step(parameters, state.optimizer, result.lr, context.optimizer);
+
+  state.position.step += 1;
+  state.position.flops += result.flops;
+  state.tokens += num_targets;
+  return result;
+}
+
+}  // namespace apollo

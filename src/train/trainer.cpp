@@ -1,0 +1,364 @@
+#include "train/trainer.h"
+
+#include <ATen/Parallel.h>
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/stop_signal.h"
+#include "base/units.h"
+#include "config/config_compare.h"
+#include "config/fields.h"
+#include "config/toml_io.h"
+#include "model/growth.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+LrCurve make_lr_curve(const RunConfig::Train& train, const Schedule& schedule) {
+  return {train.lr_schedule, train.lr, train.lr_final, schedule.share(train.warmup, train.lr_axis),
+          schedule.share(train.decay, train.lr_axis)};
+}
+
+AdamWOptions make_adamw_options(const RunConfig::Train& train) {
+  return {train.betas.at(0), train.betas.at(1), train.epsilon, train.weight_decay};
+}
+
+PassOptions make_pass_options(const RunConfig& config, bool training) {
+  return {training, config.run.kernels, config.train.precision};
+}
+
+bool wants(const RunConfig& config, EvalDepth which) {
+  const auto& depths = config.eval.depths;
+  return std::find(depths.begin(), depths.end(), which) != depths.end();
+}
+
+}  // namespace
+
+Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
+    : resolved_(std::move(resolved)),
+      run_dir_(std::move(run_dir)),
+      device_(find_device(resolved_.config.run.device)) {
+  RunConfig& config = resolved_.config;
+  open_run_folder();
+  take_machine_choices();
+  at::set_num_threads(static_cast<int>(config.run.threads));
+  data_ = open_run_data(config, resolved_.base_dir);
+  config.model.vocab_size = data_.vocab_size;
+  train_ = std::make_unique<CausalBatches>(*data_.train, config.model.context, config.run.seed);
+  if (data_.valid != nullptr) {
+    valid_ = std::make_unique<CausalBatches>(*data_.valid, config.model.context, config.run.seed);
+  } else {
+    log_warning(
+        "no validation data: only the training loss will be known; hint: data.valid or "
+        "data.valid_fraction = 0.01");
+  }
+  model_spec_ = {.shape = model_shape(config, data_.vocab_size),
+                 .layer_map = config.progressive.layer_map,
+                 .dropout = config.model.dropout};
+  schedule_ = std::make_unique<Schedule>(config, model_spec_.shape, train_->num_sequences());
+  evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
+  checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
+  context_ = std::make_unique<StepContext>(
+      StepContext{config, *schedule_, *train_, make_lr_curve(config.train, *schedule_),
+                  make_adamw_options(config.train), make_pass_options(config, /*training=*/true)});
+  energy_ = std::make_unique<EnergyMeter>(device_.is_cuda() ? device_.index() : -1);
+  start_or_resume();
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::open_run_folder() {
+  std::error_code error;
+  fs::create_directories(run_dir_, error);
+  if (error) fail<Error>("{}: cannot make the run folder: {}", run_dir_.string(), error.message());
+  lock_ = std::make_unique<FileLock>(run_dir_ / ".lock");
+  add_log_file(run_dir_ / "log.txt");
+}
+
+// Values that the user left to the machine: those with which the run began, if it did.
+void Trainer::take_machine_choices() {
+  RunConfig& config = resolved_.config;
+  if (fs::exists(run_dir_ / "checkpoints" / "latest")) {
+    const RunConfig before = load_run_config(run_dir_ / "run.toml").config;
+    if (config.run.threads == 0) config.run.threads = before.run.threads;
+    if (config.train.micro_batch_size == 0) {
+      config.train.micro_batch_size = before.train.micro_batch_size;
+    }
+  }
+  if (config.run.threads == 0) config.run.threads = num_physical_cores();
+}
+
+void Trainer::start_or_resume() {
+  const RunConfig& config = resolved_.config;
+  auto loaded = load_latest_checkpoint(run_dir_ / "checkpoints", device_);
+  if (loaded) {
+    check_identity(loaded->info);
+    state_ = std::move(loaded->state);
+    last_saved_step_ = state_.position.step;
+    energy_before_ = state_.energy_joules;
+    if (finished()) return;
+    log_ = std::make_unique<RunLog>(run_dir_, loaded->info.metrics_bytes, state_.position.step);
+  } else {
+    state_.model = make_model(model_spec_, schedule_->stages().front().layers, device_);
+    state_.model->parameters().initialize(config.run.seed);
+    state_.optimizer = make_adamw_state(state_.model->parameters());
+    write_file_atomic(run_dir_ / "run.toml", to_toml(resolved_));
+    log_ = std::make_unique<RunLog>(run_dir_, /*keep_bytes=*/0, /*first_step=*/0);
+  }
+  log_beginning();
+  if (loaded) {
+    log_->resume(state_);
+  } else {
+    log_->start(start_header());
+  }
+}
+
+void Trainer::log_beginning() const {
+  const ModelShape& shape = model_spec_.shape;
+  log_info("{}: {} layers, width {}, heads {}, context {}, vocabulary {}: {} parameters",
+           enum_name(shape.architecture), shape.layers, shape.width, shape.heads, shape.context,
+           shape.vocab_size,
+           format_count(static_cast<double>(num_parameters(shape, shape.layers))));
+  log_info("data: {} training tokens, {} validation tokens",
+           format_count(static_cast<double>(data_.train->size())),
+           data_.valid ? format_count(static_cast<double>(data_.valid->size())) : "no");
+  log_info("device {}, {} threads, {} kernels, LibTorch {}", device_.str(),
+           resolved_.config.run.threads, enum_name(resolved_.config.run.kernels),
+           APOLLO_TORCH_VERSION);
+  for (const Schedule::StageSummary& stage : schedule_->summaries()) {
+    log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
+             stage.first_step, stage.first_step + stage.num_steps, stage.mean_depth,
+             format_flops(stage.flops));
+  }
+  if (state_.position.step > 0) {
+    log_info("resumed at step {}: stage {}, {} layers", state_.position.step,
+             state_.stage.index + 1, state_.model->num_layers());
+  }
+}
+
+Json Trainer::start_header() const {
+  const RunConfig& config = resolved_.config;
+  const ModelShape& shape = model_spec_.shape;
+  const CheckpointInfo info = identity();
+  const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  return {{"version", APOLLO_VERSION},
+          {"torch", APOLLO_TORCH_VERSION},
+          {"name", config.run.name},
+          {"method", config.progressive.method},
+          {"architecture", enum_name(shape.architecture)},
+          {"layers", shape.layers},
+          {"width", shape.width},
+          {"heads", shape.heads},
+          {"context", shape.context},
+          {"vocab_size", shape.vocab_size},
+          {"parameters", num_parameters(shape, shape.layers)},
+          {"batch_size", config.train.batch_size},
+          {"micro_batch_size", config.train.micro_batch_size},
+          {"tokens_per_step", config.train.batch_size * shape.context},
+          {"total_steps", schedule_->total_steps()},
+          {"total_flops", schedule_->total_flops()},
+          {"seed", config.run.seed},
+          {"device", device_.str()},
+          {"threads", config.run.threads},
+          {"precision", enum_name(config.train.precision)},
+          {"kernels", enum_name(config.run.kernels)},
+          {"train_data", or_null(info.train_data)},
+          {"valid_data", or_null(info.valid_data)},
+          {"tokenizer", or_null(info.tokenizer_hash)},
+          {"energy_source", energy_->source()}};
+}
+
+CheckpointInfo Trainer::identity() const {
+  return {.config_hash = config_hash(resolved_.config),
+          .train_data = data_.train->info().content_hash,
+          .valid_data = data_.valid ? data_.valid->info().content_hash : "",
+          .tokenizer_hash = data_.tokenizer ? data_.tokenizer->hash() : ""};
+}
+
+void Trainer::check_identity(const CheckpointInfo& saved) const {
+  const CheckpointInfo now = identity();
+  std::vector<std::string> differences;
+  if (saved.config_hash != now.config_hash) {
+    const ResolvedConfig before = load_run_config(run_dir_ / "run.toml");
+    differences = differing_keys(before.config, resolved_.config);
+  }
+  if (saved.train_data != now.train_data) differences.emplace_back("the training data");
+  if (saved.valid_data != now.valid_data) differences.emplace_back("the validation data");
+  if (saved.tokenizer_hash != now.tokenizer_hash) differences.emplace_back("the tokenizer");
+  if (differences.empty()) return;
+  throw ConfigError({{run_dir_.string(),
+                      fmt::format("the run in this folder was started with other values:\n    {}",
+                                  fmt::join(differences, "\n    ")),
+                      "take them back to go on with it, or start another run with --out"}});
+}
+
+void Trainer::run() {
+  if (finished()) {
+    log_info("{}: finished already, at step {}", run_dir_.string(), state_.position.step);
+    return;
+  }
+  try {
+    loop();
+  } catch (const Interrupted& stop) {
+    save();
+    log_->end(state_, "signal", energy_joules());
+    log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
+             state_.position.step);
+    throw;
+  } catch (const DivergedError&) {
+    log_->end(state_, "diverged", energy_joules());
+    throw;
+  }
+  log_->end(state_, "finished", energy_joules());
+}
+
+void Trainer::loop() {
+  while (true) {
+    evaluate_if_due();
+    grow_if_due();
+    save_if_due();
+    if (finished()) return;
+    throw_if_stopped();
+    step();
+  }
+}
+
+bool Trainer::finished() const {
+  return schedule_->finished(state_.position) &&
+         (valid_ == nullptr || state_.last_evaluated_step == state_.position.step);
+}
+
+void Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  const StepResult result = train_step(state_, *context_);
+  const double seconds = seconds_since(start);
+  state_.position.hours += seconds / 3600.0;
+  log_->step(state_, result, seconds, energy_joules(),
+             schedule_->progress(state_.position, LrAxis::kFlops));
+}
+
+void Trainer::evaluate_if_due() {
+  if (valid_ == nullptr || state_.last_evaluated_step == state_.position.step) return;
+  const int64_t times_due = evaluations_->times_due(state_.position);
+  if (times_due <= state_.evaluations_due && !schedule_->finished(state_.position)) return;
+  const RunConfig& config = resolved_.config;
+  const int64_t full_depth = model_spec_.shape.layers;
+  const int64_t stage_depth = state_.model->num_layers();
+  std::vector<std::pair<const char*, int64_t>> wanted;
+  if (wants(config, EvalDepth::kStage) && stage_depth != full_depth) {
+    wanted.emplace_back("stage", stage_depth);
+  }
+  if (wants(config, EvalDepth::kFull) || stage_depth == full_depth) {
+    wanted.emplace_back("full", full_depth);
+  }
+  // A signal can end this half-way; nothing is logged or charged before all of it is done.
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<EvaluationResult> results;
+  for (const auto& [which, depth] : wanted)
+    results.push_back(evaluate_at(depth));
+  state_.eval_seconds += seconds_since(start);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    state_.eval_flops += results[i].flops;
+    log_evaluation(wanted[i].first, wanted[i].second, results[i]);
+  }
+  state_.evaluations_due = times_due;
+  state_.last_evaluated_step = state_.position.step;
+}
+
+EvaluationResult Trainer::evaluate_at(int64_t depth) {
+  const RunConfig& config = resolved_.config;
+  return evaluate(*state_.model, depth, *valid_,
+                  {.batch_size = config.eval.batch_size > 0 ? config.eval.batch_size
+                                                            : config.train.micro_batch_size,
+                   .max_tokens = config.eval.max_tokens,
+                   .pass = make_pass_options(config, /*training=*/false)});
+}
+
+void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationResult& result) {
+  const DatasetInfo& info = data_.valid->info();
+  std::optional<double> bpb;
+  if (info.text_bytes > 0) bpb = bits_per_byte(result.loss, info.num_tokens, info.text_bytes);
+  log_->evaluation(state_, {which, depth, result.loss, bpb}, energy_joules());
+}
+
+void Trainer::grow_if_due() {
+  StageState next = state_.stage;
+  if (schedule_->finished(state_.position) || !schedule_->advance(state_.position, next)) return;
+  const int64_t target = schedule_->stages()[static_cast<size_t>(next.index)].layers;
+  GrowthRow row{.from = state_.model->num_layers(), .to = target};
+  if (row.from == target) {
+    state_.stage = next;
+    return;
+  }
+  row.map = growth_map(model_spec_.layer_map, row.from, target);
+  const auto before = probe(*state_.model);
+  const auto start = std::chrono::steady_clock::now();
+  auto grown = grow_model(*state_.model, row.map);
+  AdamWState optimizer = grow_adamw_state(state_.optimizer, state_.model->parameters().layout(),
+                                          grown->parameters().layout(), row.map,
+                                          resolved_.config.progressive.optimizer_state);
+  const double growth_hours = seconds_since(start) / 3600.0;
+  const auto after = probe(*grown);
+  // From here on nothing can throw: a signal during a probe leaves the state before growth.
+  state_.model = std::move(grown);
+  state_.optimizer = std::move(optimizer);
+  state_.stage = next;
+  state_.position.hours += growth_hours;
+  if (before && after) {
+    row.loss_before = before->loss;
+    row.loss_after = after->loss;
+    state_.eval_flops += before->flops + after->flops;
+  }
+  log_->growth(state_, row);
+}
+
+// One batch at full depth: enough to see that growth left the function as it was.
+std::optional<EvaluationResult> Trainer::probe(const LanguageModel& model) const {
+  if (valid_ == nullptr) return std::nullopt;
+  const RunConfig& config = resolved_.config;
+  return evaluate(model, model_spec_.shape.layers, *valid_,
+                  {.batch_size = config.train.micro_batch_size,
+                   .max_tokens = config.train.micro_batch_size * model_spec_.shape.context,
+                   .pass = make_pass_options(config, /*training=*/false)});
+}
+
+void Trainer::save_if_due() {
+  const int64_t times_due = checkpoints_->times_due(state_.position);
+  if (times_due <= state_.checkpoints_due && !finished()) return;
+  state_.checkpoints_due = times_due;
+  save();
+}
+
+void Trainer::save() {
+  const auto start = std::chrono::steady_clock::now();
+  state_.energy_joules = energy_joules().value_or(0.0);
+  CheckpointInfo info = identity();
+  info.metrics_bytes = log_->flush();
+  sync_file(run_dir_ / "metrics.jsonl");
+  const fs::path saved = save_checkpoint(run_dir_ / "checkpoints", state_, info,
+                                         data_.tokenizer.get(), resolved_.config.checkpoint.keep);
+  last_saved_step_ = state_.position.step;
+  const double seconds = seconds_since(start);
+  state_.position.hours += seconds / 3600.0;
+  log_->checkpoint(state_, fs::relative(saved, run_dir_).string(), seconds);
+}
+
+double Trainer::seconds_since(std::chrono::steady_clock::time_point start) const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::optional<double> Trainer::energy_joules() {
+  const auto joules = energy_->joules();
+  if (!joules) return std::nullopt;
+  return energy_before_ + *joules;
+}
+
+}  // namespace apollo

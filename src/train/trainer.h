@@ -1,0 +1,78 @@
+// One run from its config to its last checkpoint, in a run folder of its own:
+//   run.toml metrics.jsonl events.out.tfevents.* log.txt checkpoints/step-N checkpoints/latest
+// The same call again goes on where the latest checkpoint stands, to the same bits; what
+// metrics.jsonl holds beyond that checkpoint is cut off first.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "base/energy.h"
+#include "base/file.h"
+#include "config/resolved_config.h"
+#include "data/prepare.h"
+#include "train/checkpoint.h"
+#include "train/recurrence.h"
+#include "train/run_log.h"
+#include "train/train_step.h"
+
+namespace apollo {
+
+class Trainer {
+ public:
+  // Opens data, schedule and run folder; makes a new model or loads the latest checkpoint. Throws
+  // ConfigError where the folder holds a run that was started with other values, naming them, and
+  // Error where another process trains in it.
+  Trainer(ResolvedConfig resolved, std::filesystem::path run_dir);
+  ~Trainer();
+
+  // Trains to the end. Throws Interrupted after saving when a signal asks to stop (during an
+  // evaluation too), DivergedError without saving.
+  void run();
+
+  const std::filesystem::path& run_dir() const { return run_dir_; }
+
+ private:
+  void open_run_folder();
+  void take_machine_choices();
+  void start_or_resume();
+  void log_beginning() const;
+  Json start_header() const;
+  CheckpointInfo identity() const;
+  void check_identity(const CheckpointInfo& saved) const;
+
+  void loop();
+  bool finished() const;
+  void evaluate_if_due();
+  EvaluationResult evaluate_at(int64_t depth);
+  void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
+  void grow_if_due();
+  std::optional<EvaluationResult> probe(const LanguageModel& model) const;
+  void save_if_due();
+  void save();
+  void step();
+
+  double seconds_since(std::chrono::steady_clock::time_point start) const;
+  std::optional<double> energy_joules();
+
+  ResolvedConfig resolved_;
+  std::filesystem::path run_dir_;
+  std::unique_ptr<FileLock> lock_;
+  at::Device device_;
+  RunData data_;
+  std::unique_ptr<CausalBatches> train_;
+  std::unique_ptr<CausalBatches> valid_;
+  ModelSpec model_spec_;
+  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<StepContext> context_;
+  std::unique_ptr<Recurrence> evaluations_;
+  std::unique_ptr<Recurrence> checkpoints_;
+  TrainState state_;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<EnergyMeter> energy_;
+  double energy_before_ = 0.0;  // of the processes that trained this run earlier
+  int64_t last_saved_step_ = -1;
+};
+
+}  // namespace apollo
