@@ -92,6 +92,7 @@ bool ValueReader::read(const toml::node& node, Duration& out) {
 bool ValueReader::read(const toml::node& node, StageSpec& out) {
   const toml::table* table = node.as_table();
   if (table == nullptr) return reject(node, "a table such as {layers = 3, until = \"10%\"}");
+  origins[path] = position(file, node.source());
   static const std::vector<std::string> kKeys = {"layers", "until"};
   StageSpec stage;
   bool good = true;

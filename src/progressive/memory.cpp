@@ -1,0 +1,41 @@
+#include "progressive/memory.h"
+
+namespace apollo {
+
+namespace {
+
+constexpr double kWidthsPerBlock = 17.0;
+constexpr double kBytesOfState = 16.0;
+constexpr double kBytesFp32 = 4.0;
+constexpr double kBytesBf16 = 2.0;
+
+}  // namespace
+
+double state_bytes(const ModelShape& shape, int64_t layers) {
+  return kBytesOfState * static_cast<double>(num_parameters(shape, layers));
+}
+
+double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
+                        int64_t rows) {
+  const double tokens = static_cast<double>(rows) * static_cast<double>(shape.context);
+  const double element = config.train.precision == Precision::kBf16 ? kBytesBf16 : kBytesFp32;
+  double per_token = kWidthsPerBlock * static_cast<double>(shape.width);
+  if (config.run.kernels == Kernels::kReference) {
+    per_token += 2.0 * static_cast<double>(shape.heads) * static_cast<double>(shape.context);
+  }
+  const double blocks = element * tokens * per_token * static_cast<double>(depth);
+  const double logits = 2.0 * kBytesFp32 * tokens * static_cast<double>(shape.vocab_size);
+  return blocks + logits;
+}
+
+int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes) {
+  const int64_t batch = config.train.batch_size;
+  const double state = state_bytes(shape, shape.layers);
+  for (int64_t rows = batch; rows > 1; --rows) {
+    if (batch % rows != 0) continue;
+    if (state + activation_bytes(config, shape, shape.layers, rows) <= budget_bytes) return rows;
+  }
+  return 1;
+}
+
+}  // namespace apollo

@@ -1,0 +1,25 @@
+// What a run keeps in memory, estimated from shapes alone.
+#pragma once
+
+#include <cstdint>
+
+#include "config/run_config.h"
+#include "progressive/flops.h"
+
+namespace apollo {
+
+// Parameters, gradients and two moments in fp32: 16 bytes each. Exact.
+double state_bytes(const ModelShape& shape, int64_t layers);
+
+// Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
+// 17 widths a token and block (two norms, QKV, attention and its projection, MLP with its
+// activation, residuals), the scores twice where no fused kernel avoids them, and the logits with
+// their gradient in fp32 for the head.
+double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
+                        int64_t rows);
+
+// micro_batch_size = 0: the largest divisor of train.batch_size with which state and activations
+// of the final model at full depth fit into `budget_bytes`; 1 where none does.
+int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes);
+
+}  // namespace apollo

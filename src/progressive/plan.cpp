@@ -1,0 +1,192 @@
+// The plan is the schedule's simulation, put beside what as many steps of the final model cost.
+#include "progressive/plan.h"
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "config/fields.h"
+#include "progressive/memory.h"
+#include "progressive/methods.h"
+
+namespace apollo {
+
+namespace {
+
+double rows_per_pass(const RunConfig& config) {
+  const RunConfig::Train& train = config.train;
+  return static_cast<double>(train.micro_batch_size > 0 ? train.micro_batch_size
+                                                        : train.batch_size);
+}
+
+// FLOPs of one step at a mean depth, which need not be whole.
+double flops_at(const ModelShape& shape, double depth, int64_t rows) {
+  return 3.0 * (depth * layer_forward_flops(shape, rows, shape.context) +
+                head_forward_flops(shape, rows * shape.context));
+}
+
+// Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
+double rehearsal_share(const RunConfig& config, const Stage& stage) {
+  return stage.layers == stage.depths.max_depth() ? 0.0 : 1.0 - config.progressive.rehearse_from;
+}
+
+StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Stage& stage,
+                     const Schedule::StageSummary* summary) {
+  StagePlan plan;
+  plan.layers = stage.layers;
+  double rehearsal = rehearsal_share(config, stage);
+  if (summary != nullptr && summary->num_steps > 0) {
+    rehearsal =
+        static_cast<double>(summary->num_rehearsal_steps) / static_cast<double>(summary->num_steps);
+  }
+  const double unique = static_cast<double>(stage.layers);
+  plan.expected_depth = unique + rehearsal * (stage.depths.mean() - unique);
+  plan.parameters = num_parameters(shape, stage.layers);
+  plan.state_bytes = state_bytes(shape, stage.layers);
+  int64_t deepest = stage.depths.max_depth();
+  while (stage.depths.probability(deepest) <= 0.0)
+    --deepest;
+  plan.activation_bytes =
+      activation_bytes(config, shape, deepest, static_cast<int64_t>(rows_per_pass(config)));
+  plan.step_flops = flops_at(shape, plan.expected_depth, config.train.batch_size);
+  if (summary == nullptr) return plan;
+
+  plan.first_step = summary->first_step;
+  plan.steps = summary->num_steps;
+  plan.actual_depth = summary->mean_depth;
+  plan.flops = summary->flops;
+  if (plan.steps == 0) return plan;
+  const double scratch =
+      static_cast<double>(plan.steps) * train_flops(shape, shape.layers, config.train.batch_size);
+  plan.share_of_scratch = plan.flops / scratch;
+  return plan;
+}
+
+}  // namespace
+
+RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train_sequences,
+                 double flops_per_second) {
+  const Schedule schedule(config, shape, train_sequences);
+  RunPlan plan;
+  plan.config = config;
+  plan.shape = shape;
+  plan.known_ahead = !schedule.summaries().empty();
+  plan.train_sequences = train_sequences;
+  plan.flops_per_second = flops_per_second;
+
+  const double batch = static_cast<double>(config.train.batch_size);
+  const double step_head = 3.0 * head_forward_flops(shape, config.train.batch_size * shape.context);
+  const double step_layer =
+      3.0 * layer_forward_flops(shape, config.train.batch_size, shape.context);
+  const double layers = static_cast<double>(shape.layers);
+  for (size_t i = 0; i < schedule.stages().size(); ++i) {
+    StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
+                                 plan.known_ahead ? &schedule.summaries()[i] : nullptr);
+    if (stage.steps > 0) {
+      const double steps = static_cast<double>(stage.steps);
+      stage.layer_share_of_scratch =
+          (stage.flops - steps * step_head) / (steps * layers * step_layer);
+    }
+    plan.stages.push_back(stage);
+  }
+  if (!plan.known_ahead) return plan;
+
+  plan.steps = schedule.total_steps();
+  plan.flops = schedule.total_flops();
+  const double steps = static_cast<double>(plan.steps);
+  plan.tokens = steps * batch * static_cast<double>(shape.context);
+  plan.share_of_scratch = plan.flops / (steps * (layers * step_layer + step_head));
+  plan.layer_share_of_scratch = (plan.flops - steps * step_head) / (steps * layers * step_layer);
+  if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
+  return plan;
+}
+
+namespace {
+
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", 100.0 * share);
+}
+
+std::string header_text(const RunPlan& plan) {
+  const RunConfig& config = plan.config;
+  const RunConfig::Progressive& keys = config.progressive;
+  return fmt::format(
+      "{}: {} of {} layers, width {}, {} heads, context {}, vocabulary {}\n"
+      "method {}: {}\n"
+      "layer map {}; depth {} per {}, rehearse from {}; optimizer state {}\n"
+      "run of {}: batches of {} sequences, {} sequences in an epoch\n",
+      config.run.name, enum_name(plan.shape.architecture), plan.shape.layers, plan.shape.width,
+      plan.shape.heads, plan.shape.context, plan.shape.vocab_size, keys.method,
+      find_method(keys.method).summary, enum_name(keys.layer_map), enum_name(keys.depth_sampler),
+      enum_name(keys.depth_draw), keys.rehearse_from, enum_name(keys.optimizer_state),
+      to_string(config.train.duration), config.train.batch_size, plan.train_sequences);
+}
+
+std::string totals_text(const RunPlan& plan) {
+  if (!plan.known_ahead) return "steps and totals are decided while it runs (hours)\n";
+  std::string text = fmt::format(
+      "total: {} steps, {} tokens, {}\n"
+      "       {} of training from scratch for as many steps ({} without the head)\n",
+      plan.steps, format_count(plan.tokens), format_flops(plan.flops),
+      percent(plan.share_of_scratch), percent(plan.layer_share_of_scratch));
+  if (plan.seconds) {
+    text += fmt::format("time:  {} at {}/s\n", format_seconds(*plan.seconds),
+                        format_flops(plan.flops_per_second));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string plan_table(const RunPlan& plan) {
+  constexpr const char* kRow =
+      "{:>5}  {:>6}  {:>10}  {:>8}  {:>8}  {:>6}  {:>9}  {:>11}  {:>11}  "
+      "{:>11}  {:>10}\n";
+  std::string text = header_text(plan) + "\n";
+  text += fmt::format(fmt::runtime(kRow), "stage", "layers", "first step", "steps", "E[depth]",
+                      "depth", "params", "state", "activations", "FLOPs", "of scratch");
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    const StagePlan& stage = plan.stages[i];
+    const auto known = [&](std::string value) { return plan.known_ahead ? value : "?"; };
+    text += fmt::format(fmt::runtime(kRow), i + 1, stage.layers,
+                        known(std::to_string(stage.first_step)), known(std::to_string(stage.steps)),
+                        fmt::format("{:.3f}", stage.expected_depth),
+                        known(fmt::format("{:.3f}", stage.actual_depth)),
+                        format_count(static_cast<double>(stage.parameters)),
+                        format_bytes(stage.state_bytes), format_bytes(stage.activation_bytes),
+                        known(format_flops(stage.flops)), known(percent(stage.share_of_scratch)));
+  }
+  return text + "\n" + totals_text(plan);
+}
+
+Json plan_json(const RunPlan& plan) {
+  const auto known = [&](const auto& value) { return plan.known_ahead ? Json(value) : Json(); };
+  Json stages = Json::array();
+  for (const StagePlan& stage : plan.stages) {
+    stages.push_back({{"layers", stage.layers},
+                      {"first_step", known(stage.first_step)},
+                      {"steps", known(stage.steps)},
+                      {"expected_depth", stage.expected_depth},
+                      {"mean_depth", known(stage.actual_depth)},
+                      {"parameters", stage.parameters},
+                      {"state_bytes", stage.state_bytes},
+                      {"activation_bytes", stage.activation_bytes},
+                      {"step_flops", stage.step_flops},
+                      {"flops", known(stage.flops)},
+                      {"share_of_scratch", known(stage.share_of_scratch)},
+                      {"layer_share_of_scratch", known(stage.layer_share_of_scratch)}});
+  }
+  return {{"name", plan.config.run.name},
+          {"method", plan.config.progressive.method},
+          {"vocab_size", plan.shape.vocab_size},
+          {"train_sequences", plan.train_sequences},
+          {"stages", stages},
+          {"steps", known(plan.steps)},
+          {"tokens", known(plan.tokens)},
+          {"flops", known(plan.flops)},
+          {"share_of_scratch", known(plan.share_of_scratch)},
+          {"layer_share_of_scratch", known(plan.layer_share_of_scratch)},
+          {"flops_per_second", plan.flops_per_second > 0 ? Json(plan.flops_per_second) : Json()},
+          {"seconds", plan.seconds ? Json(*plan.seconds) : Json()}};
+}
+
+}  // namespace apollo

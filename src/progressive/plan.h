@@ -1,0 +1,55 @@
+// What a run will do and cost, before it starts: `apollo plan`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json_lines.h"
+#include "config/run_config.h"
+#include "progressive/flops.h"
+#include "progressive/schedule.h"
+
+namespace apollo {
+
+struct StagePlan {
+  int64_t layers = 0;           // unique ones
+  double expected_depth = 0.0;  // by the law of the sampler
+  int64_t parameters = 0;
+  double state_bytes = 0.0;       // parameters, gradients, two moments
+  double activation_bytes = 0.0;  // an estimate, of a pass at the greatest depth of the stage
+  double step_flops = 0.0;        // at the expected depth
+
+  // Known where nothing is measured in hours.
+  int64_t first_step = 0;
+  int64_t steps = 0;
+  double actual_depth = 0.0;  // mean of the depths that will be drawn
+  double flops = 0.0;
+  double share_of_scratch = 0.0;        // of the FLOPs of as many steps of the final model
+  double layer_share_of_scratch = 0.0;  // the same without the head
+};
+
+struct RunPlan {
+  RunConfig config;
+  ModelShape shape;
+  bool known_ahead = true;  // false: a run or a stage is measured in hours
+  int64_t train_sequences = 0;
+  std::vector<StagePlan> stages;
+  int64_t steps = 0;
+  double tokens = 0.0;
+  double flops = 0.0;  // of training alone
+  double share_of_scratch = 0.0;
+  double layer_share_of_scratch = 0.0;
+  double flops_per_second = 0.0;  // 0: not given
+  std::optional<double> seconds;  // at that rate
+};
+
+// The config must be whole (resolve.h). Throws ConfigError as Schedule does.
+RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train_sequences,
+                 double flops_per_second = 0.0);
+
+std::string plan_table(const RunPlan& plan);
+Json plan_json(const RunPlan& plan);
+
+}  // namespace apollo

@@ -1,0 +1,55 @@
+#include "progressive/resolve.h"
+
+#include <string_view>
+#include <utility>
+
+#include "config/fields.h"
+#include "config/toml_io.h"
+#include "config/validate.h"
+#include "progressive/methods.h"
+#include "progressive/stage_faults.h"
+
+namespace apollo {
+
+void apply_method(ResolvedConfig& resolved) {
+  const Method& method = find_method(resolved.config.progressive.method);
+  RunConfig filled = resolved.config;
+  filled.progressive = method.fill(resolved.config.model.layers);
+  filled.progressive.method = method.name;
+  visit_progressive_fields(
+      [&](const Field& field, auto& value, auto& method_value) {
+        const std::string path = field.path();
+        if (std::string_view(field.key) == "method" || resolved.is_set(path)) return;
+        value = method_value;
+        resolved.origins[path] = "method " + method.name;
+      },
+      resolved.config, filled);
+}
+
+ResolvedConfig resolve_run_config(const std::filesystem::path& path,
+                                  const std::vector<std::string>& overrides) {
+  std::vector<Diagnostic> faults;
+  ResolvedConfig resolved = read_run_config(path, overrides, faults);
+  for (Diagnostic& fault : validate(resolved))
+    faults.push_back(std::move(fault));
+
+  bool stages_known = resolved.config.model.layers >= 1;
+  for (const char* key :
+       {"model.layers", "progressive.method", "progressive.stages", "train.duration"}) {
+    stages_known &= !resolved.unreadable.contains(key);
+  }
+  if (stages_known) {
+    try {
+      apply_method(resolved);
+      for (const Diagnostic& fault : stage_faults(resolved.config)) {
+        faults.push_back(located(resolved, fault));
+      }
+    } catch (const UsageError& error) {
+      faults.push_back({location(resolved, "progressive.method"), error.what(), ""});
+    }
+  }
+  throw_if_any(std::move(faults), resolved);
+  return resolved;
+}
+
+}  // namespace apollo

@@ -1,0 +1,48 @@
+#include "progressive/memory.h"
+
+#include <gtest/gtest.h>
+
+namespace apollo {
+namespace {
+
+constexpr ModelShape kShape = {Architecture::kGpt2, 12, 768, 12, 1024, 50257};
+
+TEST(Memory, StateIsThatOfTheUniqueLayers) {
+  EXPECT_EQ(state_bytes(kShape, 12), 16.0 * 124439808);
+  EXPECT_EQ(state_bytes(kShape, 12) - state_bytes(kShape, 3), 16.0 * 9 * 7087872);
+}
+
+TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
+  RunConfig config;
+  const double one = activation_bytes(config, kShape, 12, 1);
+  const double logits = 8.0 * 1024 * 50257;
+  EXPECT_EQ(one, 4.0 * 1024 * 17 * 768 * 12 + logits);
+  EXPECT_EQ(activation_bytes(config, kShape, 12, 4), 4 * one);
+  EXPECT_EQ(activation_bytes(config, kShape, 6, 1) - logits, (one - logits) / 2);
+  config.train.precision = Precision::kBf16;
+  EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - logits, (one - logits) / 2);
+  config.train.precision = Precision::kFp32;
+  config.run.kernels = Kernels::kReference;
+  EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - one, 4.0 * 1024 * 2 * 12 * 1024 * 12);
+}
+
+TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {
+  RunConfig config;
+  config.train.batch_size = 12;
+  const double state = state_bytes(kShape, 12);
+  const auto chosen = [&](double rows) {
+    return choose_micro_batch(config, kShape,
+                              state + rows * activation_bytes(config, kShape, 12, 1));
+  };
+  EXPECT_EQ(chosen(100), 12);
+  EXPECT_EQ(chosen(12), 12);
+  EXPECT_EQ(chosen(11.9), 6);
+  EXPECT_EQ(chosen(5.9), 4);
+  EXPECT_EQ(chosen(1.5), 1);
+  EXPECT_EQ(choose_micro_batch(config, kShape, 0.0), 1);
+  config.train.batch_size = 7;
+  EXPECT_EQ(chosen(6.5), 1);
+}
+
+}  // namespace
+}  // namespace apollo

@@ -1,0 +1,118 @@
+#include "progressive/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "progressive/methods.h"
+
+namespace apollo {
+namespace {
+
+RunConfig config_of(const std::string& method) {
+  RunConfig config;
+  config.run.name = "tiny";
+  config.model.width = 64;
+  config.model.heads = 4;
+  config.model.context = 128;
+  config.train.duration = {20000, DurationUnit::kSteps};
+  config.train.batch_size = 8;
+  config.progressive = find_method(method).fill(12);
+  config.progressive.method = method;
+  return config;
+}
+
+RunPlan plan_of(const RunConfig& config, double flops_per_second = 0.0) {
+  return plan_run(config, model_shape(config, 257), /*train_sequences=*/1000, flops_per_second);
+}
+
+TEST(Plan, ScratchCostsWhatScratchCosts) {
+  const RunPlan plan = plan_of(config_of("scratch"));
+  ASSERT_EQ(plan.stages.size(), 1u);
+  EXPECT_EQ(plan.stages[0].expected_depth, 12.0);
+  EXPECT_EQ(plan.stages[0].actual_depth, 12.0);
+  EXPECT_DOUBLE_EQ(plan.share_of_scratch, 1.0);
+  EXPECT_DOUBLE_EQ(plan.layer_share_of_scratch, 1.0);
+  EXPECT_EQ(plan.tokens, 20000.0 * 8 * 128);
+}
+
+TEST(Plan, ShareOfThePaperSchedule) {
+  RunConfig config = config_of("apollo");
+  const RunPlan plan = plan_of(config, 1e9);
+  EXPECT_NEAR(plan.layer_share_of_scratch, 0.864, 5e-3);  // of the depths that will be drawn
+  EXPECT_GT(plan.share_of_scratch, plan.layer_share_of_scratch);
+  EXPECT_DOUBLE_EQ(*plan.seconds, plan.flops / 1e9);
+  double flops = 0.0;
+  for (const StagePlan& stage : plan.stages) {
+    EXPECT_NEAR(stage.actual_depth, stage.expected_depth, 0.1);
+    EXPECT_NEAR(stage.layer_share_of_scratch, stage.actual_depth / 12, 1e-9);
+    EXPECT_NEAR(stage.flops / static_cast<double>(stage.steps) / stage.step_flops, 1.0, 0.05);
+    flops += stage.flops;
+  }
+  EXPECT_DOUBLE_EQ(flops, plan.flops);
+}
+
+TEST(Plan, LateRehearsalIsInTheExpectedDepth) {
+  RunConfig config = config_of("apollo");
+  config.progressive.rehearse_from = 0.8;
+  const RunPlan plan = plan_of(config);
+  EXPECT_DOUBLE_EQ(plan.stages[1].expected_depth,
+                   0.8 * 3 + 0.2 * plan_of(config_of("apollo")).stages[1].expected_depth);
+  EXPECT_EQ(plan.stages[3].expected_depth, 12.0);
+}
+
+TEST(Plan, MemoryOfAStageIsThatOfItsLayers) {
+  RunConfig config = config_of("apollo");
+  const RunPlan plan = plan_of(config);
+  EXPECT_EQ(plan.stages[0].state_bytes, 16.0 * plan.stages[0].parameters);
+  EXPECT_LT(plan.stages[0].parameters, plan.stages[3].parameters / 4);
+  EXPECT_EQ(plan.stages[0].activation_bytes, plan.stages[3].activation_bytes);  // it may draw 12
+  config.progressive.depth_sampler = DepthSamplerKind::kShallowest;
+  EXPECT_LT(plan_of(config).stages[0].activation_bytes, plan.stages[3].activation_bytes / 4);
+}
+
+TEST(Plan, ARunOfHoursIsDecidedWhileItRuns) {
+  RunConfig config = config_of("apollo");
+  config.train.duration = {2, DurationUnit::kHours};
+  const RunPlan plan = plan_of(config);
+  EXPECT_FALSE(plan.known_ahead);
+  EXPECT_NEAR(plan.stages[1].expected_depth, 4.2256, 1e-4);
+  EXPECT_TRUE(plan_json(plan)["flops"].is_null());
+  EXPECT_NE(plan_table(plan).find("decided while it runs"), std::string::npos);
+}
+
+TEST(Plan, Table) {
+  RunConfig config = config_of("apollo");
+  config.train.duration = {400, DurationUnit::kSteps};
+  config.progressive.depth_sampler = DepthSamplerKind::kShallowest;
+  // clang-format off
+  EXPECT_EQ(plan_table(plan_of(config, 1e10)),
+R"(tiny: gpt2 of 12 layers, width 64, 4 heads, context 128, vocabulary 257
+method apollo: grows in stages while shared layers rehearse the depth to come (LVPS)
+layer map interpolate; depth shallowest per step, rehearse from 0; optimizer state transport
+run of 400 steps: batches of 8 sequences, 1000 sequences in an epoch
+
+stage  layers  first step     steps  E[depth]   depth     params        state  activations        FLOPs  of scratch
+    1       1           0        20     1.000   1.000      74.8k     1.14 MiB     6.26 MiB   10.1 GFLOP      10.2 %
+    2       3          20        20     3.000   3.000       175k     2.67 MiB     14.8 MiB   26.2 GFLOP      26.5 %
+    3       6          40        60     6.000   6.000       325k     4.95 MiB     27.5 MiB    151 GFLOP      51.0 %
+    4      12         100       300    12.000  12.000       625k     9.53 MiB     53.0 MiB   1.48 TFLOP     100.0 %
+
+total: 400 steps, 410k tokens, 1.67 TFLOP
+       84.5 % of training from scratch for as many steps (84.2 % without the head)
+time:  2m47s at 10.0 GFLOP/s
+)");
+  // clang-format on
+}
+
+TEST(Plan, Json) {
+  const RunPlan plan = plan_of(config_of("apollo"), 1e9);
+  const Json json = plan_json(plan);
+  EXPECT_EQ(json["stages"].size(), 4u);
+  EXPECT_EQ(json["stages"][2]["layers"], 6);
+  EXPECT_EQ(json["stages"][2]["first_step"], 2000);
+  EXPECT_EQ(json["flops"], plan.flops);
+  EXPECT_EQ(json["seconds"], plan.flops / 1e9);
+  EXPECT_EQ(json["steps"], 20000);
+}
+
+}  // namespace
+}  // namespace apollo
