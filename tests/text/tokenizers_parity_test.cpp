@@ -1,0 +1,231 @@
+// Equality with the packages `tokenizers` and `transformers`, run by the project's venv.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "support/python_original.h"
+#include "support/temp_dir.h"
+#include "text/bpe_trainer.h"
+#include "text/random_text.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
+
+namespace apollo {
+namespace {
+
+using json = nlohmann::json;
+using Strings = std::vector<std::string>;
+
+constexpr const char* kScript = "tests/text/tokenizers_original.py";
+
+#define APOLLO_SKIP_WITHOUT(path) \
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is absent"
+
+json run_original(const std::filesystem::path& tokenizer, const Strings& texts,
+                  const std::string& flags = "") {
+  const TempDir dir;
+  write_file_atomic(dir / "texts", json(texts).dump());
+  run_python(kScript, "encode '" + tokenizer.string() + "' '" + (dir / "texts").string() + "' '" +
+                          (dir / "out").string() + "' " + flags);
+  return json::parse(read_file(dir / "out"));
+}
+
+// Ids and decoded texts of both, text by text.
+void expect_equal(const Tokenizer& ours, const std::filesystem::path& theirs, const Strings& texts,
+                  bool parse_special = true) {
+  const json original = run_original(theirs, texts, parse_special ? "" : "--no-special");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::vector<TokenId> ids;
+    ours.encode(texts[i], ids, parse_special);
+    ASSERT_EQ(json(ids), original["ids"][i]) << "text " << i << ": " << json(texts[i]);
+    ASSERT_EQ(ours.decode(ids, false), original["texts"][i].get<std::string>());
+    ASSERT_EQ(ours.decode(ids, true), original["texts_without_special"][i].get<std::string>());
+  }
+}
+
+Strings random_texts(size_t count) {
+  RandomText random(11);
+  Strings texts;
+  for (size_t i = 0; i < count; ++i)
+    texts.push_back(random.text());
+  return texts;
+}
+
+// Scalar values after a letter, a digit and a sign, so that their class shows: every one where
+// characters are assigned, some of the planes beyond.
+Strings all_code_points() {
+  constexpr char32_t kEndOfAssigned = 0x32400;
+  Strings texts;
+  for (char32_t c = 0; c < 0x110000; c += c < kEndOfAssigned ? 1 : 61) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    if (texts.empty() || texts.back().size() > 400) texts.emplace_back();
+    for (const char* before : {" a", " 1", " !"}) {
+      texts.back() += before;
+      append_utf8(c, texts.back());
+    }
+  }
+  return texts;
+}
+
+// Paragraphs of `num_bytes` of an .xz file of the example corpus.
+Strings corpus_texts(const std::string& name, size_t num_bytes) {
+  const std::string path = (example_data() / "corpus" / name).string();
+  std::FILE* pipe = popen(("xz -dc '" + path + "' 2>/dev/null").c_str(), "r");
+  std::string text(num_bytes, '\0');
+  text.resize(std::fread(text.data(), 1, num_bytes, pipe));
+  pclose(pipe);
+  Strings texts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find("\n\n", 4000), text.size());
+    texts.push_back(text.substr(0, end));
+    text.erase(0, end);
+  }
+  std::string valid;
+  repair_utf8(texts.back(), valid);
+  texts.back() = valid;
+  return texts;
+}
+
+class Gpt2 : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    APOLLO_SKIP_WITHOUT_PYTHON();
+    APOLLO_SKIP_WITHOUT(folder());
+    tokenizer_ = load_tokenizer(folder().string());
+  }
+  static std::filesystem::path folder() { return example_data() / "tokenizers/gpt2"; }
+  static std::filesystem::path original() { return folder() / "tokenizer.json"; }
+
+  std::unique_ptr<Tokenizer> tokenizer_;
+};
+
+TEST_F(Gpt2, RandomUnicode) {
+  expect_equal(*tokenizer_, original(), random_texts(10000));
+}
+
+TEST_F(Gpt2, RandomUnicodeWithoutSpecials) {
+  expect_equal(*tokenizer_, original(), random_texts(2000), /*parse_special=*/false);
+}
+
+TEST_F(Gpt2, EveryCodePoint) {
+  expect_equal(*tokenizer_, original(), all_code_points());
+}
+
+TEST_F(Gpt2, WikiText2) {
+  expect_equal(*tokenizer_, original(), corpus_texts("wikitext-2.test.txt.xz", 2 << 20));
+}
+
+TEST_F(Gpt2, MixMedium) {
+  expect_equal(*tokenizer_, original(), corpus_texts("mix-medium.valid.txt.xz", 1 << 20));
+}
+
+TEST_F(Gpt2, OriginalFilesAreTheSameTokenizer) {
+  const TempDir dir;
+  for (const char* name : {"encoder.json", "vocab.bpe"}) {
+    std::filesystem::copy_file(folder() / name, dir / name);
+  }
+  EXPECT_EQ(load_tokenizer(dir.path().string())->hash(), tokenizer_->hash());
+}
+
+TEST_F(Gpt2, TransformersLoadsOurCopy) {
+  const TempDir dir;
+  tokenizer_->save(dir.path());
+  expect_equal(*tokenizer_, dir.path(), random_texts(1000));
+  EXPECT_EQ(load_tokenizer(dir.path().string())->hash(), tokenizer_->hash());
+}
+
+TEST(TokenizersParity, TinyGpt2OfPlainFiles) {
+  const auto folder = example_data() / "checkpoints/tiny_gpt2";
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  APOLLO_SKIP_WITHOUT(folder);
+  expect_equal(*load_tokenizer(folder.string()), folder,
+               {"hello lower <unk> zz newer", " lowest wider<|endoftext|> low", ""});
+}
+
+TEST(TokenizersParity, BytesInTransformers) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  const TempDir dir;
+  const auto bytes = load_tokenizer("bytes");
+  bytes->save(dir.path());
+  expect_equal(*bytes, dir.path(), random_texts(1000));
+  // Beside a model's config, as in a checkpoint.
+  write_file_atomic(dir / "config.json", R"({"model_type": "gpt2", "vocab_size": 257})");
+  expect_equal(*bytes, dir.path(), random_texts(100));
+}
+
+// Flags of added tokens, the prefix space and ignore_merges, as `tokenizers` understands them.
+TEST(TokenizersParity, AddedTokensAndSettings) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  const TempDir dir;
+  const std::string path = (dir / "tokenizer.json").string();
+  load_tokenizer("bytes")->save(dir.path());
+  json tokenizer = json::parse(read_file(path));
+  tokenizer["model"]["vocab"]["\u0120a"] = 257;
+  tokenizer["model"]["vocab"]["ab"] = 258;
+  tokenizer["model"]["merges"] = {"a b"};
+  tokenizer["model"]["ignore_merges"] = true;
+  tokenizer["pre_tokenizer"]["add_prefix_space"] = true;
+  const auto add = [&](int id, const char* text, bool special, bool lstrip, bool rstrip,
+                       bool single_word, bool normalized) {
+    tokenizer["added_tokens"].push_back({{"id", id},
+                                         {"content", text},
+                                         {"special", special},
+                                         {"lstrip", lstrip},
+                                         {"rstrip", rstrip},
+                                         {"single_word", single_word},
+                                         {"normalized", normalized}});
+  };
+  add(259, "<mask>", true, true, false, false, false);
+  add(260, "<r>", true, false, true, false, false);
+  add(261, "word", false, false, false, true, true);
+  add(262, "<mask><r>", false, false, false, false, true);
+  add(263, "\u4e2d\u00e9", false, true, true, true, false);
+  write_file_atomic(path, tokenizer.dump());
+  const auto ours = load_tokenizer(path);
+
+  const Strings parts = {
+      "<mask>", "<r>",    "word", "\u4e2d\u00e9",  " ",      "\n", "a",     "ab", " a",
+      "-",      "\u00e9", "_",    "<|endoftext|>", "\u3000", "1",  "\u0301"};
+  RandomText random(13);
+  Strings texts;
+  for (int i = 0; i < 3000; ++i) {
+    std::string text;
+    for (int64_t n = random.below(9); n > 0; --n) {
+      text += parts[static_cast<size_t>(random.below(static_cast<int64_t>(parts.size())))];
+    }
+    texts.push_back(text);
+  }
+  expect_equal(*ours, path, texts);
+  expect_equal(*ours, path, texts, /*parse_special=*/false);
+}
+
+TEST(TokenizersParity, TrainsTheSameVocabulary) {
+  const auto text_path = example_data() / "corpus/tinyshakespeare.txt";
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  APOLLO_SKIP_WITHOUT(text_path);
+  const TempDir dir;
+  const std::string theirs = (dir / "theirs.json").string();
+  run_python(kScript, "train '" + text_path.string() + "' 2048 '" + theirs + "'");
+  const std::string text = read_file(text_path);
+  bool is_read = false;
+  BpeTrainerOptions options;
+  options.vocab_size = 2048;
+  options.show_progress = false;
+  const auto ours = train_bpe(
+      [&](std::string& piece) {
+        piece = text;
+        return !std::exchange(is_read, true);
+      },
+      options);
+  EXPECT_EQ(ours->hash(), load_tokenizer(theirs)->hash());
+  ours->save(dir.path());
+  expect_equal(*ours, dir.path(), random_texts(500));
+}
+
+}  // namespace
+}  // namespace apollo
