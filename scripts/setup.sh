@@ -6,7 +6,7 @@
 #                                         tests compare with; lint: also clang-format, clang-tidy
 #
 # Environment:
-#   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (has include/ and lib/);
+#   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (include/ and lib/);
 #                           torch is then not installed into .venv, except for `test`, where the
 #                           comparisons need the Python package itself.
 #   APOLLO_TORCH_INDEX=URL  take torch from this package index. PyPI's Linux wheel brings CUDA, some
