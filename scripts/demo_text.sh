@@ -6,7 +6,7 @@
 #   scripts/demo_text.sh OUT.txt     does nothing where OUT.txt already stands
 #
 # One document for each .rst file, unchanged, followed by a line `<|endoftext|>`. The order is
-# that of the files' MD5: fixed for a package, and any part of the text holds a mixture of all subjects.
+# that of the files' MD5: fixed for a package, and every part of the text mixes all subjects.
 set -euo pipefail
 
 readonly out="${1:?usage: scripts/demo_text.sh OUT.txt}"
