@@ -144,7 +144,8 @@ toml::table parse_override(const std::string& text) {
 }
 
 std::filesystem::path absolute_base_dir(const ResolvedConfig& resolved) {
-  const std::filesystem::path folder = std::filesystem::absolute(resolved.file).parent_path();
+  const std::filesystem::path folder =
+      std::filesystem::absolute(resolved.file).lexically_normal().parent_path();
   const std::filesystem::path relative = resolved.config.data.base_dir;
   return relative.empty() ? folder : (folder / relative).lexically_normal();
 }

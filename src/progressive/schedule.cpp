@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/progress.h"
 #include "base/stop_signal.h"
 #include "progressive/stage_faults.h"
 
@@ -168,8 +169,13 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
   StageState state;
   std::vector<StageSummary> found(stages_.size());
   std::vector<double> depth_sums(stages_.size(), 0.0);
+  Progress progress("simulating the schedule", end_.value,
+                    end_.axis == Milestone::Axis::kFlops ? "FLOP" : "steps");
   while (!finished(position) && !until.reached(position)) {
-    if (position.step % 65536 == 0) throw_if_stopped();
+    if (position.step % 65536 == 0) {
+      throw_if_stopped();
+      progress.update(coordinate(position, end_.axis));
+    }
     advance(position, state);
     const std::vector<int64_t> depths = depths_at(position, state);
     const double flops = step_flops(depths);

@@ -101,6 +101,7 @@ TEST(TomlIo, PathsStartAtTheFile) {
   const TempDir dir;
   write_text(dir / "run.toml", "[data]\ntrain = [\"a.txt\"]\n");
   EXPECT_EQ(load_run_config(dir / "run.toml").base_dir, dir.path());
+  EXPECT_EQ(load_run_config(dir.path() / "." / "run.toml").base_dir.string(), dir.path().string());
   EXPECT_EQ(load_run_config(dir / "run.toml", {"data.base_dir=texts"}).base_dir, dir / "texts");
   EXPECT_EQ(load_run_config(dir / "run.toml", {"data.base_dir=/srv"}).base_dir, "/srv");
 }
