@@ -1,0 +1,299 @@
+#include "report/comparison.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/units.h"
+
+namespace apollo {
+namespace {
+
+struct Trait {
+  std::string name;
+  std::string value;
+};
+
+std::string config_value(const RunHistory& run, const std::string& key) {
+  const auto found = std::find_if(run.config.begin(), run.config.end(),
+                                  [&](const ConfigEntry& entry) { return entry.first == key; });
+  return found == run.config.end() ? "" : found->second;
+}
+
+// What must agree for losses to be the same quantity and models the same model.
+std::vector<Trait> binding_traits(const RunHistory& run) {
+  const RunInfo& info = run.info;
+  return {{"training data", info.train_data},
+          {"validation data", info.valid_data},
+          {"tokenizer", info.tokenizer},
+          {"architecture", info.architecture},
+          {"layers", std::to_string(info.layers)},
+          {"width", std::to_string(info.width)},
+          {"heads", std::to_string(info.heads)},
+          {"context", std::to_string(info.context)},
+          {"vocab_size", std::to_string(info.vocab_size)},
+          {"eval.max_tokens", config_value(run, "eval.max_tokens")}};
+}
+
+// What a fair experiment keeps equal as well, unless it is what the experiment is about.
+std::vector<Trait> noted_traits(const RunHistory& run) {
+  const RunInfo& info = run.info;
+  return {{"batch size", std::to_string(info.batch_size)},
+          {"peak learning rate", config_value(run, "train.lr")},
+          {"learning-rate schedule", config_value(run, "train.lr_schedule")},
+          {"seed", std::to_string(info.seed)},
+          {"device", info.device},
+          {"threads", std::to_string(info.threads)},
+          {"precision", info.precision},
+          {"kernels", info.kernels}};
+}
+
+std::string differences(const std::vector<Trait>& run, const std::vector<Trait>& baseline) {
+  std::string text;
+  for (size_t i = 0; i < run.size(); ++i) {
+    if (run[i].value == baseline[i].value) continue;
+    text += fmt::format("{}{} ('{}' against '{}')", text.empty() ? "" : ", ", run[i].name,
+                        run[i].value, baseline[i].value);
+  }
+  return text;
+}
+
+// The runs' own names, with the folder where two share one.
+std::vector<std::string> unique_names(const std::vector<RunHistory>& runs) {
+  std::map<std::string, int> count;
+  for (const RunHistory& run : runs)
+    ++count[run.info.name];
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const RunHistory& run : runs) {
+    std::string name = run.info.name;
+    if (count[name] > 1) {
+      const auto folder = run.folder.lexically_normal();
+      name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+      if (taken.contains(name)) name = run.folder.string();
+    }
+    taken.insert(name);
+    names.push_back(name);
+  }
+  return names;
+}
+
+size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std::string>& names,
+                     const std::string& wanted) {
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (wanted.empty() ? runs[i].info.method == "scratch" : names[i] == wanted) return i;
+  }
+  if (wanted.empty()) return 0;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    std::error_code ignored;
+    if (runs[i].info.name == wanted ||
+        std::filesystem::equivalent(runs[i].folder, wanted, ignored)) {
+      return i;
+    }
+  }
+  const std::string nearest = nearest_name(wanted, names);
+  fail<UsageError>("compare: --baseline '{}' is none of the runs (hint: {})", wanted,
+                   nearest.empty() ? fmt::format("they are '{}'", fmt::join(names, "', '"))
+                                   : fmt::format("did you mean '{}'?", nearest));
+}
+
+void check_comparable(const std::vector<RunHistory>& runs, const std::vector<std::string>& names,
+                      size_t baseline, bool force, std::vector<std::string>& notes) {
+  std::string refused;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const std::string binding =
+        differences(binding_traits(runs[i]), binding_traits(runs[baseline]));
+    if (!binding.empty()) {
+      refused += fmt::format("{}'{}' differs from '{}' in {}", refused.empty() ? "" : "; ",
+                             names[i], names[baseline], binding);
+    }
+    const std::string noted = differences(noted_traits(runs[i]), noted_traits(runs[baseline]));
+    if (!noted.empty()) {
+      notes.push_back(
+          fmt::format("'{}' differs from '{}' in {}", names[i], names[baseline], noted));
+    }
+  }
+  if (refused.empty()) return;
+  if (!force) {
+    fail<UsageError>(
+        "compare: the runs are not comparable: {} (hint: --force compares them anyway)", refused);
+  }
+  notes.insert(notes.begin(), "NOT COMPARABLE, forced: " + refused);
+}
+
+void note_baseline_minimum(const LossCurve& curve, const std::string& name,
+                           std::vector<std::string>& notes) {
+  const auto best =
+      std::min_element(curve.begin(), curve.end(),
+                       [](const LossPoint& a, const LossPoint& b) { return a.loss < b.loss; });
+  if (best->loss < curve.back().loss) {
+    notes.push_back(fmt::format(
+        "'{}' was better before its end: loss {:.4f} at {}, {:.4f} at the end; its end is compared",
+        name, best->loss, format_flops(best->cost.flops), curve.back().loss));
+  }
+}
+
+std::vector<ConfigDifference> config_differences(const std::vector<ComparedRun>& runs) {
+  std::vector<std::string> keys;
+  for (const ComparedRun& run : runs) {
+    for (const ConfigEntry& entry : run.history.config) {
+      if (std::find(keys.begin(), keys.end(), entry.first) == keys.end()) {
+        keys.push_back(entry.first);
+      }
+    }
+  }
+  std::vector<ConfigDifference> chosen;
+  for (const std::string& key : keys) {
+    if (key == "run.name") continue;
+    ConfigDifference difference{key, {}};
+    for (const ComparedRun& run : runs) {
+      difference.values.push_back(config_value(run.history, key));
+    }
+    const auto& values = difference.values;
+    if (std::any_of(values.begin(), values.end(),
+                    [&](const std::string& value) { return value != values.front(); })) {
+      chosen.push_back(std::move(difference));
+    }
+  }
+  return chosen;
+}
+
+Json number(std::optional<double> value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+Json run_json(const ComparedRun& run) {
+  const Cost& cost = run.final.cost;
+  const auto reached = [&](double Cost::*part) {
+    return run.equal_loss.cost ? number((*run.equal_loss.cost).*part) : Json(nullptr);
+  };
+  Json equal_loss = {{"loss", number(run.equal_loss.loss)},
+                     {"flops_saved", number(run.equal_loss.flops_saved)},
+                     {"wall_saved", number(run.equal_loss.wall_saved)},
+                     {"tokens_saved", number(run.equal_loss.tokens_saved)},
+                     {"energy_saved", number(run.equal_loss.energy_saved)},
+                     {"flops", reached(&Cost::flops)},
+                     {"wall_s", reached(&Cost::wall_s)},
+                     {"tokens", reached(&Cost::tokens)}};
+  Json equal_flops = {{"flops", number(run.equal_flops.flops)},
+                      {"loss", number(run.equal_flops.loss)},
+                      {"baseline_loss", number(run.equal_flops.baseline_loss)}};
+  Json growths = Json::array();
+  for (const Growth& growth : run.history.growths) {
+    growths.push_back({{"step", growth.step},
+                       {"from", growth.from},
+                       {"to", growth.to},
+                       {"loss_before", number(growth.loss_before)},
+                       {"loss_after", number(growth.loss_after)}});
+  }
+  return {{"name", run.name},
+          {"folder", run.history.folder.string()},
+          {"method", run.history.info.method},
+          {"final_loss", number(run.final.loss)},
+          {"ppl", number(run.final.ppl)},
+          {"bpb", number(run.final.bpb)},
+          {"flops", number(cost.flops)},
+          {"eval_flops", number(run.history.eval_flops)},
+          {"wall_s", number(cost.wall_s)},
+          {"tokens", number(cost.tokens)},
+          {"energy_j", number(cost.energy_j)},
+          {"equal_loss", std::move(equal_loss)},
+          {"equal_flops", std::move(equal_flops)},
+          {"growths", std::move(growths)}};
+}
+
+}  // namespace
+
+std::vector<std::string> run_notes(const RunHistory& run, const std::string& name) {
+  std::vector<std::string> notes;
+  if (!run.end) {
+    notes.push_back(fmt::format("'{}' has not ended: read up to step {}", name,
+                                static_cast<int64_t>(run.steps.step.back())));
+  } else if (run.end->reason == "diverged") {
+    notes.push_back(fmt::format("'{}' diverged at step {}", name, run.end->step));
+  } else if (run.end->reason != "finished") {
+    notes.push_back(
+        fmt::format("'{}' was stopped by a {} at step {}", name, run.end->reason, run.end->step));
+  }
+  if (run.num_resumes > 0) {
+    notes.push_back(fmt::format("'{}' was resumed {} time{}", name, run.num_resumes,
+                                run.num_resumes == 1 ? "" : "s"));
+  }
+  return notes;
+}
+
+Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& options) {
+  if (runs.size() < 2) {
+    fail<UsageError>(
+        "compare: expected two runs or more, found {} (hint: `apollo report RUN` "
+        "shows one)",
+        runs.size());
+  }
+  const std::vector<std::string> names = unique_names(runs);
+  Comparison comparison;
+  comparison.baseline = find_baseline(runs, names, options.baseline);
+  check_comparable(runs, names, comparison.baseline, options.force, comparison.notes);
+
+  std::vector<LossCurve> curves;
+  for (const RunHistory& run : runs) {
+    curves.push_back(full_depth_curve(run));
+    if (curves.back().empty()) {
+      fail<DataError>(
+          "{}: no evaluation at full depth ({} layers), nothing to compare (hint: set "
+          "eval.depths to [\"stage\", \"full\"], or let the run reach its last stage)",
+          (run.folder / "metrics.jsonl").string(), run.info.layers);
+    }
+  }
+  const LossCurve& baseline = curves[comparison.baseline];
+  note_baseline_minimum(baseline, names[comparison.baseline], comparison.notes);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    ComparedRun run;
+    run.name = names[i];
+    run.is_baseline = i == comparison.baseline;
+    run.final = full_depth_evaluations(runs[i]).back();
+    // The baseline reaches its own last loss at its end, whatever it touched on the way.
+    run.equal_loss =
+        run.is_baseline ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
+    run.equal_flops = equal_flops(curves[i], baseline);
+    for (std::string& note : run_notes(runs[i], names[i])) {
+      comparison.notes.push_back(std::move(note));
+    }
+    if (run.equal_loss.ended_above) {
+      comparison.notes.push_back(fmt::format(
+          "'{}' reached the baseline's loss and ended above it again: the first crossing counts",
+          names[i]));
+    }
+    run.history = std::move(runs[i]);
+    comparison.runs.push_back(std::move(run));
+  }
+  comparison.config_differences = config_differences(comparison.runs);
+  return comparison;
+}
+
+Comparison compare_folders(std::vector<std::filesystem::path> folders,
+                           const CompareOptions& options) {
+  const std::filesystem::path baseline = options.baseline;
+  const bool is_among = std::any_of(folders.begin(), folders.end(), [&](const auto& folder) {
+    std::error_code ignored;
+    return std::filesystem::equivalent(folder, baseline, ignored);
+  });
+  if (!is_among && std::filesystem::exists(baseline / "metrics.jsonl")) {
+    folders.insert(folders.begin(), baseline);
+  }
+  return compare_runs(read_runs(folders), options);
+}
+
+Json to_json(const Comparison& comparison) {
+  Json runs = Json::array();
+  for (const ComparedRun& run : comparison.runs)
+    runs.push_back(run_json(run));
+  return {{"baseline", comparison.runs[comparison.baseline].name},
+          {"runs", std::move(runs)},
+          {"notes", comparison.notes}};
+}
+
+}  // namespace apollo

@@ -1,0 +1,64 @@
+// Runs against a baseline: may they be compared at all, and what did each save.
+//
+// Comparable means that the validation losses are the same quantity and that the runs ended with
+// the same model from the same text. What only makes one run better or worse than it could be
+// (learning rate, batch size, seed) is the experimenter's business and is noted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json_lines.h"
+#include "report/run_history.h"
+#include "report/savings.h"
+
+namespace apollo {
+
+struct ComparedRun {
+  RunHistory history;
+  std::string name;  // unique among the compared
+  bool is_baseline = false;
+  Evaluation final;  // last at full depth
+  EqualLoss equal_loss;
+  EqualFlops equal_flops;
+};
+
+// A key of run.toml on which not all runs agree; one value a run, "" where it has none.
+struct ConfigDifference {
+  std::string key;
+  std::vector<std::string> values;
+};
+
+struct Comparison {
+  std::vector<ComparedRun> runs;  // in the order given
+  size_t baseline = 0;
+  std::vector<ConfigDifference> config_differences;
+  std::vector<std::string> notes;  // what a reader of the numbers must know
+};
+
+struct CompareOptions {
+  std::string baseline{};  // name or folder of one of the runs; empty: the first of method scratch,
+                           // else the first
+  bool force = false;      // compare what is not comparable, with a note
+};
+
+// Throws UsageError for fewer than two runs, an unknown baseline, or runs that are not comparable
+// (naming what differs); DataError for a run without an evaluation at full depth.
+Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& options);
+
+// Reads the runs in `folders` and compares them. A baseline that is a run folder but not among
+// `folders` joins them as the first.
+Comparison compare_folders(std::vector<std::filesystem::path> folders,
+                           const CompareOptions& options);
+
+// {"baseline": NAME, "runs": [{"name", "final_loss", "flops", "wall_s", "equal_loss": {"loss",
+// "flops_saved", "wall_saved", "tokens_saved"}, "equal_flops": {"flops", "loss",
+// "baseline_loss"}}]} and more; null where not reached or not known. The baseline is among the
+// runs.
+Json to_json(const Comparison& comparison);
+
+// What a reader of one run's numbers must know: still going, resumed, stopped early.
+std::vector<std::string> run_notes(const RunHistory& run, const std::string& name);
+
+}  // namespace apollo

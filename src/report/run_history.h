@@ -1,0 +1,123 @@
+// What one training run left behind: metrics.jsonl as typed columns and run.toml as flat keys.
+//
+// Rows after a `resume` replace those that the stopped process had written beyond its checkpoint,
+// so a step stands here once whatever the run went through.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace apollo {
+
+// What training had cost at some moment, evaluation and growth probes not included.
+struct Cost {
+  double flops = 0.0;
+  double wall_s = 0.0;
+  double tokens = 0.0;
+  std::optional<double> energy_j;  // nullopt where no meter could be read
+};
+
+// The run as it described itself in its `start` row.
+struct RunInfo {
+  std::string version;
+  std::string time;  // UTC, ISO 8601
+  std::string name;
+  std::string method;
+  std::string architecture;
+  std::string device;
+  std::string precision;
+  std::string kernels;
+  std::string train_data;  // content hashes; empty where the run had none
+  std::string valid_data;
+  std::string tokenizer;
+  std::string energy_source;
+  std::string torch;
+  int64_t layers = 0;  // of the final model
+  int64_t width = 0;
+  int64_t heads = 0;
+  int64_t context = 0;
+  int64_t vocab_size = 0;
+  int64_t parameters = 0;
+  int64_t batch_size = 0;
+  int64_t tokens_per_step = 0;
+  int64_t total_steps = 0;
+  double total_flops = 0.0;
+  uint64_t seed = 0;
+  int64_t threads = 0;
+};
+
+// One entry a step, all columns of the same length; NaN where the row had null.
+struct StepColumns {
+  std::vector<double> step;  // number of steps done
+  std::vector<double> tokens;
+  std::vector<double> flops;
+  std::vector<double> wall_s;
+  std::vector<double> energy_j;
+  std::vector<double> loss;
+  std::vector<double> lr;
+  std::vector<double> grad_norm;
+  std::vector<double> stage;   // counts from 0
+  std::vector<double> layers;  // unique layers of the stage
+  std::vector<double> depth;   // mean over the step's passes
+  std::vector<double> tokens_per_s;
+
+  size_t size() const { return step.size(); }
+};
+
+// A loss on the validation data at one depth.
+struct Evaluation {
+  int64_t step = 0;
+  Cost cost;
+  double depth = 0.0;
+  double loss = 0.0;  // nats per token; NaN where it was not finite
+  std::optional<double> ppl;
+  std::optional<double> bpb;
+  double eval_flops = 0.0;  // charged to evaluation so far
+  bool full_depth = false;  // at all layers of the final model
+};
+
+struct Growth {
+  int64_t step = 0;
+  int64_t from = 0;
+  int64_t to = 0;
+  Cost cost;
+  std::optional<double> loss_before;  // at full depth, by a probe
+  std::optional<double> loss_after;
+};
+
+struct RunEnd {
+  int64_t step = 0;
+  std::string reason;  // finished | signal | diverged
+};
+
+// A key of run.toml, dotted, with its value as text.
+using ConfigEntry = std::pair<std::string, std::string>;
+
+struct RunHistory {
+  std::filesystem::path folder;
+  RunInfo info;
+  StepColumns steps;
+  std::vector<Evaluation> evaluations;  // in the order of the run
+  std::vector<Growth> growths;
+  int64_t num_resumes = 0;
+  std::optional<RunEnd> end;        // nullopt: still going, or killed
+  Cost total;                       // at the last row that knows it
+  double eval_flops = 0.0;          // charged to evaluation and growth probes, apart from `total`
+  std::vector<ConfigEntry> config;  // empty where the folder has no run.toml
+};
+
+// Reads `folder`. A run that still goes on is read as far as it came. Throws DataError where the
+// folder or its metrics are missing, and with file:line where a row is damaged.
+RunHistory read_run(const std::filesystem::path& folder);
+
+// The same for several, in parallel; the order is that of `folders`.
+std::vector<RunHistory> read_runs(const std::vector<std::filesystem::path>& folders);
+
+// The evaluations at the final model's depth with a finite loss, in the order of the run.
+std::vector<Evaluation> full_depth_evaluations(const RunHistory& run);
+
+}  // namespace apollo

@@ -1,0 +1,80 @@
+#include "report/savings.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace apollo {
+namespace {
+
+std::optional<double> saved_fraction(double run, double baseline) {
+  if (baseline <= 0.0) return std::nullopt;
+  return 1.0 - run / baseline;
+}
+
+Cost interpolate(const Cost& from, const Cost& to, double share) {
+  Cost cost;
+  cost.flops = std::lerp(from.flops, to.flops, share);
+  cost.wall_s = std::lerp(from.wall_s, to.wall_s, share);
+  cost.tokens = std::lerp(from.tokens, to.tokens, share);
+  if (from.energy_j && to.energy_j) {
+    cost.energy_j = std::lerp(*from.energy_j, *to.energy_j, share);
+  }
+  return cost;
+}
+
+}  // namespace
+
+LossCurve full_depth_curve(const RunHistory& run) {
+  LossCurve curve;
+  for (const Evaluation& evaluation : full_depth_evaluations(run)) {
+    curve.push_back({evaluation.cost, evaluation.loss});
+  }
+  return curve;
+}
+
+std::optional<Cost> cost_at_loss(const LossCurve& curve, double loss) {
+  const auto below = std::find_if(curve.begin(), curve.end(),
+                                  [loss](const LossPoint& point) { return point.loss <= loss; });
+  if (below == curve.end()) return std::nullopt;
+  if (below == curve.begin()) return below->cost;
+  const LossPoint& above = *(below - 1);
+  return interpolate(above.cost, below->cost, (above.loss - loss) / (above.loss - below->loss));
+}
+
+std::optional<double> loss_at_flops(const LossCurve& curve, double flops) {
+  const auto after = std::find_if(curve.begin(), curve.end(), [flops](const LossPoint& point) {
+    return point.cost.flops >= flops;
+  });
+  if (after == curve.end()) return std::nullopt;
+  if (after->cost.flops == flops) return after->loss;
+  if (after == curve.begin()) return std::nullopt;
+  const LossPoint& before = *(after - 1);
+  const double share = (flops - before.cost.flops) / (after->cost.flops - before.cost.flops);
+  return std::lerp(before.loss, after->loss, share);
+}
+
+EqualLoss equal_loss(const LossCurve& run, const LossCurve& baseline) {
+  const LossPoint& target = baseline.back();
+  EqualLoss result;
+  result.loss = target.loss;
+  result.cost = cost_at_loss(run, target.loss);
+  if (!result.cost) return result;
+  result.flops_saved = saved_fraction(result.cost->flops, target.cost.flops);
+  result.wall_saved = saved_fraction(result.cost->wall_s, target.cost.wall_s);
+  result.tokens_saved = saved_fraction(result.cost->tokens, target.cost.tokens);
+  if (result.cost->energy_j && target.cost.energy_j) {
+    result.energy_saved = saved_fraction(*result.cost->energy_j, *target.cost.energy_j);
+  }
+  result.ended_above = run.back().loss > target.loss;
+  return result;
+}
+
+EqualFlops equal_flops(const LossCurve& run, const LossCurve& baseline) {
+  EqualFlops result;
+  result.flops = std::min(run.back().cost.flops, baseline.back().cost.flops);
+  result.loss = loss_at_flops(run, result.flops);
+  result.baseline_loss = loss_at_flops(baseline, result.flops);
+  return result;
+}
+
+}  // namespace apollo

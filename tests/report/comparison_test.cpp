@@ -1,0 +1,229 @@
+#include "report/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "report/made_up_run.h"
+#include "report/tables.h"
+#include "support/temp_dir.h"
+
+namespace apollo {
+namespace {
+
+// From scratch: loss 4 to 2 over 1000 FLOPs and 100 s.
+std::vector<Json> scratch_rows() {
+  return {start_row("plain", "scratch"),     step_row(50, 500, 50, 3.0),
+          eval_row(50, 500, 50, 12, 3.0),    step_row(100, 1000, 100, 2.0),
+          eval_row(100, 1000, 100, 12, 2.0), end_row(100, "finished")};
+}
+
+// Grown: loss 2 halfway between its evaluations at 400 and 800 FLOPs.
+std::vector<Json> grown_rows() {
+  return {start_row("grown", "apollo"),
+          step_row(40, 400, 45, 3.0),
+          eval_row(40, 400, 45, 3, 2.8),
+          eval_row(40, 400, 45, 12, 3.0),
+          {{"event", "grow"},
+           {"step", 40},
+           {"flops", 400.0},
+           {"wall_s", 45.0},
+           {"from", 3},
+           {"to", 12},
+           {"map", Json::array()},
+           {"loss_before", 3.0},
+           {"loss_after", 3.0}},
+          step_row(80, 800, 85, 1.0),
+          eval_row(80, 800, 85, 12, 1.0),
+          end_row(80, "finished")};
+}
+
+class ComparisonTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_run(dir_ / "plain", scratch_rows());
+    write_run(dir_ / "grown", grown_rows());
+  }
+  Comparison compare(const CompareOptions& options = {}) {
+    return compare_folders({dir_ / "grown", dir_ / "plain"}, options);
+  }
+  std::string usage_error(const CompareOptions& options = {}) {
+    try {
+      compare(options);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "no UsageError";
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(ComparisonTest, JsonHasTheKnownSavings) {
+  const Json json = to_json(compare());
+  EXPECT_EQ(json["baseline"], "plain");
+  ASSERT_EQ(json["runs"].size(), 2u);
+  const Json& grown = json["runs"][0];
+  EXPECT_EQ(grown["name"], "grown");
+  EXPECT_EQ(grown["final_loss"], 1.0);
+  EXPECT_EQ(grown["flops"], 800.0);
+  EXPECT_EQ(grown["wall_s"], 85.0);
+  EXPECT_EQ(grown["equal_loss"]["loss"], 2.0);
+  EXPECT_EQ(grown["equal_loss"]["flops_saved"], 1.0 - 600.0 / 1000.0);
+  EXPECT_EQ(grown["equal_loss"]["wall_saved"], 1.0 - 65.0 / 100.0);
+  EXPECT_EQ(grown["equal_loss"]["tokens_saved"], 1.0 - 600.0 / 1000.0);
+  EXPECT_EQ(grown["equal_flops"]["flops"], 800.0);
+  EXPECT_EQ(grown["equal_flops"]["loss"], 1.0);
+  EXPECT_DOUBLE_EQ(grown["equal_flops"]["baseline_loss"], 2.4);
+  EXPECT_EQ(grown["eval_flops"], 9.0);
+  EXPECT_EQ(json["runs"][1]["equal_loss"]["flops_saved"], 0.0);
+}
+
+TEST_F(ComparisonTest, JsonIsNullWhereNotReached) {
+  const Json json = to_json(compare({.baseline = "grown"}));
+  EXPECT_EQ(json["baseline"], "grown");
+  const Json& plain = json["runs"][1];
+  EXPECT_EQ(plain["equal_loss"]["loss"], 1.0);
+  for (const char* key : {"flops_saved", "wall_saved", "tokens_saved"}) {
+    EXPECT_TRUE(plain["equal_loss"].contains(key) && plain["equal_loss"][key].is_null()) << key;
+  }
+}
+
+TEST_F(ComparisonTest, BaselineIsScratchElseTheFirstElseTheNamed) {
+  EXPECT_EQ(compare().baseline, 1u);
+  EXPECT_EQ(compare({.baseline = "grown"}).baseline, 0u);
+  EXPECT_EQ(compare({.baseline = (dir_ / "grown").string()}).baseline, 0u);
+  write_run(dir_ / "other",
+            {start_row("other", "apollo"), step_row(1, 1, 1, 1), eval_row(1, 1, 1, 12, 1)});
+  EXPECT_EQ(compare_folders({dir_ / "grown", dir_ / "other"}, {}).baseline, 0u);
+
+  const Comparison joined =
+      compare_folders({dir_ / "grown"}, {.baseline = (dir_ / "plain").string()});
+  ASSERT_EQ(joined.runs.size(), 2u);
+  EXPECT_EQ(joined.runs[joined.baseline].name, "plain");
+
+  EXPECT_EQ(usage_error({.baseline = "groan"}),
+            "compare: --baseline 'groan' is none of the runs (hint: did you mean 'grown'?)");
+  EXPECT_EQ(usage_error({.baseline = "x"}),
+            "compare: --baseline 'x' is none of the runs (hint: they are 'grown', 'plain')");
+}
+
+TEST_F(ComparisonTest, RefusesWhatIsNotComparable) {
+  auto rows = grown_rows();
+  rows[0]["context"] = 128;
+  rows[0]["valid_data"] = "dddd";
+  rows[0]["lr"] = 5;
+  std::filesystem::remove_all(dir_ / "grown");
+  write_run(dir_ / "grown", rows);
+  const std::string what =
+      "'grown' differs from 'plain' in validation data ('dddd' against 'bbbb'), "
+      "context ('128' against '256')";
+  EXPECT_EQ(usage_error(), "compare: the runs are not comparable: " + what +
+                               " (hint: --force compares them anyway)");
+  EXPECT_EQ(compare({.force = true}).notes.front(), "NOT COMPARABLE, forced: " + what);
+}
+
+TEST_F(ComparisonTest, OnlyNotesOtherDifferences) {
+  auto rows = grown_rows();
+  rows[0]["batch_size"] = 32;
+  std::filesystem::remove_all(dir_ / "grown");
+  write_run(dir_ / "grown", rows);
+  write_file_atomic(dir_ / "grown/run.toml", "[run]\nname = \"grown\"\n[train]\nlr = 0.001\n");
+  write_file_atomic(dir_ / "plain/run.toml", "[run]\nname = \"plain\"\n[train]\nlr = 0.008\n");
+  const Comparison comparison = compare();
+  EXPECT_EQ(comparison.notes,
+            std::vector<std::string>{"'grown' differs from 'plain' in batch size ('32' against "
+                                     "'64'), peak learning rate ('0.001' against '0.008')"});
+  ASSERT_EQ(comparison.config_differences.size(), 1u);
+  EXPECT_EQ(comparison.config_differences[0].key, "train.lr");
+  EXPECT_EQ(comparison.config_differences[0].values, (std::vector<std::string>{"0.001", "0.008"}));
+}
+
+TEST_F(ComparisonTest, NotesWhatAReaderMustKnow) {
+  auto rows = scratch_rows();
+  rows.pop_back();
+  rows.insert(rows.end(), {{{"event", "resume"}, {"step", 100}},
+                           step_row(120, 1200, 120, 2.5),
+                           eval_row(120, 1200, 120, 12, 2.5)});
+  std::filesystem::remove_all(dir_ / "plain");
+  write_run(dir_ / "plain", rows);
+  EXPECT_EQ(compare().notes,
+            (std::vector<std::string>{
+                "'plain' was better before its end: loss 2.0000 at " + format_flops(1000) +
+                    ", 2.5000 at the end; its end is compared",
+                "'plain' has not ended: read up to step 120", "'plain' was resumed 1 time"}));
+}
+
+TEST_F(ComparisonTest, NeedsTwoRunsWithFullDepthEvaluations) {
+  try {
+    compare_folders({dir_ / "grown"}, {});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "compare: expected two runs or more, found 1 (hint: `apollo report RUN` shows one)");
+  }
+  auto rows = grown_rows();
+  std::erase_if(rows, [](const Json& row) { return row["event"] == "eval" && row["depth"] == 12; });
+  std::filesystem::remove_all(dir_ / "grown");
+  write_run(dir_ / "grown", rows);
+  try {
+    compare();
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.what(), (dir_ / "grown/metrics.jsonl").string() +
+                                ": no evaluation at full depth (12 layers), nothing to compare "
+                                "(hint: set eval.depths to [\"stage\", \"full\"], or let the run "
+                                "reach its last stage)");
+  }
+}
+
+TEST_F(ComparisonTest, GivesRunsOfOneNameTheirFolders) {
+  write_run(dir_ / "again", grown_rows());
+  const Comparison comparison =
+      compare_folders({dir_ / "grown", dir_ / "again", dir_ / "plain/"}, {});
+  EXPECT_EQ(comparison.runs[0].name, "grown");
+  EXPECT_EQ(comparison.runs[1].name, "again");
+  EXPECT_EQ(comparison.runs[2].name, "plain");
+}
+
+TEST_F(ComparisonTest, TableSaysTheSameInText) {
+  const Comparison comparison = compare();
+  const std::string text = to_text(comparison_tables(comparison), comparison.notes);
+  EXPECT_NE(text.find("Equal loss\n"
+                      "What it took to reach 2.0000, the last full-depth validation loss of "
+                      "'plain' (first crossing, linear\n"
+                      "between evaluations).\n\n"
+                      "run         FLOPs     saved  speed-up  wall time     saved  speed-up  "
+                      "tokens     saved\n"
+                      "grown    600 FLOP    40.0 %     1.67x      1m05s    35.0 %     1.54x     "
+                      "600    40.0 %\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Tables, ShortensNamesToFitTheWidth) {
+  Table table;
+  table.title = "Title";
+  table.header = {"run", "value"};
+  table.rows = {{std::string(200, 'n'), "1"}};
+  const std::string text = to_text({table}, {}, 30);
+  EXPECT_NE(text.find(std::string(22, 'n') + "…      1\n"), std::string::npos) << text;
+}
+
+TEST(Tables, FormatsSavings) {
+  EXPECT_EQ(format_saved(0.4156), "41.6 %");
+  EXPECT_EQ(format_saved(-0.12), "-12.0 %");
+  EXPECT_EQ(format_saved(std::nullopt), "not reached");
+  EXPECT_EQ(format_speed_up(0.5), "2.00x");
+  EXPECT_EQ(format_speed_up(-1.0), "0.50x");
+  EXPECT_EQ(format_energy(1800), "0.50 Wh");
+  EXPECT_EQ(format_energy(7.2e6), "2.00 kWh");
+}
+
+}  // namespace
+}  // namespace apollo

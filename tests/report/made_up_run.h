@@ -1,0 +1,30 @@
+// Run folders for tests, as the trainer writes them: rows put together by hand where exact numbers
+// matter, or a whole realistic run of any length.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/json_lines.h"
+
+namespace apollo {
+
+// A `start` row that compares with any other of the same arguments.
+Json start_row(const std::string& name, const std::string& method);
+
+Json step_row(int64_t step, double flops, double wall_s, double loss);
+
+Json eval_row(int64_t step, double flops, double wall_s, double depth, double loss);
+
+Json end_row(int64_t step, const std::string& reason);
+
+// Makes `folder` with these rows as its metrics.jsonl.
+void write_run(const std::filesystem::path& folder, const std::vector<Json>& rows);
+
+// A 12-layer GPT that looks trained: `method` "apollo" grows 1-3-6-12 with rehearsal, "scratch"
+// does not. Deterministic.
+void write_realistic_run(const std::filesystem::path& folder, const std::string& name,
+                         const std::string& method, int64_t num_steps);
+
+}  // namespace apollo

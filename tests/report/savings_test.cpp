@@ -1,0 +1,105 @@
+#include "report/savings.h"
+
+#include <gtest/gtest.h>
+
+namespace apollo {
+namespace {
+
+// Wall time is a tenth of the FLOPs, tokens are twice them: round numbers, told apart.
+LossPoint point(double flops, double loss) {
+  LossPoint result;
+  result.cost.flops = flops;
+  result.cost.wall_s = flops / 10;
+  result.cost.tokens = flops * 2;
+  result.loss = loss;
+  return result;
+}
+
+const LossCurve kBaseline = {point(0, 6), point(500, 4), point(1000, 2)};
+
+TEST(EqualLoss, InterpolatesTheCrossing) {
+  // Loss 2 lies halfway between 3 at 400 and 1 at 800.
+  const EqualLoss result = equal_loss({point(0, 6), point(400, 3), point(800, 1)}, kBaseline);
+  EXPECT_EQ(result.loss, 2.0);
+  EXPECT_EQ(result.cost->flops, 600.0);
+  EXPECT_EQ(result.cost->wall_s, 60.0);
+  EXPECT_EQ(result.cost->tokens, 1200.0);
+  EXPECT_EQ(result.flops_saved, 1.0 - 600.0 / 1000.0);
+  EXPECT_EQ(result.wall_saved, 1.0 - 60.0 / 100.0);
+  EXPECT_EQ(result.tokens_saved, 1.0 - 1200.0 / 2000.0);
+  EXPECT_EQ(result.energy_saved, std::nullopt);
+  EXPECT_FALSE(result.ended_above);
+}
+
+TEST(EqualLoss, EachCostHasItsOwnSaving) {
+  LossCurve run = {point(0, 4), point(500, 2)};
+  run.back().cost.wall_s = 250;  // half the FLOPs, two and a half times the time
+  const EqualLoss result = equal_loss(run, kBaseline);
+  EXPECT_EQ(result.flops_saved, 0.5);
+  EXPECT_EQ(result.wall_saved, -1.5);
+}
+
+TEST(EqualLoss, CountsEnergyWhereBothHaveAMeter) {
+  LossCurve run = {point(0, 4), point(500, 2)};
+  LossCurve baseline = kBaseline;
+  run.front().cost.energy_j = 0.0;
+  run.back().cost.energy_j = 30.0;
+  EXPECT_EQ(equal_loss(run, baseline).energy_saved, std::nullopt);
+  baseline.back().cost.energy_j = 120.0;
+  EXPECT_EQ(equal_loss(run, baseline).energy_saved, 0.75);
+}
+
+TEST(EqualLoss, IsUnknownWhereNotReached) {
+  const EqualLoss result = equal_loss({point(0, 6), point(2000, 2.001)}, kBaseline);
+  EXPECT_EQ(result.loss, 2.0);
+  EXPECT_FALSE(result.cost.has_value());
+  EXPECT_EQ(result.flops_saved, std::nullopt);
+  EXPECT_EQ(result.wall_saved, std::nullopt);
+  EXPECT_EQ(result.tokens_saved, std::nullopt);
+}
+
+TEST(EqualLoss, ReachesTheVeryLossAtItsLastPoint) {
+  const EqualLoss result = equal_loss(kBaseline, kBaseline);
+  EXPECT_EQ(result.flops_saved, 0.0);
+  EXPECT_EQ(result.cost->flops, 1000.0);
+}
+
+TEST(EqualLoss, TakesTheFirstCrossingAndSaysThatItWasLost) {
+  const EqualLoss result =
+      equal_loss({point(0, 4), point(400, 2), point(600, 3), point(900, 2.5)}, kBaseline);
+  EXPECT_EQ(result.cost->flops, 400.0);
+  EXPECT_TRUE(result.ended_above);
+}
+
+TEST(EqualLoss, MeasuresAgainstTheBaselinesLastLossNotItsBest) {
+  const LossCurve baseline = {point(0, 4), point(500, 1), point(1000, 2)};
+  const EqualLoss result = equal_loss({point(0, 4), point(500, 2)}, baseline);
+  EXPECT_EQ(result.loss, 2.0);
+  EXPECT_EQ(result.flops_saved, 0.5);
+}
+
+TEST(EqualLoss, AFirstEvaluationBelowIsAnUpperBound) {
+  EXPECT_EQ(cost_at_loss({point(300, 1), point(600, 0.5)}, 2.0)->flops, 300.0);
+}
+
+TEST(EqualFlops, ComparesAtTheEndOfTheShorter) {
+  const EqualFlops shorter = equal_flops({point(0, 6), point(750, 2.5)}, kBaseline);
+  EXPECT_EQ(shorter.flops, 750.0);
+  EXPECT_EQ(shorter.loss, 2.5);
+  EXPECT_EQ(shorter.baseline_loss, 3.0);
+
+  const EqualFlops longer = equal_flops({point(800, 3), point(1200, 1)}, kBaseline);
+  EXPECT_EQ(longer.flops, 1000.0);
+  EXPECT_EQ(longer.loss, 2.0);
+  EXPECT_EQ(longer.baseline_loss, 2.0);
+}
+
+TEST(EqualFlops, IsUnknownBeforeTheFirstEvaluation) {
+  const EqualFlops result = equal_flops({point(1500, 1)}, kBaseline);
+  EXPECT_EQ(result.flops, 1000.0);
+  EXPECT_EQ(result.loss, std::nullopt);
+  EXPECT_EQ(result.baseline_loss, 2.0);
+}
+
+}  // namespace
+}  // namespace apollo
