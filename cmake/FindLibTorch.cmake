@@ -55,7 +55,9 @@ find_package_handle_standard_args(LibTorch
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::torch INTERFACE IMPORTED)
-  target_include_directories(LibTorch::torch SYSTEM INTERFACE "${LibTorch_INCLUDE_DIR}")
+  # Behind the system's folders: LibTorch ships headers of others too (fmt 12 without its library),
+  # which must not stand before those that this program links.
+  target_compile_options(LibTorch::torch INTERFACE "SHELL:-idirafter \"${LibTorch_INCLUDE_DIR}\"")
   target_compile_definitions(LibTorch::torch INTERFACE
     AT_PER_OPERATOR_HEADERS _GLIBCXX_USE_CXX11_ABI=1)
   set(_libraries "${LibTorch_CPU_LIBRARY}" "${LibTorch_C10_LIBRARY}")
