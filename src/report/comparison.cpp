@@ -16,8 +16,10 @@ namespace {
 struct Trait {
   std::string name;
   std::string value;
+  bool from_config = false;  // of run.toml, which a folder may have lost
 };
 
+// A key's value, or "" where the run's folder has no run.toml.
 std::string config_value(const RunHistory& run, const std::string& key) {
   const auto found = std::find_if(run.config.begin(), run.config.end(),
                                   [&](const ConfigEntry& entry) { return entry.first == key; });
@@ -36,15 +38,15 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
           {"heads", std::to_string(info.heads)},
           {"context", std::to_string(info.context)},
           {"vocab_size", std::to_string(info.vocab_size)},
-          {"eval.max_tokens", config_value(run, "eval.max_tokens")}};
+          {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*from_config=*/true}};
 }
 
 // What a fair experiment keeps equal as well, unless it is what the experiment is about.
 std::vector<Trait> noted_traits(const RunHistory& run) {
   const RunInfo& info = run.info;
   return {{"batch size", std::to_string(info.batch_size)},
-          {"peak learning rate", config_value(run, "train.lr")},
-          {"learning-rate schedule", config_value(run, "train.lr_schedule")},
+          {"peak learning rate", config_value(run, "train.lr"), /*from_config=*/true},
+          {"learning-rate schedule", config_value(run, "train.lr_schedule"), /*from_config=*/true},
           {"seed", std::to_string(info.seed)},
           {"device", info.device},
           {"threads", std::to_string(info.threads)},
@@ -56,6 +58,8 @@ std::string differences(const std::vector<Trait>& run, const std::vector<Trait>&
   std::string text;
   for (size_t i = 0; i < run.size(); ++i) {
     if (run[i].value == baseline[i].value) continue;
+    const bool is_unknown = run[i].value.empty() || baseline[i].value.empty();
+    if (run[i].from_config && is_unknown) continue;
     text += fmt::format("{}{} ('{}' against '{}')", text.empty() ? "" : ", ", run[i].name,
                         run[i].value, baseline[i].value);
   }

@@ -179,8 +179,9 @@ PageContent run_content(const RunHistory& run) {
                                format_flops(run.eval_flops) + " more for evaluation"});
   content.headlines.push_back(
       {format_seconds(cost.wall_s), "wall time",
-       cost.energy_j ? format_energy(*cost.energy_j)
-                     : fmt::format("{} tokens/s", format_count(cost.tokens / cost.wall_s))});
+       cost.energy_j
+           ? format_energy(*cost.energy_j)
+           : fmt::format("{} tokens/s", format_count(run.total.tokens / run.total.wall_s))});
   for (std::string& note : run_notes(run, run.info.name))
     content.notes.push_back(std::move(note));
   content.tables = run_tables(run);

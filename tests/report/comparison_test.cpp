@@ -124,6 +124,15 @@ TEST_F(ComparisonTest, RefusesWhatIsNotComparable) {
   EXPECT_EQ(compare({.force = true}).notes.front(), "NOT COMPARABLE, forced: " + what);
 }
 
+TEST_F(ComparisonTest, RefusesLossesOnDifferentPartsOfTheValidationData) {
+  write_file_atomic(dir_ / "grown/run.toml", "[eval]\nmax_tokens = 1000\n");
+  EXPECT_EQ(usage_error(), "no UsageError");
+  write_file_atomic(dir_ / "plain/run.toml", "[eval]\nmax_tokens = 0\n");
+  EXPECT_EQ(usage_error(),
+            "compare: the runs are not comparable: 'grown' differs from 'plain' in "
+            "eval.max_tokens ('1000' against '0') (hint: --force compares them anyway)");
+}
+
 TEST_F(ComparisonTest, OnlyNotesOtherDifferences) {
   auto rows = grown_rows();
   rows[0]["batch_size"] = 32;

@@ -99,6 +99,20 @@ TEST_F(PageBrowserTest, ChangesItsAxis) {
   EXPECT_EQ(count(dom("comparison.html", "x=wall_s&log=1"), "wall time (minutes)</text>"), 6u);
 }
 
+TEST_F(PageBrowserTest, ControlsWork) {
+  const std::string clicks =
+      "<script>document.querySelectorAll('#axes button')[3].click();"
+      "document.getElementById('log').click();"
+      "document.querySelector('#runs button:last-child').click();"
+      "document.getElementById('theme').click();</script>";
+  write_file_atomic(dir_ / "clicked.html", read_file(dir_ / "comparison.html") + clicks);
+  const std::string page = dom("clicked.html", "");
+  EXPECT_EQ(count(page, "optimizer steps</text>"), 6u);
+  EXPECT_EQ(count(page, "class=\"chip\" aria-pressed=\"true\">log loss"), 1u);
+  EXPECT_EQ(count(page, ">6→12</text>"), 0u) << "the run that grows is hidden";
+  EXPECT_EQ(count(page, "Theme: light"), 1u);
+}
+
 TEST_F(PageBrowserTest, FollowsTheColourSchemeAndTheReadersChoice) {
   // The colour of the axes' numbers in assets/page.css, --muted.
   const std::string light = "fill: rgb(93, 102, 115)";
