@@ -43,6 +43,10 @@ class ConfigReader {
                           key, found->dump(), accepted.begin()->dump());
   }
 
+  [[noreturn]] void reject(const std::string& what) const {
+    fail<CheckpointError>("{}: {}", path_, what);
+  }
+
  private:
   std::string path_;
   const Json& config_;
@@ -56,6 +60,10 @@ ModelSpec read_gpt2_config(const ConfigReader& reader) {
   spec.shape.heads = reader.size("n_head");
   spec.shape.context = reader.size("n_positions");
   spec.shape.vocab_size = reader.size("vocab_size");
+  if (spec.shape.width % spec.shape.heads != 0) {
+    reader.reject(
+        fmt::format("n_head {} does not divide n_embd {}", spec.shape.heads, spec.shape.width));
+  }
   spec.norm_epsilon = reader.number("layer_norm_epsilon", 1e-5);
   spec.dropout = reader.number("resid_pdrop", 0.1);
   reader.require("n_inner", {4 * spec.shape.width});

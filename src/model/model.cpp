@@ -1,11 +1,13 @@
 #include "model/model.h"
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/autocast_mode.h>
 
 #include <charconv>
 
 #include "base/error.h"
+#include "base/machine.h"
 #include "model/gpt2.h"
 
 namespace apollo {
@@ -73,6 +75,13 @@ at::Device find_device(const std::string& name) {
     fail<UsageError>("device '{}' was asked for, but there are {} GPUs", name, num_gpus);
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+double memory_budget_bytes(at::Device device) {
+  // Other processes and the estimate's error want their share.
+  constexpr double kShare = 0.5;
+  if (device.is_cpu()) return kShare * available_memory_bytes();
+  return kShare * static_cast<double>(at::accelerator::getMemoryInfo(device.index()).first);
 }
 
 PrecisionScope::PrecisionScope(Precision precision, at::Device device)

@@ -87,6 +87,9 @@ std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_l
 // the device is not there.
 at::Device find_device(const std::string& name);
 
+// Memory of the device that a run may plan with, in bytes.
+double memory_budget_bytes(at::Device device);
+
 // Runs the operators of its lifetime in the precision asked for: nothing for fp32; for bf16 the
 // device's automatic mixed precision, with float32 master weights.
 class PrecisionScope {

@@ -7,15 +7,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/stop_signal.h"
 #include "base/units.h"
 #include "config/config_compare.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
 #include "model/growth.h"
+#include "progressive/memory.h"
 
 namespace apollo {
 namespace {
@@ -63,6 +64,10 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   model_spec_ = {.shape = model_shape(config, data_.vocab_size),
                  .layer_map = config.progressive.layer_map,
                  .dropout = config.model.dropout};
+  if (config.train.micro_batch_size == 0) {
+    config.train.micro_batch_size =
+        choose_micro_batch(config, model_spec_.shape, memory_budget_bytes(device_));
+  }
   schedule_ = std::make_unique<Schedule>(config, model_spec_.shape, train_->num_sequences());
   evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
   checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
@@ -293,7 +298,9 @@ void Trainer::grow_if_due() {
   StageState next = state_.stage;
   if (schedule_->finished(state_.position) || !schedule_->advance(state_.position, next)) return;
   const int64_t target = schedule_->stages()[static_cast<size_t>(next.index)].layers;
-  GrowthRow row{.from = state_.model->num_layers(), .to = target};
+  GrowthRow row;
+  row.from = state_.model->num_layers();
+  row.to = target;
   if (row.from == target) {
     state_.stage = next;
     return;

@@ -1,4 +1,4 @@
-#include "base/cpu.h"
+#include "base/machine.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace apollo {
@@ -26,6 +27,16 @@ int64_t num_physical_cores() {
     cores.emplace(read("physical_package_id", -1), read("core_id", cpu));
   }
   return std::max<int64_t>(1, static_cast<int64_t>(cores.size()));
+}
+
+double available_memory_bytes() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  double kibibytes = 0.0;
+  for (std::string unit; file >> key >> kibibytes; std::getline(file, unit)) {
+    if (key == "MemAvailable:") return kibibytes * 1024.0;
+  }
+  return 0.0;
 }
 
 }  // namespace apollo
