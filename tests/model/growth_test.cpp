@@ -1,0 +1,146 @@
+// Growth keeps the function: where N divides N', the grown model equals the shared one before it at
+// every depth D >= N', to the bit, on weights that real updates made.
+#include "model/growth.h"
+
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "model/made_up_model.h"
+#include "optim/adamw.h"
+
+namespace apollo {
+namespace {
+
+constexpr LayerMapKind kKinds[] = {LayerMapKind::kInterpolate, LayerMapKind::kStack};
+constexpr int64_t kFinal = 12;
+
+void train(LanguageModel& model, int64_t num_steps) {
+  AdamWState state = make_adamw_state(model.parameters());
+  for (int64_t step = 0; step < num_steps; ++step) {
+    const auto seed = static_cast<uint64_t>(step);
+    const DeviceBatch batch{random_tokens(model.spec(), 4, 12, 10 + seed),
+                            random_tokens(model.spec(), 4, 12, 20 + seed)};
+    const int64_t depth = model.num_layers() + step * (kFinal - model.num_layers()) / num_steps;
+    model.parameters().zero_gradients();
+    model.loss_sum(batch, model.blocks(depth), {.training = true}).backward();
+    adamw_step(model.parameters(), state, 3e-3, {});
+  }
+}
+
+TEST(Growth, IsExactlyFunctionPreservingWhereNDividesN) {
+  for (const LayerMapKind kind : kKinds) {
+    auto model = make_model(small_spec(kFinal, kind), 1, at::kCPU);
+    model->parameters().initialize(11);
+    const at::Tensor inputs = random_tokens(model->spec(), 3, 12, 99);
+    for (const int64_t layers : {3, 6, 12}) {
+      const at::Tensor before_training = logits_at(*model, inputs, kFinal);
+      train(*model, 4);
+      EXPECT_GT(largest_difference(logits_at(*model, inputs, kFinal), before_training), 1e-3);
+      auto grown = grow_model(*model, growth_map(kind, model->num_layers(), layers));
+      ASSERT_EQ(grown->num_layers(), layers);
+      for (int64_t depth = layers; depth <= kFinal + 5; ++depth) {
+        EXPECT_EQ(
+            largest_difference(logits_at(*grown, inputs, depth), logits_at(*model, inputs, depth)),
+            0.0)
+            << model->num_layers() << " -> " << layers << " at depth " << depth;
+      }
+      model = std::move(grown);
+    }
+  }
+}
+
+TEST(Growth, ChangesTheFunctionWhereNDoesNotDivideN) {
+  for (const LayerMapKind kind : kKinds) {
+    const auto model = random_model(small_spec(kFinal, kind), 3);
+    const at::Tensor inputs = random_tokens(model->spec(), 3, 12);
+    const auto grown = grow_model(*model, growth_map(kind, 3, 5));
+    double largest = 0.0;
+    for (int64_t depth = 5; depth <= kFinal; ++depth) {
+      largest = std::max(largest, largest_difference(logits_at(*grown, inputs, depth),
+                                                     logits_at(*model, inputs, depth)));
+    }
+    EXPECT_GT(largest, 1e-2);
+  }
+}
+
+TEST(Growth, ChangesTheFunctionWhereGrowthAndSharingUseDifferentMaps) {
+  const auto model = random_model(small_spec(kFinal, LayerMapKind::kInterpolate), 3);
+  const at::Tensor inputs = random_tokens(model->spec(), 3, 12);
+  const auto grown = grow_model(*model, growth_map(LayerMapKind::kStack, 3, 6));
+  EXPECT_GT(
+      largest_difference(logits_at(*grown, inputs, kFinal), logits_at(*model, inputs, kFinal)),
+      1e-2);
+}
+
+TEST(Growth, CopiesEverySlotByTheMap) {
+  for (const LayerMap& map :
+       {LayerMap{0, 1, 2, 1, 2}, LayerMap{0, 0, 1, 1, 2, 2}, LayerMap{2, 0, 1, 0}}) {
+    const auto model = random_model(small_spec(kFinal), 3);
+    const auto grown = grow_model(*model, map);
+    for (const ParameterSlot& slot : grown->parameters().layout().slots()) {
+      const int64_t layer = slot.spec.layer;
+      const at::Tensor& source = model->parameters().part(
+          slot.spec.part, layer < 0 ? -1 : map[static_cast<size_t>(layer)]);
+      EXPECT_TRUE(grown->parameters().tensor(slot.spec.name).equal(source)) << slot.spec.name;
+    }
+    EXPECT_EQ(grown->parameters().gradients().abs().sum().item<double>(), 0.0);
+    EXPECT_EQ(grown->spec(), model->spec());
+  }
+}
+
+TEST(Growth, TheGrownModelSharesNoMemoryWithItsSource) {
+  const auto model = random_model(small_spec(kFinal), 1);
+  const auto grown = grow_model(*model, {0, 0});
+  const at::NoGradGuard no_grad;
+  grown->parameters().part("ln_1.weight", 0).fill_(7.0);
+  EXPECT_NE(grown->parameters().part("ln_1.weight", 1)[0].item<double>(), 7.0);
+  EXPECT_NE(model->parameters().part("ln_1.weight", 0)[0].item<double>(), 7.0);
+}
+
+TEST(Growth, RefusesAnotherWidth) {
+  const auto model = random_model(small_spec(kFinal), 1);
+  ModelSpec wide = small_spec(kFinal);
+  wide.shape.width = 40;
+  const ParameterLayout to(model_parameters(wide, 2));
+  try {
+    grow_buffer(model->parameters().values(), model->parameters().layout(), to, {0, 0});
+    FAIL() << "no error";
+  } catch (const CheckpointError& error) {
+    EXPECT_STREQ(error.what(),
+                 "growth: no source of the same shape for parameter 'transformer.wte.weight'");
+  }
+}
+
+TEST(Sharing, ALayerUsedSeveralTimesReceivesTheSumOfItsGradients) {
+  for (const LayerMapKind kind : kKinds) {
+    const auto shared = random_model(small_spec(kFinal, kind), 3);
+    const LayerMap map = sharing_map(kind, 3, 7);
+    const auto unrolled = grow_model(*shared, map);
+    const DeviceBatch batch{random_tokens(shared->spec(), 3, 11, 1),
+                            random_tokens(shared->spec(), 3, 11, 2)};
+    const auto run = [&](const LanguageModel& model) {
+      const at::Tensor loss = model.loss_sum(batch, model.blocks(7), {});
+      loss.backward();
+      return loss.item<double>();
+    };
+    EXPECT_EQ(run(*shared), run(*unrolled));
+    const ParameterSet& many = unrolled->parameters();
+    for (const ParameterSlot& slot : shared->parameters().layout().slots()) {
+      at::Tensor sum = at::zeros_like(slot_view(shared->parameters().gradients(), slot));
+      if (slot.spec.layer < 0) sum += many.tensor(slot.spec.name).grad();
+      for (size_t i = 0; i < map.size(); ++i) {
+        if (map[i] != slot.spec.layer) continue;
+        sum += many.part(slot.spec.part, static_cast<int64_t>(i)).grad();
+      }
+      const at::Tensor found = slot_view(shared->parameters().gradients(), slot);
+      EXPECT_LT(at::linalg_vector_norm(found - sum).item<double>(),
+                2e-6 * at::linalg_vector_norm(sum).item<double>())
+          << slot.spec.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace apollo

@@ -1,0 +1,145 @@
+#include "model/hf_config.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/made_up_model.h"
+#include "support/temp_dir.h"
+
+namespace apollo {
+namespace {
+
+class HfConfigTest : public testing::Test {
+ protected:
+  HfConfig read(const std::string& text) {
+    write_file_atomic(temp_ / "config.json", text);
+    return read_hf_config(temp_ / "config.json");
+  }
+  HfConfig read(const Json& config) { return read(config.dump()); }
+
+  // The message with the file's path as FILE.
+  template <class Config>
+  std::string read_error(const Config& config) {
+    try {
+      read(config);
+    } catch (const CheckpointError& error) {
+      std::string message = error.what();
+      const std::string path = (temp_ / "config.json").string();
+      const size_t at = message.find(path);
+      return at == std::string::npos ? message : message.replace(at, path.size(), "FILE");
+    }
+    return "no error";
+  }
+
+  // A valid config with one key set.
+  std::string error_with(const std::string& key, const Json& value) {
+    Json config = to_hf_config(small_spec(3), 3, std::nullopt);
+    config[key] = value;
+    return read_error(config);
+  }
+
+  TempDir temp_;
+};
+
+TEST_F(HfConfigTest, RoundTrips) {
+  ModelSpec spec = small_spec(12, LayerMapKind::kStack);
+  spec.dropout = 0.25;
+  spec.norm_epsilon = 1e-6;
+  const Json config = to_hf_config(spec, 3, TokenId{30});
+  EXPECT_EQ(config["n_layer"], 3);
+  EXPECT_EQ(config["bos_token_id"], 30);
+  EXPECT_EQ(config["eos_token_id"], 30);
+  const HfConfig found = read(config);
+  EXPECT_EQ(found.spec, spec);
+  EXPECT_EQ(found.num_layers, 3);
+  EXPECT_TRUE(to_hf_config(spec, 3, std::nullopt)["eos_token_id"].is_null());
+}
+
+TEST_F(HfConfigTest, ForeignConfigIsFinalAsItIs) {
+  const HfConfig found = read(Json::parse(
+      R"({"model_type":"gpt2","n_layer":5,"n_embd":60,"n_head":4,"n_positions":33,"vocab_size":97})"));
+  EXPECT_EQ(found.num_layers, 5);
+  EXPECT_EQ(found.spec.shape, (ModelShape{Architecture::kGpt2, 5, 60, 4, 33, 97}));
+  EXPECT_EQ(found.spec.layer_map, LayerMapKind::kInterpolate);
+  EXPECT_EQ(found.spec.norm_epsilon, 1e-5);
+  EXPECT_EQ(found.spec.dropout, 0.1);
+}
+
+TEST_F(HfConfigTest, RefusesWhatIsNotComputed) {
+  EXPECT_EQ(error_with("n_inner", 81),
+            "FILE: key 'n_inner' is 81, which Apollo does not compute (expected 80)");
+  EXPECT_EQ(error_with("activation_function", "relu"),
+            "FILE: key 'activation_function' is \"relu\", which Apollo does not compute (expected "
+            "\"gelu_new\")");
+  EXPECT_EQ(
+      error_with("scale_attn_weights", false),
+      "FILE: key 'scale_attn_weights' is false, which Apollo does not compute (expected true)");
+  EXPECT_EQ(error_with("scale_attn_by_inverse_layer_idx", true),
+            "FILE: key 'scale_attn_by_inverse_layer_idx' is true, which Apollo does not compute "
+            "(expected false)");
+  EXPECT_EQ(error_with("add_cross_attention", true),
+            "FILE: key 'add_cross_attention' is true, which Apollo does not compute (expected "
+            "false)");
+  EXPECT_EQ(error_with("tie_word_embeddings", false),
+            "FILE: key 'tie_word_embeddings' is false, which Apollo does not compute (expected "
+            "true)");
+  EXPECT_EQ(error_with("attn_pdrop", 0.5),
+            "FILE: key 'attn_pdrop' is 0.5, which Apollo does not compute (expected 0.0)");
+  EXPECT_EQ(error_with("embd_pdrop", 0.5),
+            "FILE: key 'embd_pdrop' is 0.5, which Apollo does not compute (expected 0.0)");
+}
+
+TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
+  EXPECT_EQ(error_with("n_inner", 80), "no error");
+  EXPECT_EQ(error_with("activation_function", "gelu_pytorch_tanh"), "no error");
+  EXPECT_EQ(error_with("scale_attn_weights", nullptr), "no error");
+}
+
+TEST_F(HfConfigTest, RefusesWrongSizesAndTypes) {
+  for (const char* key : {"n_layer", "n_embd", "n_head", "n_positions", "vocab_size"}) {
+    const std::string start = std::string("FILE: key '") + key + "'";
+    EXPECT_EQ(error_with(key, 0), start + ": expected a positive integer, found 0");
+    EXPECT_EQ(error_with(key, "3"), start + ": expected a positive integer, found \"3\"");
+    EXPECT_EQ(error_with(key, 2.5), start + ": expected a positive integer, found 2.5");
+    Json config = to_hf_config(small_spec(3), 3, std::nullopt);
+    config.erase(key);
+    EXPECT_EQ(read_error(config), start + " is missing");
+  }
+  EXPECT_EQ(error_with("n_head", 3), "FILE: n_head 3 does not divide n_embd 20");
+  EXPECT_EQ(error_with("layer_norm_epsilon", "small"),
+            "FILE: key 'layer_norm_epsilon': expected a number, found \"small\"");
+}
+
+TEST_F(HfConfigTest, RefusesOtherArchitectures) {
+  EXPECT_EQ(error_with("model_type", "bert"), "FILE: model_type is 'bert': expected 'gpt2'");
+  EXPECT_EQ(error_with("model_type", 5), "FILE: model_type is '5': expected 'gpt2'");
+  EXPECT_EQ(read_error(std::string("{}")), "FILE: model_type is '': expected 'gpt2'");
+  EXPECT_EQ(read_error(std::string("[]")), "FILE: model_type is '': expected 'gpt2'");
+}
+
+TEST_F(HfConfigTest, RefusesADamagedNoteOfApollo) {
+  EXPECT_EQ(error_with("apollo", {{"final_layers", 2}}),
+            "FILE: final_layers is 2, but there are 3 layers");
+  EXPECT_EQ(error_with("apollo", Json::object()), "FILE: key 'final_layers' is missing");
+  EXPECT_EQ(error_with("apollo", 7), "FILE: key 'apollo': expected an object, found 7");
+  EXPECT_EQ(error_with("apollo", {{"final_layers", 3}, {"layer_map", "shuffle"}}),
+            "FILE: key 'layer_map' is \"shuffle\", which Apollo does not compute (expected "
+            "\"interpolate\")");
+}
+
+TEST_F(HfConfigTest, RefusesAbsentAndDamagedFiles) {
+  const TempDir empty;
+  try {
+    read_hf_config(empty / "config.json");
+    FAIL() << "no error";
+  } catch (const CheckpointError& error) {
+    EXPECT_EQ(error.what(), empty.path().string() +
+                                ": there is no config.json; expected a Hugging Face model folder");
+  }
+  EXPECT_EQ(read_error(std::string("{\"model_type\":")).substr(0, 29),
+            "FILE: damaged JSON at byte 15");
+}
+
+}  // namespace
+}  // namespace apollo

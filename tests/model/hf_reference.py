@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""The originals that the model tests compare with: transformers' GPT-2 and the safetensors package.
+
+    hf_reference.py make DIR             random GPT-2s of odd sizes as folders DIR/NAME, and beside each
+                                         DIR/NAME.safetensors: inputs, targets, logits, mean loss and
+                                         every parameter's gradient, computed in float64
+    hf_reference.py logits DIR IN OUT    loads a folder, refuses missing or unexpected weights, and
+                                         writes the logits for the `inputs` of IN
+    hf_reference.py tensors OUT          a file with one tensor of each type
+    hf_reference.py same A B             fails unless both files hold the same tensors, bit for bit
+"""
+
+import sys
+
+import torch
+from safetensors.torch import load_file, save_file
+
+# name: layers, width, heads, vocabulary, context, sequences, length
+SIZES = {
+    "five_layers": (5, 60, 4, 97, 33, 3, 29),
+    "one_head": (2, 10, 1, 13, 7, 2, 7),
+    "one_token": (1, 8, 2, 5, 3, 1, 1),
+    "wide_context": (3, 36, 3, 301, 70, 2, 70),
+}
+
+
+def random_gpt2(layers, width, heads, vocab_size, context):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(n_layer=layers, n_embd=width, n_head=heads, vocab_size=vocab_size,
+                        n_positions=context, bos_token_id=0, eos_token_id=0)
+    model = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Norms and biases away from 1 and 0, and weights large enough that nothing is linear.
+            noise = torch.randn_like(parameter)
+            if "ln_" in name and name.endswith("weight"):
+                parameter.copy_(1 + 0.2 * noise)
+            else:
+                parameter.copy_((0.3 if name.endswith("bias") else 0.15) * noise)
+    return model
+
+
+def reference(model, inputs, targets):
+    model = model.double()
+    logits = model(inputs).logits
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    loss.backward()
+    result = {"inputs": inputs, "targets": targets, "logits": logits.detach(), "loss": loss.detach()}
+    for name, parameter in model.named_parameters():
+        result["grad." + name] = parameter.grad
+    return result
+
+
+def make(folder):
+    for seed, (name, (layers, width, heads, vocab, context, rows, length)) in enumerate(SIZES.items()):
+        torch.manual_seed(seed)
+        model = random_gpt2(layers, width, heads, vocab, context)
+        model.save_pretrained(f"{folder}/{name}")
+        model.transformer.save_pretrained(f"{folder}/{name}.bare")
+        inputs = torch.randint(vocab, (rows, length))
+        targets = torch.randint(vocab, (rows, length))
+        save_file(reference(model, inputs, targets), f"{folder}/{name}.safetensors")
+    model = random_gpt2(4, 48, 3, 200, 16)
+    model.save_pretrained(f"{folder}/sharded", max_shard_size="100KB")
+
+
+def logits(folder, inputs, out):
+    from transformers import GPT2LMHeadModel
+
+    model, info = GPT2LMHeadModel.from_pretrained(folder, output_loading_info=True)
+    for problem, names in info.items():
+        if names:
+            sys.exit(f"{folder}: {problem}: {names}")
+    with torch.no_grad():
+        save_file({"logits": model.eval()(load_file(inputs)["inputs"]).logits}, out)
+    print(f"{model.config.n_layer} layers, bos {model.config.bos_token_id}, "
+          f"eos {model.config.eos_token_id}")
+
+
+def tensors(out):
+    torch.manual_seed(7)
+    numbers = 100 * torch.randn(3, 5)
+    types = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16,
+             "bf16": torch.bfloat16, "i64": torch.int64, "i32": torch.int32, "bool": torch.bool}
+    values = {name: numbers.to(dtype) for name, dtype in types.items()}
+    values["u8"] = numbers.abs().clamp(max=255).to(torch.uint8)
+    values["scalar"] = torch.tensor(-1.5)
+    values["empty"] = torch.zeros(0, 4)
+    values["naïve \"name\""] = torch.arange(3)
+    save_file(values, out, metadata={"format": "pt"})
+
+
+def same(first, second):
+    a, b = load_file(first), load_file(second)
+    if a.keys() != b.keys():
+        sys.exit(f"names differ: {sorted(a)} and {sorted(b)}")
+    for name in a:
+        if a[name].dtype != b[name].dtype or not torch.equal(a[name], b[name]):
+            sys.exit(f"tensor '{name}' differs")
+
+
+if __name__ == "__main__":
+    {"make": make, "logits": logits, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])

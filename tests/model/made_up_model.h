@@ -1,0 +1,53 @@
+// Small models with weights that leave nothing at 0 or 1, and tokens for them.
+#pragma once
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <memory>
+
+#include "model/model.h"
+
+namespace apollo {
+
+inline ModelSpec small_spec(int64_t final_layers, LayerMapKind kind = LayerMapKind::kInterpolate) {
+  ModelSpec spec;
+  spec.shape = {Architecture::kGpt2, final_layers,   /*width=*/20,
+                /*heads=*/2,         /*context=*/12, /*vocab_size=*/31};
+  spec.layer_map = kind;
+  return spec;
+}
+
+// As initialised, with noise on every parameter.
+inline std::unique_ptr<LanguageModel> random_model(const ModelSpec& spec, int64_t num_layers,
+                                                   uint64_t seed = 1) {
+  auto model = make_model(spec, num_layers, at::kCPU);
+  model->parameters().initialize(seed);
+  const at::NoGradGuard no_grad;
+  auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (const ParameterSlot& slot : model->parameters().layout().slots()) {
+    slot_view(model->parameters().values(), slot)
+        .add_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, 0.2, random));
+  }
+  return model;
+}
+
+inline at::Tensor random_tokens(const ModelSpec& spec, int64_t rows, int64_t length,
+                                uint64_t seed = 3) {
+  auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return at::empty({rows, length}, at::kLong).random_(0, spec.shape.vocab_size, random);
+}
+
+inline at::Tensor logits_at(const LanguageModel& model, const at::Tensor& inputs_BT,
+                            int64_t depth) {
+  const at::NoGradGuard no_grad;
+  return model.logits(inputs_BT, model.blocks(depth), {});
+}
+
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+}  // namespace apollo

@@ -1,0 +1,29 @@
+// The logits of a model folder by `transformers`.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+
+#include "model/safetensors.h"
+#include "support/python_original.h"
+
+namespace apollo {
+
+// Also holds the folder to what `transformers` expects: no missing, no unexpected weights. What the
+// script says of the model goes to `description`.
+inline at::Tensor transformers_logits(const std::filesystem::path& folder,
+                                      const at::Tensor& inputs_BT,
+                                      std::string* description = nullptr) {
+  const TempDir temp;
+  const std::filesystem::path inputs = temp / "inputs.safetensors";
+  const std::filesystem::path logits = temp / "logits.safetensors";
+  write_safetensors(inputs, {{"inputs", inputs_BT}});
+  const std::string printed = run_python(
+      "tests/model/hf_reference.py",
+      "logits '" + folder.string() + "' '" + inputs.string() + "' '" + logits.string() + "'");
+  if (description != nullptr) *description = printed;
+  return read_safetensors(logits).tensors.at(0).second;
+}
+
+}  // namespace apollo
