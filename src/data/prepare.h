@@ -2,7 +2,8 @@
 // a stream; encoding on all cores; same result for any number of threads.
 //
 // Documents: every file is one, or several where a line is exactly "<|endoftext|>"; in jsonl every
-// line is one. Each ends with the tokenizer's end-of-text token, where it has one.
+// line is one. Each ends with the tokenizer's end-of-text token, where it has one; special tokens
+// that the text of a document spells out are ordinary text.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct PrepareOptions {
 };
 
 // Writes the dataset folder `out` atomically. Throws DataError where there is no text, or a file
-// is missing, damaged or of unknown form. Stops with Interrupted on a signal, leaving nothing.
+// is missing, damaged or of unknown form, or where `out` holds what is no dataset. Stops with
+// Interrupted on a signal, leaving nothing.
 DatasetInfo prepare_dataset(const std::vector<std::filesystem::path>& files,
                             const Tokenizer& tokenizer, const std::filesystem::path& out,
                             const PrepareOptions& options = {});
