@@ -26,6 +26,8 @@ json parse_file(const fs::path& path) {
     root = json::parse(file.text());
   } catch (const json::parse_error& error) {
     fail<DataError>("{}: damaged JSON at byte {}", path.string(), error.byte);
+  } catch (const json::exception& error) {  // a number beyond all limits
+    fail<DataError>("{}: damaged JSON: {}", path.string(), error.what());
   }
   if (!root.is_object()) {
     fail<DataError>("{}: expected a JSON object, found {}", path.string(), root.type_name());
@@ -91,10 +93,10 @@ class Section {
 
 // The type of a part of the pipeline, a Sequence of one counted as that one; "" where there is
 // none.
-std::string part_type(const Section& root, const json*& part) {
+std::string part_type(const Section& root, const char* name, const json*& part) {
   const char* const list_names[] = {"normalizers", "pretokenizers", "decoders", "processors"};
   while (part != nullptr) {
-    const Section section(root.path(), "pipeline part", *part);
+    const Section section(root.path(), name, *part);
     const std::string type = section.text("type", "");
     const json* list = nullptr;
     if (type == "Sequence") {
@@ -109,7 +111,7 @@ std::string part_type(const Section& root, const json*& part) {
 
 void check_post_processor(const Section& root) {
   const json* part = root.find("post_processor");
-  const std::string type = part_type(root, part);
+  const std::string type = part_type(root, "post_processor", part);
   if (type.empty() || type == "ByteLevel") return;
   const char* const expected = "none, ByteLevel or a TemplateProcessing that adds no tokens";
   if (type != "TemplateProcessing") root.fail_unsupported("post-processor", type, expected);
@@ -122,16 +124,16 @@ void check_post_processor(const Section& root) {
 // Reads what stands around the model; returns add_prefix_space.
 bool read_pipeline(const Section& root) {
   const json* normalizer = root.find("normalizer");
-  const std::string normalizer_type = part_type(root, normalizer);
+  const std::string normalizer_type = part_type(root, "normalizer", normalizer);
   if (!normalizer_type.empty()) root.fail_unsupported("normalizer", normalizer_type, "none");
 
   const json* pre_tokenizer = root.find("pre_tokenizer");
-  const std::string type = part_type(root, pre_tokenizer);
+  const std::string type = part_type(root, "pre_tokenizer", pre_tokenizer);
   if (type != "ByteLevel") {
     root.fail_unsupported("pre-tokenizer", type.empty() ? "none" : type, "ByteLevel");
   }
   const json* decoder = root.find("decoder");
-  const std::string decoder_type = part_type(root, decoder);
+  const std::string decoder_type = part_type(root, "decoder", decoder);
   if (decoder_type != "ByteLevel") {
     root.fail_unsupported("decoder", decoder_type.empty() ? "none" : decoder_type, "ByteLevel");
   }

@@ -130,6 +130,8 @@ TEST_F(TokenizerJson, HostileFiles) {
   }
   EXPECT_EQ(error_of("[1]"), "expected a JSON object, found array");
   EXPECT_EQ(error_of("{}"), "'model' is missing");
+  EXPECT_TRUE(error_of("{\"a\": 1e999}").starts_with("damaged JSON: "));
+  EXPECT_EQ(error([](json& t) { t["decoder"] = 3; }), "'decoder' must be an object, found number");
   EXPECT_EQ(error([](json& t) { t["model"] = 3; }), "'model' must be an object, found number");
   EXPECT_EQ(error([](json& t) { t["model"].erase("vocab"); }), "'model.vocab' is missing");
   EXPECT_EQ(error([](json& t) { t["model"]["vocab"] = json::array(); }),
@@ -140,6 +142,29 @@ TEST_F(TokenizerJson, HostileFiles) {
             "'model.fuse_unk' must be true or false, found string");
   EXPECT_EQ(error([](json& t) { t["model"]["unk_token"] = "<unk>"; }),
             "'model.unk_token' '<unk>' is not in the vocabulary");
+}
+
+TEST_F(TokenizerJson, DamagedBytesAreErrorsOrHarmless) {
+  const std::string whole = small_tokenizer().dump();
+  RandomText random(6);
+  int num_errors = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string damaged = whole;
+    for (int64_t n = 1 + random.below(3); n > 0; --n) {
+      const int64_t at = random.below(static_cast<int64_t>(whole.size()));
+      damaged[static_cast<size_t>(at)] = "{}[]\",:0129eE-ab\\\x80"[random.below(20)];
+    }
+    try {
+      const ByteLevelBpe bpe(read(damaged));
+      std::vector<TokenId> ids;
+      bpe.encode("abc<s>", ids, true);
+      bpe.decode(ids, false);
+    } catch (const DataError&) {
+      ++num_errors;
+    }
+  }
+  EXPECT_GT(num_errors, 2000);
+  EXPECT_LT(num_errors, 3000);
 }
 
 TEST_F(TokenizerJson, HostileIds) {
