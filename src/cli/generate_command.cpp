@@ -1,0 +1,64 @@
+// apollo generate: text from a model.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common_options.h"
+#include "infer/generate.h"
+
+namespace apollo {
+namespace {
+
+struct GenerateArguments {
+  std::string checkpoint;
+  std::string prompt;
+  GenerateOptions options;
+  DeviceOptions device;
+};
+
+void print_now(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw Error("stdout: cannot write");
+  }
+}
+
+void generate(const GenerateArguments& arguments) {
+  // Everything that can be wrong comes before the first letter of output.
+  check_options(arguments.options);
+  const LoadedModel loaded = load_model_folder(arguments.checkpoint, apply(arguments.device));
+  encode_prompt(loaded, arguments.prompt);
+  pass_blocks(*loaded.model, arguments.options.depth);
+  print_now(arguments.prompt);
+  generate_text(loaded, arguments.prompt, arguments.options, print_now);
+  print_now("\n");
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  auto arguments = std::make_shared<GenerateArguments>();
+  GenerateOptions& options = arguments->options;
+  CLI::App* command = app.add_subcommand("generate", "Write on from a prompt");
+  command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
+      ->required();
+  command->add_option("--prompt", arguments->prompt, "text to go on from; empty: a new document")
+      ->required();
+  command->add_option("--max-tokens", options.max_tokens, "tokens to write (default 200)");
+  command->add_option("--temperature", options.temperature,
+                      "1: as the model says; less: safer; 0: the most likely token (default 1)");
+  command->add_option("--top-k", options.top_k, "draw from the K likeliest (default 0: all)");
+  command->add_option("--seed", options.seed, "the same seed gives the same text (default 0)");
+  command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")
+      ->check(CLI::PositiveNumber);
+  add_device_options(*command, arguments->device);
+  command->footer(
+      "Prints the prompt and what follows it. Ends at <|endoftext|> or after --max-tokens.\n"
+      "Example:\n"
+      "  apollo generate runs/demo --prompt 'The kernel' --temperature 0.8 --top-k 50 --seed 1");
+  command->callback([arguments] { generate(*arguments); });
+}
+
+}  // namespace apollo

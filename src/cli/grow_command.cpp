@@ -1,0 +1,57 @@
+// apollo grow: a deeper model out of a trained one, offline.
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "infer/grow_folder.h"
+
+namespace apollo {
+namespace {
+
+struct GrowArguments {
+  std::string checkpoint;
+  std::string out;
+  int64_t layers = 0;
+  std::string map;
+};
+
+const std::map<std::string, LayerMapKind> kMaps = {{"interpolate", LayerMapKind::kInterpolate},
+                                                   {"stack", LayerMapKind::kStack}};
+
+void grow(const GrowArguments& arguments) {
+  std::optional<LayerMapKind> kind;
+  if (!arguments.map.empty()) kind = kMaps.at(arguments.map);
+  grow_folder(arguments.checkpoint, arguments.out, arguments.layers, kind);
+  log_info("wrote {} with {} layers", arguments.out, arguments.layers);
+}
+
+}  // namespace
+
+void add_grow_command(CLI::App& app) {
+  auto arguments = std::make_shared<GrowArguments>();
+  CLI::App* command =
+      app.add_subcommand("grow", "Grow any Hugging Face GPT-2 folder to more layers, offline");
+  command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
+      ->required();
+  command->add_option("OUT", arguments->out, "new folder")->required();
+  command->add_option("--layers", arguments->layers, "layers of the grown model")
+      ->check(CLI::PositiveNumber)
+      ->required();
+  command
+      ->add_option("--map", arguments->map,
+                   "interpolate (0 0 1 1 2 2) or stack (0 1 2 0 1 2); default: the checkpoint's, "
+                   "else interpolate")
+      ->check(CLI::IsMember(kMaps));
+  command->footer(
+      "Where the old number of layers divides the new one, the grown model computes what the old\n"
+      "one computes with shared layers, at every depth from the new number on.\n"
+      "Example:\n"
+      "  apollo grow runs/small/checkpoints/latest grown --layers 12 --map interpolate");
+  command->callback([arguments] { grow(*arguments); });
+}
+
+}  // namespace apollo

@@ -1,0 +1,66 @@
+// apollo score: the log-probability of every token of every line of a file.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common_options.h"
+#include "infer/score.h"
+
+namespace apollo {
+namespace {
+
+struct ScoreArguments {
+  std::string checkpoint;
+  std::string file;
+  ScoreOptions options;
+  DeviceOptions device;
+};
+
+void score(const ScoreArguments& arguments) {
+  std::ifstream file;
+  if (arguments.file != "-") {
+    file.open(arguments.file, std::ios::binary);
+    if (!file || std::filesystem::is_directory(arguments.file)) {
+      fail<DataError>("{}: cannot read the file", arguments.file);
+    }
+  }
+  const LoadedModel loaded = load_model_folder(arguments.checkpoint, apply(arguments.device));
+  std::ios::sync_with_stdio(false);
+  score_lines(loaded, arguments.file == "-" ? std::cin : file, std::cout, arguments.options);
+  std::cout.flush();
+  if (!std::cout) throw Error("stdout: cannot write");
+}
+
+}  // namespace
+
+void add_score_command(CLI::App& app) {
+  auto arguments = std::make_shared<ScoreArguments>();
+  ScoreOptions& options = arguments->options;
+  CLI::App* command =
+      app.add_subcommand("score", "Log-probability of every token of every line of a file");
+  command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
+      ->required();
+  command->add_option("FILE", arguments->file, "text, one sequence a line; '-': stdin")->required();
+  command->add_flag("--json", options.json,
+                    "print {\"tokens\": [...], \"logprobs\": [...]} a line");
+  command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--batch-size", options.batch_size, "sequences per pass (default 16)")
+      ->check(CLI::PositiveNumber);
+  add_device_options(*command, arguments->device);
+  command->footer(
+      "Prints for each line the sum of its log-probabilities (nats), a tab, and the number of\n"
+      "tokens in it. The first token is conditioned on <|endoftext|>; without such a token it has\n"
+      "none (null in JSON). Lines longer than the context are scored in windows that overlap by\n"
+      "half.\n"
+      "Example:\n"
+      "  apollo score runs/demo sentences.txt --json");
+  command->callback([arguments] { score(*arguments); });
+}
+
+}  // namespace apollo

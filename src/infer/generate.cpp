@@ -1,0 +1,148 @@
+#include "infer/generate.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/stop_signal.h"
+#include "infer/utf8_stream.h"
+
+namespace apollo {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+// The logits of the token after the last one of `context`, on the CPU; kNever where not allowed.
+std::vector<float> next_logits(const LanguageModel& model, std::span<const TokenId> context,
+                               const LayerMap& blocks, const TokenMask& allowed) {
+  const std::vector<int64_t> ids(context.begin(), context.end());
+  const at::Tensor inputs_BT = at::tensor(ids, at::kLong).unsqueeze(0).to(model.device());
+  const at::Tensor last_V =
+      model.logits(inputs_BT, blocks, {}).select(1, inputs_BT.size(1) - 1).squeeze(0).cpu();
+  const at::Tensor flat_V = last_V.contiguous();
+  const float* data = flat_V.const_data_ptr<float>();
+  std::vector<float> logits(data, data + flat_V.numel());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!std::isfinite(logits[i])) {
+      throw CheckpointError("the model's logits are not finite: its weights are damaged");
+    }
+    if (!allowed[i]) logits[i] = kNever;
+  }
+  return logits;
+}
+
+// Ids that stand for text: not the padding of a vocabulary, nor holes in it.
+TokenMask text_tokens(const LoadedModel& loaded) {
+  TokenMask allowed(static_cast<size_t>(loaded.model->spec().shape.vocab_size), false);
+  for (TokenId id = 0; id < loaded.tokenizer->vocab_size(); ++id) {
+    try {
+      loaded.tokenizer->token_text(id);
+      allowed[static_cast<size_t>(id)] = true;
+    } catch (const DataError&) {
+    }
+  }
+  return allowed;
+}
+
+}  // namespace
+
+void check_options(const GenerateOptions& options) {
+  if (options.max_tokens < 0) {
+    fail<UsageError>("max-tokens must not be negative (got {})", options.max_tokens);
+  }
+  if (!(options.temperature >= 0.0) || std::isinf(options.temperature)) {
+    fail<UsageError>("temperature must be 0 or more and finite (got {})", options.temperature);
+  }
+  if (options.top_k < 0) fail<UsageError>("top-k must not be negative (got {})", options.top_k);
+}
+
+int64_t sample_index(std::span<const float> logits, double temperature, int64_t top_k,
+                     double uniform) {
+  if (temperature == 0.0) {
+    return std::max_element(logits.begin(), logits.end()) - logits.begin();
+  }
+  std::vector<int64_t> order(logits.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  if (top_k > 0 && top_k < static_cast<int64_t>(order.size())) {
+    const auto likelier = [&](int64_t a, int64_t b) {
+      const float x = logits[static_cast<size_t>(a)];
+      const float y = logits[static_cast<size_t>(b)];
+      return x != y ? x > y : a < b;
+    };
+    std::nth_element(order.begin(), order.begin() + top_k, order.end(), likelier);
+    order.resize(static_cast<size_t>(top_k));
+    std::sort(order.begin(), order.end());
+  }
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> cumulative;
+  double total = 0.0;
+  for (const int64_t index : order) {
+    total += std::exp((logits[static_cast<size_t>(index)] - largest) / temperature);
+    cumulative.push_back(total);
+  }
+  // The first whose sum lies above the mark: one without probability never does.
+  const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), uniform * total);
+  const auto position =
+      std::min<size_t>(static_cast<size_t>(found - cumulative.begin()), order.size() - 1);
+  return order[position];
+}
+
+void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
+                     const TokenMask& allowed, std::optional<TokenId> stop,
+                     const GenerateOptions& options, const std::function<void(TokenId)>& on_token) {
+  check_options(options);
+  const at::NoGradGuard no_grad;
+  const LayerMap blocks = pass_blocks(model, options.depth);
+  const auto context = static_cast<size_t>(model.spec().shape.context);
+  std::vector<TokenId> tokens = std::move(prompt);
+  for (int64_t i = 0; i < options.max_tokens; ++i) {
+    throw_if_stopped();
+    const size_t begin = tokens.size() > context ? tokens.size() - context : 0;
+    const std::vector<float> logits =
+        next_logits(model, std::span(tokens).subspan(begin), blocks, allowed);
+    const double uniform =
+        random_uniform(options.seed, RngStream::kGenerate, static_cast<uint64_t>(i));
+    const auto token =
+        static_cast<TokenId>(sample_index(logits, options.temperature, options.top_k, uniform));
+    if (token == stop) return;
+    tokens.push_back(token);
+    on_token(token);
+  }
+}
+
+std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
+  const Tokenizer& tokenizer = require_tokenizer(loaded);
+  std::vector<TokenId> ids;
+  tokenizer.encode(prompt, ids);
+  if (!ids.empty()) return ids;
+  if (!prompt.empty()) {
+    fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);
+  }
+  const std::optional<TokenId> start = tokenizer.end_of_text();
+  if (!start) {
+    throw DataError("the prompt is empty, and the tokenizer has no '<|endoftext|>' to start from");
+  }
+  return {*start};
+}
+
+void generate_text(const LoadedModel& loaded, std::string_view prompt,
+                   const GenerateOptions& options,
+                   const std::function<void(std::string_view)>& write) {
+  const Tokenizer& tokenizer = require_tokenizer(loaded);
+  Utf8Stream text;
+  const auto emit = [&](const std::string& piece) {
+    if (!piece.empty()) write(piece);
+  };
+  generate_tokens(*loaded.model, encode_prompt(loaded, prompt), text_tokens(loaded),
+                  tokenizer.end_of_text(), options,
+                  [&](TokenId token) { emit(text.push(tokenizer.token_text(token))); });
+  emit(text.finish());
+}
+
+}  // namespace apollo

@@ -1,0 +1,55 @@
+// Writing on: text from a causal model, token by token.
+//
+// Token i of a seed is drawn with one uniform number keyed by (seed, i), so a text depends on
+// nothing but prompt, options and logits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "infer/model_folder.h"
+
+namespace apollo {
+
+struct GenerateOptions {
+  int64_t max_tokens = 200;
+  double temperature = 1.0;  // 0: always the most likely token
+  int64_t top_k = 0;         // draw from the k most likely tokens; 0: from all
+  uint64_t seed = 0;
+  int64_t depth = 0;  // 0: of the final model
+};
+
+// Throws UsageError where an option is out of range.
+void check_options(const GenerateOptions& options);
+
+// The index that `uniform` in [0, 1) picks from softmax(logits / temperature), restricted to the
+// top_k largest (the lower index first among equals). An index with logit -inf is never picked.
+int64_t sample_index(std::span<const float> logits, double temperature, int64_t top_k,
+                     double uniform);
+
+// Which ids generate_tokens may pick: one entry for each id of the model's vocabulary.
+using TokenMask = std::vector<bool>;
+
+// Calls `on_token` with each new token after `prompt` (not empty, ids in the vocabulary) until
+// max_tokens, or until `stop` is drawn, which is not handed on. The model sees the last
+// `context` tokens. Throws Interrupted between tokens when a signal asks to stop, CheckpointError
+// where the logits are not finite.
+void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
+                     const TokenMask& allowed, std::optional<TokenId> stop,
+                     const GenerateOptions& options, const std::function<void(TokenId)>& on_token);
+
+// The ids of a prompt; of an empty one, <|endoftext|>. Throws DataError where there is no tokenizer
+// or it makes no token of the prompt.
+std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
+
+// Calls `write` with the continuation of encode_prompt(prompt) piece by piece, each whole UTF-8.
+// <|endoftext|> ends the text.
+void generate_text(const LoadedModel& loaded, std::string_view prompt,
+                   const GenerateOptions& options,
+                   const std::function<void(std::string_view)>& write);
+
+}  // namespace apollo

@@ -1,0 +1,26 @@
+// Growth and unrolling from folder to folder, without training. Any GPT-2 in the format of Hugging
+// Face will do. The new folder appears whole or not at all, with the tokenizer's files of the old.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "config/run_config.h"
+
+namespace apollo {
+
+// Writes the model of `from` with `layers` unique layers to `to`. `kind` is the map of growth and,
+// from now on, of sharing; by default the one that the folder names. The final model is as deep as
+// it was, or `layers` where that is more. Throws UsageError where the model has more layers already
+// or `to` is there and not empty.
+void grow_folder(const std::filesystem::path& from, const std::filesystem::path& to, int64_t layers,
+                 std::optional<LayerMapKind> kind);
+
+// Writes the model of `from` to `to` with a layer of its own for each block of a pass of `depth`
+// (0: of the final model): a plain model that shares nothing and gives the same logits. Throws
+// UsageError where the depth is less than the unique layers or `to` is there and not empty.
+void export_folder(const std::filesystem::path& from, const std::filesystem::path& to,
+                   int64_t depth);
+
+}  // namespace apollo

@@ -1,0 +1,68 @@
+#include "infer/model_folder.h"
+
+#include "base/error.h"
+#include "model/hf_folder.h"
+
+namespace apollo {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has_tokenizer(const fs::path& folder) {
+  for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json"}) {
+    if (fs::exists(folder / name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+fs::path find_model_folder(const fs::path& path) {
+  if (fs::exists(path / "config.json")) return path;
+  const fs::path latest = path / "checkpoints" / "latest";
+  if (fs::exists(latest / "config.json")) return latest;
+  if (!fs::is_directory(path)) {
+    fail<CheckpointError>("{}: no such folder; expected a checkpoint or a run", path.string());
+  }
+  fail<CheckpointError>(
+      "{}: neither config.json nor checkpoints/latest; expected a Hugging Face "
+      "model folder or a run that has saved",
+      path.string());
+}
+
+LoadedModel load_model_folder(const fs::path& path, at::Device device) {
+  LoadedModel loaded;
+  loaded.folder = find_model_folder(path);
+  loaded.model = load_hf_model(loaded.folder, device);
+  loaded.model->parameters().drop_gradients();
+  if (!has_tokenizer(loaded.folder)) return loaded;
+  loaded.tokenizer = load_tokenizer(loaded.folder.string());
+  const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
+  if (loaded.tokenizer->vocab_size() > vocab_size) {
+    fail<DataError>("{}: the tokenizer has {} tokens, but the model's vocabulary only {}",
+                    loaded.folder.string(), loaded.tokenizer->vocab_size(), vocab_size);
+  }
+  return loaded;
+}
+
+const Tokenizer& require_tokenizer(const LoadedModel& loaded) {
+  if (loaded.tokenizer == nullptr) {
+    fail<DataError>(
+        "{}: the model has no tokenizer, so it cannot work on text; hint: put the "
+        "tokenizer.json that made its training data beside it",
+        loaded.folder.string());
+  }
+  return *loaded.tokenizer;
+}
+
+LayerMap pass_blocks(const LanguageModel& model, int64_t depth) {
+  if (depth == 0) return model.blocks(model.spec().shape.layers);
+  if (depth < model.num_layers()) {
+    fail<UsageError>("depth {} is too small: the model has {} unique layers; expected {} or more",
+                     depth, model.num_layers(), model.num_layers());
+  }
+  return model.blocks(depth);
+}
+
+}  // namespace apollo

@@ -1,0 +1,140 @@
+#include "infer/grow_folder.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/json_lines.h"
+#include "infer/made_up_folder.h"
+#include "model/transformers_logits.h"
+#include "support/python_original.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr LayerMapKind kKinds[] = {LayerMapKind::kInterpolate, LayerMapKind::kStack};
+
+// Largest difference of logits at two depths.
+double difference(const fs::path& a, int64_t depth_a, const fs::path& b, int64_t depth_b) {
+  const LoadedModel first = load_model_folder(a, at::kCPU);
+  const LoadedModel second = load_model_folder(b, at::kCPU);
+  const at::Tensor inputs = random_tokens(first.model->spec(), 3, 12);
+  return largest_difference(logits_at(*first.model, inputs, depth_a),
+                            logits_at(*second.model, inputs, depth_b));
+}
+
+TEST(GrowFolder, KeepsTheFunctionAndTheTokenizer) {
+  for (const LayerMapKind kind : kKinds) {
+    const TempDir temp;
+    write_bytes_model(temp / "old", bytes_spec(12, kind), 3);
+    grow_folder(temp / "old", temp / "new", 6, std::nullopt);
+    const LoadedModel grown = load_model_folder(temp / "new", at::kCPU);
+    EXPECT_EQ(grown.model->num_layers(), 6);
+    EXPECT_EQ(grown.model->spec(), bytes_spec(12, kind));
+    EXPECT_EQ(grown.tokenizer->hash(), load_tokenizer("bytes")->hash());
+    EXPECT_EQ(read_json(temp / "new/config.json")["eos_token_id"],
+              read_json(temp / "old/config.json")["eos_token_id"]);
+    for (int64_t depth = 6; depth <= 12; ++depth)
+      EXPECT_EQ(difference(temp / "old", depth, temp / "new", depth), 0.0) << depth;
+  }
+}
+
+TEST(GrowFolder, BeyondTheFinalDepthTheModelBecomesDeeper) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(3), 3);
+  grow_folder(temp / "old", temp / "new", 5, LayerMapKind::kStack);
+  const LoadedModel grown = load_model_folder(temp / "new", at::kCPU);
+  EXPECT_EQ(grown.model->num_layers(), 5);
+  EXPECT_EQ(grown.model->spec().shape.layers, 5);
+  EXPECT_EQ(grown.model->spec().layer_map, LayerMapKind::kStack);
+  const LoadedModel old = load_model_folder(temp / "old", at::kCPU);
+  for (const auto& [layer, source] : {std::pair<int64_t, int64_t>{3, 1}, {4, 2}}) {
+    EXPECT_TRUE(grown.model->parameters()
+                    .part("mlp.c_fc.weight", layer)
+                    .equal(old.model->parameters().part("mlp.c_fc.weight", source)));
+  }
+}
+
+TEST(GrowFolder, WorksOnAFolderThatApolloNeverWrote) {
+  const fs::path folder = example_data() / "checkpoints/tiny_gpt2";
+  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is absent";
+  const TempDir temp;
+  grow_folder(folder, temp / "grown", 4, LayerMapKind::kInterpolate);
+  EXPECT_EQ(difference(folder, 4, temp / "grown", 4), 0.0);
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json"})
+    EXPECT_EQ(read_file(temp.path() / "grown" / name), read_file(folder / name));
+  EXPECT_EQ(read_json(temp / "grown/config.json")["eos_token_id"], 20);
+}
+
+TEST(ExportFolder, UnrolledModelEqualsTheSharedOneExactly) {
+  for (const LayerMapKind kind : kKinds) {
+    const TempDir temp;
+    write_bytes_model(temp / "run/checkpoints/latest", bytes_spec(12, kind), 3);
+    for (const int64_t depth : {3, 5, 12, 14}) {
+      const fs::path out = temp / ("depth-" + std::to_string(depth));
+      export_folder(temp / "run", out, depth);
+      const LoadedModel plain = load_model_folder(out, at::kCPU);
+      EXPECT_EQ(plain.model->num_layers(), depth);
+      EXPECT_EQ(plain.model->spec().shape.layers, depth);
+      EXPECT_NE(plain.tokenizer, nullptr);
+      EXPECT_EQ(difference(temp / "run", depth, out, depth), 0.0) << depth;
+    }
+    export_folder(temp / "run", temp / "default", 0);
+    EXPECT_EQ(difference(temp / "default", 12, temp / "depth-12", 12), 0.0);
+  }
+}
+
+TEST(ExportFolder, RefusesADepthBelowTheUniqueLayers) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(12), 3);
+  EXPECT_EQ(
+      error_of<UsageError>(temp.path(), [&] { export_folder(temp / "old", temp / "new", 2); }),
+      "depth 2 is too small: the model has 3 unique layers; expected 3 or more");
+  EXPECT_FALSE(fs::exists(temp / "new"));
+}
+
+TEST(GrowFolder, RefusesToShrink) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(12), 3);
+  EXPECT_EQ(error_of<UsageError>(temp.path(),
+                                 [&] { grow_folder(temp / "old", temp / "new", 2, std::nullopt); }),
+            "cannot grow 3 layers to 2: 1 <= source <= target must hold");
+  EXPECT_FALSE(fs::exists(temp / "new"));
+}
+
+TEST(GrowFolder, NeverOverwrites) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(12), 3);
+  fs::create_directories(temp / "full");
+  write_file_atomic(temp / "full/notes.txt", "mine");
+  const auto message = [&](const fs::path& out) {
+    return error_of<UsageError>(temp.path(),
+                                [&] { grow_folder(temp / "old", out, 6, std::nullopt); });
+  };
+  EXPECT_EQ(message(temp / "full"),
+            "DIR/full: is there already and not empty; expected a new "
+            "folder");
+  EXPECT_EQ(message(temp / "full/notes.txt"),
+            "DIR/full/notes.txt: is there already and not empty; expected a new folder");
+  EXPECT_EQ(read_file(temp / "full/notes.txt"), "mine");
+  fs::create_directories(temp / "empty");
+  EXPECT_EQ(message(temp / "empty"), "no error");
+  EXPECT_EQ(message(temp / "slash/"), "no error");
+  EXPECT_TRUE(fs::exists(temp / "slash/model.safetensors"));
+}
+
+TEST(ExportFolder, TransformersComputesWhatTheSharedModelDoes) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(7), 3);
+  export_folder(temp / "old", temp / "new", 0);
+  const LoadedModel shared = load_model_folder(temp / "old", at::kCPU);
+  const at::Tensor inputs = random_tokens(shared.model->spec(), 3, 12);
+  EXPECT_LT(largest_difference(transformers_logits(temp / "new", inputs),
+                               logits_at(*shared.model, inputs, 7)),
+            1e-5);
+}
+
+}  // namespace
+}  // namespace apollo
