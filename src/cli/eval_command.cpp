@@ -42,6 +42,7 @@ void eval(const EvalArguments& arguments) {
   const LoadedModel loaded = load_model_folder(arguments.checkpoint, device);
   const LanguageModel& model = *loaded.model;
   const int64_t depth = arguments.depth > 0 ? arguments.depth : model.spec().shape.layers;
+  pass_blocks(model, depth);
   const TokenDataset data = TokenDataset::open(arguments.data);
   check_tokenizer(loaded, data, arguments.data);
   const CausalBatches batches(data, model.spec().shape.context, /*seed=*/0);

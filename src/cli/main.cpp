@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -43,11 +44,19 @@ std::vector<std::string> known_words(const CLI::App& command, const std::string&
   return words;
 }
 
+// A word that nothing took: a flag before anything else, since it may have led the others astray.
+std::string unknown_word(const CLI::App& command) {
+  const std::vector<std::string> rest = command.remaining(/*recurse=*/true);
+  const auto flag = std::find_if(rest.begin(), rest.end(),
+                                 [](const std::string& word) { return word.starts_with("-"); });
+  if (flag != rest.end()) return *flag;
+  return rest.empty() ? "" : rest.front();
+}
+
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = parsed_command(app);
   std::string message = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    const std::string word = command.remaining(/*recurse=*/true).front();
+  if (const std::string word = unknown_word(command); !word.empty()) {
     message = fmt::format("'{}' is not known here", word);
     const std::string near = nearest_name(word, known_words(command, word));
     if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);

@@ -49,7 +49,7 @@ void add_train_command(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand(
       "train", "Train a model from a config; the same command again resumes the run");
-  command->add_option("RUN.toml", arguments->config, "the run's config")->check(CLI::ExistingFile);
+  command->add_option("RUN.toml", arguments->config, "the run's config");
   command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
       ->expected(1)
       ->take_all();
