@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -56,6 +57,20 @@ void rename_or_fail(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename into place");
 }
 
+// A folder cannot be renamed over one that is not empty: the two are exchanged, so that a kill
+// never finds the place empty. Some network file systems cannot, and have a moment without.
+void put_in_place(const fs::path& fresh, const fs::path& path) {
+  if (!fs::exists(path)) return rename_or_fail(fresh, path);
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno != EINVAL && errno != ENOSYS) fail_errno(path, "cannot rename into place");
+  const fs::path old = beside(path, "old");
+  std::error_code ignored;
+  fs::remove_all(old, ignored);
+  rename_or_fail(path, old);
+  rename_or_fail(fresh, path);
+  fs::remove_all(old, ignored);
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -88,7 +103,6 @@ void write_file_atomic(const fs::path& path, std::string_view content) {
 
 void write_folder_atomic(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
   const fs::path fresh = beside(path, "new");
-  const fs::path old = beside(path, "old");
   std::error_code ignored;
   fs::remove_all(fresh, ignored);
   try {
@@ -108,11 +122,10 @@ void write_folder_atomic(const fs::path& path, const std::function<void(const fs
     fs::remove_all(fresh, ignored);
     throw;
   }
-  fs::remove_all(old, ignored);
-  if (fs::exists(path)) rename_or_fail(path, old);
-  rename_or_fail(fresh, path);
+  put_in_place(fresh, path);
   sync_folder(path.parent_path());
-  fs::remove_all(old, ignored);
+  // After an exchange this is the old folder.
+  fs::remove_all(fresh, ignored);
 }
 
 void replace_link(const fs::path& link, const fs::path& target) {

@@ -18,7 +18,7 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
 
 // Calls `fill` with a fresh folder beside `path`, syncs its files, then renames it to `path`.
 // Where `fill` throws, the fresh folder is removed and `path` is untouched. An existing folder at
-// `path` is replaced.
+// `path` is replaced, with no moment at which there is neither.
 void write_folder_atomic(const std::filesystem::path& path,
                          const std::function<void(const std::filesystem::path&)>& fill);
 

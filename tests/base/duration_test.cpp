@@ -1,0 +1,54 @@
+#include "base/duration.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "support/thrown_text.h"
+
+namespace apollo {
+namespace {
+
+TEST(Duration, ReadsEveryUnit) {
+  EXPECT_EQ(parse_duration("500 steps"), (Duration{500, DurationUnit::kSteps}));
+  EXPECT_EQ(parse_duration("1 step"), (Duration{1, DurationUnit::kSteps}));
+  EXPECT_EQ(parse_duration("10M tokens"), (Duration{1e7, DurationUnit::kTokens}));
+  EXPECT_EQ(parse_duration("2k tokens"), (Duration{2000, DurationUnit::kTokens}));
+  EXPECT_EQ(parse_duration("0.5 epochs"), (Duration{0.5, DurationUnit::kEpochs}));
+  EXPECT_EQ(parse_duration("1 epoch"), (Duration{1, DurationUnit::kEpochs}));
+  EXPECT_EQ(parse_duration("1e15 flops"), (Duration{1e15, DurationUnit::kFlops}));
+  EXPECT_EQ(parse_duration("3P flops"), (Duration{3e15, DurationUnit::kFlops}));
+  EXPECT_EQ(parse_duration("1.5 hours"), (Duration{1.5, DurationUnit::kHours}));
+  EXPECT_EQ(parse_duration("2.5%"), (Duration{2.5, DurationUnit::kPercent}));
+  EXPECT_EQ(parse_duration(" 2.5 percent\t"), (Duration{2.5, DurationUnit::kPercent}));
+  EXPECT_EQ(parse_duration("0 steps"), (Duration{0, DurationUnit::kSteps}));
+}
+
+TEST(Duration, TextAndValueRoundTrip) {
+  EXPECT_EQ(to_string({500, DurationUnit::kSteps}), "500 steps");
+  EXPECT_EQ(to_string({2.5, DurationUnit::kPercent}), "2.5%");
+  EXPECT_EQ(to_string({1e18, DurationUnit::kFlops}), "1e+18 flops");
+  EXPECT_EQ(to_string({0.1, DurationUnit::kHours}), "0.1 hours");
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const double scale = std::vector<double>{1, 1e-9, 1e6, 1e21}[i % 4];
+    const Duration duration{random_uniform(1, RngStream::kInit, i) * scale,
+                            static_cast<DurationUnit>(i % 6)};
+    EXPECT_EQ(parse_duration(to_string(duration)), duration) << to_string(duration);
+  }
+}
+
+TEST(Duration, RefusesWhatIsNoDuration) {
+  EXPECT_EQ(thrown_text<UsageError>([] { parse_duration("10 minutes"); }),
+            "'10 minutes' is not a duration: expected a number and a unit, one of steps, tokens, "
+            "epochs, flops, hours, % (for example \"500 steps\", \"10M tokens\", \"2.5%\")");
+  for (const char* text : {"", " ", "steps", "10", "10 ", "-1 steps", "nan steps", "inf steps",
+                           "1e999 steps", "10 steps more", "10 Steps", "0x10 steps", "10K tokens",
+                           "10M", "M tokens", "5%%", "1,000 steps"}) {
+    EXPECT_THROW(parse_duration(text), UsageError) << "'" << text << "'";
+  }
+}
+
+}  // namespace
+}  // namespace apollo
