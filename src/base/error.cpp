@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <csignal>
+#include <iterator>
 
 namespace apollo {
 namespace {
@@ -8,9 +9,9 @@ namespace {
 std::string join(const std::vector<Diagnostic>& diagnostics) {
   std::string text;
   for (const Diagnostic& d : diagnostics) {
-    if (!text.empty()) text += '\n';
-    text += fmt::format("{}: error: {}", d.where, d.message);
-    if (!d.hint.empty()) text += fmt::format("\n  hint: {}", d.hint);
+    fmt::format_to(std::back_inserter(text), "{}{}: error: {}", text.empty() ? "" : "\n", d.where,
+                   d.message);
+    if (!d.hint.empty()) fmt::format_to(std::back_inserter(text), "\n  hint: {}", d.hint);
   }
   return text;
 }

@@ -101,7 +101,9 @@ void write_file_atomic(const fs::path& path, std::string_view content) {
   sync_folder(path.parent_path());
 }
 
-void write_folder_atomic(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+void write_folder_atomic(const fs::path& target, const std::function<void(const fs::path&)>& fill) {
+  // "folder/" means "folder", and must not put the fresh one inside it.
+  const fs::path path = target.has_filename() ? target : target.parent_path();
   const fs::path fresh = beside(path, "new");
   std::error_code ignored;
   fs::remove_all(fresh, ignored);
