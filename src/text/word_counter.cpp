@@ -98,15 +98,7 @@ class SharedCounts {
   std::array<Shard, kNumShards> shards_;
 };
 
-void count_stretch(std::string_view text, WordTable& words) {
-  while (!text.empty()) {
-    const size_t length = pre_token_length(text);
-    words.add(text.substr(0, length), 1);
-    text.remove_prefix(length);
-  }
-}
-
-void count_piece(std::string_view text, WordTable& words) {
+void count_piece(std::string_view text, WordSplitter split, WordTable& words) {
   std::string repaired;
   if (!is_valid_utf8(text)) {
     repair_utf8(text, repaired);
@@ -114,17 +106,17 @@ void count_piece(std::string_view text, WordTable& words) {
   }
   while (true) {
     const size_t end = text.find(kEndOfText);
-    count_stretch(text.substr(0, end), words);
+    split(text.substr(0, end), words);
     if (end == std::string_view::npos) return;
     text.remove_prefix(end + kEndOfText.size());
   }
 }
 
-void count_from(PieceQueue& queue, SharedCounts& counts) {
+void count_from(PieceQueue& queue, WordSplitter split, SharedCounts& counts) {
   WordTable words;
   std::string piece;
   while (queue.pop(piece)) {
-    count_piece(piece, words);
+    count_piece(piece, split, words);
     if (words.size() > kMaxLocalWords) counts.take(words);
   }
   counts.take(words);
@@ -133,11 +125,12 @@ void count_from(PieceQueue& queue, SharedCounts& counts) {
 // Threads that count while it lives; finish() hands on what one of them threw.
 class Counters {
  public:
-  Counters(size_t num_threads, PieceQueue& queue, SharedCounts& counts) : queue_(queue) {
+  Counters(size_t num_threads, WordSplitter split, PieceQueue& queue, SharedCounts& counts)
+      : queue_(queue) {
     for (size_t i = 0; i < num_threads; ++i) {
-      threads_.emplace_back([this, &counts] {
+      threads_.emplace_back([this, split, &counts] {
         try {
-          count_from(queue_, counts);
+          count_from(queue_, split, counts);
         } catch (...) {
           const std::lock_guard lock(mutex_);
           error_ = std::current_exception();
@@ -171,14 +164,23 @@ class Counters {
 
 }  // namespace
 
-WordTable count_words(const TextSource& source, int64_t num_threads, bool show_progress) {
+void add_pre_tokens(std::string_view stretch, WordTable& words) {
+  while (!stretch.empty()) {
+    const size_t length = pre_token_length(stretch);
+    words.add(stretch.substr(0, length), 1);
+    stretch.remove_prefix(length);
+  }
+}
+
+WordTable count_words(const TextSource& source, int64_t num_threads, bool show_progress,
+                      WordSplitter split) {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const size_t count = num_threads > 0 ? static_cast<size_t>(num_threads) : cores;
   PieceQueue queue(2 * count);
   SharedCounts counts;
   std::optional<Progress> progress;
   if (show_progress) progress.emplace("counting words", 0, "B");
-  Counters counters(count, queue, counts);
+  Counters counters(count, split, queue, counts);
   double num_bytes = 0;
   std::string piece;
   while (source(piece)) {
