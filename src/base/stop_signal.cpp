@@ -18,6 +18,7 @@ void on_signal(int signal) {
 }  // namespace
 
 void install_stop_handlers() {
+  g_signal = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -4,6 +4,7 @@
 
 namespace apollo {
 
+// From here on; a signal that arrived before is forgotten.
 void install_stop_handlers();
 // The signal that arrived, or 0.
 int stop_requested();

@@ -109,7 +109,14 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   return found;
 }
 
+// Also what a kill left half written: the folder is this process's alone.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
+  std::vector<fs::path> torn;
+  for (const auto& entry : fs::directory_iterator(checkpoints)) {
+    if (entry.path().filename().string().starts_with(".step-")) torn.push_back(entry.path());
+  }
+  for (const fs::path& path : torn)
+    fs::remove_all(path);
   const std::vector<fs::path> found = list_checkpoints(checkpoints);
   const auto keep_from = static_cast<int64_t>(found.size()) - std::max<int64_t>(keep, 1);
   for (int64_t i = 0; i < keep_from; ++i) {

@@ -53,12 +53,14 @@ double step_lr(const RunPosition& before, double flops, const StepContext& conte
       break;
     }
   }
+  // The sign of a NaN says nothing.
+  const auto shown = [](double value) { return std::isnan(value) ? std::abs(value) : value; };
   fail<DivergedError>(
       "step {}: expected a finite loss and gradient, found loss {}, gradient norm {} (depth {}, "
       "learning rate {:.3g}); {}; nothing was updated; hint: a lower train.lr, a longer "
       "train.warmup or train.clip = 1.0",
-      state.position.step + 1, result.loss, result.grad_norm, result.depths.front(), result.lr,
-      culprit);
+      state.position.step + 1, shown(result.loss), shown(result.grad_norm), result.depths.front(),
+      result.lr, culprit);
 }
 
 }  // namespace

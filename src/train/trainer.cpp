@@ -110,7 +110,7 @@ void Trainer::start_or_resume() {
     last_saved_step_ = state_.position.step;
     energy_before_ = state_.energy_joules;
     if (finished()) return;
-    log_ = std::make_unique<RunLog>(run_dir_, loaded->info.metrics_bytes, state_.position.step);
+    log_ = std::make_unique<RunLog>(run_dir_, loaded->info.metrics_bytes, state_.position.step + 1);
   } else {
     state_.model = make_model(model_spec_, schedule_->stages().front().layers, device_);
     state_.model->parameters().initialize(config.run.seed);

@@ -1,0 +1,249 @@
+// The step against a plain restatement of it, and what it must not depend on.
+#include "train/train_step.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/rand.h>
+
+#include <cmath>
+#include <limits>
+
+#include "support/thrown_text.h"
+#include "tiny_run.h"
+#include "train/evaluation.h"
+
+namespace apollo {
+namespace {
+
+const std::vector<std::string> kPlain = {"model.dropout=0", "train.epsilon=1e-4"};
+
+std::vector<std::string> with(std::vector<std::string> more) {
+  more.insert(more.begin(), kPlain.begin(), kPlain.end());
+  return more;
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+// AdamW and clipping in double precision over plain vectors.
+struct PlainOptimizer {
+  std::vector<double> values, m, v;
+  int64_t t = 0;
+
+  explicit PlainOptimizer(const ParameterSet& parameters) {
+    const auto* data = parameters.values().const_data_ptr<float>();
+    values.assign(data, data + parameters.values().numel());
+    m.assign(values.size(), 0.0);
+    v.assign(values.size(), 0.0);
+  }
+
+  void step(const ParameterSet& parameters, std::vector<double> gradient, double lr, double clip,
+            const AdamWOptions& options) {
+    double norm = 0.0;
+    for (const double g : gradient)
+      norm += g * g;
+    norm = std::sqrt(norm);
+    for (double& g : gradient)
+      g *= std::min(1.0, clip / (norm + 1e-6));
+    ++t;
+    for (const ParameterSlot& slot : parameters.layout().slots()) {
+      for (int64_t k = slot.offset; k < slot.offset + slot.size; ++k) {
+        const auto i = static_cast<size_t>(k);
+        if (slot.spec.decay) values[i] -= lr * options.weight_decay * values[i];
+        m[i] = options.beta1 * m[i] + (1 - options.beta1) * gradient[i];
+        v[i] = options.beta2 * v[i] + (1 - options.beta2) * gradient[i] * gradient[i];
+        const double m_hat = m[i] / (1 - std::pow(options.beta1, static_cast<double>(t)));
+        const double v_hat = v[i] / (1 - std::pow(options.beta2, static_cast<double>(t)));
+        values[i] -= lr * m_hat / (std::sqrt(v_hat) + options.epsilon);
+      }
+    }
+  }
+};
+
+TEST(TrainStep, IsThePlainAlgorithm) {
+  const TinyRun run;
+  const StepRoom room(run, with({"train.micro_batch_size=4", "train.clip=0.3"}));
+  const StepContext context = room.context();
+  TrainState state = room.fresh_state();
+  TrainState plain = room.fresh_state();
+  PlainOptimizer optimizer(plain.model->parameters());
+  for (int64_t step = 0; step < 3; ++step) {
+    const StepResult result = train_step(state, context);
+
+    const int64_t depth = room.schedule().depths_at({.step = step}, {}).front();
+    TokenBatch batch;
+    room.data().fill_train(step * 4, 4, batch);
+    ParameterSet& parameters = plain.model->parameters();
+    parameters.zero_gradients();
+    const PassOptions reference{.training = true, .kernels = Kernels::kReference};
+    const at::Tensor loss =
+        plain.model->loss_sum(to_device(batch, at::kCPU), plain.model->blocks(depth), reference) /
+        64.0;
+    loss.backward();
+    const auto* gradient = parameters.gradients().const_data_ptr<float>();
+    // Linear warm-up over 2.5 % of 12 steps is over within the first: cosine from there, in the
+    // middle of the step.
+    const double share = ((static_cast<double>(step) + 0.5) / 12 - 0.025) / 0.975;
+    const double lr = 1e-2 * 0.5 * (1 + std::cos(M_PI * share));
+    optimizer.step(parameters, {gradient, gradient + parameters.gradients().numel()}, lr, 0.3,
+                   context.optimizer);
+    {
+      const at::NoGradGuard no_grad;
+      auto* values = parameters.values().mutable_data_ptr<float>();
+      for (size_t i = 0; i < optimizer.values.size(); ++i) {
+        values[i] = static_cast<float>(optimizer.values[i]);
+      }
+    }
+
+    EXPECT_EQ(result.depths, std::vector<int64_t>{depth});
+    EXPECT_NEAR(result.lr, lr, 1e-12);
+    EXPECT_NEAR(result.loss, loss.item<double>(), 1e-6);
+    EXPECT_EQ(result.flops, train_flops(room.shape(), depth, 4));
+    EXPECT_GT(result.grad_norm, 0.3) << "or clipping is not tested";
+    EXPECT_LT(
+        largest_difference(state.model->parameters().values(), plain.model->parameters().values()),
+        2e-6);
+    EXPECT_EQ(state.position.step, step + 1);
+    EXPECT_EQ(state.tokens, (step + 1) * 64);
+  }
+}
+
+TEST(TrainStep, DoesNotDependOnTheMicroBatch) {
+  const TinyRun run;
+  const StepRoom whole(run, with({"train.micro_batch_size=4"}));
+  TrainState expected = whole.fresh_state();
+  const StepResult expected_result = train_step(expected, whole.context());
+  // 3 leaves a last micro-batch of one.
+  for (const char* size : {"1", "2", "3"}) {
+    const StepRoom parts(run, with({std::string("train.micro_batch_size=") + size}));
+    TrainState state = parts.fresh_state();
+    const StepResult result = train_step(state, parts.context());
+    EXPECT_NEAR(result.loss, expected_result.loss, 1e-6) << size;
+    EXPECT_NEAR(result.grad_norm, expected_result.grad_norm, 1e-6) << size;
+    EXPECT_EQ(result.flops, expected_result.flops) << size;
+    EXPECT_LT(largest_difference(state.model->parameters().values(),
+                                 expected.model->parameters().values()),
+              1e-6)
+        << size;
+  }
+}
+
+TEST(TrainStep, LogsTheLossThatEvaluationFinds) {
+  const TinyRun run;
+  // Four sequences in all, so that one step sees what an evaluation sees.
+  run.write("train.txt", made_up_text(4 * 16));
+  const StepRoom room(run, with({"progressive.depth_sampler=deepest"}));
+  ASSERT_EQ(room.data().num_sequences(), 4);
+  TrainState state = room.fresh_state();
+  const double expected = evaluate(*state.model, 12, room.data(), {}).loss;
+  EXPECT_NEAR(train_step(state, room.context()).loss, expected, 1e-6);
+}
+
+TEST(TrainStep, RunsTheDepthsOfTheSchedule) {
+  const TinyRun run;
+  const StepRoom room(run,
+                      with({"progressive.depth_draw=micro_batch", "train.duration=60 steps",
+                            "progressive.stages=[{layers=3,until=\"50 steps\"},{layers=12}]"}));
+  TrainState state = room.fresh_state();
+  const DepthDistribution law(DepthSamplerKind::kLvps, 3, 12);
+  bool differ_within_a_step = false;
+  for (int64_t step = 0; step < 20; ++step) {
+    const double flops_before = state.position.flops;
+    const StepResult result = train_step(state, room.context());
+    const std::vector<int64_t> expected = {draw_depth(law, 42, step, 0),
+                                           draw_depth(law, 42, step, 1)};
+    EXPECT_EQ(result.depths, expected);
+    EXPECT_EQ(state.position.flops - flops_before, train_flops(room.shape(), expected[0], 2) +
+                                                       train_flops(room.shape(), expected[1], 2));
+    differ_within_a_step |= expected[0] != expected[1];
+  }
+  EXPECT_TRUE(differ_within_a_step);
+}
+
+TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
+  const TinyRun run;
+  const std::vector<std::string> overrides = {"model.dropout=0.5",
+                                              "progressive.depth_sampler=deepest"};
+  const StepRoom room(run, overrides);
+  TrainState first = room.fresh_state();
+  const StepResult expected = train_step(first, room.context());
+  at::rand({1000});  // what others draw in between
+  TrainState second = room.fresh_state();
+  EXPECT_EQ(train_step(second, room.context()).loss, expected.loss);
+  expect_equal_states(first, second);
+
+  auto other_seed = overrides;
+  other_seed.push_back("run.seed=43");
+  const StepRoom other(run, other_seed);
+  StepContext context = other.context();
+  // The data of the first room, so that only dropout differs.
+  StepContext mixed{.config = other.config(),
+                    .schedule = other.schedule(),
+                    .data = room.data(),
+                    .lr = context.lr,
+                    .optimizer = context.optimizer,
+                    .pass = context.pass};
+  TrainState third = room.fresh_state();
+  EXPECT_NE(train_step(third, mixed).loss, expected.loss);
+
+  // One sequence four times: without a key of its own every micro-batch would lose the same units.
+  run.write("train.txt", made_up_text(16));
+  const StepRoom single(run, {"model.dropout=0.5", "progressive.depth_sampler=deepest",
+                              "train.batch_size=2", "train.micro_batch_size=1"});
+  ASSERT_EQ(single.data().num_sequences(), 1);
+  const StepRoom alone(run, {"model.dropout=0.5", "progressive.depth_sampler=deepest",
+                             "train.batch_size=1", "train.micro_batch_size=1"});
+  TrainState both = single.fresh_state();
+  TrainState one = alone.fresh_state();
+  EXPECT_NE(train_step(both, single.context()).loss, train_step(one, alone.context()).loss);
+}
+
+TEST(TrainStep, StopsBeforeTheUpdateWhereTheLossIsNotFinite) {
+  const TinyRun run;
+  const StepRoom room(run, with({"progressive.depth_sampler=shallowest"}));
+  TrainState state = room.fresh_state();
+  train_step(state, room.context());
+  const at::NoGradGuard no_grad;
+  state.model->parameters().values()[5] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor values = state.model->parameters().values().clone();
+  const at::Tensor exp_avg = state.optimizer.exp_avg.clone();
+  const at::Tensor exp_avg_sq = state.optimizer.exp_avg_sq.clone();
+  const auto num_steps = state.optimizer.num_steps;
+  const RunPosition position = state.position;
+
+  const auto grad = at::AutoGradMode(true);
+  EXPECT_EQ(thrown_text<DivergedError>([&] { train_step(state, room.context()); }),
+            "step 2: expected a finite loss and gradient, found loss nan, gradient norm nan "
+            "(depth 1, learning rate 0.00974); the first gradient that is not finite is that of "
+            "'transformer.wte.weight'; nothing was updated; hint: a lower train.lr, a longer "
+            "train.warmup or train.clip = 1.0");
+  EXPECT_TRUE(
+      at::equal(state.model->parameters().values().nan_to_num(-7.0), values.nan_to_num(-7.0)));
+  EXPECT_TRUE(at::equal(state.optimizer.exp_avg, exp_avg));
+  EXPECT_TRUE(at::equal(state.optimizer.exp_avg_sq, exp_avg_sq));
+  EXPECT_EQ(state.optimizer.num_steps, num_steps);
+  EXPECT_EQ(state.position, position);
+  EXPECT_EQ(state.tokens, 64);
+}
+
+TEST(TrainStep, NamesTheFirstGradientThatIsNotFinite) {
+  const TinyRun run;
+  const StepRoom room(run, with({"progressive.depth_sampler=shallowest"}));
+  TrainState state = room.fresh_state();
+  {
+    // Weights so large that the forward pass is finite and the backward pass is not.
+    const at::NoGradGuard no_grad;
+    const auto& slots = state.model->parameters().layout();
+    slot_view(state.model->parameters().values(), slots.slot("transformer.ln_f.weight"))
+        .fill_(1e30);
+    slot_view(state.model->parameters().values(), slots.slot("transformer.h.0.ln_2.weight"))
+        .fill_(1e25);
+  }
+  const std::string text = thrown_text<DivergedError>([&] { train_step(state, room.context()); });
+  EXPECT_TRUE(text.starts_with("step 1: expected a finite loss and gradient, found loss ")) << text;
+}
+
+}  // namespace
+}  // namespace apollo

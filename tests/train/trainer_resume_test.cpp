@@ -1,0 +1,119 @@
+// A run that was ended at any step and went on gives the bits of one that never stopped.
+#include <csignal>
+
+#include "base/file.h"
+#include "base/stop_signal.h"
+#include "tiny_run.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the run logged of its numbers; times and rates differ from run to run.
+std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
+  std::vector<std::string> lines;
+  for (const char* event : {"step", "eval", "grow"}) {
+    for (Json row : run.rows(name, event)) {
+      for (const char* key : {"wall_s", "energy_j", "tokens_per_s", "eval_s"})
+        row.erase(key);
+      lines.push_back(row.dump());
+    }
+  }
+  return lines;
+}
+
+// A run with a checkpoint at every step, that all others are held to.
+class TrainerResume : public testing::Test {
+ protected:
+  TrainerResume() { run_.train("whole", kEveryStep); }
+
+  // A run folder as a kill right after the checkpoint of `step` leaves it, or somewhat later: rows
+  // beyond the checkpoint are in the log already.
+  void copy_killed_at(int64_t step, const std::string& name) const {
+    fs::copy(run_ / "whole", run_ / name,
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    replace_link(run_ / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+  }
+
+  // Starts or resumes the run with the signal waiting; the one that ended it, or 0.
+  int stop_at_once(const std::string& name, int signal) const {
+    Trainer trainer(run_.config(kEveryStep), run_ / name);
+    install_stop_handlers();
+    ::raise(signal);
+    int stopped_by = 0;
+    try {
+      trainer.run();
+    } catch (const Interrupted& stop) {
+      stopped_by = stop.signal();
+    }
+    install_stop_handlers();
+    return stopped_by;
+  }
+
+  void expect_same(const std::string& name) const {
+    expect_equal_states(run_.latest(name).state, run_.latest("whole").state);
+    EXPECT_EQ(numbers(run_, name), numbers(run_, "whole"));
+  }
+
+  const std::vector<std::string> kEveryStep = {"checkpoint.every=1 steps", "checkpoint.keep=99"};
+  TinyRun run_;
+};
+
+TEST_F(TrainerResume, FromEveryStep) {
+  for (int64_t step = 1; step < 12; ++step) {
+    SCOPED_TRACE(step);
+    const std::string name = "killed" + std::to_string(step);
+    copy_killed_at(step, name);
+    run_.train(name, kEveryStep);
+    expect_same(name);
+    EXPECT_EQ(run_.rows(name, "resume").size(), 1u);
+  }
+}
+
+TEST_F(TrainerResume, CheckpointsChangeNothing) {
+  run_.train("rare", {"checkpoint.every=0 steps"});
+  expect_same("rare");
+}
+
+TEST_F(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
+  copy_killed_at(1, "killed");
+  fs::remove_all(run_ / "killed/checkpoints");
+  run_.train("killed", kEveryStep);
+  expect_same("killed");
+  EXPECT_EQ(run_.rows("killed", "start").size(), 1u);
+}
+
+TEST_F(TrainerResume, ATornLastRowIsCutOff) {
+  copy_killed_at(7, "killed");
+  std::ofstream(run_ / "killed/metrics.jsonl", std::ios::app) << "{\"event\":\"st";
+  run_.train("killed", kEveryStep);
+  expect_same("killed");
+}
+
+// The signal is there when the loop looks for it the first time: at once where nothing is due,
+// inside the evaluation where one is.
+TEST_F(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
+  for (int64_t step = 1; step < 12; ++step) {
+    SCOPED_TRACE(step);
+    const int signal = step % 2 == 0 ? SIGINT : SIGTERM;
+    const std::string name = fmt::format("stopped{}", step);
+    copy_killed_at(step, name);
+    EXPECT_EQ(stop_at_once(name, signal), signal);
+    EXPECT_EQ(run_.rows(name, "end").back().at("reason"), "signal");
+    EXPECT_EQ(run_.latest(name).state.position.step, step);
+    run_.train(name, kEveryStep);
+    expect_same(name);
+  }
+}
+
+TEST_F(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
+  EXPECT_EQ(stop_at_once("stopped", SIGINT), SIGINT);
+  EXPECT_TRUE(run_.rows("stopped", "eval").empty());
+  EXPECT_EQ(run_.latest("stopped").state.position.step, 0);
+  run_.train("stopped", kEveryStep);
+  expect_same("stopped");
+}
+
+}  // namespace
+}  // namespace apollo

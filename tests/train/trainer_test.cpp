@@ -1,0 +1,170 @@
+#include "train/trainer.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "support/thrown_text.h"
+#include "tiny_run.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Trainer, WritesWhatTheDesignNames) {
+  const TinyRun run;
+  run.train("out");
+  for (const char* name : {"run.toml", "metrics.jsonl", "log.txt", "checkpoints/latest/config.json",
+                           "checkpoints/step-00000012/apollo/state.json"}) {
+    EXPECT_TRUE(fs::exists(run / "out" / name)) << name;
+  }
+  EXPECT_EQ(run.rows("out", "start").size(), 1u);
+  EXPECT_EQ(run.rows("out", "end").at(0).at("reason"), "finished");
+  const auto steps = run.rows("out", "step");
+  ASSERT_EQ(steps.size(), 12u);
+  double flops = 0.0;
+  const int64_t layers[] = {1, 1, 1, 3, 3, 3, 6, 6, 6, 12, 12, 12};
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Json& row = steps[i];
+    EXPECT_EQ(row.at("step"), i + 1);
+    EXPECT_EQ(row.at("tokens"), (i + 1) * 64);
+    EXPECT_EQ(row.at("layers"), layers[i]);
+    EXPECT_EQ(row.at("stage"), i / 3);
+    EXPECT_GE(row.at("depth"), layers[i]);
+    EXPECT_LE(row.at("depth"), 12);
+    flops += train_flops({Architecture::kGpt2, 12, 16, 2, 16, 257}, row.at("depth"), 4);
+    EXPECT_EQ(row.at("flops").get<double>(), flops);
+    for (const char* key : {"wall_s", "energy_j", "loss", "lr", "grad_norm", "tokens_per_s"}) {
+      EXPECT_TRUE(row.contains(key)) << key;
+    }
+  }
+}
+
+TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
+  const TinyRun run;
+  run.train("out");
+  std::vector<std::pair<int64_t, int64_t>> found;
+  for (const Json& row : run.rows("out", "eval"))
+    found.emplace_back(row["step"], row["depth"]);
+  const std::vector<std::pair<int64_t, int64_t>> expected = {{0, 1}, {0, 12}, {4, 3},  {4, 12},
+                                                             {8, 6}, {8, 12}, {12, 12}};
+  EXPECT_EQ(found, expected);
+}
+
+TEST(Trainer, GrowthKeepsTheLossToTheBit) {
+  const TinyRun run;
+  for (const char* map : {"interpolate", "stack"}) {
+    run.train(map, {std::string("progressive.layer_map=") + map});
+    const auto rows = run.rows(map, "grow");
+    ASSERT_EQ(rows.size(), 3u);
+    const int64_t expected[][3] = {{3, 1, 3}, {6, 3, 6}, {9, 6, 12}};
+    for (size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_EQ(rows[i].at("step"), expected[i][0]);
+      EXPECT_EQ(rows[i].at("from"), expected[i][1]);
+      EXPECT_EQ(rows[i].at("to"), expected[i][2]);
+      EXPECT_EQ(rows[i].at("map").size(), static_cast<size_t>(expected[i][2]));
+      ASSERT_TRUE(rows[i].at("loss_before").is_number());
+      EXPECT_EQ(rows[i].at("loss_before").get<double>(), rows[i].at("loss_after").get<double>());
+    }
+    EXPECT_NE(rows[0].at("loss_before"), rows[1].at("loss_before")) << "it trains in between";
+  }
+}
+
+// Growth to the final depth never shows it: there sharing and growth are one map.
+TEST(Trainer, GrowthThatIsNotNestedChangesTheLoss) {
+  const TinyRun run;
+  run.train("out", {"progressive.stages=[{layers=3,until=\"4 steps\"},{layers=5,until=\"8 steps\"},"
+                    "{layers=12}]",
+                    "train.lr=0.05"});
+  const Json row = run.rows("out", "grow").at(0);
+  EXPECT_NE(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+}
+
+TEST(Trainer, AStageHasTheMemoryOfItsOwnLayers) {
+  const TinyRun run;
+  run.train("out", {"checkpoint.every=2 steps", "checkpoint.keep=20"});
+  const std::pair<int64_t, int64_t> layers_at[] = {{2, 1}, {4, 3}, {8, 6}, {12, 12}};
+  for (const auto& [step, layers] : layers_at) {
+    replace_link(run / "out/checkpoints/latest", fmt::format("step-{:08}", step));
+    const LoadedCheckpoint loaded = run.latest("out");
+    const ParameterSet& parameters = loaded.state.model->parameters();
+    EXPECT_EQ(loaded.state.model->num_layers(), layers);
+    EXPECT_EQ(parameters.layout().num_parameters(),
+              num_parameters(loaded.state.model->spec().shape, layers));
+    const int64_t size = parameters.layout().total_size();
+    // Padding to 16 elements a tensor; 12 tensors a layer and four others.
+    EXPECT_LT(size, parameters.layout().num_parameters() + 16 * (12 * layers + 4));
+    EXPECT_EQ(parameters.values().numel(), size);
+    EXPECT_EQ(parameters.gradients().numel(), size);
+    EXPECT_EQ(loaded.state.optimizer.exp_avg.numel(), size);
+    EXPECT_EQ(loaded.state.optimizer.exp_avg_sq.numel(), size);
+  }
+}
+
+TEST(Trainer, LeavesAFinishedRunAlone) {
+  const TinyRun run;
+  run.train("out");
+  const std::string before = read_file(run / "out/metrics.jsonl");
+  run.train("out");
+  EXPECT_EQ(read_file(run / "out/metrics.jsonl"), before);
+}
+
+TEST(Trainer, RefusesAChangedConfig) {
+  const TinyRun run;
+  run.train("out");
+  EXPECT_EQ(thrown_text<ConfigError>([&] {
+              run.train("out", {"train.lr=0.02", "model.dropout=0.2", "eval.every=1 steps"});
+            }),
+            (run / "out").string() +
+                ": error: the run in this folder was started with other values:\n"
+                "    model.dropout: 0.1 -> 0.2\n"
+                "    train.lr: 0.01 -> 0.02\n"
+                "  hint: take them back to go on with it, or start another run with --out");
+  // What has no effect on the numbers may change.
+  EXPECT_NO_THROW(run.train("out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other"}));
+}
+
+TEST(Trainer, RefusesChangedData) {
+  const TinyRun run;
+  run.train("out");
+  run.write("train.txt", made_up_text(3000, 9));
+  EXPECT_EQ(thrown_text<ConfigError>([&] { run.train("out"); }),
+            (run / "out").string() +
+                ": error: the run in this folder was started with other values:\n"
+                "    the training data\n"
+                "  hint: take them back to go on with it, or start another run with --out");
+}
+
+TEST(Trainer, OnlyOneTrainsInAFolder) {
+  const TinyRun run;
+  const Trainer first(run.config(), run / "out");
+  EXPECT_EQ(thrown_text<Error>([&] { Trainer(run.config(), run / "out"); }),
+            (run / "out").string() + ": in use by another process (process id " +
+                std::to_string(::getpid()) + ")");
+}
+
+TEST(Trainer, WorksWithoutValidationData) {
+  const TinyRun run;
+  run.train("out", {"data.valid=[]"});
+  EXPECT_TRUE(run.rows("out", "eval").empty());
+  EXPECT_EQ(run.rows("out", "step").size(), 12u);
+  for (const Json& row : run.rows("out", "grow"))
+    EXPECT_TRUE(row.at("loss_before").is_null());
+  EXPECT_EQ(run.latest("out").state.position.step, 12);
+}
+
+TEST(Trainer, StopsBeforeAStepThatDiverges) {
+  const TinyRun run;
+  EXPECT_THROW(run.train("out", {"train.lr=1e30", "train.warmup=0 steps"}), DivergedError);
+  EXPECT_EQ(run.rows("out", "end").at(0).at("reason"), "diverged");
+}
+
+TEST(Trainer, NamesAFolderThatCannotBeMade) {
+  const TinyRun run;
+  run.write("file", "");
+  EXPECT_EQ(thrown_text<Error>([&] { run.train("file/out"); }),
+            (run / "file/out").string() + ": cannot make the run folder: Not a directory");
+}
+
+}  // namespace
+}  // namespace apollo
