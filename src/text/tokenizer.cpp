@@ -1,25 +1,43 @@
 #include "text/tokenizer.h"
 
+#include <utility>
+#include <variant>
+
 #include "base/error.h"
 #include "text/byte_level_bpe.h"
 #include "text/tokenizer_json.h"
+#include "text/wordpiece.h"
 
 namespace apollo {
 namespace {
 
 namespace fs = std::filesystem;
 
-BpeVocabulary read_folder(const fs::path& dir) {
-  if (fs::exists(dir / "tokenizer.json")) return read_tokenizer_json(dir / "tokenizer.json");
+std::unique_ptr<Tokenizer> make_tokenizer(BpeVocabulary vocabulary) {
+  return std::make_unique<ByteLevelBpe>(std::move(vocabulary));
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(WordPieceVocabulary vocabulary) {
+  return std::make_unique<WordPiece>(std::move(vocabulary));
+}
+
+std::unique_ptr<Tokenizer> load_json(const fs::path& path) {
+  return std::visit([](auto vocabulary) { return make_tokenizer(std::move(vocabulary)); },
+                    read_tokenizer_json(path));
+}
+
+std::unique_ptr<Tokenizer> load_folder(const fs::path& dir) {
+  if (fs::exists(dir / "tokenizer.json")) return load_json(dir / "tokenizer.json");
   for (const auto& [vocab, merges] :
        {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
     if (fs::exists(dir / vocab) && fs::exists(dir / merges)) {
-      return read_vocab_and_merges(dir / vocab, dir / merges);
+      return make_tokenizer(read_vocab_and_merges(dir / vocab, dir / merges));
     }
   }
+  if (fs::exists(dir / "vocab.txt")) return make_tokenizer(read_vocab_txt(dir / "vocab.txt"));
   fail<DataError>(
-      "{}: no tokenizer here; expected tokenizer.json, vocab.json and merges.txt, or encoder.json "
-      "and vocab.bpe",
+      "{}: no tokenizer here; expected tokenizer.json, vocab.json and merges.txt, encoder.json and "
+      "vocab.bpe, or vocab.txt",
       dir.string());
 }
 
@@ -28,8 +46,8 @@ BpeVocabulary read_folder(const fs::path& dir) {
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec) {
   if (spec == "bytes") return std::make_unique<ByteLevelBpe>(make_bytes_vocabulary());
   const fs::path path = spec;
-  if (fs::is_directory(path)) return std::make_unique<ByteLevelBpe>(read_folder(path));
-  if (fs::exists(path)) return std::make_unique<ByteLevelBpe>(read_tokenizer_json(path));
+  if (fs::is_directory(path)) return load_folder(path);
+  if (fs::exists(path)) return load_json(path);
   fail<DataError>(
       "tokenizer '{}': no such file or folder; expected 'bytes', a folder with tokenizer.json, or "
       "a tokenizer.json",

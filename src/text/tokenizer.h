@@ -19,7 +19,8 @@ class Tokenizer {
 
   // Appends the ids of `text` (UTF-8; invalid sequences become U+FFFD, as HF does) to `ids`.
   // Thread-safe. With `parse_special` special tokens spelled out in the text (for example
-  // "<|endoftext|>") become their ids, as HF does; without, they are ordinary text.
+  // "<|endoftext|>") become their ids, as HF does; without, they are ordinary text. Nothing is put
+  // around the text, no [CLS] and [SEP] either (WordPiece::encode_pair() does).
   virtual void encode(std::string_view text, std::vector<TokenId>& ids,
                       bool parse_special = true) const = 0;
 
@@ -32,21 +33,22 @@ class Tokenizer {
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
-  // Ends a document in training data, if the vocabulary has such a token ("<|endoftext|>").
+  // Ends a document in training data, if the vocabulary has such a token ("<|endoftext|>",
+  // "[SEP]").
   virtual std::optional<TokenId> end_of_text() const = 0;
 
   // Identity: equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
 
   // Writes tokenizer.json, tokenizer_config.json and the kind's plain files (vocab.json and
-  // merges.txt) into the existing folder `dir`, as `transformers` reads them.
+  // merges.txt, or vocab.txt) into the existing folder `dir`, as `transformers` reads them.
   virtual void save(const std::filesystem::path& dir) const = 0;
 };
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
-// merges.txt/vocab.bpe), from such a tokenizer.json itself, or makes the built-in "bytes" (256
-// byte values and <|endoftext|>). Throws DataError where it is missing, damaged or of a kind that
-// this program does not read (named).
+// merges.txt/vocab.bpe, or BERT's vocab.txt), from such a tokenizer.json itself, or makes the
+// built-in "bytes" (256 byte values and <|endoftext|>). Throws DataError where it is missing,
+// damaged or of a kind that this program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 
 }  // namespace apollo

@@ -1,53 +1,17 @@
-// The files are written line by line and not through a JSON tree: a vocabulary reads in the order
-// of its ids, as HF writes it, and 50,000 keys are slow in nlohmann's ordered objects.
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_lines.h"
 #include "text/tokenizer_json.h"
+#include "text/vocabulary_json.h"
 
 namespace apollo {
 namespace {
 
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump();
-}
-
-// The lines `"token": id` between the braces of a vocabulary, indented.
-std::string vocab_lines(const BpeVocabulary& vocabulary, const std::string& indent) {
-  std::string lines;
-  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    if (vocabulary.tokens[id].empty()) continue;
-    lines += fmt::format("{}\n{}{}: {}", lines.empty() ? "" : ",", indent,
-                         quoted(vocabulary.tokens[id]), id);
-  }
-  return lines;
-}
-
 std::string merge_text(const BpeVocabulary& vocabulary, const Merge& merge) {
   return vocabulary.tokens[static_cast<size_t>(merge.left)] + " " +
          vocabulary.tokens[static_cast<size_t>(merge.right)];
-}
-
-Json added_tokens_json(const BpeVocabulary& vocabulary) {
-  std::vector<AddedToken> added = vocabulary.added;
-  std::sort(added.begin(), added.end(),
-            [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
-  Json list = Json::array();
-  for (const AddedToken& token : added) {
-    list.push_back({{"id", token.id},
-                    {"content", token.text},
-                    {"single_word", token.single_word},
-                    {"lstrip", token.lstrip},
-                    {"rstrip", token.rstrip},
-                    {"normalized", token.normalized},
-                    {"special", token.special}});
-  }
-  return list;
 }
 
 Json byte_level_json(bool add_prefix_space, bool trim_offsets) {
@@ -63,7 +27,7 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary) {
   Json head = {{"version", "1.0"},
                {"truncation", nullptr},
                {"padding", nullptr},
-               {"added_tokens", added_tokens_json(vocabulary)},
+               {"added_tokens", added_tokens_json(vocabulary.added)},
                {"normalizer", nullptr},
                {"pre_tokenizer", byte_level_json(vocabulary.add_prefix_space, true)},
                {"post_processor", byte_level_json(true, false)},
@@ -85,11 +49,11 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary) {
     "ignore_merges": {},
     "vocab": {{)",
                       unknown.dump(), vocabulary.fuse_unknown, vocabulary.ignore_merges);
-  text += vocab_lines(vocabulary, "      ");
+  text += vocab_lines(vocabulary.tokens, "      ");
   text += "\n    },\n    \"merges\": [";
   const char* separator = "\n      ";
   for (const Merge& merge : vocabulary.merges) {
-    text += separator + quoted(merge_text(vocabulary, merge));
+    text += separator + quoted_json(merge_text(vocabulary, merge));
     separator = ",\n      ";
   }
   text += vocabulary.merges.empty() ? "]\n  }\n}\n" : "\n    ]\n  }\n}\n";
@@ -114,7 +78,8 @@ void write_tokenizer_files(const BpeVocabulary& vocabulary, const std::filesyste
   std::string merges = "#version: 0.2\n";
   for (const Merge& merge : vocabulary.merges)
     merges += merge_text(vocabulary, merge) + "\n";
-  write_file_atomic(dir / "vocab.json", "{" + vocab_lines(vocabulary, "  ") + "\n}\n");
+  const std::string vocab = vocab_lines(vocabulary.tokens, "  ");
+  write_file_atomic(dir / "vocab.json", fmt::format("{{{}\n}}\n", vocab));
   write_file_atomic(dir / "merges.txt", merges);
   write_file_atomic(dir / "tokenizer_config.json", tokenizer_config_json(vocabulary));
   write_file_atomic(dir / "tokenizer.json", tokenizer_json(vocabulary));

@@ -1,23 +1,52 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_classes.inc: which code points the GPT-2 pattern takes for letters,
-numbers and white space, asked of the `tokenizers` package itself.
+"""Writes tables of code points, asked of the `tokenizers` package itself.
+
+    gpt2   which ones the GPT-2 pattern takes for letters, numbers and white space
+    bert   which ones BERT's clean-up removes, which are punctuation or accents to it, and lower case
 
 The ids of a text must not change with the Unicode version of the system's libraries, and must be
-those of `tokenizers`; so the classes are a table in the repository. Run with the pinned venv:
-    .venv/bin/python tests/text/make_unicode_classes.py > src/text/unicode_classes.inc
+those of `tokenizers`, which mixes several versions; so the classes are tables in the repository.
+Run with the pinned venv:
+    .venv/bin/python tests/text/make_unicode_classes.py gpt2 > src/text/unicode_classes.inc
+    .venv/bin/python tests/text/make_unicode_classes.py bert > src/text/bert_classes.inc
 """
 
+import sys
+
 from tokenizers import __version__
-from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 PER_LINE = 4
+
+
+def code_points():
+    return (c for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+
+
+def print_rows(declaration, cells):
+    print(f"constexpr {declaration}[] = {{")
+    for i in range(0, len(cells), PER_LINE):
+        print("  " + " ".join(cells[i : i + PER_LINE]))
+    print("};")
+
+
+def print_ranges(name, members):
+    ranges = []
+    for code_point in members:
+        if ranges and ranges[-1][1] == code_point - 1:
+            ranges[-1][1] = code_point
+        else:
+            ranges.append([code_point, code_point])
+    cells = [f"{{0x{first:X}, 0x{last:X}}}," for first, last in ranges]
+    print_rows(f"CodePointRange k{name}Ranges", cells)
 
 
 def joins(pre_tokenizer, first, char):
     return len(pre_tokenizer.pre_tokenize_str(first + char)) == 1
 
 
-def classify(pre_tokenizer, code_point):
+def gpt2_class(pre_tokenizer, code_point):
     char = chr(code_point)
     if joins(pre_tokenizer, "a", char):
         return "letter"
@@ -26,29 +55,60 @@ def classify(pre_tokenizer, code_point):
     return "other" if joins(pre_tokenizer, "!", char) else "space"
 
 
-def main():
+def print_gpt2():
     pre_tokenizer = ByteLevel(add_prefix_space=False)
-    ranges = {"letter": [], "number": [], "space": []}
-    for code_point in range(0x110000):
-        if 0xD800 <= code_point < 0xE000:
+    members = {"letter": [], "number": [], "space": [], "other": []}
+    for code_point in code_points():
+        members[gpt2_class(pre_tokenizer, code_point)].append(code_point)
+    for name in ("letter", "number", "space"):
+        print_ranges(name.capitalize(), members[name])
+
+
+def bert_step(**step):
+    steps = dict.fromkeys(
+        ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase"), False
+    )
+    return BertNormalizer(**{**steps, **step}).normalize_str
+
+
+def print_lower_case():
+    """Rows {first, last, step, to}: `first` becomes `to`, `first + step` `to + step`, and so on."""
+    lower = bert_step(lowercase=True)
+    rows = []
+    for code_point in code_points():
+        image = lower(chr(code_point))
+        if image == chr(code_point) or len(image) > 1:
             continue
-        found = ranges.get(classify(pre_tokenizer, code_point))
-        if found is None:
-            continue
-        if found and found[-1][1] == code_point - 1:
-            found[-1][1] = code_point
+        delta = ord(image) - code_point
+        row = rows[-1] if rows else None
+        step = code_point - row[1] if row else 0
+        if row and delta == row[3] - row[0] and step in ((1, 2) if row[2] == 0 else (row[2],)):
+            row[1], row[2] = code_point, step
         else:
-            found.append([code_point, code_point])
+            rows.append([code_point, code_point, 0, ord(image)])
+    cells = [f"{{0x{a:X}, 0x{b:X}, {max(step, 1)}, 0x{to:X}}}," for a, b, step, to in rows]
+    print_rows("LowerCaseRange kLowerCaseRanges", cells)
+
+
+def print_bert():
+    clean = bert_step(clean_text=True)
+    strip = bert_step(strip_accents=True)
+    pre_tokenizer = BertPreTokenizer()
+    print_ranges("Removed", (c for c in code_points() if clean(chr(c)) == ""))
+    print_ranges(
+        "Punctuation",
+        (c for c in code_points() if len(pre_tokenizer.pre_tokenize_str(f"a{chr(c)}b")) == 3),
+    )
+    print_ranges("Accent", (c for c in code_points() if strip(f"a{chr(c)}") == "a"))
+    print_lower_case()
+
+
+def main(kind):
     print(f"// Made by tests/text/make_unicode_classes.py from tokenizers {__version__}; do not edit.")
     print("// clang-format off")
-    for name, found in ranges.items():
-        print(f"constexpr CodePointRange k{name.capitalize()}Ranges[] = {{")
-        cells = [f"{{0x{first:X}, 0x{last:X}}}," for first, last in found]
-        for i in range(0, len(cells), PER_LINE):
-            print("  " + " ".join(cells[i : i + PER_LINE]))
-        print("};")
+    {"gpt2": print_gpt2, "bert": print_bert}[kind]()
     print("// clang-format on")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -1,0 +1,23 @@
+// What the writers of tokenizer files share. They write line by line and not through a JSON tree: a
+// vocabulary reads in the order of its ids, as HF writes it, and 50,000 keys are slow in
+// nlohmann's ordered objects.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_lines.h"
+#include "text/added_tokens.h"
+
+namespace apollo {
+
+// `text` as a JSON string.
+std::string quoted_json(const std::string& text);
+
+// The lines `"token": id` between the braces of a vocabulary, indented; "" is no token.
+std::string vocab_lines(const std::vector<std::string>& tokens, const std::string& indent);
+
+// The list "added_tokens", by id.
+Json added_tokens_json(std::vector<AddedToken> added);
+
+}  // namespace apollo

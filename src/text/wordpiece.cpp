@@ -1,0 +1,239 @@
+#include "text/wordpiece.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "text/tokenizer_json.h"
+#include "text/utf8.h"
+
+namespace apollo {
+namespace {
+
+constexpr TokenId kNoToken = TextSpan::kNoToken;
+
+std::vector<AddedToken> tokens_in_text(const std::vector<AddedToken>& added) {
+  std::vector<AddedToken> raw;
+  std::copy_if(added.begin(), added.end(), std::back_inserter(raw),
+               [](const AddedToken& token) { return !token.normalized; });
+  return raw;
+}
+
+// Tokens that are looked for in normalised text are themselves normalised.
+std::vector<AddedToken> tokens_in_normalized_text(const WordPieceVocabulary& vocabulary) {
+  std::vector<AddedToken> normalized;
+  for (AddedToken token : vocabulary.added) {
+    if (!token.normalized) continue;
+    std::string text;
+    normalize_bert(token.text, vocabulary.normalizer, text);
+    token.text = text;
+    if (!token.text.empty()) normalized.push_back(std::move(token));
+  }
+  return normalized;
+}
+
+int64_t num_chars(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+// What the WordPiece decoder of `tokenizers` calls clean-up, token by token.
+void clean_up(std::string& token) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRules = {{
+      {" .", "."},
+      {" ?", "?"},
+      {" !", "!"},
+      {" ,", ","},
+      {" ' ", "'"},
+      {" n't", "n't"},
+      {" 'm", "'m"},
+      {" do not", " don't"},
+      {" 's", "'s"},
+      {" 've", "'ve"},
+      {" 're", "'re"},
+  }};
+  for (const auto& [from, to] : kRules)
+    replace_all(token, from, to);
+}
+
+}  // namespace
+
+WordPiece::WordPiece(WordPieceVocabulary vocabulary)
+    : vocabulary_(std::move(vocabulary)), matcher_(tokens_in_text(vocabulary_.added)) {
+  const std::vector<AddedToken> special = make_special_tokens("WordPiece", vocabulary_.tokens);
+  special_ids_ = {special[0].id, special[1].id, special[2].id, special[3].id, special[4].id};
+  const std::vector<AddedToken> normalized = tokens_in_normalized_text(vocabulary_);
+  if (!normalized.empty()) normalized_matcher_.emplace(normalized);
+
+  id_tokens_ = vocabulary_.tokens;
+  for (size_t i = 0; i < id_tokens_.size(); ++i) {
+    const std::string& token = id_tokens_[i];
+    const auto id = static_cast<TokenId>(i);
+    longest_token_ = std::max(longest_token_, token.size());
+    first_.emplace(token, id);
+    if (token.starts_with(kContinuation)) next_.emplace(token.substr(kContinuation.size()), id);
+  }
+  for (const AddedToken& token : vocabulary_.added) {
+    const auto i = static_cast<size_t>(token.id);
+    if (i >= id_tokens_.size()) id_tokens_.resize(i + 1);
+    id_tokens_[i] = token.text;
+  }
+  is_special_.resize(id_tokens_.size());
+  for (const AddedToken& token : vocabulary_.added)
+    is_special_[static_cast<size_t>(token.id)] = token.special;
+}
+
+void WordPiece::encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const {
+  std::string repaired;
+  if (!is_valid_utf8(text)) {
+    repair_utf8(text, repaired);
+    text = repaired;
+  }
+  std::vector<TextSpan> spans;
+  matcher_.split(text, parse_special, spans);
+  CachePool::Lease cache(caches_);
+  for (const TextSpan& span : spans) {
+    if (span.id != kNoToken) {
+      ids.push_back(span.id);
+    } else if (normalized_matcher_) {
+      encode_normalized(span.text, parse_special, ids);
+    } else {
+      encode_stretch(span.text, *cache, ids);
+    }
+  }
+}
+
+void WordPiece::encode_pair(std::string_view a, std::optional<std::string_view> b,
+                            std::vector<TokenId>& ids, std::vector<int32_t>& segment_ids) const {
+  ids.assign(1, special_ids_.cls);
+  encode(a, ids, /*parse_special=*/true);
+  ids.push_back(special_ids_.sep);
+  segment_ids.assign(ids.size(), 0);
+  if (!b) return;
+  encode(*b, ids, /*parse_special=*/true);
+  ids.push_back(special_ids_.sep);
+  segment_ids.resize(ids.size(), 1);
+}
+
+// Chunk by chunk, since nothing that decides about ids crosses their ends, and chunks come again.
+void WordPiece::encode_stretch(std::string_view text, WordCache& cache,
+                               std::vector<TokenId>& ids) const {
+  const char* const end = text.data() + text.size();
+  for (std::string_view chunk = next_bert_chunk(text); !chunk.empty();
+       chunk = next_bert_chunk(text)) {
+    if (chunk.size() > WordCache::kMaxBytes) {
+      encode_chunk(chunk, cache);
+      ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
+      continue;
+    }
+    const auto readable = static_cast<size_t>(end - chunk.data());
+    const WordCache::Key key = WordCache::make_key(chunk, readable);
+    WordCache::Entry& entry = cache.entry(key);
+    if (entry.key == key) {
+      ids.insert(ids.end(), entry.ids, entry.ids + entry.num_ids);
+      continue;
+    }
+    encode_chunk(chunk, cache);
+    ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
+    if (cache.symbols.size() <= WordCache::kMaxIds) {
+      entry.key = key;
+      entry.num_ids = static_cast<uint32_t>(cache.symbols.size());
+      std::copy(cache.symbols.begin(), cache.symbols.end(), entry.ids);
+    }
+  }
+}
+
+// Leaves the ids of `chunk` in cache.symbols.
+void WordPiece::encode_chunk(std::string_view chunk, WordCache& cache) const {
+  std::string normalized;
+  normalize_bert(chunk, vocabulary_.normalizer, normalized);
+  cache.symbols.clear();
+  encode_words(normalized, cache.symbols);
+}
+
+// For vocabularies with added tokens that are looked for in normalised text.
+void WordPiece::encode_normalized(std::string_view text, bool parse_special,
+                                  std::vector<TokenId>& ids) const {
+  std::string normalized;
+  normalize_bert(text, vocabulary_.normalizer, normalized);
+  std::vector<TextSpan> spans;
+  normalized_matcher_->split(normalized, parse_special, spans);
+  for (const TextSpan& span : spans) {
+    if (span.id == kNoToken) {
+      encode_words(span.text, ids);
+    } else {
+      ids.push_back(span.id);
+    }
+  }
+}
+
+void WordPiece::encode_words(std::string_view normalized, std::vector<TokenId>& ids) const {
+  for (std::string_view word = next_bert_word(normalized); !word.empty();
+       word = next_bert_word(normalized)) {
+    encode_word(word, ids);
+  }
+}
+
+void WordPiece::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
+  const size_t num_before = ids.size();
+  const auto give_up = [&] {
+    ids.resize(num_before);
+    ids.push_back(special_ids_.unknown);
+  };
+  if (num_chars(word) > vocabulary_.max_word_chars) return give_up();
+  const Lookup* lookup = &first_;
+  while (!word.empty()) {
+    size_t length = std::min(word.size(), longest_token_);
+    while (length > 0) {
+      const bool is_char_end = length == word.size() || (word[length] & 0xC0) != 0x80;
+      const auto found = is_char_end ? lookup->find(word.substr(0, length)) : lookup->end();
+      if (found != lookup->end()) {
+        ids.push_back(found->second);
+        break;
+      }
+      --length;
+    }
+    if (length == 0) return give_up();
+    word.remove_prefix(length);
+    lookup = &next_;
+  }
+}
+
+std::string WordPiece::decode(const std::vector<TokenId>& ids, bool skip_special) const {
+  std::string text;
+  bool is_first = true;
+  for (const TokenId id : ids) {
+    std::string token = token_of(id);
+    if (skip_special && is_special_[static_cast<size_t>(id)]) continue;
+    if (!is_first) {
+      if (token.starts_with(kContinuation)) {
+        token.erase(0, kContinuation.size());
+      } else {
+        token.insert(0, " ");
+      }
+    }
+    if (vocabulary_.clean_up_decoded) clean_up(token);
+    text += token;
+    is_first = false;
+  }
+  return text;
+}
+
+const std::string& WordPiece::token_of(TokenId id) const {
+  if (id < 0 || id >= vocab_size() || id_tokens_[static_cast<size_t>(id)].empty()) {
+    fail<DataError>("tokenizer: no token has id '{}' (vocabulary of {})", id, vocab_size());
+  }
+  return id_tokens_[static_cast<size_t>(id)];
+}
+
+void WordPiece::save(const std::filesystem::path& dir) const {
+  write_tokenizer_files(vocabulary_, dir);
+}
+
+}  // namespace apollo

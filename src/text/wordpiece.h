@@ -1,0 +1,89 @@
+// WordPiece as BERT uses it (Devlin et al. 2019): text to ids as the `tokenizers` package does it
+// for the same vocabulary, id for id. A word is the longest token that it starts with, then the
+// longest "##" token that goes on, and so forth; where none does, the whole word is [UNK].
+//
+// encode() gives the tokens of the text alone, without [CLS] and [SEP]: training data are packed,
+// and masked batches place the two themselves. encode_pair() gives what a fine-tuned model reads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/tokenizer.h"
+#include "text/word_cache.h"
+#include "text/wordpiece_vocabulary.h"
+
+namespace apollo {
+
+class WordPiece final : public Tokenizer {
+ public:
+  struct SpecialIds {
+    TokenId pad = 0;
+    TokenId unknown = 0;
+    TokenId cls = 0;
+    TokenId sep = 0;
+    TokenId mask = 0;
+  };
+
+  // Throws DataError where one of the five special tokens is not in the vocabulary.
+  explicit WordPiece(WordPieceVocabulary vocabulary);
+
+  void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
+
+  // [CLS] a [SEP], segment 0, and where there is `b`, b [SEP], segment 1. Replaces the contents of
+  // `ids` and `segment_ids`, which become equally long. Special tokens in the texts become ids.
+  void encode_pair(std::string_view a, std::optional<std::string_view> b, std::vector<TokenId>& ids,
+                   std::vector<int32_t>& segment_ids) const;
+
+  std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
+
+  // The token as the vocabulary spells it, "##" included.
+  std::string token_text(TokenId id) const override { return token_of(id); }
+
+  int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
+  // [SEP].
+  std::optional<TokenId> end_of_text() const override { return special_ids_.sep; }
+  std::string hash() const override { return hash_vocabulary(vocabulary_); }
+  // vocab.txt, tokenizer.json, tokenizer_config.json.
+  void save(const std::filesystem::path& dir) const override;
+
+  const SpecialIds& special_ids() const { return special_ids_; }
+  const WordPieceVocabulary& vocabulary() const { return vocabulary_; }
+
+  // Whether a token goes on in a word ("##"), as whole-word masking asks.
+  bool continues_word(TokenId id) const { return token_of(id).starts_with(kContinuation); }
+
+ private:
+  struct StringHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Lookup = std::unordered_map<std::string, TokenId, StringHash, std::equal_to<>>;
+
+  void encode_stretch(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
+  void encode_chunk(std::string_view chunk, WordCache& cache) const;
+  void encode_normalized(std::string_view text, bool parse_special,
+                         std::vector<TokenId>& ids) const;
+  void encode_words(std::string_view normalized, std::vector<TokenId>& ids) const;
+  void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
+  const std::string& token_of(TokenId id) const;
+
+  WordPieceVocabulary vocabulary_;
+  SpecialIds special_ids_;
+  Lookup first_;  // tokens that start a word
+  Lookup next_;   // tokens that go on, without "##"
+  size_t longest_token_ = 0;
+  AddedTokenMatcher matcher_;                            // in the text as it stands
+  std::optional<AddedTokenMatcher> normalized_matcher_;  // in normalised text, where needed
+  std::vector<std::string> id_tokens_;                   // "" where no token has the id
+  std::vector<bool> is_special_;
+  mutable CachePool caches_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,39 @@
+// All that makes one WordPiece tokenizer, as plain data: what files hold and training makes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/bert_normalizer.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+// In front of a token that goes on in a word.
+inline constexpr std::string_view kContinuation = "##";
+
+// In the order in which they open a vocabulary that is trained here.
+inline constexpr std::array<std::string_view, 5> kBertSpecialTokens = {"[PAD]", "[UNK]", "[CLS]",
+                                                                       "[SEP]", "[MASK]"};
+
+struct WordPieceVocabulary {
+  std::vector<std::string> tokens;  // by id, none empty, none twice
+  std::vector<AddedToken> added;    // each also in `tokens`, or with an id beyond it
+  BertNormalizerOptions normalizer;
+  int64_t max_word_chars = 100;  // a longer word is [UNK]
+  bool clean_up_decoded = true;  // decode(): no space before punctuation
+};
+
+// The special tokens as added tokens, so that they are found in text; their ids are looked up in
+// `tokens`. Throws DataError naming `where` and every one that is missing.
+std::vector<AddedToken> make_special_tokens(const std::string& where,
+                                            const std::vector<std::string>& tokens);
+
+// Equal for vocabularies that give equal ids.
+std::string hash_vocabulary(const WordPieceVocabulary& vocabulary);
+
+}  // namespace apollo
