@@ -1,0 +1,56 @@
+"""SIGKILL at 20 random moments: what the reruns end with equals an undisturbed run to the bit."""
+
+import os
+import random
+import subprocess
+import time
+
+from harness import ApolloTest, main
+
+KILLS = 20
+LONG = ["train.duration=160 steps", "checkpoint.every=2 steps", "checkpoint.keep=2",
+        "eval.every=20 steps"]
+
+
+class KillResume(ApolloTest):
+    def test_twenty_kills(self):
+        began = time.monotonic()
+        self.train("whole", *LONG)
+        seconds = time.monotonic() - began
+        began = time.monotonic()
+        self.train("whole", *LONG)  # finished: nothing but starting up
+        start_up = time.monotonic() - began
+        # On average a run survives its start and a twentieth of its work.
+        longest = 2 * (start_up + (seconds - start_up) / KILLS)
+
+        draw = random.Random(5)
+        sets = [word for override in LONG for word in ("--set", override)]
+        kills, attempt, resumed_at = 0, 0, []
+        while kills < KILLS:
+            name = f"killed{attempt}"
+            process = self.start("train", "run.toml", "--out", name, *sets)
+            try:
+                code = process.wait(timeout=draw.uniform(0, longest))
+                self.assertEqual(code, 0, (self.dir / "stderr").read_text())
+                self.assert_same_run(name, "whole")  # finished before its kill: another one
+                attempt += 1
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+                latest = self.dir / name / "checkpoints/latest"
+                resumed_at.append(os.readlink(latest)[5:] if latest.is_symlink() else "start")
+        self.train(name, *LONG)
+        print(f"\n{kills} kills; the checkpoints they left: {' '.join(resumed_at)}")
+        if name == f"killed{attempt}":
+            self.assert_same_run(name, "whole")
+        self.assertGreater(len(set(resumed_at)), 5, "the kills hit different moments")
+        left = sorted(path.name for path in (self.dir / name / "checkpoints").iterdir())
+        self.assertEqual(left, ["latest", "step-00000158", "step-00000160"])
+        steps = self.rows("whole", "step")
+        print(f"{len(steps)} step rows and {len(self.rows('whole', 'eval'))} eval rows equal; "
+              f"final training loss {steps[-1]['loss']!r}; weights and moments equal")
+
+
+if __name__ == "__main__":
+    main()
