@@ -41,6 +41,14 @@ bool wants(const RunConfig& config, EvalDepth which) {
   return std::find(depths.begin(), depths.end(), which) != depths.end();
 }
 
+// A kill can come between the last checkpoint, after which `begin` bytes had been logged, and the
+// row that says that the run is over.
+bool has_end_row(const fs::path& metrics, int64_t begin) {
+  const MappedFile file(metrics);
+  const auto after = std::min(file.text().size(), static_cast<size_t>(begin));
+  return file.text().substr(after).find(R"({"event":"end")") != std::string_view::npos;
+}
+
 }  // namespace
 
 Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
@@ -109,8 +117,9 @@ void Trainer::start_or_resume() {
     state_ = std::move(loaded->state);
     last_saved_step_ = state_.position.step;
     energy_before_ = state_.energy_joules;
-    if (finished()) return;
-    log_ = std::make_unique<RunLog>(run_dir_, loaded->info.metrics_bytes, state_.position.step + 1);
+    const int64_t metrics_bytes = loaded->info.metrics_bytes;
+    if (finished() && has_end_row(run_dir_ / "metrics.jsonl", metrics_bytes)) return;
+    log_ = std::make_unique<RunLog>(run_dir_, metrics_bytes, state_.position.step + 1);
   } else {
     state_.model = make_model(model_spec_, schedule_->stages().front().layers, device_);
     state_.model->parameters().initialize(config.run.seed);
@@ -206,7 +215,7 @@ void Trainer::check_identity(const CheckpointInfo& saved) const {
 }
 
 void Trainer::run() {
-  if (finished()) {
+  if (log_ == nullptr) {
     log_info("{}: finished already, at step {}", run_dir_.string(), state_.position.step);
     return;
   }

@@ -84,6 +84,19 @@ TEST_F(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
   EXPECT_EQ(run_.rows("killed", "start").size(), 1u);
 }
 
+TEST_F(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
+  copy_killed_at(12, "killed");
+  const auto metrics = run_ / "killed/metrics.jsonl";
+  fs::resize_file(metrics, static_cast<uintmax_t>(run_.latest("killed").info.metrics_bytes));
+  ASSERT_TRUE(run_.rows("killed", "end").empty());
+  run_.train("killed", kEveryStep);
+  expect_same("killed");
+  EXPECT_EQ(run_.rows("killed", "end").at(0).at("reason"), "finished");
+  const std::string after = read_file(metrics);
+  run_.train("killed", kEveryStep);
+  EXPECT_EQ(read_file(metrics), after);
+}
+
 TEST_F(TrainerResume, ATornLastRowIsCutOff) {
   copy_killed_at(7, "killed");
   std::ofstream(run_ / "killed/metrics.jsonl", std::ios::app) << "{\"event\":\"st";
