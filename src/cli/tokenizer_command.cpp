@@ -17,6 +17,7 @@
 #include "text/bpe_trainer.h"
 #include "text/token_lines.h"
 #include "text/tokenizer.h"
+#include "text/wordpiece_trainer.h"
 
 namespace apollo {
 namespace {
@@ -25,7 +26,8 @@ namespace fs = std::filesystem;
 
 struct TrainOptions {
   std::string kind = "bpe";
-  BpeTrainerOptions bpe;
+  BpeTrainerOptions bpe;  // size, frequency and threads are WordPiece's too
+  bool cased = false;
   std::string out;
   std::vector<std::string> files;
 };
@@ -37,7 +39,20 @@ struct LineOptions {
   bool no_special_tokens = false;
 };
 
+std::unique_ptr<Tokenizer> train(const TrainOptions& options, const TextSource& source) {
+  if (options.kind == "bpe") return train_bpe(source, options.bpe);
+  WordPieceTrainerOptions wordpiece;
+  wordpiece.vocab_size = options.bpe.vocab_size;
+  wordpiece.min_frequency = options.bpe.min_frequency;
+  wordpiece.num_threads = options.bpe.num_threads;
+  wordpiece.lowercase = !options.cased;
+  return train_wordpiece(source, wordpiece);
+}
+
 void run_train(const TrainOptions& options) {
+  if (options.cased && options.kind != "wordpiece") {
+    fail<UsageError>("--cased goes with --kind wordpiece; byte-level BPE always keeps the case");
+  }
   TextFiles text({options.files.begin(), options.files.end()});
   // Made first, so that a folder that cannot be written does not cost the training.
   std::error_code error;
@@ -46,7 +61,7 @@ void run_train(const TrainOptions& options) {
 
   bool end_of_document = false;
   const auto source = [&](std::string& piece) { return text.next(piece, end_of_document); };
-  const auto tokenizer = train_bpe(source, options.bpe);
+  const auto tokenizer = train(options, source);
   if (text.num_invalid_sequences() > 0) {
     log_warning("replaced {} invalid UTF-8 sequences by U+FFFD", text.num_invalid_sequences());
   }
@@ -80,17 +95,19 @@ void run_lines(const LineOptions& options, LineFunction convert) {
 void add_train(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a tokenizer on text files");
-  command->add_option("--kind", options->kind, "bpe: byte-level BPE, as GPT-2")
-      ->check(CLI::IsMember({"bpe"}))
+  command->add_option("--kind", options->kind, "bpe: byte-level BPE, as GPT-2; wordpiece: as BERT")
+      ->check(CLI::IsMember({"bpe", "wordpiece"}))
       ->capture_default_str();
   command
       ->add_option("--vocab-size", options->bpe.vocab_size,
-                   "tokens, with the 256 bytes and <|endoftext|>")
+                   "tokens, with the special ones and bpe's 256 bytes")
       ->required();
   command
       ->add_option("--min-frequency", options->bpe.min_frequency,
                    "how often a pair must occur to be merged")
       ->capture_default_str();
+  command->add_flag("--cased", options->cased,
+                    "wordpiece: keep capitals and accents apart (else lower case without accents)");
   command->add_option("--threads", options->bpe.num_threads, "0: all cores")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -101,8 +118,9 @@ void add_train(CLI::App& app) {
       ->type_name("FILE")
       ->required();
   command->footer(
-      "Example:\n"
-      "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt");
+      "Examples:\n"
+      "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt\n"
+      "  apollo tokenizer train --kind wordpiece --vocab-size 8192 --out tokenizer/ text/*.txt");
   command->callback([options] { run_train(*options); });
 }
 

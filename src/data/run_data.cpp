@@ -23,6 +23,7 @@
 #include "data/prepare.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
+#include "text/wordpiece_trainer.h"
 
 namespace apollo {
 namespace {
@@ -155,20 +156,19 @@ fs::path cache_folder(const RunConfig& config, const fs::path& base_dir) {
 std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs& train,
                                            const fs::path& cache) {
   constexpr std::string_view kBpe = "train:bpe:";
-  if (spec.starts_with("train:wordpiece:")) {
+  constexpr std::string_view kWordPiece = "train:wordpiece:";
+  const bool is_wordpiece = spec.starts_with(kWordPiece);
+  const std::string_view prefix = is_wordpiece ? kWordPiece : kBpe;
+  int64_t vocab_size = 0;
+  const char* const end = spec.data() + spec.size();
+  const auto number = spec.starts_with(prefix)
+                          ? std::from_chars(spec.data() + prefix.size(), end, vocab_size)
+                          : std::from_chars_result{end, std::errc::invalid_argument};
+  if (number.ec != std::errc() || number.ptr != end || vocab_size < 1) {
     fail<DataError>(
-        "data.tokenizer: '{}': training WordPiece is not available yet (hint: "
+        "data.tokenizer: expected 'train:bpe:N' or 'train:wordpiece:N', found '{}' (hint: "
         "'train:bpe:8192')",
         spec);
-  }
-  BpeTrainerOptions options;
-  const char* const end = spec.data() + spec.size();
-  const auto number = spec.starts_with(kBpe)
-                          ? std::from_chars(spec.data() + kBpe.size(), end, options.vocab_size)
-                          : std::from_chars_result{end, std::errc::invalid_argument};
-  if (number.ec != std::errc() || number.ptr != end || options.vocab_size < 1) {
-    fail<DataError>("data.tokenizer: expected 'train:bpe:N', found '{}' (hint: 'train:bpe:8192')",
-                    spec);
   }
   if (train.is_dataset) {
     fail<DataError>("data.tokenizer: '{}' needs text, but data.train is the prepared dataset '{}'",
@@ -182,8 +182,12 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
       [&] {
         TextFiles files(train.paths);
         bool end_of_document = false;
-        const auto trained = train_bpe(
-            [&](std::string& piece) { return files.next(piece, end_of_document); }, options);
+        const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
+        BpeTrainerOptions bpe;
+        WordPieceTrainerOptions wordpiece;
+        bpe.vocab_size = wordpiece.vocab_size = vocab_size;
+        const auto trained =
+            is_wordpiece ? train_wordpiece(source, wordpiece) : train_bpe(source, bpe);
         write_folder_atomic(dir, [&](const fs::path& fresh) { trained->save(fresh); });
       });
   return load_tokenizer(dir.string());

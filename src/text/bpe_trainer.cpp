@@ -64,11 +64,7 @@ std::unique_ptr<Tokenizer> train_bpe(const TextSource& source, const BpeTrainerO
   MergeLoop loop(vocabulary.tokens, options.min_frequency);
   add_words(std::move(words), vocabulary, loop);
   loop.run(options.vocab_size, options.show_progress);
-  if (loop.num_tokens() < options.vocab_size) {
-    fail<DataError>(
-        "the text allows {0} tokens, but vocab_size is {1}; hint: --vocab-size {0} or more text",
-        loop.num_tokens(), options.vocab_size);
-  }
+  loop.require(options.vocab_size);
   vocabulary.tokens = loop.take_tokens();
   vocabulary.merges = loop.take_merges();
   return std::make_unique<ByteLevelBpe>(std::move(vocabulary));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/progress.h"
 #include "base/stop_signal.h"
 
@@ -25,6 +26,13 @@ void MergeLoop::reserve(size_t num_words, size_t num_symbols) {
 void MergeLoop::add_word(const std::vector<TokenId>& symbols, int64_t count) {
   words_.push_back({symbols_.size(), static_cast<uint32_t>(symbols.size()), count});
   symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
+}
+
+void MergeLoop::require(int64_t vocab_size) const {
+  if (num_tokens() >= vocab_size) return;
+  fail<DataError>(
+      "the text allows {0} tokens, but vocab_size is {1}; hint: --vocab-size {0} or more text",
+      num_tokens(), vocab_size);
 }
 
 void MergeLoop::count_pairs() {

@@ -35,6 +35,9 @@ class MergeLoop {
   // Merges until the vocabulary has `vocab_size` tokens or no pair is frequent enough.
   void run(int64_t vocab_size, bool show_progress);
 
+  // Throws DataError where there are fewer tokens than `vocab_size`.
+  void require(int64_t vocab_size) const;
+
   int64_t num_tokens() const { return static_cast<int64_t>(tokens_.size()); }
   std::vector<std::string> take_tokens() { return std::move(tokens_); }
   std::vector<Merge> take_merges() { return std::move(merges_); }

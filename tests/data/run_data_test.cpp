@@ -156,6 +156,15 @@ TEST_F(RunDataTest, TrainsATokenizerOnce) {
   EXPECT_EQ(cache_files(), before);
 }
 
+TEST_F(RunDataTest, TrainsWordPiece) {
+  config_.data.tokenizer = "train:wordpiece:38";
+  const RunData data = open();
+  EXPECT_EQ(data.vocab_size, 38);
+  std::vector<TokenId> ids;
+  data.tokenizer->encode("Second FILE", ids);
+  EXPECT_EQ(data.tokenizer->decode(ids, false), "second file");
+}
+
 TEST_F(RunDataTest, OpensPreparedDatasets) {
   prepare_dataset({dir_ / "valid.txt"}, *load_tokenizer("bytes"), dir_ / "ready");
   config_.data.train = {"ready"};
@@ -257,14 +266,11 @@ TEST_F(RunDataTest, NamesMixturesOfTextAndDatasets) {
 }
 
 TEST_F(RunDataTest, NamesUnusableTokenizerSpecs) {
-  config_.data.tokenizer = "train:wordpiece:8192";
-  EXPECT_EQ(error(),
-            "data.tokenizer: 'train:wordpiece:8192': training WordPiece is not available "
-            "yet (hint: 'train:bpe:8192')");
-  for (const std::string spec : {"train:bpe:", "train:bpe:8k", "train:bpe:-1", "train:x:5"}) {
+  for (const std::string spec :
+       {"train:bpe:", "train:bpe:8k", "train:bpe:-1", "train:x:5", "train:wordpiece:8k"}) {
     config_.data.tokenizer = spec;
-    EXPECT_EQ(error(), "data.tokenizer: expected 'train:bpe:N', found '" + spec +
-                           "' (hint: 'train:bpe:8192')");
+    EXPECT_EQ(error(), "data.tokenizer: expected 'train:bpe:N' or 'train:wordpiece:N', found '" +
+                           spec + "' (hint: 'train:bpe:8192')");
   }
   config_.data.tokenizer = "";
   EXPECT_EQ(error(),

@@ -36,7 +36,8 @@ class TokenizerJson : public ::testing::Test {
   std::string path() const { return (dir_ / "tokenizer.json").string(); }
 
   BpeVocabulary read(const std::string& text) {
-    std::ofstream(path(), std::ios::binary) << text;  // unsynced: thousands of times
+    std::filesystem::remove(path());  // and no sync: thousands of times
+    std::ofstream(path(), std::ios::binary) << text;
     return read_bpe_json(path(), parse_json_file(path()));
   }
 

@@ -1,0 +1,227 @@
+#include "text/wordpiece.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "support/temp_dir.h"
+#include "support/thrown_text.h"
+#include "text/json_section.h"
+#include "text/tokenizer_json.h"
+
+namespace apollo {
+namespace {
+
+using json = nlohmann::json;
+using Ids = std::vector<TokenId>;
+
+constexpr const char* kVocab =
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##aff\n##able\n##a\naff\n,\n.\n'\ns\n";
+
+class WordPieceTest : public ::testing::Test {
+ protected:
+  std::string path(const char* name) const { return (dir_ / name).string(); }
+
+  std::unique_ptr<Tokenizer> load(const std::string& vocab = kVocab) {
+    write_file_atomic(dir_ / "vocab.txt", vocab);
+    return load_tokenizer(dir_.path().string());
+  }
+
+  std::string error_of_vocab(const std::string& vocab) {
+    const std::string message = thrown_text<DataError>([&] { load(vocab); });
+    const std::string at = path("vocab.txt");
+    return message.starts_with(at) ? message.substr(at.size()) : message;
+  }
+
+  // What reading the saved tokenizer.json says after `change`, without the path in front.
+  std::string error_of_json(const std::function<void(json&)>& change) {
+    load()->save(dir_.path());
+    json file = parse_json_file(path("tokenizer.json"));
+    change(file);
+    write_file_atomic(path("tokenizer.json"), file.dump());
+    const std::string message =
+        thrown_text<DataError>([&] { load_tokenizer(path("tokenizer.json")); });
+    std::filesystem::remove(path("tokenizer.json"));
+    const std::string at = path("tokenizer.json") + ": ";
+    return message.starts_with(at) ? message.substr(at.size()) : message;
+  }
+
+  static Ids encode(const Tokenizer& tokenizer, const std::string& text) {
+    Ids ids;
+    tokenizer.encode(text, ids);
+    return ids;
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(WordPieceTest, TakesTheLongestTokenFirst) {
+  const auto tokenizer = load();
+  EXPECT_EQ(encode(*tokenizer, "unaffable aff UNA"), (Ids{5, 6, 7, 9, 5, 8}));
+}
+
+TEST_F(WordPieceTest, AWordThatCannotBeSpelledIsUnknownAsAWhole) {
+  const auto tokenizer = load();
+  EXPECT_EQ(encode(*tokenizer, "unaffx un xun, affun"), (Ids{1, 5, 1, 10, 1}));
+}
+
+TEST_F(WordPieceTest, LongWordsAreUnknown) {
+  const auto tokenizer = load();
+  const std::string longest = "un" + std::string(98, 'a');
+  EXPECT_EQ(encode(*tokenizer, longest).size(), 99u);
+  EXPECT_EQ(encode(*tokenizer, longest + "a"), Ids{1});
+}
+
+TEST_F(WordPieceTest, PairsHaveSegments) {
+  const auto tokenizer = load();
+  const auto& wordpiece = dynamic_cast<const WordPiece&>(*tokenizer);
+  Ids ids{7};
+  std::vector<int32_t> segments;
+  wordpiece.encode_pair("un", std::nullopt, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 3}));
+  EXPECT_EQ(segments, (std::vector<int32_t>{0, 0, 0}));
+  wordpiece.encode_pair("un", "aff.", ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 3, 9, 11, 3}));
+  EXPECT_EQ(segments, (std::vector<int32_t>{0, 0, 0, 1, 1, 1}));
+  wordpiece.encode_pair("", "", ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 3, 3}));
+}
+
+TEST_F(WordPieceTest, ExposesItsSpecialTokens) {
+  const auto tokenizer = load();
+  const auto& wordpiece = dynamic_cast<const WordPiece&>(*tokenizer);
+  EXPECT_EQ(wordpiece.special_ids().pad, 0);
+  EXPECT_EQ(wordpiece.special_ids().unknown, 1);
+  EXPECT_EQ(wordpiece.special_ids().cls, 2);
+  EXPECT_EQ(wordpiece.special_ids().sep, 3);
+  EXPECT_EQ(wordpiece.special_ids().mask, 4);
+  EXPECT_EQ(tokenizer->end_of_text(), 3);
+  EXPECT_EQ(tokenizer->vocab_size(), 14);
+  EXPECT_EQ(encode(*tokenizer, "un[MASK]aff"), (Ids{5, 4, 9}));
+  EXPECT_TRUE(wordpiece.continues_word(6));
+  EXPECT_FALSE(wordpiece.continues_word(5));
+  EXPECT_EQ(tokenizer->token_text(6), "##aff");
+}
+
+TEST_F(WordPieceTest, DecodesAsHfDoes) {
+  const auto tokenizer = load();
+  EXPECT_EQ(tokenizer->decode({2, 5, 6, 7, 10, 9, 11, 3}, false), "[CLS] unaffable, aff. [SEP]");
+  EXPECT_EQ(tokenizer->decode({2, 5, 6, 7, 10, 9, 11, 3}, true), "unaffable, aff.");
+  EXPECT_EQ(tokenizer->decode({2, 6, 5}, true), "##aff un");
+  EXPECT_EQ(tokenizer->decode({5, 12, 13}, true), "un ' s");
+  EXPECT_EQ(thrown_text<DataError>([&] { tokenizer->decode({14}, false); }),
+            "tokenizer: no token has id '14' (vocabulary of 14)");
+}
+
+TEST_F(WordPieceTest, InvalidUtf8IsReplacedAndThenCleanedAway) {
+  EXPECT_EQ(encode(*load(), "u\xffn\xc3"), Ids{5});
+}
+
+TEST_F(WordPieceTest, ConfigBesideVocabTxtIsHonoured) {
+  const std::string uncased = load()->hash();
+  write_file_atomic(dir_ / "tokenizer_config.json", R"({"do_lower_case": false})");
+  const auto cased = load();
+  EXPECT_EQ(encode(*cased, "un UN"), (Ids{5, 1}));
+  EXPECT_NE(cased->hash(), uncased);
+  write_file_atomic(dir_ / "tokenizer_config.json",
+                    R"({"do_lower_case": true, "strip_accents": false})");
+  EXPECT_EQ(encode(*load(), "Un \u00daN"), (Ids{5, 1}));
+  write_file_atomic(dir_ / "tokenizer_config.json", R"({"do_lower_case": "yes"})");
+  EXPECT_EQ(
+      thrown_text<DataError>([&] { load(); }),
+      path("tokenizer_config.json") + ": 'do_lower_case' must be true or false, found string");
+}
+
+TEST_F(WordPieceTest, WhatIsWrittenReadsAsTheSame) {
+  for (const bool lowercase : {true, false}) {
+    WordPieceVocabulary vocabulary = dynamic_cast<const WordPiece&>(*load()).vocabulary();
+    vocabulary.normalizer.lowercase = lowercase;
+    vocabulary.normalizer.strip_accents = !lowercase;
+    vocabulary.normalizer.handle_chinese_chars = false;
+    vocabulary.max_word_chars = 7;
+    vocabulary.clean_up_decoded = false;
+    const WordPiece written(vocabulary);
+    const TempDir out;
+    written.save(out.path());
+    const auto read = load_tokenizer(out.path().string());
+    EXPECT_EQ(read->hash(), written.hash());
+    EXPECT_EQ(read->decode({5, 10}, false), "un ,");
+    EXPECT_EQ(read_file(out / "vocab.txt"), kVocab);
+  }
+}
+
+TEST_F(WordPieceTest, VocabTxtWithWindowsLineEnds) {
+  std::string vocab = kVocab;
+  for (size_t at = 0; (at = vocab.find('\n', at)) != std::string::npos; at += 2)
+    vocab.insert(at, "\r");
+  EXPECT_EQ(load(vocab)->hash(), load()->hash());
+}
+
+TEST_F(WordPieceTest, BadVocabTxt) {
+  const std::string specials = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  EXPECT_EQ(error_of_vocab(specials), "nothing was thrown");
+  EXPECT_EQ(error_of_vocab("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n"),
+            ": the vocabulary lacks [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and "
+            "[MASK]");
+  EXPECT_EQ(error_of_vocab("[PAD]\n[CLS]\n[SEP]\na\n"),
+            ": the vocabulary lacks [UNK], [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and "
+            "[MASK]");
+  EXPECT_EQ(error_of_vocab(specials + "a\nb\na\n"), ":8: token 'a' is in line 6 too");
+  EXPECT_EQ(error_of_vocab(specials + "a\n\nb\n"), ":7: expected a token, found an empty line");
+  EXPECT_EQ(error_of_vocab(specials + "caf\xe9\n"), ":6: the token is not valid UTF-8");
+  EXPECT_EQ(error_of_vocab(""),
+            ": the vocabulary lacks [PAD], [UNK], [CLS], [SEP], [MASK]; hint: BERT needs [PAD], "
+            "[UNK], [CLS], [SEP] and [MASK]");
+}
+
+TEST_F(WordPieceTest, OldTokenizerJsonNamesNoType) {
+  EXPECT_EQ(error_of_json([](json& t) { t["model"].erase("type"); }), "nothing was thrown");
+  EXPECT_EQ(error_of_json([](json& t) { t["added_tokens"] = json::array(); }),
+            "nothing was thrown");
+  EXPECT_EQ(error_of_json([](json& t) {
+              t["post_processor"] = {{"type", "BertProcessing"}};
+            }),
+            "nothing was thrown");
+}
+
+TEST_F(WordPieceTest, NamesWhatIsNotSupported) {
+  EXPECT_EQ(error_of_json([](json& t) { t["normalizer"] = nullptr; }),
+            "normalizer 'none' is not supported; expected BertNormalizer");
+  EXPECT_EQ(error_of_json([](json& t) { t["pre_tokenizer"]["type"] = "Whitespace"; }),
+            "pre-tokenizer 'Whitespace' is not supported; expected BertPreTokenizer");
+  EXPECT_EQ(error_of_json([](json& t) { t["decoder"] = nullptr; }),
+            "decoder 'none' is not supported; expected WordPiece");
+  EXPECT_EQ(error_of_json([](json& t) { t["post_processor"]["single"].erase(0); }),
+            "post-processor 'TemplateProcessing of another form' is not supported; expected "
+            "BertProcessing or the TemplateProcessing of BERT");
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["continuing_subword_prefix"] = "@@"; }),
+            "model.continuing_subword_prefix '@@' is not supported; expected ##");
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["unk_token"] = "<unk>"; }),
+            "model.unk_token '<unk>' is not supported; expected [UNK]");
+}
+
+TEST_F(WordPieceTest, DamagedTokenizerJson) {
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("[MASK]"); }),
+            "no token has id 4");
+  EXPECT_EQ(error_of_json([](json& t) {
+              t["model"]["vocab"].erase("[MASK]");
+              t["model"]["vocab"]["b"] = 4;
+              t["added_tokens"] = json::array();
+            }),
+            "the vocabulary lacks [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and [MASK]");
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"]["s"] = 12; }),
+            "tokens ''' and 's' have the same id 12");
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["max_input_chars_per_word"] = -1; }),
+            "'model.max_input_chars_per_word' must be a number from 0 to 1000000, found number");
+  EXPECT_EQ(error_of_json([](json& t) { t["normalizer"]["lowercase"] = 1; }),
+            "'normalizer.lowercase' must be true or false, found number");
+}
+
+}  // namespace
+}  // namespace apollo
