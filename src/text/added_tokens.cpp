@@ -96,13 +96,13 @@ void AddedTokenMatcher::Round::split(std::string_view text, bool parse_special,
         (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) {
       continue;
     }
-    if (token->lstrip) begin = without_trailing_space(text.substr(0, begin));
-    begin = std::max(begin, done);
+    // White space that the token before took along may still begin this one.
+    if (token->lstrip) begin = std::max(without_trailing_space(text.substr(0, begin)), done);
     if (token->rstrip) end += leading_space(text.substr(end));
     if (begin > done) spans.push_back({text.substr(done, begin - done)});
+    begin = std::min(begin, end);
     spans.push_back({text.substr(begin, end - begin), token->id});
     done = end;
-    from = std::max(from, done);
   }
   if (done < text.size()) spans.push_back({text.substr(done)});
 }

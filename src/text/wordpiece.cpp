@@ -20,14 +20,19 @@ std::vector<AddedToken> tokens_in_text(const std::vector<AddedToken>& added) {
   return raw;
 }
 
-// Tokens that are looked for in normalised text are themselves normalised.
+// Tokens that are looked for in normalised text are themselves normalised, and decoded so.
+std::string text_of(const AddedToken& token, const BertNormalizerOptions& options) {
+  if (!token.normalized) return token.text;
+  std::string text;
+  normalize_bert(token.text, options, text);
+  return text;
+}
+
 std::vector<AddedToken> tokens_in_normalized_text(const WordPieceVocabulary& vocabulary) {
   std::vector<AddedToken> normalized;
   for (AddedToken token : vocabulary.added) {
     if (!token.normalized) continue;
-    std::string text;
-    normalize_bert(token.text, vocabulary.normalizer, text);
-    token.text = text;
+    token.text = text_of(token, vocabulary.normalizer);
     if (!token.text.empty()) normalized.push_back(std::move(token));
   }
   return normalized;
@@ -82,7 +87,7 @@ WordPiece::WordPiece(WordPieceVocabulary vocabulary)
   for (const AddedToken& token : vocabulary_.added) {
     const auto i = static_cast<size_t>(token.id);
     if (i >= id_tokens_.size()) id_tokens_.resize(i + 1);
-    id_tokens_[i] = token.text;
+    id_tokens_[i] = text_of(token, vocabulary_.normalizer);
   }
   is_special_.resize(id_tokens_.size());
   for (const AddedToken& token : vocabulary_.added)
@@ -215,7 +220,7 @@ std::string WordPiece::decode(const std::vector<TokenId>& ids, bool skip_special
       if (token.starts_with(kContinuation)) {
         token.erase(0, kContinuation.size());
       } else {
-        token.insert(0, " ");
+        token.insert(token.begin(), ' ');
       }
     }
     if (vocabulary_.clean_up_decoded) clean_up(token);

@@ -104,6 +104,43 @@ TEST_P(Bert, TransformersLoadsOurCopyAndPairsAgree) {
   }
 }
 
+// Added tokens with all flags, found in the text as it stands or as it is normalised.
+TEST_P(Bert, AddedTokens) {
+  tokenizer_->save(dir_.path());
+  const std::string path = (dir_ / "tokenizer.json").string();
+  json file = json::parse(read_file(path));
+  int id = 30522;
+  const auto add = [&](const char* text, bool special, bool lstrip, bool rstrip, bool single_word,
+                       bool normalized) {
+    file["added_tokens"].push_back({{"id", id++},
+                                    {"content", text},
+                                    {"special", special},
+                                    {"lstrip", lstrip},
+                                    {"rstrip", rstrip},
+                                    {"single_word", single_word},
+                                    {"normalized", normalized}});
+  };
+  add("NaCl", false, false, false, false, true);
+  add("<E1>", true, true, true, false, false);
+  add("caf\u00e9", false, false, true, true, true);
+  add("\u4e2dx", false, true, false, false, true);
+  write_file_atomic(path, file.dump());
+  const auto ours = load_tokenizer(path);
+
+  const Strings parts = {"NaCl", "nacl", "<E1>", "<e1>",     "caf\u00e9", "Cafe",   "\u4e2dx",
+                         " ",    "\t",   "a",    "\u4e2d x", "-",         "\u0301", "x\x01"};
+  RandomText random(24);
+  Strings texts;
+  for (int i = 0; i < 1000; ++i) {
+    std::string text;
+    for (int64_t n = random.below(8); n > 0; --n)
+      text += parts[static_cast<size_t>(random.below(static_cast<int64_t>(parts.size())))];
+    texts.push_back(text);
+  }
+  expect_equal(*ours, path, texts, /*parse_special=*/true, "--bare");
+  expect_equal(*ours, path, texts, /*parse_special=*/false, "--bare");
+}
+
 INSTANTIATE_TEST_SUITE_P(WordPieceParity, Bert, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Cased" : "Uncased"; });
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "support/temp_dir.h"
 #include "support/thrown_text.h"
 #include "text/json_section.h"
+#include "text/random_text.h"
 #include "text/tokenizer_json.h"
 
 namespace apollo {
@@ -159,7 +161,7 @@ TEST_F(WordPieceTest, WhatIsWrittenReadsAsTheSame) {
 TEST_F(WordPieceTest, VocabTxtWithWindowsLineEnds) {
   std::string vocab = kVocab;
   for (size_t at = 0; (at = vocab.find('\n', at)) != std::string::npos; at += 2)
-    vocab.insert(at, "\r");
+    vocab.insert(at, 1, '\r');
   EXPECT_EQ(load(vocab)->hash(), load()->hash());
 }
 
@@ -221,6 +223,30 @@ TEST_F(WordPieceTest, DamagedTokenizerJson) {
             "'model.max_input_chars_per_word' must be a number from 0 to 1000000, found number");
   EXPECT_EQ(error_of_json([](json& t) { t["normalizer"]["lowercase"] = 1; }),
             "'normalizer.lowercase' must be true or false, found number");
+}
+
+TEST_F(WordPieceTest, DamagedBytesAreErrorsOrHarmless) {
+  load()->save(dir_.path());
+  const std::string whole = read_file(path("tokenizer.json"));
+  RandomText random(32);
+  int num_errors = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string damaged = whole;
+    for (int64_t n = 1 + random.below(3); n > 0; --n) {
+      const int64_t at = random.below(static_cast<int64_t>(whole.size()));
+      damaged[static_cast<size_t>(at)] = "{}[]\",:0129eE-ab\\\x80"[random.below(20)];
+    }
+    std::filesystem::remove(path("tokenizer.json"));  // and no sync: thousands of times
+    std::ofstream(path("tokenizer.json"), std::ios::binary) << damaged;
+    try {
+      const auto tokenizer = load_tokenizer(path("tokenizer.json"));
+      tokenizer->decode(encode(*tokenizer, "unaffable [MASK] x"), false);
+    } catch (const DataError&) {
+      ++num_errors;
+    }
+  }
+  EXPECT_GT(num_errors, 500);
+  EXPECT_LT(num_errors, 2000);
 }
 
 }  // namespace
