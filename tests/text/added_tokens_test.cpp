@@ -61,6 +61,12 @@ TEST(AddedTokens, SingleWordStandsAlone) {
             "1:ab;[ cab abc \u00e9ab ab_ ]1:ab;[-]1:ab;");
 }
 
+TEST(AddedTokens, TakenWhiteSpaceMayBeginTheNextOne) {
+  AddedToken right = make_token(1, "<r>");
+  right.rstrip = true;
+  EXPECT_EQ(split({right, make_token(2, " a")}, "<r> a b"), "1:<r> ;2: a;[ b]");
+}
+
 TEST(AddedTokens, NormalizedOnesComeSecond) {
   AddedToken late = make_token(1, "aab");
   late.normalized = true;

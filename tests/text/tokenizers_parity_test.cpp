@@ -112,6 +112,7 @@ TEST(TokenizersParity, AddedTokensAndSettings) {
   add(261, "word", false, false, false, true, true);
   add(262, "<mask><r>", false, false, false, false, true);
   add(263, "\u4e2d\u00e9", false, true, true, true, false);
+  add(264, " a-", false, false, false, false, false);
   write_file_atomic(path, tokenizer.dump());
   const auto ours = load_tokenizer(path);
 
