@@ -46,7 +46,7 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
               "share of the training text set apart where valid is empty"},
         c.data.valid_fraction...);
   visit(Field{"data", "tokenizer", Effect::kResult,
-              "folder, train:bpe:SIZE, bytes, or empty for bare .bin datasets"},
+              "folder, train:bpe:SIZE, train:wordpiece:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
   visit(Field{"data", "cache", Effect::kNone,
               "folder for prepared text; empty: the user's cache folder"},

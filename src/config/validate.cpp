@@ -78,20 +78,20 @@ void check_run(const RunConfig::Run& run, Checker& check) {
   check.at_least<int64_t>("run.threads", run.threads, 0);
 }
 
+// A spec "train:KIND:SIZE".
 void check_tokenizer(const std::string& tokenizer, Checker& check) {
   if (!tokenizer.starts_with("train:")) return;
-  const std::string kind = tokenizer.substr(6, tokenizer.find(':', 6) - 6);
-  if (kind == "wordpiece") {
-    check.require(false, {"data.tokenizer"}, "tokenizer 'wordpiece' is not available yet",
-                  "use \"train:bpe:8192\"");
-    return;
-  }
+  constexpr std::string_view kBpe = "train:bpe:";
+  constexpr std::string_view kWordPiece = "train:wordpiece:";
   int64_t size = 0;
   const bool is_bpe =
-      tokenizer.starts_with("train:bpe:") && parse_count(tokenizer.substr(10), size);
-  check.require(is_bpe, {"data.tokenizer"},
-                fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', 'bytes' or empty "
-                            "(got '{}')",
+      tokenizer.starts_with(kBpe) && parse_count(tokenizer.substr(kBpe.size()), size);
+  // How small a WordPiece vocabulary may be depends on the characters of the text.
+  const bool is_wordpiece =
+      tokenizer.starts_with(kWordPiece) && parse_count(tokenizer.substr(kWordPiece.size()), size);
+  check.require(is_bpe || is_wordpiece, {"data.tokenizer"},
+                fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', "
+                            "'train:wordpiece:SIZE', 'bytes' or empty (got '{}')",
                             tokenizer),
                 "for example \"train:bpe:8192\"");
   check.require(!is_bpe || size >= 257, {"data.tokenizer"},

@@ -115,8 +115,12 @@ void Trainer::start_or_resume() {
   if (loaded) {
     check_identity(loaded->info);
     state_ = std::move(loaded->state);
-    last_saved_step_ = state_.position.step;
     energy_before_ = state_.energy_joules;
+    // The intervals may have grown since, and with them shrunk the counts.
+    state_.evaluations_due =
+        std::min(state_.evaluations_due, evaluations_->times_due(state_.position));
+    state_.checkpoints_due =
+        std::min(state_.checkpoints_due, checkpoints_->times_due(state_.position));
     const int64_t metrics_bytes = loaded->info.metrics_bytes;
     if (finished() && has_end_row(run_dir_ / "metrics.jsonl", metrics_bytes)) return;
     log_ = std::make_unique<RunLog>(run_dir_, metrics_bytes, state_.position.step + 1);
@@ -361,7 +365,6 @@ void Trainer::save() {
   sync_file(run_dir_ / "metrics.jsonl");
   const fs::path saved = save_checkpoint(run_dir_ / "checkpoints", state_, info,
                                          data_.tokenizer.get(), resolved_.config.checkpoint.keep);
-  last_saved_step_ = state_.position.step;
   const double seconds = seconds_since(start);
   state_.position.hours += seconds / 3600.0;
   log_->checkpoint(state_, fs::relative(saved, run_dir_).string(), seconds);

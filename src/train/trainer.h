@@ -72,7 +72,6 @@ class Trainer {
   std::unique_ptr<RunLog> log_;  // null: the run is over
   std::unique_ptr<EnergyMeter> energy_;
   double energy_before_ = 0.0;  // of the processes that trained this run earlier
-  int64_t last_saved_step_ = -1;
 };
 
 }  // namespace apollo

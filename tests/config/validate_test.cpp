@@ -43,13 +43,11 @@ TEST(Validate, Data) {
   EXPECT_EQ(error_of("data.valid_fraction=0.1", "data.valid=v.txt"),
             "--set: error: data.valid and data.valid_fraction exclude each other\n"
             "  hint: remove one of them");
-  EXPECT_EQ(error_of("data.tokenizer=train:wordpiece:100"),
-            "--set: error: tokenizer 'wordpiece' is not available yet\n"
-            "  hint: use \"train:bpe:8192\"");
+  EXPECT_EQ(error_of("data.tokenizer=train:wordpiece:100"), "");
   EXPECT_EQ(
       error_of("data.tokenizer=train:bpe:many"),
-      "--set: error: data.tokenizer must be a folder, 'train:bpe:SIZE', 'bytes' or empty (got "
-      "'train:bpe:many')\n  hint: for example \"train:bpe:8192\"");
+      "--set: error: data.tokenizer must be a folder, 'train:bpe:SIZE', 'train:wordpiece:SIZE', "
+      "'bytes' or empty (got 'train:bpe:many')\n  hint: for example \"train:bpe:8192\"");
   EXPECT_EQ(error_of("data.tokenizer=train:bpe:256"),
             "--set: error: a byte-level vocabulary has at least 257 entries (got 256)");
 }

@@ -120,6 +120,19 @@ TEST_F(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
   }
 }
 
+TEST_F(TrainerResume, ALongerIntervalOfEvaluationCountsFromTheBeginning) {
+  std::vector<std::string> every_step = kEveryStep;
+  every_step.emplace_back("eval.every=1 steps");
+  run_.train("seldom", every_step);
+  replace_link(run_ / "seldom" / "checkpoints/latest", "step-00000006");
+  run_.train("seldom", {"eval.every=3 steps"});
+  std::vector<int64_t> steps;
+  for (const Json& row : run_.rows("seldom", "eval")) {
+    if (row.at("which") == "full") steps.push_back(row.at("step"));
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 9, 12}));
+}
+
 TEST_F(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
   EXPECT_EQ(stop_at_once("stopped", SIGINT), SIGINT);
   EXPECT_TRUE(run_.rows("stopped", "eval").empty());
