@@ -90,10 +90,13 @@ def bench_step(args, workspace):
     import torch
     import transformers
 
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
     config = transformers.GPT2Config(
         vocab_size=args.vocab, n_positions=args.context, n_embd=args.width, n_layer=args.layers,
         n_head=args.heads, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        bos_token_id=None, eos_token_id=None,
     )
     model = transformers.GPT2LMHeadModel(config)
     folder = workspace / "model"
@@ -187,7 +190,8 @@ def bench_compare(args, workspace):
     for _ in range(5):
         start = time.perf_counter()
         subprocess.run([args.build / "apollo", "compare", runs / "scratch", runs / "apollo",
-                        "--html", workspace / "page.html"], check=True, stdout=subprocess.DEVNULL)
+                        "--html", workspace / "page.html"], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - start)
     rows = sum(1 for name in ("scratch", "apollo") for _ in open(runs / name / "metrics.jsonl"))
     print(f"\ncompare of two runs, {rows} rows, with the page: {statistics.median(seconds):.2f} s"

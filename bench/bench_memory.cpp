@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/json_lines.h"
+#include "model/model.h"
 #include "optim/adamw.h"
 
 namespace apollo {
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
   apollo::ModelSpec spec;
   spec.shape = {apollo::Architecture::kGpt2, std::atoll(argv[5]), std::atoll(argv[1]),
                 std::atoll(argv[2]),         std::atoll(argv[3]), std::atoll(argv[4])};
-  for (int i = 6; i < argc; ++i) apollo::measure(spec, std::atoll(argv[i]));
+  for (int i = 6; i < argc; ++i)
+    apollo::measure(spec, std::atoll(argv[i]));
   return 0;
 }

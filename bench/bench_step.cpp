@@ -41,7 +41,9 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
   const TokenDataset dataset = TokenDataset::open(tokens);
   const CausalBatches data(dataset, spec.shape.context, config.run.seed);
   const Schedule schedule(config, spec.shape, data.num_sequences());
-  const StepContext context{config, schedule, data,
+  const StepContext context{config,
+                            schedule,
+                            data,
                             LrCurve{LrSchedule::kConstant, lr, 0.0, 0.0, 0.0},
                             AdamWOptions{.weight_decay = config.train.weight_decay},
                             PassOptions{.training = true}};
