@@ -10,7 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly apollo="${BUILD:-build}/apollo"
 text="${TEXT:-}"
+prompt="The"
 if [[ -z $text ]]; then
+  prompt="The kernel"
   text=.demo/text.txt
   scripts/demo_text.sh "$text"
 fi
@@ -42,7 +44,7 @@ printf '\n'
 "$apollo" compare "$runs/scratch" "$runs/apollo" --html "$runs/comparison.html"
 for method in scratch apollo; do
   printf '\nA sample of %s:\n' "$method"
-  "$apollo" generate "$runs/$method" --prompt "The kernel" --max-tokens 80 --temperature 0.8 \
+  "$apollo" generate "$runs/$method" --prompt "$prompt" --max-tokens 80 --temperature 0.8 \
     --top-k 40 --seed 7
   printf '\n'
 done

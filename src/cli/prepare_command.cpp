@@ -101,7 +101,7 @@ void run(const PrepareArguments& arguments) {
 }  // namespace
 
 void add_prepare_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("prepare", "turn text files into a token dataset");
+  CLI::App* command = app.add_subcommand("prepare", "Turn text files into a token dataset");
   const auto arguments = std::make_shared<PrepareArguments>();
   command->add_option("FILE", arguments->files,
                       "txt or jsonl (field 'text'), each as it is or .gz, .xz or .zst; a line "
