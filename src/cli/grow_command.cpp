@@ -1,12 +1,12 @@
 // apollo grow: a deeper model out of a trained one, offline.
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "config/enum_names.h"
 #include "infer/grow_folder.h"
 
 namespace apollo {
@@ -19,12 +19,9 @@ struct GrowArguments {
   std::string map;
 };
 
-const std::map<std::string, LayerMapKind> kMaps = {{"interpolate", LayerMapKind::kInterpolate},
-                                                   {"stack", LayerMapKind::kStack}};
-
 void grow(const GrowArguments& arguments) {
   std::optional<LayerMapKind> kind;
-  if (!arguments.map.empty()) kind = kMaps.at(arguments.map);
+  if (!arguments.map.empty()) kind = parse_enum<LayerMapKind>(arguments.map, "--map");
   grow_folder(arguments.checkpoint, arguments.out, arguments.layers, kind);
   log_info("wrote {} with {} layers", arguments.out, arguments.layers);
 }
@@ -41,11 +38,9 @@ void add_grow_command(CLI::App& app) {
   command->add_option("--layers", arguments->layers, "layers of the grown model")
       ->check(CLI::PositiveNumber)
       ->required();
-  command
-      ->add_option("--map", arguments->map,
-                   "interpolate (0 0 1 1 2 2) or stack (0 1 2 0 1 2); default: the checkpoint's, "
-                   "else interpolate")
-      ->check(CLI::IsMember(kMaps));
+  command->add_option("--map", arguments->map,
+                      "interpolate (0 0 1 1 2 2) or stack (0 1 2 0 1 2); default: the "
+                      "checkpoint's, else interpolate");
   command->footer(
       "Where the old number of layers divides the new one, the grown model computes what the old\n"
       "one computes with shared layers, at every depth from the new number on.\n"

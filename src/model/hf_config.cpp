@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "config/enum_names.h"
 
 namespace apollo {
 namespace {
@@ -82,32 +83,31 @@ ModelSpec read_gpt2_config(const ConfigReader& reader) {
 
 Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text) {
   const Json end = end_of_text ? Json(*end_of_text) : Json(nullptr);
-  return {{"architectures", {"GPT2LMHeadModel"}},
-          {"model_type", "gpt2"},
-          {"vocab_size", spec.shape.vocab_size},
-          {"n_positions", spec.shape.context},
-          {"n_ctx", spec.shape.context},
-          {"n_embd", spec.shape.width},
-          {"n_layer", num_layers},
-          {"n_head", spec.shape.heads},
-          {"n_inner", nullptr},
-          {"activation_function", "gelu_new"},
-          {"resid_pdrop", spec.dropout},
-          {"embd_pdrop", spec.dropout},
-          {"attn_pdrop", spec.dropout},
-          {"layer_norm_epsilon", spec.norm_epsilon},
-          {"initializer_range", 0.02},
-          {"scale_attn_weights", true},
-          {"scale_attn_by_inverse_layer_idx", false},
-          {"reorder_and_upcast_attn", false},
-          {"tie_word_embeddings", true},
-          {"use_cache", true},
-          {"bos_token_id", end},
-          {"eos_token_id", end},
-          {"torch_dtype", "float32"},
-          {"apollo",
-           {{"final_layers", spec.shape.layers},
-            {"layer_map", spec.layer_map == LayerMapKind::kStack ? "stack" : "interpolate"}}}};
+  return {
+      {"architectures", {"GPT2LMHeadModel"}},
+      {"model_type", "gpt2"},
+      {"vocab_size", spec.shape.vocab_size},
+      {"n_positions", spec.shape.context},
+      {"n_ctx", spec.shape.context},
+      {"n_embd", spec.shape.width},
+      {"n_layer", num_layers},
+      {"n_head", spec.shape.heads},
+      {"n_inner", nullptr},
+      {"activation_function", "gelu_new"},
+      {"resid_pdrop", spec.dropout},
+      {"embd_pdrop", spec.dropout},
+      {"attn_pdrop", spec.dropout},
+      {"layer_norm_epsilon", spec.norm_epsilon},
+      {"initializer_range", 0.02},
+      {"scale_attn_weights", true},
+      {"scale_attn_by_inverse_layer_idx", false},
+      {"reorder_and_upcast_attn", false},
+      {"tie_word_embeddings", true},
+      {"use_cache", true},
+      {"bos_token_id", end},
+      {"eos_token_id", end},
+      {"torch_dtype", "float32"},
+      {"apollo", {{"final_layers", spec.shape.layers}, {"layer_map", enum_name(spec.layer_map)}}}};
 }
 
 HfConfig read_hf_config(const std::filesystem::path& path) {
