@@ -48,6 +48,15 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"data", "tokenizer", Effect::kResult,
               "folder, train:bpe:SIZE, train:wordpiece:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
+  visit(Field{"data", "masked_fraction", Effect::kResult,
+              "bert: share of the tokens that are to be predicted, in (0, 1)"},
+        c.data.masked_fraction...);
+  visit(
+      Field{"data", "mask_whole_words", Effect::kResult, "bert: mask all tokens of a word or none"},
+      c.data.mask_whole_words...);
+  visit(Field{"data", "separate_documents", Effect::kResult,
+              "bert: no attention between documents that share a sequence"},
+        c.data.separate_documents...);
   visit(Field{"data", "cache", Effect::kNone,
               "folder for prepared text; empty: the user's cache folder"},
         c.data.cache...);
@@ -157,6 +166,10 @@ std::string toml_text(uint64_t value);
 std::string toml_text(double value);
 std::string toml_text(const Duration& value);
 std::string toml_text(const StageSpec& value);
+template <std::same_as<bool> T>  // a plain parameter would also take pointers
+std::string toml_text(T value) {
+  return value ? "true" : "false";
+}
 template <NamedEnum E>
 std::string toml_text(E value) {
   return toml_text(std::string(enum_name(value)));

@@ -76,6 +76,13 @@ bool ValueReader::read(const toml::node& node, double& out) {
   return true;
 }
 
+bool ValueReader::read(const toml::node& node, bool& out) {
+  const auto value = node.value_exact<bool>();
+  if (!value) return reject(node, "true or false");
+  out = *value;
+  return true;
+}
+
 bool ValueReader::read(const toml::node& node, Duration& out) {
   const char* const hint =
       "write it in quotes, with its unit: steps, tokens, epochs, flops, hours or %";

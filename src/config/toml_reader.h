@@ -29,6 +29,7 @@ struct ValueReader {
   bool read(const toml::node& node, int64_t& out);
   bool read(const toml::node& node, uint64_t& out);
   bool read(const toml::node& node, double& out);
+  bool read(const toml::node& node, bool& out);
   bool read(const toml::node& node, Duration& out);
   bool read(const toml::node& node, StageSpec& out);
   template <NamedEnum E>

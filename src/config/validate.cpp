@@ -109,8 +109,6 @@ void check_data(const RunConfig::Data& data, Checker& check) {
 }
 
 void check_model(const RunConfig::Model& model, Checker& check) {
-  check.require(model.architecture != Architecture::kBert, {"model.architecture"},
-                "architecture 'bert' is not available yet", "use \"gpt2\"");
   check.at_least<int64_t>("model.layers", model.layers, 1);
   check.at_least<int64_t>("model.width", model.width, 1);
   check.at_least<int64_t>("model.heads", model.heads, 1);
@@ -122,6 +120,49 @@ void check_model(const RunConfig::Model& model, Checker& check) {
                               model.heads, model.width));
   }
   check.fraction("model.dropout", model.dropout);
+}
+
+// What a sequence of BERT is made of.
+void check_masking(const ResolvedConfig& resolved, Checker& check) {
+  const RunConfig::Data& data = resolved.config.data;
+  const int64_t context = resolved.config.model.context;
+  check.require(data.masked_fraction > 0.0 && data.masked_fraction < 1.0, {"data.masked_fraction"},
+                fmt::format("data.masked_fraction must be above 0 and below 1 (got {})",
+                            data.masked_fraction));
+  check.require(context < 1 || context >= 3, {"model.context", "model.architecture"},
+                fmt::format("model.context must be at least 3 for 'bert' (got {})", context),
+                "[CLS] and [SEP] take two of its tokens");
+  const bool has_no_mask = data.tokenizer.empty() || data.tokenizer == "bytes" ||
+                           data.tokenizer.starts_with("train:bpe:");
+  check.require(
+      !has_no_mask, {"data.tokenizer", "model.architecture"},
+      fmt::format("data.tokenizer must be a WordPiece one for 'bert', with a [MASK] (got "
+                  "'{}'{})",
+                  data.tokenizer, resolved.is_set("data.tokenizer") ? "" : ", the default"),
+      "for example \"train:wordpiece:8192\", or a folder with BERT's vocab.txt");
+}
+
+// Keys of masking at their defaults are let pass, so that the resolved config is a valid one.
+void check_no_masking(const RunConfig::Data& data, Checker& check) {
+  const RunConfig::Data defaults;
+  const auto refuse = [&](bool is_default, const char* path) {
+    check.require(is_default, {path},
+                  fmt::format("{} is for architecture 'bert' only, which alone masks tokens", path),
+                  "remove it, or set model.architecture = \"bert\"");
+  };
+  refuse(data.masked_fraction == defaults.masked_fraction, "data.masked_fraction");
+  refuse(data.mask_whole_words == defaults.mask_whole_words, "data.mask_whole_words");
+  refuse(data.separate_documents == defaults.separate_documents, "data.separate_documents");
+}
+
+void check_objective(const ResolvedConfig& resolved, Checker& check) {
+  if (resolved.unreadable.contains("model.architecture")) return;
+  switch (resolved.config.model.architecture) {
+    case Architecture::kGpt2:
+      return check_no_masking(resolved.config.data, check);
+    case Architecture::kBert:
+      return check_masking(resolved, check);
+  }
 }
 
 void check_lengths(const RunConfig::Train& train, Checker& check) {
@@ -183,6 +224,7 @@ std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
   check_run(resolved.config.run, check);
   check_data(resolved.config.data, check);
   check_model(resolved.config.model, check);
+  check_objective(resolved, check);
   check_train(resolved.config.train, check);
   check_rest(resolved.config, check);
   return check.take();

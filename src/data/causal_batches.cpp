@@ -1,9 +1,6 @@
 #include "data/causal_batches.h"
 
 #include <algorithm>
-
-#include "base/error.h"
-
 namespace apollo {
 namespace {
 
@@ -20,27 +17,16 @@ void resize(TokenBatch& batch, int64_t rows, int64_t context) {
   batch.rows = rows;
   batch.inputs.resize(static_cast<size_t>(rows * context));
   batch.targets.resize(static_cast<size_t>(rows * context));
-}
-
-int64_t checked_num_sequences(const TokenDataset& dataset, int64_t context) {
-  const int64_t count = num_causal_sequences(dataset, context);
-  if (count < 1) {
-    fail<DataError>(
-        "dataset holds {} tokens, less than one sequence: a context of {} needs {} (hint: give "
-        "more text, or a smaller model.context)",
-        dataset.size(), context, context + 1);
-  }
-  return count;
+  batch.segments.clear();
+  batch.documents.clear();
 }
 
 }  // namespace
 
-int64_t num_causal_sequences(const TokenDataset& dataset, int64_t context) {
-  return std::max<int64_t>(0, dataset.size() - 1) / context;
-}
-
 CausalBatches::CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed)
-    : dataset_(dataset), context_(context), order_(seed, checked_num_sequences(dataset, context)) {}
+    : dataset_(dataset),
+      context_(context),
+      order_(seed, checked_num_sequences(Architecture::kGpt2, context, dataset.size())) {}
 
 void CausalBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) const {
   resize(batch, rows, context_);

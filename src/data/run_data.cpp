@@ -20,6 +20,7 @@
 #include "base/json_lines.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
+#include "data/batches.h"
 #include "data/prepare.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
@@ -285,12 +286,12 @@ int64_t model_vocab_size(const RunConfig& config, const RunData& data) {
 
 void check_dataset(const std::string& key, const TokenDataset& dataset, const RunConfig& config,
                    int64_t vocab_size) {
-  const int64_t context = config.model.context;
-  if (dataset.size() < context + 1) {
+  if (num_sequences(config, dataset.size()) < 1) {
+    const int64_t context = config.model.context;
     fail<DataError>(
         "{}: {} tokens are less than one sequence: model.context = {} needs {} (hint: "
         "give more text, or a smaller model.context)",
-        key, dataset.size(), context, context + 1);
+        key, dataset.size(), context, min_tokens(config.model.architecture, context));
   }
   const int64_t bound = dataset.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
   if (vocab_size >= bound) return;
@@ -319,6 +320,7 @@ RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
 
   RunData data;
   data.tokenizer = open_tokenizer(config, base_dir, train, valid);
+  check_objective_tokenizer(config, data.tokenizer.get());
   std::vector<fs::path> train_folders = train.paths;
   if (!train.is_dataset) {
     train_folders = prepare_cached(train, *data.tokenizer, split, config, base_dir);

@@ -9,11 +9,14 @@ namespace apollo {
 // A target that carries no loss; the value that PyTorch's cross_entropy ignores by default.
 inline constexpr int64_t kIgnoredTarget = -100;
 
-// `inputs` and `targets` are rows x T, row-major.
+// All vectors are rows x T, row-major; T = inputs.size() / rows.
 struct TokenBatch {
   int64_t rows = 0;
   std::vector<int64_t> inputs;
-  std::vector<int64_t> targets;
+  std::vector<int64_t> targets;    // kIgnoredTarget where a position carries no loss
+  std::vector<int64_t> segments;   // BERT's token types; empty: all 0
+  std::vector<int64_t> documents;  // a position sees those of its row with the same number (padding
+                                   // has a number of its own); empty: it sees the whole row
 };
 
 }  // namespace apollo

@@ -10,9 +10,11 @@ TEST(ConfigCompare, NamesWhatWouldChangeTheNumbers) {
   RunConfig after;
   after.train.lr = 2e-3;
   after.run.seed = 43;
+  after.data.mask_whole_words = true;
   after.progressive.stages = {{.layers = 12, .until = {}}};
   EXPECT_EQ(differing_keys(before, after),
-            (std::vector<std::string>{"run.seed: 42 -> 43", "train.lr: 0.001 -> 0.002",
+            (std::vector<std::string>{"run.seed: 42 -> 43", "data.mask_whole_words: false -> true",
+                                      "train.lr: 0.001 -> 0.002",
                                       "progressive.stages: [] -> [{layers = 12}]"}));
   EXPECT_NE(config_hash(before), config_hash(after));
 }

@@ -11,7 +11,7 @@ namespace {
 TEST(Fields, EveryPathIsThereOnce) {
   const std::vector<std::string>& paths = field_paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
-  EXPECT_EQ(paths.size(), 45u);
+  EXPECT_EQ(paths.size(), 48u);
   EXPECT_EQ(paths.front(), "run.name");
   EXPECT_EQ(paths.back(), "checkpoint.keep");
 }
@@ -45,6 +45,7 @@ TEST(Fields, ParseEnumForTheCommandLine) {
 TEST(Fields, TextOfValues) {
   EXPECT_EQ(toml_text(std::string("a \"b\" \\ \n\x7f é")), R"("a \"b\" \\ \u000a\u007f é")");
   EXPECT_EQ(toml_text(1.0), "1.0");
+  EXPECT_EQ(toml_text(true), "true");
   EXPECT_EQ(toml_text(1e-8), "1e-08");
   EXPECT_EQ(toml_text(0.1 + 0.2), "0.30000000000000004");
   EXPECT_EQ(toml_text(Duration{2.5, DurationUnit::kPercent}), "\"2.5%\"");
@@ -60,6 +61,10 @@ TEST(Fields, ReferenceShowsDefaultChoicesAndHelp) {
   EXPECT_NE(reference.find("[run]\nname = \"run\" "), std::string::npos);
   EXPECT_NE(reference.find("lr = 0.001                         # peak learning rate\n"),
             std::string::npos);
+  EXPECT_NE(
+      reference.find("mask_whole_words = false           # bert: mask all tokens of a word or "
+                     "none\n"),
+      std::string::npos);
   EXPECT_NE(
       reference.find("lr_axis = \"steps\"                  # what the schedule is measured on "
                      "['steps', 'flops']\n"),

@@ -196,6 +196,28 @@ TEST(TomlIo, WrongTypesSayWhatWasExpectedAndFound) {
       "run.toml:20:11: error: eval.depths[0] must be one of 'stage', 'full' (got string 'half')");
 }
 
+TEST(TomlIo, ReadsAndWritesTruthValues) {
+  const std::string text =
+      "[data]\ntrain = [\"a\"]\ntokenizer = \"v\"\nmask_whole_words = true\n"
+      "separate_documents = true\n[model]\narchitecture = \"bert\"\n";
+  const ResolvedConfig resolved = load_text(text, {"data.separate_documents=false"});
+  EXPECT_TRUE(resolved.config.data.mask_whole_words);
+  EXPECT_FALSE(resolved.config.data.separate_documents);
+  const std::string written = to_toml(resolved);
+  EXPECT_NE(written.find("\nmask_whole_words = true "), std::string::npos);
+  EXPECT_NE(written.find("\nseparate_documents = false "), std::string::npos);
+  EXPECT_TRUE(load_text(written).config.data.mask_whole_words);
+}
+
+TEST(TomlIo, TruthValuesAreTrueOrFalse) {
+  EXPECT_EQ(
+      load_error("[data]\ntrain = [\"a\"]\nmask_whole_words = 1\nseparate_documents = \"true\"\n"),
+      "run.toml:3:20: error: data.mask_whole_words must be true or false (got integer 1)\n"
+      "run.toml:4:22: error: data.separate_documents must be true or false (got string 'true')");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n", {"data.mask_whole_words=yes"}),
+            "--set: error: data.mask_whole_words must be true or false (got string 'yes')");
+}
+
 TEST(TomlIo, FaultyOverrides) {
   EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n",
                        {"train.lr", "train.lrr=1", "lr=1", "train.lr=fast", "train.duration=5"}),

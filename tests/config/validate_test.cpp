@@ -53,14 +53,68 @@ TEST(Validate, Data) {
 }
 
 TEST(Validate, Model) {
-  EXPECT_EQ(error_of("model.architecture=bert"),
-            "--set: error: architecture 'bert' is not available yet\n  hint: use \"gpt2\"");
   EXPECT_EQ(error_of("model.heads=5"),
             "--set: error: model.heads must divide model.width (got 5 heads, width 384)");
   EXPECT_EQ(error_of("model.heads=0"), "--set: error: model.heads must be at least 1 (got 0)");
   EXPECT_EQ(error_of("model.layers=0"), "--set: error: model.layers must be at least 1 (got 0)");
   EXPECT_EQ(error_of("model.dropout=1.0"),
             "--set: error: model.dropout must be at least 0 and below 1 (got 1)");
+}
+
+std::string bert_error(const std::vector<std::string>& overrides) {
+  return load_error(
+      "[data]\ntrain = [\"a.txt\"]\ntokenizer = \"vocabulary\"\n"
+      "[model]\narchitecture = \"bert\"\n",
+      overrides);
+}
+
+TEST(Validate, BertWithItsKeys) {
+  EXPECT_EQ(bert_error({}), "");
+  EXPECT_EQ(bert_error({"data.mask_whole_words=true", "data.separate_documents=true",
+                        "data.masked_fraction=0.4", "data.tokenizer=train:wordpiece:8192",
+                        "model.context=3"}),
+            "");
+}
+
+TEST(Validate, BertNeedsAWordPieceTokenizer) {
+  const std::string expected =
+      "error: data.tokenizer must be a WordPiece one for 'bert', with a [MASK] (got ";
+  const std::string hint =
+      ")\n  hint: for example \"train:wordpiece:8192\", or a folder with BERT's vocab.txt";
+  for (const std::string tokenizer : {"bytes", "train:bpe:8192", ""}) {
+    EXPECT_EQ(bert_error({"data.tokenizer=" + tokenizer}),
+              "--set: " + expected + "'" + tokenizer + "'" + hint);
+  }
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[model]\narchitecture = \"bert\"\n"),
+            "run.toml:4:16: " + expected + "'bytes', the default" + hint);
+  EXPECT_EQ(error_of("data.tokenizer=train:wordpiece:8192"), "") << "GPT-2 may have WordPiece";
+}
+
+TEST(Validate, BertNeedsRoomAndSomethingToPredict) {
+  EXPECT_EQ(bert_error({"model.context=2"}),
+            "--set: error: model.context must be at least 3 for 'bert' (got 2)\n"
+            "  hint: [CLS] and [SEP] take two of its tokens");
+  EXPECT_EQ(bert_error({"model.context=0"}),
+            "--set: error: model.context must be at least 1 (got 0)");
+  for (const std::string fraction : {"0", "1", "-0.1", "15"}) {
+    EXPECT_EQ(
+        bert_error({"data.masked_fraction=" + fraction}),
+        "--set: error: data.masked_fraction must be above 0 and below 1 (got " + fraction + ")");
+  }
+}
+
+TEST(Validate, MaskingIsForBertOnly) {
+  const auto expected = [](const std::string& key) {
+    return "--set: error: data." + key +
+           " is for architecture 'bert' only, which alone masks tokens\n"
+           "  hint: remove it, or set model.architecture = \"bert\"";
+  };
+  EXPECT_EQ(error_of("data.masked_fraction=0.2"), expected("masked_fraction"));
+  EXPECT_EQ(error_of("data.mask_whole_words=true"), expected("mask_whole_words"));
+  EXPECT_EQ(error_of("data.separate_documents=true"), expected("separate_documents"));
+  EXPECT_EQ(error_of("model.architecture=gtp2", "data.masked_fraction=0.2"),
+            "--set: error: model.architecture must be one of 'gpt2', 'bert' (got string 'gtp2')\n"
+            "  hint: did you mean 'gpt2'?");
 }
 
 TEST(Validate, PointsAtTheKeyThatWasWritten) {

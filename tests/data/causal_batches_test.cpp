@@ -77,15 +77,24 @@ TEST(CausalBatches, GoesThroughTheTextInOrder) {
   EXPECT_TRUE(batch.inputs.empty());
 }
 
-TEST(CausalBatches, CountsSequences) {
+TEST(CausalBatches, NeedsASequence) {
   const TempDir dir;
   const TokenDataset dataset = counting_dataset(dir.path(), 10);
-  EXPECT_EQ(num_causal_sequences(dataset, 9), 1);
-  EXPECT_EQ(num_causal_sequences(dataset, 10), 0);
-  EXPECT_EQ(num_causal_sequences(dataset, 3), 3);
+  EXPECT_EQ(CausalBatches(dataset, 9, 1).num_sequences(), 1);
+  EXPECT_EQ(CausalBatches(dataset, 3, 1).num_sequences(), 3);
   EXPECT_EQ(error_text<DataError>([&] { CausalBatches(dataset, 10, 1); }),
             "dataset holds 10 tokens, less than one sequence: a context of 10 needs 11 (hint: give "
             "more text, or a smaller model.context)");
+}
+
+TEST(CausalBatches, LeavesNothingOfAnotherBatch) {
+  const TempDir dir;
+  const TokenDataset dataset = counting_dataset(dir.path(), 10);
+  TokenBatch batch;
+  batch.segments = batch.documents = {1, 2, 3};
+  CausalBatches(dataset, 4, 1).fill_train(0, 1, batch);
+  EXPECT_TRUE(batch.segments.empty());
+  EXPECT_TRUE(batch.documents.empty());
 }
 
 }  // namespace

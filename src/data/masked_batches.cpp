@@ -1,0 +1,173 @@
+#include "data/masked_batches.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/rng.h"
+#include "config/objective.h"
+
+namespace apollo {
+namespace {
+
+constexpr double kShareMasked = 0.8;
+constexpr double kShareRandom = 0.1;
+
+}  // namespace
+
+// The random numbers of one row, in the order in which it asks for them.
+class MaskedBatches::Draws {
+ public:
+  static Draws at_place(uint64_t seed, int64_t place) {
+    return Draws(seed, static_cast<uint64_t>(place));
+  }
+  // Keyed from the other end of the counter, where no place of a training run of any seed is.
+  static Draws of_sequence(int64_t sequence) {
+    return Draws(0, std::numeric_limits<uint64_t>::max() - static_cast<uint64_t>(sequence));
+  }
+
+  // In [0, 1).
+  double uniform() { return random_uniform(seed_, RngStream::kMasking, key_, count_++); }
+  // In [0, n), n > 0. Multiply and shift: no number is likelier than another by more than n / 2^64.
+  int64_t below(int64_t n) {
+    const uint64_t bits = random_bits(seed_, RngStream::kMasking, key_, count_++);
+    return static_cast<int64_t>((static_cast<unsigned __int128>(bits) * n) >> 64);
+  }
+
+ private:
+  Draws(uint64_t seed, uint64_t key) : seed_(seed), key_(key) {}
+
+  uint64_t seed_;
+  uint64_t key_;
+  uint32_t count_ = 0;
+};
+
+MaskedBatches::MaskedBatches(const RunConfig& config, const TokenDataset& dataset,
+                             const WordPiece& tokenizer)
+    : dataset_(dataset),
+      context_(config.model.context),
+      num_targets_(targets_per_sequence(config)),
+      whole_words_(config.data.mask_whole_words),
+      separate_documents_(config.data.separate_documents),
+      seed_(config.run.seed),
+      order_(config.run.seed,
+             checked_num_sequences(Architecture::kBert, config.model.context, dataset.size())),
+      special_(tokenizer.special_ids()),
+      roles_(static_cast<size_t>(tokenizer.vocab_size()), Role::kStartsWord) {
+  const WordPieceVocabulary& vocabulary = tokenizer.vocabulary();
+  std::vector<bool> in_pool(roles_.size());
+  for (size_t id = 0; id < vocabulary.tokens.size(); id++) {
+    in_pool[id] = true;
+    if (tokenizer.continues_word(static_cast<TokenId>(id))) roles_[id] = Role::kContinuesWord;
+  }
+  for (const AddedToken& token : vocabulary.added) {
+    in_pool[static_cast<size_t>(token.id)] = !token.special;
+  }
+  for (const TokenId id :
+       {special_.pad, special_.unknown, special_.cls, special_.sep, special_.mask}) {
+    in_pool[static_cast<size_t>(id)] = false;
+  }
+  for (const TokenId id : {special_.pad, special_.cls, special_.sep, special_.mask}) {
+    roles_[static_cast<size_t>(id)] = Role::kNeverMasked;
+  }
+  for (size_t id = 0; id < in_pool.size(); id++) {
+    if (in_pool[id]) random_pool_.push_back(static_cast<TokenId>(id));
+  }
+}
+
+void MaskedBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) const {
+  resize(batch, rows);
+  for (int64_t row = 0; row < rows; row++) {
+    fill_row(order_.sample_at(first + row), Draws::at_place(seed_, first + row), row, batch);
+  }
+}
+
+void MaskedBatches::fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const {
+  resize(batch, std::clamp<int64_t>(num_sequences() - first, 0, rows));
+  for (int64_t row = 0; row < batch.rows; row++) {
+    fill_row(first + row, Draws::of_sequence(first + row), row, batch);
+  }
+}
+
+void MaskedBatches::resize(TokenBatch& batch, int64_t rows) const {
+  const auto size = static_cast<size_t>(rows * context_);
+  batch.rows = rows;
+  batch.inputs.resize(size);
+  batch.targets.assign(size, kIgnoredTarget);
+  batch.segments.clear();
+  batch.documents.resize(separate_documents_ ? size : 0);
+}
+
+void MaskedBatches::fill_row(int64_t sequence, Draws draws, int64_t row, TokenBatch& batch) const {
+  const auto at = static_cast<size_t>(row * context_);
+  const auto length = static_cast<size_t>(context_);
+  const auto inputs = std::span(batch.inputs).subspan(at, length);
+  inputs.front() = special_.cls;
+  dataset_.copy(sequence * (context_ - 2), inputs.subspan(1, length - 2));
+  inputs.back() = special_.sep;
+  if (separate_documents_) {
+    number_documents(inputs, std::span(batch.documents).subspan(at, length));
+  }
+  mask(draws, inputs, std::span(batch.targets).subspan(at, length));
+}
+
+MaskedBatches::Role MaskedBatches::role(int64_t token) const {
+  // A model may have more ids than its tokenizer, and a bare .bin file may use them.
+  const auto id = static_cast<size_t>(token);
+  return id < roles_.size() ? roles_[id] : Role::kStartsWord;
+}
+
+std::vector<MaskedBatches::Unit> MaskedBatches::units(std::span<const int64_t> tokens) const {
+  std::vector<Unit> found;
+  for (int64_t place = 0; place < context_; place++) {
+    const Role here = role(tokens[static_cast<size_t>(place)]);
+    if (here == Role::kNeverMasked) continue;
+    const bool goes_on =
+        whole_words_ && here == Role::kContinuesWord && !found.empty() && found.back().end == place;
+    if (goes_on) {
+      found.back().end = place + 1;
+    } else {
+      found.push_back({place, place + 1});
+    }
+  }
+  return found;
+}
+
+// Draws units without replacement, a Fisher-Yates shuffle that ends where the budget is met.
+void MaskedBatches::mask(Draws& draws, std::span<int64_t> inputs,
+                         std::span<int64_t> targets) const {
+  std::vector<Unit> left = units(inputs);
+  int64_t budget = num_targets_;
+  while (budget > 0 && !left.empty()) {
+    std::swap(left[static_cast<size_t>(draws.below(std::ssize(left)))], left.back());
+    const Unit unit = left.back();
+    left.pop_back();
+    if (unit.size() > budget) continue;
+    budget -= unit.size();
+    for (auto place = static_cast<size_t>(unit.begin); place < static_cast<size_t>(unit.end);
+         place++) {
+      targets[place] = inputs[place];
+      inputs[place] = shown_for(targets[place], draws);
+    }
+  }
+}
+
+int64_t MaskedBatches::shown_for(int64_t token, Draws& draws) const {
+  const double u = draws.uniform();
+  if (u < kShareMasked) return special_.mask;
+  if (u >= kShareMasked + kShareRandom || random_pool_.empty()) return token;
+  return random_pool_[static_cast<size_t>(draws.below(std::ssize(random_pool_)))];
+}
+
+// The last [SEP] closes whatever the row ends in.
+void MaskedBatches::number_documents(std::span<const int64_t> tokens,
+                                     std::span<int64_t> documents) const {
+  int64_t document = 0;
+  for (size_t i = 0; i + 1 < tokens.size(); i++) {
+    documents[i] = document;
+    if (tokens[i] == special_.sep) document++;
+  }
+  documents.back() = documents[documents.size() - 2];
+}
+
+}  // namespace apollo
