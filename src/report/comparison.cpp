@@ -29,16 +29,24 @@ std::string config_value(const RunHistory& run, const std::string& key) {
 // What must agree for losses to be the same quantity and models the same model.
 std::vector<Trait> binding_traits(const RunHistory& run) {
   const RunInfo& info = run.info;
-  return {{"training data", info.train_data},
-          {"validation data", info.valid_data},
-          {"tokenizer", info.tokenizer},
-          {"architecture", info.architecture},
-          {"layers", std::to_string(info.layers)},
-          {"width", std::to_string(info.width)},
-          {"heads", std::to_string(info.heads)},
-          {"context", std::to_string(info.context)},
-          {"vocab_size", std::to_string(info.vocab_size)},
-          {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*from_config=*/true}};
+  std::vector<Trait> traits = {
+      {"training data", info.train_data},
+      {"validation data", info.valid_data},
+      {"tokenizer", info.tokenizer},
+      {"architecture", info.architecture},
+      {"layers", std::to_string(info.layers)},
+      {"width", std::to_string(info.width)},
+      {"heads", std::to_string(info.heads)},
+      {"context", std::to_string(info.context)},
+      {"vocab_size", std::to_string(info.vocab_size)},
+      {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*from_config=*/true}};
+  if (info.architecture != "bert") return traits;
+  // They decide what is to be predicted, and from what.
+  for (const char* key :
+       {"data.masked_fraction", "data.mask_whole_words", "data.separate_documents"}) {
+    traits.push_back({key, config_value(run, key), /*from_config=*/true});
+  }
+  return traits;
 }
 
 // What a fair experiment keeps equal as well, unless it is what the experiment is about.
@@ -54,9 +62,10 @@ std::vector<Trait> noted_traits(const RunHistory& run) {
           {"kernels", info.kernels}};
 }
 
+// Of two architectures one may have traits more.
 std::string differences(const std::vector<Trait>& run, const std::vector<Trait>& baseline) {
   std::string text;
-  for (size_t i = 0; i < run.size(); ++i) {
+  for (size_t i = 0; i < std::min(run.size(), baseline.size()); ++i) {
     if (run[i].value == baseline[i].value) continue;
     const bool is_unknown = run[i].value.empty() || baseline[i].value.empty();
     if (run[i].from_config && is_unknown) continue;
@@ -200,6 +209,7 @@ Json run_json(const ComparedRun& run) {
           {"final_loss", number(run.final.loss)},
           {"ppl", number(run.final.ppl)},
           {"bpb", number(run.final.bpb)},
+          {"accuracy", number(run.final.accuracy)},
           {"flops", number(cost.flops)},
           {"eval_flops", number(run.history.eval_flops)},
           {"wall_s", number(cost.wall_s)},

@@ -121,7 +121,7 @@ void append_steps(std::string& out, const StepColumns& steps) {
 
 void append_evaluations(std::string& out, std::string_view name,
                         const std::vector<Evaluation>& evaluations) {
-  std::vector<double> step, tokens, flops, wall_s, loss, depth;
+  std::vector<double> step, tokens, flops, wall_s, loss, depth, accuracy;
   for (const Evaluation& evaluation : evaluations) {
     step.push_back(static_cast<double>(evaluation.step));
     tokens.push_back(evaluation.cost.tokens);
@@ -129,6 +129,7 @@ void append_evaluations(std::string& out, std::string_view name,
     wall_s.push_back(evaluation.cost.wall_s);
     loss.push_back(evaluation.loss);
     depth.push_back(evaluation.depth);
+    if (evaluation.accuracy) accuracy.push_back(*evaluation.accuracy);
   }
   fmt::format_to(std::back_inserter(out), ",\"{}\":{{", name);
   append_column(out, "step", step);
@@ -137,6 +138,7 @@ void append_evaluations(std::string& out, std::string_view name,
   append_column(out, "wall_s", wall_s);
   append_column(out, "loss", loss);
   append_column(out, "depth", depth);
+  if (!accuracy.empty() && accuracy.size() == step.size()) append_column(out, "accuracy", accuracy);
   out += '}';
 }
 

@@ -190,8 +190,12 @@ Evaluation read_evaluation(const Row& row, int64_t full_layers) {
   evaluation.cost = row.cost();
   evaluation.depth = row.number("depth");
   evaluation.loss = row.number("loss");
-  evaluation.ppl = row.optional_number("ppl");
-  evaluation.bpb = row.optional_number("bpb");
+  evaluation.accuracy = row.optional_number("accuracy");
+  // The exponential of a masked loss is no perplexity of the text.
+  if (!evaluation.accuracy) {
+    evaluation.ppl = row.optional_number("ppl");
+    evaluation.bpb = row.optional_number("bpb");
+  }
   evaluation.eval_flops = row.optional_number("eval_flops").value_or(0.0);
   evaluation.full_depth = evaluation.depth == static_cast<double>(full_layers);
   return evaluation;

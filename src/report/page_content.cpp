@@ -172,6 +172,8 @@ PageContent run_content(const RunHistory& run) {
     std::string detail = final.ppl ? fmt::format("perplexity {:.2f}", *final.ppl) : "";
     if (final.bpb)
       detail += fmt::format("{}{:.3f} bits a byte", detail.empty() ? "" : ", ", *final.bpb);
+    if (final.accuracy)
+      detail = fmt::format("masked accuracy {}", format_accuracy(*final.accuracy));
     content.headlines.push_back(
         {fmt::format("{:.4f}", final.loss), "validation loss at full depth", detail});
   }

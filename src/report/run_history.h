@@ -73,11 +73,12 @@ struct Evaluation {
   int64_t step = 0;
   Cost cost;
   double depth = 0.0;
-  double loss = 0.0;  // nats per token; NaN where it was not finite
-  std::optional<double> ppl;
+  double loss = 0.0;          // nats per predicted token; NaN where it was not finite
+  std::optional<double> ppl;  // of next-token prediction alone, as bpb
   std::optional<double> bpb;
-  double eval_flops = 0.0;  // charged to evaluation so far
-  bool full_depth = false;  // at all layers of the final model
+  std::optional<double> accuracy;  // of masked prediction alone
+  double eval_flops = 0.0;         // charged to evaluation so far
+  bool full_depth = false;         // at all layers of the final model
 };
 
 struct Growth {

@@ -26,16 +26,31 @@ struct Totals {
 
 Table totals_table(const std::vector<Totals>& all) {
   const auto any = [&](auto&& known) { return std::any_of(all.begin(), all.end(), known); };
-  const bool has_bpb = any([](const Totals& t) { return t.final && t.final->bpb; });
+  const auto any_final = [&](std::optional<double> Evaluation::*value) {
+    return any([&](const Totals& t) { return t.final && (t.final->*value).has_value(); });
+  };
   const bool has_energy = any([](const Totals& t) { return t.run->total.energy_j.has_value(); });
+  // What the objective gives beside the loss.
+  struct Column {
+    const char* name;
+    std::optional<double> Evaluation::*value;
+    std::string (*format)(double);
+  };
+  std::vector<Column> columns = {
+      {"ppl", &Evaluation::ppl, [](double value) { return fmt::format("{:.2f}", value); }},
+      {"bits/byte", &Evaluation::bpb, [](double value) { return fmt::format("{:.4f}", value); }},
+      {"masked acc.", &Evaluation::accuracy, format_accuracy}};
+  std::erase_if(columns, [&](const Column& column) { return !any_final(column.value); });
 
   Table table;
   table.title = all.size() > 1 ? "Runs" : "Run";
   table.explanation =
-      "Validation loss (nats per token) at full depth. FLOPs are those of training; evaluation and "
+      "Validation loss (nats per predicted token) at full depth. FLOPs are those of training; "
+      "evaluation and "
       "growth probes are charged apart.";
-  table.header = {"run", "method", "valid loss", "ppl"};
-  if (has_bpb) table.header.push_back("bits/byte");
+  table.header = {"run", "method", "valid loss"};
+  for (const Column& column : columns)
+    table.header.push_back(column.name);
   for (const char* name : {"FLOPs", "evaluation", "wall time", "tokens"}) {
     table.header.push_back(name);
   }
@@ -45,8 +60,10 @@ Table totals_table(const std::vector<Totals>& all) {
     const Cost& cost = final ? final->cost : totals.run->total;
     std::vector<std::string> row = {totals.name, totals.run->info.method};
     row.push_back(final ? fmt::format("{:.4f}", final->loss) : kUnknown);
-    row.push_back(final ? format_or(final->ppl, "{:.2f}") : kUnknown);
-    if (has_bpb) row.push_back(final ? format_or(final->bpb, "{:.4f}") : kUnknown);
+    for (const Column& column : columns) {
+      const auto value = final ? final->*column.value : std::nullopt;
+      row.push_back(value ? column.format(*value) : kUnknown);
+    }
     row.push_back(format_flops(cost.flops));
     row.push_back(format_flops(totals.run->eval_flops));
     row.push_back(format_seconds(cost.wall_s));
@@ -218,6 +235,10 @@ std::string format_saved(std::optional<double> fraction) {
 std::string format_speed_up(std::optional<double> saved_fraction) {
   if (!saved_fraction || *saved_fraction >= 1.0) return kUnknown;
   return fmt::format("{:.2f}x", 1.0 / (1.0 - *saved_fraction));
+}
+
+std::string format_accuracy(double accuracy) {
+  return fmt::format("{:.2f} %", 100.0 * accuracy);
 }
 
 std::string format_energy(double joules) {

@@ -27,6 +27,7 @@ std::string to_text(const std::vector<Table>& tables, const std::vector<std::str
 std::string format_saved(std::optional<double> fraction);
 // "1.71x" for a saved fraction.
 std::string format_speed_up(std::optional<double> saved_fraction);
-std::string format_energy(double joules);  // "0.42 Wh", "1.30 kWh"
+std::string format_accuracy(double accuracy);  // "41.57 %"
+std::string format_energy(double joules);      // "0.42 Wh", "1.30 kWh"
 
 }  // namespace apollo

@@ -215,6 +215,60 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
       << text;
 }
 
+class MaskedComparisonTest : public ComparisonTest {
+ protected:
+  void SetUp() override {
+    write("plain", "scratch", 2.0, 0.5);
+    write("grown", "apollo", 1.5, 0.625);
+  }
+
+  void write(const std::string& name, const std::string& method, double loss, double accuracy) {
+    std::filesystem::remove_all(dir_ / name);
+    Json start = start_row(name, method);
+    start["architecture"] = "bert";
+    write_run(dir_ / name,
+              {start, step_row(50, 500, 50, loss), masked_eval_row(50, 500, 50, 12, loss, accuracy),
+               end_row(50, "finished")});
+  }
+};
+
+TEST_F(MaskedComparisonTest, ShowsAccuracyAndNoPerplexity) {
+  const Comparison comparison = compare();
+  const Table table = comparison_tables(comparison)[0];
+  EXPECT_EQ(table.header, (std::vector<std::string>{"run", "method", "valid loss", "masked acc.",
+                                                    "FLOPs", "evaluation", "wall time", "tokens"}));
+  EXPECT_EQ(table.rows[0][3], "62.50 %");
+  EXPECT_EQ(table.rows[1][3], "50.00 %");
+  const Json json = to_json(comparison);
+  EXPECT_EQ(json["runs"][0]["accuracy"], 0.625);
+  EXPECT_TRUE(json["runs"][0]["ppl"].is_null());
+}
+
+TEST_F(MaskedComparisonTest, RefusesAnotherMasking) {
+  write_file_atomic(dir_ / "grown/run.toml",
+                    "[data]\nmasked_fraction = 0.4\nmask_whole_words = false\n");
+  write_file_atomic(dir_ / "plain/run.toml",
+                    "[data]\nmasked_fraction = 0.15\nmask_whole_words = true\n");
+  EXPECT_EQ(usage_error(),
+            "compare: the runs are not comparable: 'grown' differs from 'plain' in "
+            "data.masked_fraction ('0.4' against '0.15'), data.mask_whole_words ('false' against "
+            "'true') (hint: --force compares them anyway)");
+}
+
+TEST_F(MaskedComparisonTest, RefusesAnotherArchitecture) {
+  std::filesystem::remove_all(dir_ / "plain");
+  write_run(dir_ / "plain", scratch_rows());
+  EXPECT_EQ(usage_error(),
+            "compare: the runs are not comparable: 'grown' differs from 'plain' in architecture "
+            "('bert' against 'gpt2') (hint: --force compares them anyway)");
+  // Forced, each shows what it has.
+  const Table table = comparison_tables(compare({.force = true}))[0];
+  EXPECT_EQ(table.rows[0][3], "–");
+  EXPECT_EQ(table.rows[0][4], "62.50 %");
+  EXPECT_EQ(table.rows[1][3], "7.39");
+  EXPECT_EQ(table.rows[1][4], "–");
+}
+
 TEST(Tables, ShortensNamesToFitTheWidth) {
   Table table;
   table.title = "Title";
@@ -230,6 +284,7 @@ TEST(Tables, FormatsSavings) {
   EXPECT_EQ(format_saved(std::nullopt), "not reached");
   EXPECT_EQ(format_speed_up(0.5), "2.00x");
   EXPECT_EQ(format_speed_up(-1.0), "0.50x");
+  EXPECT_EQ(format_accuracy(0.41567), "41.57 %");
   EXPECT_EQ(format_energy(1800), "0.50 Wh");
   EXPECT_EQ(format_energy(7.2e6), "2.00 kWh");
 }

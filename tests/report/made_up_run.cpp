@@ -242,6 +242,15 @@ Json eval_row(int64_t step, double flops, double wall_s, double depth, double lo
           {"eval_flops", 7.0}};
 }
 
+Json masked_eval_row(int64_t step, double flops, double wall_s, double depth, double loss,
+                     double accuracy) {
+  Json row = eval_row(step, flops, wall_s, depth, loss);
+  row.erase("ppl");
+  row.erase("bpb");
+  row["accuracy"] = accuracy;
+  return row;
+}
+
 Json end_row(int64_t step, const std::string& reason) {
   return {{"event", "end"}, {"step", step}, {"reason", reason}, {"eval_flops", 9.0}};
 }

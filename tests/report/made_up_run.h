@@ -17,6 +17,10 @@ Json step_row(int64_t step, double flops, double wall_s, double loss);
 
 Json eval_row(int64_t step, double flops, double wall_s, double depth, double loss);
 
+// Of a masked model.
+Json masked_eval_row(int64_t step, double flops, double wall_s, double depth, double loss,
+                     double accuracy);
+
 Json end_row(int64_t step, const std::string& reason);
 
 // Makes `folder` with these rows as its metrics.jsonl.

@@ -57,6 +57,21 @@ TEST(Page, WritesAReportIntoTheRunFolder) {
   EXPECT_EQ(read_file(dir / "b.html"), page);
 }
 
+TEST(Page, OfAMaskedModelShowsItsAccuracy) {
+  TempDir dir;
+  Json start = start_row("a", "apollo");
+  start["architecture"] = "bert";
+  write_run(dir / "a",
+            {start, step_row(1, 100, 1, 4.0), masked_eval_row(1, 100, 1, 12, 2.0, 0.41567)});
+  const std::string page = run_page(read_run(dir / "a"));
+  EXPECT_TRUE(contains(page, "<p class=\"lede\">BERT with 12 layers"));
+  EXPECT_TRUE(contains(page,
+                       "<strong>2.0000</strong><span>validation loss at full depth</span>"
+                       "<small>masked accuracy 41.57 %</small>"));
+  EXPECT_TRUE(contains(page, "\"accuracy\":[0.41567]"));
+  EXPECT_FALSE(contains(page, "perplexity"));
+}
+
 TEST(Page, NamesCannotBreakOutOfTheMarkup) {
   TempDir dir;
   write_run(dir / "a", {start_row("</script><b>\"&", "apollo"), step_row(1, 100, 1, 4.0)});

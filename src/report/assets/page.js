@@ -96,16 +96,26 @@
     ];
   }
 
+  // Of masked models alone.
+  const hasAccuracy = data.runs.some((run) => run.evals.accuracy);
+  const maskedAccuracy = (run, index) => (run.evals.accuracy === undefined ? [] : [line(run, index, {
+    x: xs(run.evals), y: run.evals.accuracy, mode: "lines+markers", hovertemplate: "%{y:.2%}",
+    marker: { size: 5 },
+  })]);
+
   const learningRate = (run, index) =>
     [line(run, index, { x: xs(run.steps), y: run.steps.lr, hovertemplate: "%{y:.3e}" })];
 
   const charts = [
     { id: "validation", title: "Validation loss", wide: true, height: 460, loss: true,
-      note: "nats per token at full depth; dotted: at the stage's depth; double click: all of it",
+      note: "nats per predicted token at full depth; dotted: at the stage's depth; double click: all of it",
       traces: validationLoss, columns: (run) => run.evals, labels: true },
     { id: "training", title: "Training loss", wide: true, height: 380, loss: true,
-      note: "nats per token at each step's depth; average over 1 % of the run; faint: each step",
+      note: "nats per predicted token at each step's depth; average over 1 % of the run; faint: each step",
       traces: noisy("loss", ".4f"), columns: (run) => run.steps, labels: true },
+    ...(hasAccuracy ? [{ id: "accuracy", title: "Masked accuracy", wide: true, height: 300,
+      note: "share of masked tokens predicted right, validation data at full depth",
+      traces: maskedAccuracy, format: ".0%" }] : []),
     { id: "depth", title: "Depth and stage", height: 300,
       note: "mean depth of the passes; dashed: layers that exist; faint: each step",
       traces: depthAndStage, zero: true },
