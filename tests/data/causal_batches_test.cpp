@@ -5,7 +5,6 @@
 #include <set>
 
 #include "data/helpers.h"
-#include "data/token_writer.h"
 #include "support/temp_dir.h"
 
 namespace apollo {
@@ -16,10 +15,7 @@ TokenDataset counting_dataset(const std::filesystem::path& dir, int64_t count) {
   std::vector<TokenId> ids;
   for (int64_t i = 0; i < count; i++)
     ids.push_back(static_cast<TokenId>(i));
-  TokenWriter writer(dir, count);
-  writer.append(ids);
-  writer.finish({});
-  return TokenDataset::open(dir);
+  return make_dataset(dir, ids, count);
 }
 
 TEST(CausalBatches, PredictsEveryTokenButTheFirstOnceAnEpoch) {

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/token_dataset.h"
+#include "data/token_writer.h"
 
 namespace apollo {
 
@@ -35,6 +37,15 @@ std::string error_text(Action&& action) {
     return error.what();
   }
   return "(no error)";
+}
+
+// A dataset of these tokens in the existing folder `dir`.
+inline TokenDataset make_dataset(const std::filesystem::path& dir, const std::vector<TokenId>& ids,
+                                 int64_t vocab_size) {
+  TokenWriter writer(dir, vocab_size);
+  writer.append(ids);
+  writer.finish({});
+  return TokenDataset::open(dir);
 }
 
 inline std::string gzip(std::string_view text) {

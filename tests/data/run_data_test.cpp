@@ -232,6 +232,31 @@ TEST_F(RunDataTest, NamesTextShorterThanASequence) {
             "give more text, or a smaller model.context)");
 }
 
+TEST_F(RunDataTest, ASequenceOfBertNeedsLessText) {
+  config_.model.architecture = Architecture::kBert;
+  config_.data.tokenizer = "train:wordpiece:38";
+  config_.model.context = 8;
+  const int64_t size = open().train->size();
+  config_.model.context = size + 2;
+  EXPECT_EQ(error(), "(no error)");
+  config_.model.context = size + 3;
+  EXPECT_EQ(error(), fmt::format("data.train: {} tokens are less than one sequence: model.context "
+                                 "= {} needs {} (hint: give more text, or a smaller "
+                                 "model.context)",
+                                 size, size + 3, size + 1));
+}
+
+TEST_F(RunDataTest, NamesATokenizerThatBertCannotUseBeforeTheTextIsPrepared) {
+  load_tokenizer("bytes")->save(write(dir_ / "folder" / "x", "").parent_path());
+  config_.model.architecture = Architecture::kBert;
+  config_.data.tokenizer = "folder";
+  EXPECT_EQ(error(),
+            "data.tokenizer: architecture 'bert' needs a WordPiece tokenizer, one with [MASK]; "
+            "found a byte-level one (hint: 'train:wordpiece:8192', or a folder with BERT's "
+            "vocab.txt)");
+  EXPECT_FALSE(fs::exists(dir_ / "cache"));
+}
+
 TEST_F(RunDataTest, NamesWhatItCannotUse) {
   config_.data.train = {};
   EXPECT_EQ(error(), "data.train: empty (hint: train = [\"text/*.txt\"])");

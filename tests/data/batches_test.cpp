@@ -1,0 +1,79 @@
+#include "data/batches.h"
+
+#include <gtest/gtest.h>
+
+#include "data/bert_vocabulary.h"
+#include "data/helpers.h"
+#include "support/temp_dir.h"
+
+namespace apollo {
+namespace {
+
+RunConfig gpt2_config(int64_t context) {
+  RunConfig config;
+  config.model.context = context;
+  return config;
+}
+
+TEST(Batches, CountsSequences) {
+  EXPECT_EQ(num_sequences(gpt2_config(9), 10), 1);
+  EXPECT_EQ(num_sequences(gpt2_config(10), 10), 0);
+  EXPECT_EQ(num_sequences(gpt2_config(3), 10), 3);
+  EXPECT_EQ(num_sequences(gpt2_config(3), 0), 0);
+  EXPECT_EQ(num_sequences(bert_test::make_config(12), 9), 0);
+  EXPECT_EQ(num_sequences(bert_test::make_config(12), 10), 1);
+  EXPECT_EQ(num_sequences(bert_test::make_config(12), 29), 2);
+  EXPECT_EQ(num_sequences(bert_test::make_config(3), 5), 5);
+}
+
+TEST(Batches, ShortestDatasets) {
+  EXPECT_EQ(min_tokens(Architecture::kGpt2, 10), 11);
+  EXPECT_EQ(min_tokens(Architecture::kBert, 10), 8);
+}
+
+TEST(Batches, FollowTheArchitecture) {
+  const TempDir dir;
+  const TokenDataset dataset =
+      make_dataset(dir.path(), {5, 6, 7, 8, 9, 10, 11, 12}, bert_test::kVocabSize);
+  const WordPiece tokenizer = bert_test::make_tokenizer();
+  TokenBatch batch;
+
+  const auto causal = make_batches(gpt2_config(4), dataset, &tokenizer);
+  EXPECT_EQ(causal->num_sequences(), 1);
+  causal->fill_sequential(0, 1, batch);
+  EXPECT_EQ(batch.inputs, (std::vector<int64_t>{5, 6, 7, 8}));
+  EXPECT_EQ(make_batches(gpt2_config(4), dataset, nullptr)->num_sequences(), 1);
+
+  const auto masked = make_batches(bert_test::make_config(4), dataset, &tokenizer);
+  EXPECT_EQ(masked->num_sequences(), 4);
+  masked->fill_sequential(0, 1, batch);
+  EXPECT_EQ(batch.inputs.front(), bert_test::kCls);
+}
+
+TEST(Batches, NameATokenizerWithoutMask) {
+  const TempDir dir;
+  const TokenDataset dataset = make_dataset(dir.path(), {5, 6, 7, 8}, bert_test::kVocabSize);
+  const auto bytes = load_tokenizer("bytes");
+  const auto error = [&](const Tokenizer* tokenizer) {
+    return error_text<DataError>(
+        [&] { make_batches(bert_test::make_config(4), dataset, tokenizer); });
+  };
+  const std::string expected =
+      "data.tokenizer: architecture 'bert' needs a WordPiece tokenizer, one with [MASK]; found ";
+  const std::string hint = " (hint: 'train:wordpiece:8192', or a folder with BERT's vocab.txt)";
+  EXPECT_EQ(error(bytes.get()), expected + "a byte-level one" + hint);
+  EXPECT_EQ(error(nullptr), expected + "none" + hint);
+}
+
+TEST(Batches, NameADatasetShorterThanASequence) {
+  const TempDir dir;
+  const TokenDataset dataset = make_dataset(dir.path(), {5, 6, 7, 8}, bert_test::kVocabSize);
+  const WordPiece tokenizer = bert_test::make_tokenizer();
+  EXPECT_EQ(
+      error_text<DataError>([&] { make_batches(bert_test::make_config(7), dataset, &tokenizer); }),
+      "dataset holds 4 tokens, less than one sequence: a context of 7 needs 5 (hint: give "
+      "more text, or a smaller model.context)");
+}
+
+}  // namespace
+}  // namespace apollo
