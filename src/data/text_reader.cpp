@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "text/utf8.h"
 
 namespace apollo {
 namespace {
@@ -85,8 +84,9 @@ TextReader::TextReader(const fs::path& path, size_t piece_bytes)
   const fs::path suffix = suffix_without_compression(path);
   is_jsonl_ = suffix == ".jsonl" || suffix == ".ndjson";
   source_ = ByteSource::open(path);
-  while (buffer_.size() < kByteOrderMark.size() && !source_ended_)
+  while (buffer_.size() < kTextStartBytes && !source_ended_)
     read_more();
+  check_text_start(name_, buffer_);
   if (buffer_.starts_with(kByteOrderMark)) begin_ = scanned_ = kByteOrderMark.size();
 }
 
@@ -94,6 +94,10 @@ bool TextReader::next(std::string& piece, bool& end_of_document) {
   const bool found =
       is_jsonl_ ? next_json(piece, end_of_document) : next_plain(piece, end_of_document);
   gave_text_ = gave_text_ || found;
+  if (!found || utf8_.num_bytes() >= next_check_) {
+    utf8_.check();
+    next_check_ = utf8_.num_bytes() + kCheckBytes;
+  }
   if (!gave_text_) fail<DataError>("{}: file holds no text", name_);
   return found;
 }
@@ -105,7 +109,7 @@ bool TextReader::next_plain(std::string& piece, bool& end_of_document) {
     const auto text = std::string_view(buffer_).substr(begin_, end - begin_);
     const size_t length = piece_length(text, document_end_.has_value());
     if (length > 0) {
-      assign_repaired(text.substr(0, length), piece);
+      take_repaired(length, piece);
       begin_ += length;
       if (!document_end_ && begin_ > scanned_) {
         scanned_ = begin_;
@@ -170,7 +174,7 @@ bool TextReader::read_line(std::string& line) {
   }
   if (line_end == std::string::npos && begin_ == buffer_.size()) return false;
   const size_t end = std::min(line_end, buffer_.size());
-  assign_repaired(std::string_view(buffer_).substr(begin_, end - begin_), line);
+  take_repaired(end - begin_, line);
   begin_ = scanned_ = std::min(end + 1, buffer_.size());
   line_++;
   return true;
@@ -218,6 +222,7 @@ size_t TextReader::piece_length(std::string_view text, bool is_whole) const {
 void TextReader::read_more() {
   if (begin_ > 0) {
     buffer_.erase(0, begin_);
+    buffer_at_ += static_cast<int64_t>(begin_);
     scanned_ -= begin_;
     begin_ = 0;
   }
@@ -228,12 +233,10 @@ void TextReader::read_more() {
   source_ended_ = count == 0;
 }
 
-void TextReader::assign_repaired(std::string_view text, std::string& out) {
-  if (is_valid_utf8(text)) {
-    out.assign(text);
-  } else {
-    num_invalid_ += repair_utf8(text, out);
-  }
+// The next `length` bytes, which stay in the buffer.
+void TextReader::take_repaired(size_t length, std::string& out) {
+  utf8_.repair(std::string_view(buffer_).substr(begin_, length), name_,
+               buffer_at_ + static_cast<int64_t>(begin_), out);
 }
 
 TextFiles::TextFiles(std::vector<fs::path> files, size_t piece_bytes)
@@ -253,7 +256,8 @@ bool TextFiles::next(std::string& piece, bool& end_of_document) {
     }
     if (reader_->next(piece, end_of_document)) return true;
     finished_bytes_ += reader_->file_bytes_read();
-    finished_invalid_ += reader_->num_invalid_sequences();
+    finished_utf8_.add(reader_->utf8());
+    finished_utf8_.check();
     sources_.push_back({files_[sources_.size()], reader_->file_bytes_read(), reader_->file_hash()});
     reader_.reset();
   }
@@ -264,7 +268,7 @@ int64_t TextFiles::file_bytes_read() const {
 }
 
 int64_t TextFiles::num_invalid_sequences() const {
-  return finished_invalid_ + (reader_ != nullptr ? reader_->num_invalid_sequences() : 0);
+  return finished_utf8_.num_invalid() + (reader_ != nullptr ? reader_->num_invalid_sequences() : 0);
 }
 
 }  // namespace apollo

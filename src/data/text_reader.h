@@ -4,7 +4,8 @@
 // exactly "<|endoftext|>"; that line belongs to none of them. jsonl: every line is an object whose
 // field "text" is one document. Documents of 0 bytes are passed over. A byte order mark at the
 // start of a file is dropped. Line ends stay as they are, CRLF too: a token for "\r" is a smaller
-// evil than training on other text than the user's. Invalid UTF-8 becomes U+FFFD, as HF does.
+// evil than training on other text than the user's. A few ill-formed sequences of UTF-8 become
+// U+FFFD, as HF does; text in another encoding is refused (text_encoding.h).
 //
 // Invariant: encoding the pieces of a document one by one gives the ids of the whole document. A
 // piece ends between a character that is not white space and white space. There no pre-token of
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "data/byte_source.h"
+#include "data/text_encoding.h"
 
 namespace apollo {
 
@@ -39,17 +41,21 @@ class TextReader {
   // The next piece of valid UTF-8, at most `piece_bytes` long where it holds white space, at most
   // kMaxStretch times that where it does not (what is longer is cut at any character: there alone
   // ids may differ from those of the whole document). False at the end of the file. Throws
-  // DataError where the file holds no text or is damaged, of jsonl with line.
+  // DataError where the file holds no text, is damaged (of jsonl with line) or in another encoding.
   bool next(std::string& piece, bool& end_of_document);
 
   int64_t file_bytes_read() const { return source_->file().bytes_read(); }
   int64_t file_size() const { return source_->file().size(); }  // 0: a pipe
   // Of the file as it lies on disk; complete once next() returned false.
   std::string file_hash() const { return source_->file().hash(); }
-  int64_t num_invalid_sequences() const { return num_invalid_; }
+  int64_t num_invalid_sequences() const { return utf8_.num_invalid(); }
+  const Utf8Repair& utf8() const { return utf8_; }
 
  private:
   static constexpr size_t kMaxStretch = 16;
+  // A damaged place at the start of a long file is no reason to refuse it; nor should a long file
+  // in another encoding be read to its end.
+  static constexpr int64_t kCheckBytes = 16 << 20;
 
   bool next_plain(std::string& piece, bool& end_of_document);
   void find_document_end();
@@ -58,7 +64,7 @@ class TextReader {
   std::string parse_document(const std::string& line) const;
   size_t piece_length(std::string_view text, bool is_whole) const;
   void read_more();
-  void assign_repaired(std::string_view text, std::string& out);
+  void take_repaired(size_t length, std::string& out);
 
   std::string name_;
   bool is_jsonl_;
@@ -66,9 +72,11 @@ class TextReader {
   std::unique_ptr<ByteSource> source_;
   bool source_ended_ = false;
   bool gave_text_ = false;
-  int64_t num_invalid_ = 0;
+  Utf8Repair utf8_;
+  int64_t next_check_ = kCheckBytes;
 
-  std::string buffer_;  // bytes of the file, not yet used from begin_ on
+  std::string buffer_;     // bytes of the file, not yet used from begin_ on
+  int64_t buffer_at_ = 0;  // where in the unpacked file it starts
   size_t begin_ = 0;
   size_t scanned_ = 0;  // no line end or, in plain text, no separator lies in [begin_, scanned_)
 
@@ -112,7 +120,7 @@ class TextFiles {
   std::unique_ptr<TextReader> reader_;
   std::vector<Source> sources_;
   int64_t finished_bytes_ = 0;
-  int64_t finished_invalid_ = 0;
+  Utf8Repair finished_utf8_;
 };
 
 }  // namespace apollo

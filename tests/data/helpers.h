@@ -145,7 +145,7 @@ inline std::string random_text(std::mt19937_64& random, size_t num_parts,
   std::string text;
   for (size_t i = 0; i < num_parts; i++) {
     text += kParts[random() % kParts.size()];
-    if (with_invalid && random() % 20 == 0) text += kInvalid[random() % kInvalid.size()];
+    if (with_invalid && random() % 100 == 0) text += kInvalid[random() % kInvalid.size()];
   }
   return text;
 }
