@@ -189,8 +189,8 @@ TEST_F(TextEncodingTest, DrawsTheLineBetweenDamageAndAnotherEncoding) {
   EXPECT_EQ(error(text(100, 900, 0)), "(no error)");
   EXPECT_EQ(num_invalid_, 100);
   EXPECT_NE(error(text(100, 899, 0)), "(no error)");
-  EXPECT_EQ(error(text(20, 0, 220'000)), "(no error)");
-  EXPECT_NE(error(text(20, 0, 190'000)), "(no error)");
+  EXPECT_EQ(error(text(20, 0, 1'050'000)), "(no error)");
+  EXPECT_NE(error(text(20, 0, 950'000)), "(no error)");
 }
 
 }  // namespace
