@@ -25,6 +25,8 @@ USES["model"] = list(USES)
 USES["optim"] = list(USES)
 USES["train"] = list(USES)
 USES["infer"] = USES["train"]  # these two do not know each other
+# Of infer/ in the design; a folder of its own because it is as large as the rest of infer/.
+USES["finetune"] = USES["infer"] + ["infer"]
 USES["report"] = ["base", "config"]
 USES["cli"] = list(USES)
 

@@ -1,0 +1,61 @@
+// Rows as tokens, encoded once: how a text or a pair becomes what the model reads.
+//
+// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: text, or text <|endoftext|>
+// pair, without an end: the classifier reads the last token of the text itself. So a single text is
+// encoded exactly as the model's own tokenizer in `transformers` does it, and <|endoftext|> can
+// serve as padding there, where GPT2ForSequenceClassification reads the last token that is none.
+//
+// A row that is too long loses the ends of its texts, of the longer one first, as truncation
+// "longest_first" of the `tokenizers` package.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/run_config.h"
+#include "finetune/task_data.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+// Lengths of two texts after truncation to `budget` tokens in total.
+std::pair<int64_t, int64_t> truncated_lengths(int64_t first, int64_t second, int64_t budget);
+
+// All tokens of the rows one after the other.
+struct EncodedRows {
+  std::vector<TokenId> ids;
+  std::vector<int64_t> begins = {0};    // row i: [begins[i], begins[i + 1])
+  std::vector<int64_t> first_segments;  // tokens of row i with type 0
+  std::vector<int64_t> classes;         // as in TaskRows
+  std::vector<double> numbers;
+  int64_t num_truncated = 0;
+
+  int64_t size() const { return static_cast<int64_t>(begins.size()) - 1; }
+  int64_t length(int64_t row) const {
+    return begins[static_cast<size_t>(row) + 1] - begins[static_cast<size_t>(row)];
+  }
+};
+
+// Special tokens around the texts of an architecture.
+struct RowTokens {
+  std::optional<TokenId> begin;      // before the first text
+  std::optional<TokenId> separator;  // between two texts
+  std::optional<TokenId> end;        // after the last text
+  TokenId padding = 0;
+};
+
+// Throws DataError where the tokenizer is not of the architecture's kind (BERT: WordPiece) or lacks
+// the tokens; `folder` names it.
+RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
+                     const std::string& folder);
+
+// Every row has at least one and at most `max_length` tokens. Throws Interrupted when a signal asks
+// to stop.
+EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const RowTokens& tokens,
+                        int64_t max_length);
+
+}  // namespace apollo

@@ -1,0 +1,173 @@
+#include "finetune/sequence_classifier.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/tanh.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_lines.h"
+#include "model/growth.h"
+#include "model/hf_config.h"
+#include "model/hf_folder.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kInitStd = 0.02;
+constexpr const char* kPoolerWeight = "bert.pooler.dense.weight";
+constexpr const char* kPoolerBias = "bert.pooler.dense.bias";
+
+ParameterSpec bias(const std::string& name, int64_t size) {
+  ParameterSpec spec;
+  spec.name = name;
+  spec.part = name;
+  spec.shape = {size};
+  return spec;
+}
+
+ParameterSpec matrix(const std::string& name, int64_t rows, int64_t columns) {
+  ParameterSpec spec = bias(name, rows);
+  spec.shape.push_back(columns);
+  spec.decay = true;
+  spec.init = Init::kNormal;
+  spec.init_std = kInitStd;
+  return spec;
+}
+
+ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
+  const int64_t width = spec.shape.width;
+  if (spec.shape.architecture == Architecture::kGpt2) {
+    return ParameterLayout({matrix("score.weight", num_outputs, width)});
+  }
+  return ParameterLayout({matrix(kPoolerWeight, width, width), bias(kPoolerBias, width),
+                          matrix("classifier.weight", num_outputs, width),
+                          bias("classifier.bias", num_outputs)});
+}
+
+Json classifier_config(const SequenceClassifier& classifier, const OutputNames& names,
+                       const Tokenizer& tokenizer, TokenId padding) {
+  const ModelSpec& spec = classifier.body().spec();
+  const bool bert = spec.shape.architecture == Architecture::kBert;
+  Json config = to_hf_config(spec, classifier.body().num_layers(), tokenizer.end_of_text());
+  config["architectures"] = {bert ? "BertForSequenceClassification"
+                                  : "GPT2ForSequenceClassification"};
+  config["problem_type"] = names.labels.empty() ? "regression" : "single_label_classification";
+  const std::vector<std::string> labels =
+      names.labels.empty() ? std::vector<std::string>{"score"} : names.labels;
+  Json names_by_id = Json::object();
+  Json ids_by_name = Json::object();
+  for (size_t i = 0; i < labels.size(); ++i) {
+    names_by_id[std::to_string(i)] = labels[i];
+    ids_by_name[labels[i]] = i;
+  }
+  config["id2label"] = names_by_id;
+  config["label2id"] = ids_by_name;
+  config["num_labels"] = labels.size();
+  config["pad_token_id"] = padding;
+  return config;
+}
+
+}  // namespace
+
+SequenceClassifier::SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs)
+    : body_(std::move(body)),
+      num_outputs_(num_outputs),
+      blocks_(body_->blocks(body_->num_layers())),
+      head_(head_layout(body_->spec(), num_outputs), body_->device()) {}
+
+at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
+                                      const PassOptions& options) const {
+  const PrecisionScope precision(options.precision, body_->device());
+  const at::Tensor hidden_BTW = body_->hidden(batch.tokens, blocks_, options);
+  if (body_->is_causal()) {
+    const at::Tensor last_BW = hidden_BTW.flatten(0, 1).index_select(0, batch.last_rows_B);
+    return at::linear(last_BW, head_.tensor("score.weight")).to(at::kFloat);
+  }
+  const at::Tensor pooled_BW = at::tanh(
+      at::linear(hidden_BTW.select(1, 0), head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
+  const at::Tensor kept_BW = at::dropout(pooled_BW, body_->spec().dropout, options.training);
+  return at::linear(kept_BW, head_.tensor("classifier.weight"), head_.tensor("classifier.bias"))
+      .to(at::kFloat);
+}
+
+ClassifierWeights SequenceClassifier::weights() const {
+  const at::NoGradGuard no_grad;
+  return {body_->parameters().values().clone(), head_.values().clone()};
+}
+
+void SequenceClassifier::set_weights(const ClassifierWeights& weights) {
+  const at::NoGradGuard no_grad;
+  body_->parameters().values().copy_(weights.body);
+  head_.values().copy_(weights.head);
+}
+
+ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double dropout,
+                                 at::Device device)
+    : device_(device) {
+  const auto source = load_hf_model(folder, device, {.needs_head = false});
+  source->parameters().drop_gradients();
+  spec_ = source->spec();
+  if (depth == 0) depth = spec_.shape.layers;
+  if (depth < source->num_layers()) {
+    fail<UsageError>(
+        "train.depth {} is too small: the model has {} unique layers; expected {} or more", depth,
+        source->num_layers(), source->num_layers());
+  }
+  const LayerMap blocks = source->blocks(depth);
+  spec_.shape.layers = depth;
+  spec_.dropout = dropout;
+  const ParameterLayout unrolled(model_parameters(spec_, depth));
+  body_values_ =
+      grow_buffer(source->parameters().values(), source->parameters().layout(), unrolled, blocks);
+  if (spec_.shape.architecture != Architecture::kBert) return;
+  const auto weight = find_hf_tensor(folder, kPoolerWeight);
+  const auto pooler_bias = find_hf_tensor(folder, kPoolerBias);
+  if (!weight || !pooler_bias) return;
+  const int64_t width = spec_.shape.width;
+  if (weight->sizes() != at::IntArrayRef({width, width}) ||
+      pooler_bias->sizes() != at::IntArrayRef({width})) {
+    fail<CheckpointError>("{}: the pooler's shapes do not fit the model's width {}",
+                          folder.string(), width);
+  }
+  pooler_weight_ = *weight;
+  pooler_bias_ = *pooler_bias;
+}
+
+SequenceClassifier ClassifierStart::make(int64_t num_outputs) const {
+  return {make_model(spec_, spec_.shape.layers, device_), num_outputs};
+}
+
+void ClassifierStart::restart(SequenceClassifier& classifier, const StartOptions& options) const {
+  const at::NoGradGuard no_grad;
+  classifier.head().initialize(options.seed);
+  ParameterSet& body = classifier.body().parameters();
+  if (options.random_weights) {
+    body.initialize(options.seed);
+    return;
+  }
+  body.values().copy_(body_values_);
+  if (!pooler_weight_.defined()) return;
+  const ParameterSet& head = classifier.head();
+  slot_view(head.values(), head.layout().slot(kPoolerWeight)).copy_(pooler_weight_);
+  slot_view(head.values(), head.layout().slot(kPoolerBias)).copy_(pooler_bias_);
+}
+
+void save_classifier(const SequenceClassifier& classifier, const OutputNames& names,
+                     const Tokenizer& tokenizer, TokenId padding, const fs::path& dir) {
+  const Json config = classifier_config(classifier, names, tokenizer, padding);
+  write_file_atomic(dir / "config.json", config.dump(2) + "\n");
+  NamedTensors tensors = hf_tensors(classifier.body(), /*with_head=*/false);
+  const ParameterSet& head = classifier.head();
+  for (const ParameterSlot& slot : head.layout().slots())
+    tensors.emplace_back(slot.spec.name, slot_view(head.values(), slot));
+  write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
+  tokenizer.save(dir);
+}
+
+}  // namespace apollo

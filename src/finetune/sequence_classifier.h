@@ -1,0 +1,88 @@
+// A language model's body with a head that reads one vector a row: BertForSequenceClassification
+// (tanh pooler over [CLS], dropout, linear layer) and GPT2ForSequenceClassification (a linear layer
+// without bias over the last token), under the names and with the arithmetic of `transformers`.
+//
+// Shape suffixes: B rows, T positions, W width, C outputs (classes, or 1 for regression).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "finetune/row_batches.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+namespace apollo {
+
+// Values of all parameters; independent of the model that they were taken from.
+struct ClassifierWeights {
+  at::Tensor body;
+  at::Tensor head;
+};
+
+class SequenceClassifier {
+ public:
+  // `dropout` is the body's own, before the last layer of a BERT too. The head is zero.
+  SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs);
+
+  // [B, C] in float32. Throws UsageError where a row exceeds the context.
+  at::Tensor logits(const ClassifierBatch& batch, const PassOptions& options) const;
+
+  LanguageModel& body() { return *body_; }
+  const LanguageModel& body() const { return *body_; }
+  ParameterSet& head() { return head_; }
+  const ParameterSet& head() const { return head_; }
+  int64_t num_outputs() const { return num_outputs_; }
+
+  ClassifierWeights weights() const;
+  void set_weights(const ClassifierWeights& weights);
+
+ private:
+  std::unique_ptr<LanguageModel> body_;
+  int64_t num_outputs_;
+  LayerMap blocks_;
+  ParameterSet head_;
+};
+
+// The classifier as training begins.
+struct StartOptions {
+  uint64_t seed = 0;            // of everything that is drawn
+  bool random_weights = false;  // the body too: what a task gives without pre-training
+};
+
+// Where classifiers start from: a folder's weights, with a pretrained pooler where it has one.
+class ClassifierStart {
+ public:
+  // Opens the model of `folder` (a Hugging Face folder) as one of `depth` blocks (0: of its final
+  // depth), each with weights of its own. Throws CheckpointError as load_hf_model() does,
+  // UsageError where it has more layers than `depth`.
+  ClassifierStart(const std::filesystem::path& folder, int64_t depth, double dropout,
+                  at::Device device);
+
+  const ModelSpec& spec() const { return spec_; }
+  // A classifier of that model; its weights are those of restart().
+  SequenceClassifier make(int64_t num_outputs) const;
+  void restart(SequenceClassifier& classifier, const StartOptions& options) const;
+
+ private:
+  ModelSpec spec_;
+  at::Device device_;
+  at::Tensor body_values_;
+  at::Tensor pooler_weight_;  // undefined where there is none
+  at::Tensor pooler_bias_;
+};
+
+// What `transformers` is told of the outputs.
+struct OutputNames {
+  std::vector<std::string> labels;  // by class; empty: regression
+};
+
+// Writes config.json, model.safetensors and the tokenizer's files into the existing folder `dir`.
+void save_classifier(const SequenceClassifier& classifier, const OutputNames& names,
+                     const Tokenizer& tokenizer, TokenId padding, const std::filesystem::path& dir);
+
+}  // namespace apollo

@@ -1,0 +1,60 @@
+// One run of a grid: training from the start to the end at one learning rate, number of epochs and
+// seed, looked at after every epoch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "finetune/encoded_rows.h"
+#include "finetune/predict.h"
+#include "finetune/sequence_classifier.h"
+#include "finetune/task_config.h"
+
+namespace apollo {
+
+struct GridPoint {
+  double lr = 0.0;
+  int64_t epochs = 0;
+  uint64_t seed = 0;
+
+  bool operator==(const GridPoint&) const = default;
+};
+
+struct EpochResult {
+  int64_t epoch = 0;  // from 1
+  double train_loss = 0.0;
+  double dev_loss = 0.0;
+  Scores scores;  // on dev
+};
+
+struct PointResult {
+  GridPoint point;
+  std::vector<EpochResult> epochs;
+  int64_t best_epoch = 0;  // the first of the best
+  double best_score = 0.0;
+  bool diverged = false;  // loss or gradient not finite; epochs hold what was before
+  double seconds = 0.0;
+};
+
+// What a run works on.
+struct PointTask {
+  const TaskConfig& config;
+  const EncodedRows& train;
+  const EncodedRows& dev;
+  TokenId padding = 0;
+  int64_t positive_class = 0;
+};
+
+// Optimizer steps of a run.
+int64_t num_steps(const PointTask& task, int64_t epochs);
+
+// Trains `classifier` from the weights it has. The result depends on the point, the task and these
+// weights alone. `best` becomes the weights of the best epoch; `on_step` is told of every step.
+// Throws Interrupted when a signal asks to stop.
+PointResult train_point(SequenceClassifier& classifier, const PointTask& task,
+                        const GridPoint& point, ClassifierWeights& best,
+                        const std::function<void(const std::string& note)>& on_step);
+
+}  // namespace apollo
