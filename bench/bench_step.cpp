@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/json_lines.h"
+#include "data/batches.h"
 #include "model/hf_folder.h"
 #include "train/train_step.h"
 
@@ -20,6 +21,7 @@ namespace {
 
 RunConfig bench_config(const ModelSpec& spec, int64_t batch_size, double lr) {
   RunConfig config;
+  config.model.architecture = spec.shape.architecture;
   config.model.layers = spec.shape.layers;
   config.model.context = spec.shape.context;
   config.train.duration = {1e6, DurationUnit::kSteps};
@@ -39,17 +41,20 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
   const ModelSpec& spec = state.model->spec();
   const RunConfig config = bench_config(spec, batch_size, lr);
   const TokenDataset dataset = TokenDataset::open(tokens);
-  const CausalBatches data(dataset, spec.shape.context, config.run.seed);
-  const Schedule schedule(config, spec.shape, data.num_sequences());
+  const auto tokenizer = spec.shape.architecture == Architecture::kBert
+                             ? load_tokenizer(model_folder)
+                             : std::unique_ptr<Tokenizer>();
+  const auto data = make_batches(config, dataset, tokenizer.get());
+  const Schedule schedule(config, spec.shape, data->num_sequences());
   const StepContext context{config,
                             schedule,
-                            data,
+                            *data,
                             LrCurve{LrSchedule::kConstant, lr, 0.0, 0.0, 0.0},
                             AdamWOptions{.weight_decay = config.train.weight_decay},
                             PassOptions{.training = true}};
   for (std::string line; std::getline(std::cin, line);) {
     TokenBatch batch;
-    data.fill_train(state.position.step * batch_size, batch_size, batch);
+    data->fill_train(state.position.step * batch_size, batch_size, batch);
     const auto start = std::chrono::steady_clock::now();
     const StepResult result = train_step(state, context);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "data/batches.h"
 #include "data/prepare.h"
 #include "progressive/plan.h"
 #include "progressive/resolve.h"
@@ -50,9 +51,9 @@ DataSize size_of_data(const PlanOptions& options, const ResolvedConfig& resolved
 void run_plan(const PlanOptions& options) {
   const ResolvedConfig resolved = resolve_run_config(options.config, options.overrides);
   const DataSize size = size_of_data(options, resolved);
-  const int64_t sequences = (size.tokens - 1) / resolved.config.model.context;
+  const int64_t sequences = num_sequences(resolved.config, size.tokens);
   if (sequences < 1) {
-    fail<DataError>("{} tokens are less than one sequence of {} and its next token", size.tokens,
+    fail<DataError>("{} tokens are less than one sequence of a context of {}", size.tokens,
                     resolved.config.model.context);
   }
   const RunPlan plan = plan_run(resolved.config, model_shape(resolved.config, size.vocab_size),

@@ -1,4 +1,6 @@
-#include "model/gpt2.h"
+// GPT-2 (Radford et al. 2019) exactly as `transformers` computes GPT2LMHeadModel: pre-LN blocks,
+// learned positions, tied head, tanh-approximated GELU, biases, dropout on the embedding, the
+// attention weights and both residual branches.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -11,8 +13,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/architecture.h"
 #include "model/layer.h"
-#include "ops/linear_cross_entropy.h"
 
 namespace apollo {
 namespace {
@@ -25,6 +27,8 @@ struct BlockWeights {
   at::Tensor mlp_fc_weight, mlp_fc_bias;
   at::Tensor mlp_proj_weight, mlp_proj_bias;
 };
+
+std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers);
 
 class Gpt2 final : public LanguageModel {
  public:
@@ -46,46 +50,12 @@ class Gpt2 final : public LanguageModel {
     }
   }
 
-  at::Tensor loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
-                      const PassOptions& options) const override {
-    const PrecisionScope scope(options.precision, device());
-    return linear_cross_entropy(head_rows(batch.inputs_BT, blocks, options), token_embedding_,
-                                batch.targets_BT.flatten(), options.kernels);
-  }
-
-  at::Tensor log_probability(const DeviceBatch& batch, const LayerMap& blocks,
-                             const PassOptions& options) const override {
-    const at::NoGradGuard no_grad;
-    const PrecisionScope scope(options.precision, device());
-    return linear_log_probability(head_rows(batch.inputs_BT, blocks, options), token_embedding_,
-                                  batch.targets_BT.flatten())
-        .view_as(batch.targets_BT);
-  }
-
-  at::Tensor logits(const at::Tensor& inputs_BT, const LayerMap& blocks,
+  at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const override {
-    const PrecisionScope scope(options.precision, device());
-    return at::linear(hidden(inputs_BT, blocks, options), token_embedding_).to(at::kFloat);
-  }
-
- private:
-  // The rows that the head sees, [B*T, W], in the precision it runs in.
-  at::Tensor head_rows(const at::Tensor& inputs_BT, const LayerMap& blocks,
-                       const PassOptions& options) const {
-    const at::Tensor x_BTW = hidden(inputs_BT, blocks, options);
-    return x_BTW.flatten(0, 1).to(options.precision == Precision::kBf16 ? at::kBFloat16
-                                                                        : at::kFloat);
-  }
-
-  at::Tensor hidden(const at::Tensor& inputs_BT, const LayerMap& blocks,
-                    const PassOptions& options) const {
-    const int64_t length = inputs_BT.size(1);
-    if (length > spec().shape.context) {
-      fail<UsageError>("a sequence of {} tokens does not fit the context of {}", length,
-                       spec().shape.context);
-    }
-    const at::Tensor positions_T = at::arange(length, inputs_BT.options());
-    at::Tensor x_BTW = at::embedding(token_embedding_, inputs_BT) +
+    const int64_t length = batch.inputs_BT.size(1);
+    check_length(spec(), length);
+    const at::Tensor positions_T = at::arange(length, batch.inputs_BT.options());
+    at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
                        at::embedding(position_embedding_, positions_T);
     x_BTW = apply_dropout(x_BTW, spec().dropout, options);
     for (const int64_t layer : blocks) {
@@ -94,14 +64,16 @@ class Gpt2 final : public LanguageModel {
     return norm(x_BTW, final_norm_weight_, final_norm_bias_);
   }
 
+ private:
+  OutputLayer output_layer() const override { return {token_embedding_, {}}; }
+
   at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w,
                    const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const auto qkv =
-        linear_in_out(norm(x_BTW, w.ln_1_weight, w.ln_1_bias), w.attn_weight, w.attn_bias)
-            .chunk(3, 2);
-    const at::Tensor mixed_BTW = multi_head_attention(qkv[0], qkv[1], qkv[2], spec().shape.heads,
-                                                      /*causal=*/true, dropout, options.kernels);
+    const at::Tensor qkv_BTX =
+        linear_in_out(norm(x_BTW, w.ln_1_weight, w.ln_1_bias), w.attn_weight, w.attn_bias);
+    const at::Tensor mixed_BTW = multi_head_attention(
+        qkv_BTX, {.heads = spec().shape.heads, .causal = true}, dropout, options.kernels);
     const at::Tensor attended_BTW =
         x_BTW + apply_dropout(linear_in_out(mixed_BTW, w.attn_proj_weight, w.attn_proj_bias),
                               dropout, options);
@@ -121,15 +93,11 @@ class Gpt2 final : public LanguageModel {
   std::vector<BlockWeights> blocks_;
 };
 
-}  // namespace
-
-std::unique_ptr<LanguageModel> make_gpt2(const ModelSpec& spec, int64_t num_layers,
-                                         at::Device device) {
-  return std::make_unique<Gpt2>(spec, num_layers, device);
-}
-
+// Initialisation: N(0, 0.02); the two projections into the residual stream N(0, 0.02/sqrt(2L))
+// with the depth L of the final model; biases 0, norms 1.
 std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers) {
   const int64_t width = spec.shape.width;
+  const int64_t inner = spec.shape.inner_width();
   constexpr double kStd = 0.02;
   const double residual_std = kStd / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
   std::vector<ParameterSpec> specs;
@@ -152,14 +120,93 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
     add(i, "attn.c_proj.bias", {width}, Init::kZeros);
     add(i, "ln_2.weight", {width}, Init::kOnes);
     add(i, "ln_2.bias", {width}, Init::kZeros);
-    add(i, "mlp.c_fc.weight", {width, 4 * width}, Init::kNormal, kStd);
-    add(i, "mlp.c_fc.bias", {4 * width}, Init::kZeros);
-    add(i, "mlp.c_proj.weight", {4 * width, width}, Init::kNormal, residual_std);
+    add(i, "mlp.c_fc.weight", {width, inner}, Init::kNormal, kStd);
+    add(i, "mlp.c_fc.bias", {inner}, Init::kZeros);
+    add(i, "mlp.c_proj.weight", {inner, width}, Init::kNormal, residual_std);
     add(i, "mlp.c_proj.bias", {width}, Init::kZeros);
   }
   add(-1, "ln_f.weight", {width}, Init::kOnes);
   add(-1, "ln_f.bias", {width}, Init::kZeros);
   return specs;
+}
+
+std::unique_ptr<LanguageModel> make_gpt2(const ModelSpec& spec, int64_t num_layers,
+                                         at::Device device) {
+  return std::make_unique<Gpt2>(spec, num_layers, device);
+}
+
+Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
+                       std::optional<TokenId> end_of_text) {
+  const ModelShape& shape = spec.shape;
+  const Json end = end_of_text ? Json(*end_of_text) : Json(nullptr);
+  return {{"architectures", {"GPT2LMHeadModel"}},
+          {"model_type", "gpt2"},
+          {"vocab_size", shape.vocab_size},
+          {"n_positions", shape.context},
+          {"n_ctx", shape.context},
+          {"n_embd", shape.width},
+          {"n_layer", num_layers},
+          {"n_head", shape.heads},
+          {"n_inner", shape.inner > 0 ? Json(shape.inner) : Json(nullptr)},
+          {"activation_function", "gelu_new"},
+          {"resid_pdrop", spec.dropout},
+          {"embd_pdrop", spec.dropout},
+          {"attn_pdrop", spec.dropout},
+          {"layer_norm_epsilon", spec.norm_epsilon},
+          {"initializer_range", 0.02},
+          {"scale_attn_weights", true},
+          {"scale_attn_by_inverse_layer_idx", false},
+          {"reorder_and_upcast_attn", false},
+          {"tie_word_embeddings", true},
+          {"use_cache", true},
+          {"bos_token_id", end},
+          {"eos_token_id", end},
+          {"torch_dtype", "float32"}};
+}
+
+ModelSpec read_gpt2_config(const ConfigReader& reader) {
+  ModelSpec spec;
+  spec.shape.architecture = Architecture::kGpt2;
+  spec.shape.layers = reader.size("n_layer");
+  spec.shape.width = reader.size("n_embd");
+  spec.shape.heads = reader.size("n_head");
+  spec.shape.context = reader.size("n_positions");
+  spec.shape.vocab_size = reader.size("vocab_size");
+  if (spec.shape.width % spec.shape.heads != 0) {
+    reader.reject(
+        fmt::format("n_head {} does not divide n_embd {}", spec.shape.heads, spec.shape.width));
+  }
+  spec.shape.set_inner_width(reader.size("n_inner", 4 * spec.shape.width));
+  spec.norm_epsilon = reader.number("layer_norm_epsilon", 1e-5);
+  spec.dropout = reader.number("resid_pdrop", 0.1);
+  reader.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
+  reader.require("scale_attn_weights", {true});
+  reader.require("scale_attn_by_inverse_layer_idx", {false});
+  reader.require("add_cross_attention", {false});
+  reader.require("tie_word_embeddings", {true});
+  // One dropout for all three places is what Apollo trains with.
+  reader.require("embd_pdrop", {spec.dropout});
+  reader.require("attn_pdrop", {spec.dropout});
+  return spec;
+}
+
+}  // namespace
+
+const ArchitectureDescription& gpt2_description() {
+  static const ArchitectureDescription description = {
+      .model_type = "gpt2",
+      .norm_epsilon = 1e-5,
+      .make = make_gpt2,
+      .parameters = gpt2_parameters,
+      .write_config = write_gpt2_config,
+      .read_config = read_gpt2_config,
+      .names = {.body = "transformer.",
+                .heads = {"lm_head.", "score."},
+                .passed = {"score."},
+                .constants = {".attn.bias", ".attn.masked_bias"},
+                .tied = {{"lm_head.weight", "transformer.wte.weight"}},
+                .renamed = {}}};
+  return description;
 }
 
 }  // namespace apollo

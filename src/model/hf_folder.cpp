@@ -4,26 +4,19 @@
 #include <ATen/ops/equal.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/architecture.h"
 #include "model/hf_config.h"
-#include "model/safetensors.h"
 
 namespace apollo {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kPrefix = "transformer.";
-constexpr std::string_view kTiedHead = "lm_head.weight";
-
-// Constants that old versions of `transformers` saved among the weights.
-bool is_buffer(std::string_view name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-}
 
 // The files that a shard index names, each once.
 std::set<std::string> read_shard_names(const fs::path& index) {
@@ -74,18 +67,35 @@ NamedTensors read_weights(const fs::path& dir) {
   return tensors;
 }
 
-std::string canonical_name(const std::string& name) {
-  return name.starts_with(kPrefix) || name == kTiedHead ? name : std::string(kPrefix) + name;
+bool starts_with_any(std::string_view name, const std::vector<std::string_view>& prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+// The name as a model with its language head has it, by today's spelling.
+std::string canonical_name(std::string name, const WeightNames& names) {
+  for (const auto& [old_end, new_end] : names.renamed) {
+    if (name.ends_with(old_end))
+      name.replace(name.size() - old_end.size(), old_end.size(), new_end);
+  }
+  const bool is_whole = name.starts_with(names.body) || starts_with_any(name, names.heads);
+  return is_whole ? name : std::string(names.body) + name;
+}
+
+bool is_passed_over(std::string_view name, const WeightNames& names) {
+  return starts_with_any(name, names.passed) ||
+         std::any_of(names.constants.begin(), names.constants.end(),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
 using WeightMap = std::map<std::string, at::Tensor>;
 
-// The weights by the names that Apollo writes, without buffers.
-WeightMap canonical_weights(const fs::path& dir, NamedTensors tensors) {
+// The weights by the names that Apollo writes, without what it does not read.
+WeightMap canonical_weights(const fs::path& dir, NamedTensors tensors, const WeightNames& names) {
   WeightMap found;
   for (auto& [name, tensor] : tensors) {
-    if (is_buffer(name)) continue;
-    const std::string canonical = canonical_name(name);
+    const std::string canonical = canonical_name(name, names);
+    if (is_passed_over(canonical, names)) continue;
     if (!found.emplace(canonical, std::move(tensor)).second) {
       fail<CheckpointError>("{}: parameter '{}' stands there twice", dir.string(), canonical);
     }
@@ -93,24 +103,71 @@ WeightMap canonical_weights(const fs::path& dir, NamedTensors tensors) {
   return found;
 }
 
+// The names and shapes under which a folder holds a parameter.
+std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const ParameterSpec& spec) {
+  if (spec.pieces.empty()) return {{spec.name, spec.shape}};
+  std::vector<int64_t> shape = spec.shape;
+  shape.front() /= static_cast<int64_t>(spec.pieces.size());
+  std::vector<std::pair<std::string, std::vector<int64_t>>> parts;
+  for (const std::string& piece : spec.pieces)
+    parts.emplace_back(piece, shape);
+  return parts;
+}
+
+// The views of a parameter that stand in a folder under the names of stored_parts().
+NamedTensors stored_views(const ParameterSpec& spec, const at::Tensor& value) {
+  NamedTensors views;
+  int64_t begin = 0;
+  for (const auto& [name, shape] : stored_parts(spec)) {
+    views.emplace_back(name, value.narrow(0, begin, shape.front()));
+    begin += shape.front();
+  }
+  return views;
+}
+
+// Holds the copies of tied parameters to their originals and drops them.
+void drop_tied(const fs::path& dir, const WeightNames& names, WeightMap& found) {
+  for (const auto& [copy_name, original_name] : names.tied) {
+    const auto copy = found.find(std::string(copy_name));
+    if (copy == found.end()) continue;
+    const auto original = found.find(std::string(original_name));
+    if (original != found.end() && !at::equal(copy->second, original->second)) {
+      fail<CheckpointError>("{}: '{}' differs from '{}'; expected a tied head", dir.string(),
+                            copy_name, original_name);
+    }
+    found.erase(copy);
+  }
+}
+
 // Holds the weights to the config before a model of its sizes is allocated.
-void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap& found) {
+void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap& found,
+                   const WeightNames& names, bool needs_head) {
   if (config.num_layers > static_cast<int64_t>(found.size())) {
     fail<CheckpointError>("{}: config.json asks for {} layers, but there are {} parameters",
                           dir.string(), config.num_layers, found.size());
   }
-  std::set<std::string> expected = {std::string(kTiedHead)};
+  const bool has_head = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
+    return starts_with_any(entry.first, names.heads);
+  });
+  std::set<std::string> expected;
   for (const ParameterSpec& spec : model_parameters(config.spec, config.num_layers)) {
-    const auto entry = found.find(spec.name);
-    if (entry == found.end()) {
-      fail<CheckpointError>("{}: parameter '{}' is missing", dir.string(), spec.name);
+    for (const auto& [name, shape] : stored_parts(spec)) {
+      expected.insert(name);
+      const auto entry = found.find(name);
+      if (entry == found.end()) {
+        const bool is_head = starts_with_any(name, names.heads);
+        if (is_head && !has_head && !needs_head) continue;
+        fail<CheckpointError>("{}: parameter '{}' is missing{}", dir.string(), name,
+                              is_head && !has_head
+                                  ? "; the model has no language head, which only `apollo "
+                                    "finetune` can do without"
+                                  : "");
+      }
+      if (entry->second.sizes() != at::IntArrayRef(shape)) {
+        fail<CheckpointError>("{}: parameter '{}': expected shape [{}], found [{}]", dir.string(),
+                              name, fmt::join(shape, ", "), fmt::join(entry->second.sizes(), ", "));
+      }
     }
-    if (entry->second.sizes() != at::IntArrayRef(spec.shape)) {
-      fail<CheckpointError>("{}: parameter '{}': expected shape [{}], found [{}]", dir.string(),
-                            spec.name, fmt::join(spec.shape, ", "),
-                            fmt::join(entry->second.sizes(), ", "));
-    }
-    expected.insert(spec.name);
   }
   for (const auto& [name, tensor] : found) {
     if (!expected.contains(name)) {
@@ -118,36 +175,56 @@ void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap&
                             name);
     }
   }
-  const auto head = found.find(std::string(kTiedHead));
-  if (head != found.end() && !at::equal(head->second, found.at("transformer.wte.weight"))) {
-    fail<CheckpointError>("{}: '{}' differs from the token embedding; expected a tied head",
-                          dir.string(), kTiedHead);
-  }
 }
 
 }  // namespace
+
+NamedTensors hf_tensors(const LanguageModel& model, bool with_head) {
+  const WeightNames& names = describe(model.spec().shape.architecture).names;
+  NamedTensors tensors;
+  for (const ParameterSlot& slot : model.parameters().layout().slots()) {
+    if (!with_head && starts_with_any(slot.spec.name, names.heads)) continue;
+    for (auto& part : stored_views(slot.spec, slot_view(model.parameters().values(), slot)))
+      tensors.push_back(std::move(part));
+  }
+  return tensors;
+}
 
 void save_hf_model(const LanguageModel& model, const fs::path& dir,
                    std::optional<TokenId> end_of_text) {
   const Json config = to_hf_config(model.spec(), model.num_layers(), end_of_text);
   write_file_atomic(dir / "config.json", config.dump(2) + "\n");
-  NamedTensors tensors;
-  for (const ParameterSlot& slot : model.parameters().layout().slots()) {
-    tensors.emplace_back(slot.spec.name, slot_view(model.parameters().values(), slot));
-  }
-  write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
+  write_safetensors(dir / "model.safetensors", hf_tensors(model, /*with_head=*/true),
+                    {{"format", "pt"}});
 }
 
-std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device) {
+std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device,
+                                             const HfLoadOptions& options) {
   const HfConfig config = read_hf_config(dir / "config.json");
-  auto found = canonical_weights(dir, read_weights(dir));
-  check_weights(dir, config, found);
+  const WeightNames& names = describe(config.spec.shape.architecture).names;
+  WeightMap found = canonical_weights(dir, read_weights(dir), names);
+  drop_tied(dir, names, found);
+  check_weights(dir, config, found, names, options.needs_head);
   auto model = make_model(config.spec, config.num_layers, device);
+  ParameterSet& parameters = model->parameters();
+  if (!options.needs_head) parameters.initialize(options.seed);
   const at::NoGradGuard no_grad;
-  for (const ParameterSlot& slot : model->parameters().layout().slots()) {
-    slot_view(model->parameters().values(), slot).copy_(found.at(slot.spec.name));
+  for (const ParameterSlot& slot : parameters.layout().slots()) {
+    for (auto& [name, view] : stored_views(slot.spec, slot_view(parameters.values(), slot))) {
+      const auto entry = found.find(name);
+      if (entry != found.end()) view.copy_(entry->second);
+    }
   }
   return model;
+}
+
+std::optional<at::Tensor> find_hf_tensor(const fs::path& dir, const std::string& name) {
+  const HfConfig config = read_hf_config(dir / "config.json");
+  const WeightNames& names = describe(config.spec.shape.architecture).names;
+  for (auto& [found, tensor] : read_weights(dir)) {
+    if (canonical_name(found, names) == name) return tensor;
+  }
+  return std::nullopt;
 }
 
 }  // namespace apollo

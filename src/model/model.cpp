@@ -3,12 +3,16 @@
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linear.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/error.h"
 #include "base/machine.h"
-#include "model/gpt2.h"
+#include "model/architecture.h"
 
 namespace apollo {
 namespace {
@@ -29,27 +33,90 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
 
 }  // namespace
 
+DeviceBatch to_device(const TokenBatch& batch, int64_t first, int64_t rows, at::Device device) {
+  const int64_t length = static_cast<int64_t>(batch.inputs.size()) / batch.rows;
+  const auto begin = static_cast<size_t>(first * length);
+  const auto size = static_cast<size_t>(rows * length);
+  const auto copy = [&](const int64_t* tokens, at::IntArrayRef shape) {
+    // from_blob only looks at the data; the copy below is the tensor's own.
+    const at::Tensor view = at::from_blob(const_cast<int64_t*>(tokens), shape, at::kLong);
+    return view.to(at::TensorOptions(device), /*non_blocking=*/false, /*copy=*/true);
+  };
+  const auto copy_rows = [&](const std::vector<int64_t>& tokens) {
+    return tokens.empty() ? at::Tensor() : copy(tokens.data() + begin, {rows, length});
+  };
+  DeviceBatch result;
+  result.inputs_BT = copy_rows(batch.inputs);
+  result.segments_BT = copy_rows(batch.segments);
+  result.documents_BT = copy_rows(batch.documents);
+  if (batch.targets.empty()) return result;
+  std::vector<int64_t> targets, places;
+  for (size_t i = 0; i < size; ++i) {
+    if (batch.targets[begin + i] == kIgnoredTarget) continue;
+    targets.push_back(batch.targets[begin + i]);
+    places.push_back(static_cast<int64_t>(i));
+  }
+  const auto count = static_cast<int64_t>(targets.size());
+  result.targets_M = copy(targets.data(), {count});
+  if (targets.size() < size) result.target_rows_M = copy(places.data(), {count});
+  return result;
+}
+
+DeviceBatch to_device(const TokenBatch& batch, at::Device device) {
+  return to_device(batch, 0, batch.rows, device);
+}
+
+// The rows that the output layer sees, [M, W], in the precision it runs in.
+at::Tensor LanguageModel::output_rows(const DeviceBatch& batch, const LayerMap& blocks,
+                                      const PassOptions& options) const {
+  at::Tensor x_MW = hidden(batch, blocks, options).flatten(0, 1);
+  if (batch.target_rows_M.defined()) x_MW = x_MW.index_select(0, batch.target_rows_M);
+  return output_transform(x_MW, options)
+      .to(options.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat);
+}
+
+at::Tensor LanguageModel::loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
+                                   const PassOptions& options) const {
+  const PrecisionScope scope(options.precision, device());
+  return linear_cross_entropy(output_rows(batch, blocks, options), output_layer(), batch.targets_M,
+                              options.kernels);
+}
+
+TargetScores LanguageModel::score_targets(const DeviceBatch& batch, const LayerMap& blocks,
+                                          const PassOptions& options) const {
+  const at::NoGradGuard no_grad;
+  const PrecisionScope scope(options.precision, device());
+  return linear_target_scores(output_rows(batch, blocks, options), output_layer(), batch.targets_M);
+}
+
+at::Tensor LanguageModel::logits(const DeviceBatch& batch, const LayerMap& blocks,
+                                 const PassOptions& options) const {
+  const PrecisionScope scope(options.precision, device());
+  const OutputLayer output = output_layer();
+  const at::Tensor x_BTW = output_transform(hidden(batch, blocks, options), options);
+  std::optional<at::Tensor> bias;
+  if (output.bias_V.defined()) bias = output.bias_V;
+  return at::linear(x_BTW, output.weight_VW, bias).to(at::kFloat);
+}
+
 std::unique_ptr<LanguageModel> make_model(const ModelSpec& spec, int64_t num_layers,
                                           at::Device device) {
   check_sizes(spec, num_layers);
-  switch (spec.shape.architecture) {
-    case Architecture::kGpt2:
-      return make_gpt2(spec, num_layers, device);
-    case Architecture::kBert:
-      break;
-  }
-  throw UsageError("architecture 'bert' is not available in this version");
+  return describe(spec.shape.architecture).make(spec, num_layers, device);
 }
 
 std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_layers) {
   check_sizes(spec, num_layers);
-  switch (spec.shape.architecture) {
-    case Architecture::kGpt2:
-      return gpt2_parameters(spec, num_layers);
-    case Architecture::kBert:
-      break;
-  }
-  throw UsageError("architecture 'bert' is not available in this version");
+  return describe(spec.shape.architecture).parameters(spec, num_layers);
+}
+
+ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
+  ModelSpec spec;
+  spec.shape = model_shape(config, vocab_size);
+  spec.layer_map = config.progressive.layer_map;
+  spec.dropout = config.model.dropout;
+  spec.norm_epsilon = describe(config.model.architecture).norm_epsilon;
+  return spec;
 }
 
 at::Device find_device(const std::string& name) {

@@ -1,8 +1,9 @@
 // What the trainer and the tools know of a model: N unique layers, a pass of any depth over them,
-// a loss, logits. An architecture is one file that implements LanguageModel, its list of
-// parameters (with the names of Hugging Face) and its config.json.
+// a loss, logits. An architecture is one file that implements LanguageModel and describes its
+// parameters and its config.json (architecture.h).
 //
-// Shape suffixes: B sequences, T positions, W width, H heads, K = W/H, V vocabulary, N = B*T rows.
+// Shape suffixes: B sequences, T positions, W width, H heads, K = W/H, V vocabulary, N = B*T rows,
+// M targets.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +12,9 @@
 #include <memory>
 #include <vector>
 
+#include "data/token_batch.h"
 #include "model/parameters.h"
+#include "ops/linear_cross_entropy.h"
 #include "progressive/flops.h"
 #include "progressive/layer_map.h"
 
@@ -27,11 +30,21 @@ struct ModelSpec {
   bool operator==(const ModelSpec&) const = default;
 };
 
-// Tokens on the model's device. `targets` hold ids in [0, V).
+// Tokens on the model's device. Undefined tensors stand for the usual case.
 struct DeviceBatch {
-  at::Tensor inputs_BT;   // int64
-  at::Tensor targets_BT;  // int64
+  at::Tensor inputs_BT;       // int64, in [0, V)
+  at::Tensor targets_M = {};  // int64, in [0, V)
+  at::Tensor target_rows_M =
+      {};  // int64: places b*T + t of the targets, ascending; undefined: M = B*T
+  at::Tensor segments_BT = {};   // int64, BERT's token types; undefined: all 0
+  at::Tensor documents_BT = {};  // int64: a position sees those of the same number in its row
+                                 // (BERT); undefined: it sees the whole row
 };
+
+// Rows [first, first + rows) of a batch on `device`.
+DeviceBatch to_device(const TokenBatch& batch, int64_t first, int64_t rows, at::Device device);
+// All of it.
+DeviceBatch to_device(const TokenBatch& batch, at::Device device);
 
 // How a pass runs, apart from its depth.
 struct PassOptions {
@@ -44,18 +57,25 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
 
-  // Sum over the targets of -log p(target), in nats; divide by num_targets() for the mean.
-  // Block i of the pass runs with the weights of layer `blocks[i]`.
-  virtual at::Tensor loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
-                              const PassOptions& options) const = 0;
-  // log p(target) of each target, [B, T], without gradient.
-  virtual at::Tensor log_probability(const DeviceBatch& batch, const LayerMap& blocks,
-                                     const PassOptions& options) const = 0;
-  // [B, T, V].
-  virtual at::Tensor logits(const at::Tensor& inputs_BT, const LayerMap& blocks,
+  // The last hidden state, [B, T, W]: what an output head reads. Block i of the pass runs with the
+  // weights of layer `blocks[i]`. Throws UsageError where the sequences exceed the context.
+  virtual at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                             const PassOptions& options) const = 0;
 
+  // Sum over the targets of -log p(target), in nats; divide by the number of targets for the mean.
+  // The output head runs on the targets' positions alone.
+  at::Tensor loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
+                      const PassOptions& options) const;
+  // The same target by target, without gradient.
+  TargetScores score_targets(const DeviceBatch& batch, const LayerMap& blocks,
+                             const PassOptions& options) const;
+  // Of every position, [B, T, V], in float32.
+  at::Tensor logits(const DeviceBatch& batch, const LayerMap& blocks,
+                    const PassOptions& options) const;
+
   const ModelSpec& spec() const { return spec_; }
+  // Whether a position sees only itself and those before it.
+  bool is_causal() const { return spec_.shape.architecture == Architecture::kGpt2; }
   // Unique layers that exist now.
   int64_t num_layers() const { return num_layers_; }
   // The blocks of a pass of `depth`, num_layers() <= depth.
@@ -69,7 +89,18 @@ class LanguageModel {
                 at::Device device)
       : spec_(spec), num_layers_(num_layers), parameters_(std::move(layout), device) {}
 
+  // The linear layer into the vocabulary.
+  virtual OutputLayer output_layer() const = 0;
+  // What stands between the last hidden state and the output layer, [M, W] -> [M, W].
+  virtual at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const {
+    (void)options;
+    return x_MW;
+  }
+
  private:
+  at::Tensor output_rows(const DeviceBatch& batch, const LayerMap& blocks,
+                         const PassOptions& options) const;
+
   ModelSpec spec_;
   int64_t num_layers_;
   ParameterSet parameters_;
@@ -82,6 +113,9 @@ std::unique_ptr<LanguageModel> make_model(const ModelSpec& spec, int64_t num_lay
 
 // The parameters of `num_layers` unique layers, in the order of the model.
 std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_layers);
+
+// The spec of a run's model, which begins from nothing.
+ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size);
 
 // "cpu", "cuda", "cuda:1", or "auto": the first GPU where there is one. Throws UsageError where
 // the device is not there.

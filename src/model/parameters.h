@@ -28,6 +28,8 @@ struct ParameterSpec {
   bool decay = false;
   Init init = Init::kZeros;
   double init_std = 0.0;
+  // Where Hugging Face keeps the tensor in several equal parts along dimension 0: their names.
+  std::vector<std::string> pieces = {};
 };
 
 struct ParameterSlot {

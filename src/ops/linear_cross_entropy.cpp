@@ -3,9 +3,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_log_softmax.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -13,7 +14,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <vector>
+#include <optional>
 
 namespace apollo {
 namespace {
@@ -25,44 +26,63 @@ int64_t chunk_rows(int64_t vocab_size) {
   return std::clamp<int64_t>(kChunkElements / vocab_size, 16, 4096);
 }
 
-// Log-probabilities [C, V] in float32 of rows [begin, end).
-at::Tensor chunk_log_softmax(const at::Tensor& x_NW, const at::Tensor& weight_VW, int64_t begin,
-                             int64_t end) {
-  const at::Tensor logits_CV = at::mm(x_NW.slice(0, begin, end), weight_VW.t());
-  return at::_log_softmax(logits_CV.to(at::kFloat), 1, /*half_to_float=*/false);
+// The layer in the precision of the rows.
+OutputLayer in_precision_of(const at::Tensor& x_MW, const OutputLayer& output) {
+  OutputLayer cast{output.weight_VW.to(x_MW.scalar_type()), output.bias_V};
+  if (cast.bias_V.defined()) cast.bias_V = cast.bias_V.to(x_MW.scalar_type());
+  return cast;
 }
 
-at::Tensor chunk_targets(const at::Tensor& targets_N, int64_t begin, int64_t end) {
-  return targets_N.slice(0, begin, end).unsqueeze(1);
+// Logits [C, V] of rows [begin, end).
+at::Tensor chunk_logits(const at::Tensor& x_MW, const OutputLayer& output, int64_t begin,
+                        int64_t end) {
+  const at::Tensor x_CW = x_MW.slice(0, begin, end);
+  if (!output.bias_V.defined()) return at::mm(x_CW, output.weight_VW.t());
+  return at::addmm(output.bias_V, x_CW, output.weight_VW.t());
+}
+
+// Log-probabilities [C, V] in float32 of rows [begin, end).
+at::Tensor chunk_log_softmax(const at::Tensor& x_MW, const OutputLayer& output, int64_t begin,
+                             int64_t end) {
+  return at::_log_softmax(chunk_logits(x_MW, output, begin, end).to(at::kFloat), 1,
+                          /*half_to_float=*/false);
+}
+
+at::Tensor chunk_targets(const at::Tensor& targets_M, int64_t begin, int64_t end) {
+  return targets_M.slice(0, begin, end).unsqueeze(1);
 }
 
 class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x_NW,
-                            const at::Tensor& weight_VW, const at::Tensor& targets_N) {
-    const int64_t rows = x_NW.size(0);
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x_MW,
+                            const at::Tensor& weight_VW, const std::optional<at::Tensor>& bias_V,
+                            const at::Tensor& targets_M) {
+    const int64_t rows = x_MW.size(0);
     const int64_t step = chunk_rows(weight_VW.size(0));
-    const at::Tensor weight = weight_VW.to(x_NW.scalar_type());
-    at::Tensor loss = at::zeros({}, x_NW.options().dtype(at::kFloat));
-    const at::Tensor grad_x_NW = at::empty_like(x_NW);
+    const OutputLayer output = in_precision_of(x_MW, {weight_VW, bias_V.value_or(at::Tensor())});
+    at::Tensor loss = at::zeros({}, x_MW.options().dtype(at::kFloat));
+    const at::Tensor grad_x_MW = at::empty_like(x_MW);
     at::Tensor grad_weight_VW = at::zeros_like(weight_VW);
+    at::Tensor grad_bias_V;
+    if (bias_V) grad_bias_V = at::zeros_like(*bias_V);
     for (int64_t begin = 0; begin < rows; begin += step) {
       const int64_t end = std::min(begin + step, rows);
-      const at::Tensor targets = chunk_targets(targets_N, begin, end);
-      at::Tensor p_CV = chunk_log_softmax(x_NW, weight, begin, end);
+      const at::Tensor targets = chunk_targets(targets_M, begin, end);
+      at::Tensor p_CV = chunk_log_softmax(x_MW, output, begin, end);
       loss -= p_CV.gather(1, targets).sum();
       // d loss / d logits = softmax - one_hot(target).
       p_CV.exp_();
       p_CV.scatter_add_(1, targets, at::zeros_like(targets, p_CV.options()) - 1.0);
-      const at::Tensor grad_CV = p_CV.to(x_NW.scalar_type());
-      grad_x_NW.slice(0, begin, end).copy_(at::mm(grad_CV, weight));
+      if (grad_bias_V.defined()) grad_bias_V += p_CV.sum(0);
+      const at::Tensor grad_CV = p_CV.to(x_MW.scalar_type());
+      grad_x_MW.slice(0, begin, end).copy_(at::mm(grad_CV, output.weight_VW));
       if (grad_CV.scalar_type() == grad_weight_VW.scalar_type()) {
-        grad_weight_VW.addmm_(grad_CV.t(), x_NW.slice(0, begin, end));
+        grad_weight_VW.addmm_(grad_CV.t(), x_MW.slice(0, begin, end));
       } else {
-        grad_weight_VW += at::mm(grad_CV.t(), x_NW.slice(0, begin, end));
+        grad_weight_VW += at::mm(grad_CV.t(), x_MW.slice(0, begin, end));
       }
     }
-    context->save_for_backward({grad_x_NW, grad_weight_VW});
+    context->save_for_backward({grad_x_MW, grad_weight_VW, grad_bias_V});
     return loss;
   }
 
@@ -70,38 +90,44 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
                                                  torch::autograd::variable_list grad_outputs) {
     const auto saved = context->get_saved_variables();
     const at::Tensor& factor = grad_outputs[0];
-    return {saved[0] * factor.to(saved[0].scalar_type()), saved[1] * factor, at::Tensor()};
+    return {saved[0] * factor.to(saved[0].scalar_type()), saved[1] * factor,
+            saved[2].defined() ? saved[2] * factor : at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor linear_cross_entropy(const at::Tensor& x_NW, const at::Tensor& weight_VW,
-                                const at::Tensor& targets_N, Kernels kernels) {
+at::Tensor linear_cross_entropy(const at::Tensor& x_MW, const OutputLayer& output,
+                                const at::Tensor& targets_M, Kernels kernels) {
   if (!at::GradMode::is_enabled()) {
-    return -linear_log_probability(x_NW, weight_VW, targets_N).sum();
+    return -linear_target_scores(x_MW, output, targets_M).log_probability_M.sum();
   }
   if (kernels == Kernels::kFused) {
-    return LinearCrossEntropy::apply(x_NW, weight_VW, targets_N);
+    std::optional<at::Tensor> bias_V;
+    if (output.bias_V.defined()) bias_V = output.bias_V;
+    return LinearCrossEntropy::apply(x_MW, output.weight_VW, bias_V, targets_M);
   }
-  const at::Tensor logits_NV = at::linear(x_NW, weight_VW.to(x_NW.scalar_type()));
-  const at::Tensor log_p_NV = at::log_softmax(logits_NV, 1, at::kFloat);
-  return -log_p_NV.gather(1, targets_N.unsqueeze(1)).sum();
+  const at::Tensor logits_MV = chunk_logits(x_MW, in_precision_of(x_MW, output), 0, x_MW.size(0));
+  const at::Tensor log_p_MV = at::log_softmax(logits_MV, 1, at::kFloat);
+  return -log_p_MV.gather(1, targets_M.unsqueeze(1)).sum();
 }
 
-at::Tensor linear_log_probability(const at::Tensor& x_NW, const at::Tensor& weight_VW,
-                                  const at::Tensor& targets_N) {
+TargetScores linear_target_scores(const at::Tensor& x_MW, const OutputLayer& output,
+                                  const at::Tensor& targets_M) {
   const at::NoGradGuard no_grad;
-  const int64_t rows = x_NW.size(0);
-  const int64_t step = chunk_rows(weight_VW.size(0));
-  const at::Tensor weight = weight_VW.to(x_NW.scalar_type());
-  std::vector<at::Tensor> chunks;
+  const int64_t rows = x_MW.size(0);
+  const int64_t step = chunk_rows(output.weight_VW.size(0));
+  const OutputLayer cast = in_precision_of(x_MW, output);
+  const TargetScores scores{at::empty({rows}, x_MW.options().dtype(at::kFloat)),
+                            at::empty({rows}, x_MW.options().dtype(at::kBool))};
   for (int64_t begin = 0; begin < rows; begin += step) {
     const int64_t end = std::min(begin + step, rows);
-    const at::Tensor log_p_CV = chunk_log_softmax(x_NW, weight, begin, end);
-    chunks.push_back(log_p_CV.gather(1, chunk_targets(targets_N, begin, end)).squeeze(1));
+    const at::Tensor log_p_CV = chunk_log_softmax(x_MW, cast, begin, end);
+    const at::Tensor found_C = log_p_CV.gather(1, chunk_targets(targets_M, begin, end)).squeeze(1);
+    scores.log_probability_M.slice(0, begin, end).copy_(found_C);
+    scores.is_top_M.slice(0, begin, end).copy_(found_C >= log_p_CV.amax(1));
   }
-  return at::cat(chunks);
+  return scores;
 }
 
 }  // namespace apollo

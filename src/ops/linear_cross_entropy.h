@@ -7,18 +7,30 @@
 
 namespace apollo {
 
-// Sum over rows of -log softmax(x W^T)[target], in nats: a scalar in float32.
-// x: [N, W] (float32 or bfloat16), weight: [V, W] float32, targets: [N] int64, each in [0, V).
+// x W^T + b. weight: [V, W] float32; bias: [V] float32, or undefined for none.
+struct OutputLayer {
+  at::Tensor weight_VW;
+  at::Tensor bias_V;
+};
+
+// Sum over rows of -log softmax(x W^T + b)[target], in nats: a scalar in float32.
+// x: [M, W] (float32 or bfloat16), targets: [M] int64, each in [0, V).
 //
 // kFused works through the rows in chunks and forms the gradient of a chunk while its logits are
-// at hand, so that neither the N x V logits nor their gradient ever exist as a whole; what is kept
-// for the backward pass is [N, W] + [V, W]. The gradient is exact: the loss is a sum, so the
+// at hand, so that neither the M x V logits nor their gradient ever exist as a whole; what is kept
+// for the backward pass is [M, W] + [V, W]. The gradient is exact: the loss is a sum, so the
 // incoming gradient is one factor. kReference: linear, log-softmax and gather, by autograd.
-at::Tensor linear_cross_entropy(const at::Tensor& x_NW, const at::Tensor& weight_VW,
-                                const at::Tensor& targets_N, Kernels kernels);
+at::Tensor linear_cross_entropy(const at::Tensor& x_MW, const OutputLayer& output,
+                                const at::Tensor& targets_M, Kernels kernels);
 
-// The same row by row, without gradient: log softmax(x W^T)[target], [N], float32.
-at::Tensor linear_log_probability(const at::Tensor& x_NW, const at::Tensor& weight_VW,
-                                  const at::Tensor& targets_N);
+// What the layer thinks of each target.
+struct TargetScores {
+  at::Tensor log_probability_M;  // float32, nats
+  at::Tensor is_top_M;           // bool: nothing is more likely than the target
+};
+
+// The same row by row, without gradient.
+TargetScores linear_target_scores(const at::Tensor& x_MW, const OutputLayer& output,
+                                  const at::Tensor& targets_M);
 
 }  // namespace apollo

@@ -17,6 +17,11 @@ struct ModelShape {
   int64_t heads = 0;
   int64_t context = 0;
   int64_t vocab_size = 0;
+  int64_t inner = 0;        // width of the MLP's inside; 0: the usual 4 * width
+  int64_t token_types = 2;  // BERT
+
+  int64_t inner_width() const { return inner > 0 ? inner : 4 * width; }
+  void set_inner_width(int64_t value) { inner = value == 4 * width ? 0 : value; }
 
   bool operator==(const ModelShape&) const = default;
 };
@@ -27,10 +32,12 @@ ModelShape model_shape(const RunConfig& config, int64_t vocab_size);
 double layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length);
 // Of the output head over `positions` positions, forward.
 double head_forward_flops(const ModelShape& shape, int64_t positions);
-// Of a whole forward pass of `depth` blocks with the head on every position.
-double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length);
-// Forward and backward of one training pass over full sequences: 3 x forward.
-double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences);
+// Of a whole forward pass of `depth` blocks, the head on `positions` positions in all.
+double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length,
+                     int64_t positions);
+// Forward and backward of one training pass over full sequences, of each of which `targets` run
+// through the head (see targets_per_sequence()): 3 x forward.
+double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets);
 
 // Parameters of a model with `layers` unique layers (tied head counted once).
 int64_t num_parameters(const ModelShape& shape, int64_t layers);

@@ -1,5 +1,7 @@
 #include "progressive/memory.h"
 
+#include "config/objective.h"
+
 namespace apollo {
 
 namespace {
@@ -24,7 +26,8 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
     per_token += 2.0 * static_cast<double>(shape.heads) * static_cast<double>(shape.context);
   }
   const double blocks = element * tokens * per_token * static_cast<double>(depth);
-  const double logits = 2.0 * kBytesFp32 * tokens * static_cast<double>(shape.vocab_size);
+  const double targets = static_cast<double>(rows * targets_per_sequence(config));
+  const double logits = 2.0 * kBytesFp32 * targets * static_cast<double>(shape.vocab_size);
   return blocks + logits;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "config/fields.h"
+#include "config/objective.h"
 #include "progressive/memory.h"
 #include "progressive/methods.h"
 
@@ -18,11 +19,19 @@ double rows_per_pass(const RunConfig& config) {
                                                         : train.batch_size);
 }
 
-// FLOPs of one step at a mean depth, which need not be whole.
-double flops_at(const ModelShape& shape, double depth, int64_t rows) {
-  return 3.0 * (depth * layer_forward_flops(shape, rows, shape.context) +
-                head_forward_flops(shape, rows * shape.context));
-}
+// Forward and backward FLOPs of one step: of the head, and of one layer at full length.
+struct StepFlops {
+  double head = 0.0;
+  double layer = 0.0;
+
+  StepFlops(const RunConfig& config, const ModelShape& shape) {
+    const int64_t rows = config.train.batch_size;
+    head = 3.0 * head_forward_flops(shape, rows * targets_per_sequence(config));
+    layer = 3.0 * layer_forward_flops(shape, rows, shape.context);
+  }
+  // At a mean depth, which need not be whole.
+  double at(double depth) const { return depth * layer + head; }
+};
 
 // Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
 double rehearsal_share(const RunConfig& config, const Stage& stage) {
@@ -47,7 +56,8 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
     --deepest;
   plan.activation_bytes =
       activation_bytes(config, shape, deepest, static_cast<int64_t>(rows_per_pass(config)));
-  plan.step_flops = flops_at(shape, plan.expected_depth, config.train.batch_size);
+  const StepFlops step(config, shape);
+  plan.step_flops = step.at(plan.expected_depth);
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;
@@ -56,7 +66,7 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.flops = summary->flops;
   if (plan.steps == 0) return plan;
   const double scratch =
-      static_cast<double>(plan.steps) * train_flops(shape, shape.layers, config.train.batch_size);
+      static_cast<double>(plan.steps) * step.at(static_cast<double>(shape.layers));
   plan.share_of_scratch = plan.flops / scratch;
   return plan;
 }
@@ -74,9 +84,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.flops_per_second = flops_per_second;
 
   const double batch = static_cast<double>(config.train.batch_size);
-  const double step_head = 3.0 * head_forward_flops(shape, config.train.batch_size * shape.context);
-  const double step_layer =
-      3.0 * layer_forward_flops(shape, config.train.batch_size, shape.context);
+  const StepFlops step(config, shape);
   const double layers = static_cast<double>(shape.layers);
   for (size_t i = 0; i < schedule.stages().size(); ++i) {
     StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
@@ -84,7 +92,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
     if (stage.steps > 0) {
       const double steps = static_cast<double>(stage.steps);
       stage.layer_share_of_scratch =
-          (stage.flops - steps * step_head) / (steps * layers * step_layer);
+          (stage.flops - steps * step.head) / (steps * layers * step.layer);
     }
     plan.stages.push_back(stage);
   }
@@ -94,8 +102,8 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.flops = schedule.total_flops();
   const double steps = static_cast<double>(plan.steps);
   plan.tokens = steps * batch * static_cast<double>(shape.context);
-  plan.share_of_scratch = plan.flops / (steps * (layers * step_layer + step_head));
-  plan.layer_share_of_scratch = (plan.flops - steps * step_head) / (steps * layers * step_layer);
+  plan.share_of_scratch = plan.flops / (steps * step.at(layers));
+  plan.layer_share_of_scratch = (plan.flops - steps * step.head) / (steps * layers * step.layer);
   if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
   return plan;
 }

@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "base/stop_signal.h"
+#include "config/objective.h"
 #include "progressive/stage_faults.h"
 
 namespace apollo {
@@ -46,6 +47,7 @@ bool Milestone::reached(const RunPosition& position) const {
 
 Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t train_sequences)
     : shape_(shape),
+      targets_per_sequence_(targets_per_sequence(config)),
       seed_(config.run.seed),
       depth_draw_(config.progressive.depth_draw),
       rehearse_from_(config.progressive.rehearse_from),
@@ -118,7 +120,7 @@ bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& 
 
 void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults) {
   const double fewest_flops =
-      3.0 * forward_flops(shape_, stages_.front().layers, batch_size_, shape_.context);
+      train_flops(shape_, stages_.front().layers, batch_size_, targets_per_sequence_);
   const double steps =
       end_.axis == Milestone::Axis::kFlops ? end_.value / fewest_flops : end_.value;
   if (end_.axis != Milestone::Axis::kHours && steps > kMaxSteps) {
@@ -248,7 +250,8 @@ int64_t Schedule::micro_batch_rows(int64_t micro_step) const {
 double Schedule::step_flops(const std::vector<int64_t>& depths) const {
   double flops = 0.0;
   for (size_t m = 0; m < depths.size(); ++m) {
-    flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)));
+    flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)),
+                         targets_per_sequence_);
   }
   return flops;
 }

@@ -110,6 +110,7 @@ class Schedule {
   double total(Milestone::Axis axis) const;
 
   ModelShape shape_;
+  int64_t targets_per_sequence_ = 0;
   std::vector<Stage> stages_;
   Milestone end_;
   uint64_t seed_ = 0;

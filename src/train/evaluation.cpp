@@ -1,7 +1,6 @@
 #include "train/evaluation.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,18 +12,7 @@
 
 namespace apollo {
 
-DeviceBatch to_device(const TokenBatch& batch, at::Device device) {
-  const int64_t length = static_cast<int64_t>(batch.inputs.size()) / batch.rows;
-  const auto copy = [&](const std::vector<int64_t>& tokens) {
-    // from_blob only looks at the data; the copy below is the tensor's own.
-    const at::Tensor view = at::from_blob(const_cast<int64_t*>(tokens.data()), {batch.rows, length},
-                                          at::TensorOptions(at::kLong));
-    return view.to(at::TensorOptions(device), /*non_blocking=*/false, /*copy=*/true);
-  };
-  return {copy(batch.inputs), copy(batch.targets)};
-}
-
-EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const CausalBatches& data,
+EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batches& data,
                           const EvaluationOptions& options) {
   const at::NoGradGuard no_grad;
   const ModelShape& shape = model.spec().shape;
@@ -36,16 +24,26 @@ EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Causa
   Progress progress("evaluate", static_cast<double>(sequences * shape.context), "tokens");
   EvaluationResult result;
   double total = 0.0;
+  int64_t num_top = 0;
+  int64_t sequences_done = 0;
   for (int64_t first = 0; first < sequences; first += options.batch_size) {
     throw_if_stopped();
     TokenBatch batch;
     data.fill_sequential(first, std::min(options.batch_size, sequences - first), batch);
-    total += model.loss_sum(to_device(batch, model.device()), blocks, options.pass).item<double>();
-    result.num_targets += static_cast<int64_t>(batch.targets.size());
-    result.flops += forward_flops(shape, depth, batch.rows, shape.context);
-    if (options.show_progress) progress.update(static_cast<double>(result.num_targets));
+    const DeviceBatch device_batch = to_device(batch, model.device());
+    const TargetScores scores = model.score_targets(device_batch, blocks, options.pass);
+    const int64_t num_targets = scores.log_probability_M.numel();
+    total -= scores.log_probability_M.sum().item<double>();
+    num_top += scores.is_top_M.sum().item<int64_t>();
+    result.num_targets += num_targets;
+    result.flops += forward_flops(shape, depth, batch.rows, shape.context, num_targets);
+    sequences_done += batch.rows;
+    if (options.show_progress) {
+      progress.update(static_cast<double>(sequences_done * shape.context));
+    }
   }
   result.loss = total / static_cast<double>(result.num_targets);
+  result.accuracy = static_cast<double>(num_top) / static_cast<double>(result.num_targets);
   return result;
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/causal_batches.h"
+#include "data/batches.h"
 #include "model/model.h"
 
 namespace apollo {
@@ -17,21 +17,19 @@ struct EvaluationOptions {
 };
 
 struct EvaluationResult {
-  double loss = 0.0;  // mean over targets, nats
+  double loss = 0.0;      // mean over targets, nats
+  double accuracy = 0.0;  // share of the targets that the model holds for the most likely token
   int64_t num_targets = 0;
   double flops = 0.0;  // of the forward passes
 };
 
 // Throws Interrupted between two passes when a signal asks to stop.
-EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const CausalBatches& data,
+EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batches& data,
                           const EvaluationOptions& options);
 
 // exp(loss), capped where it would overflow a double.
 double perplexity(double loss);
 // Bits per byte of text, for a text of `text_bytes` bytes and `num_tokens` tokens.
 double bits_per_byte(double loss, int64_t num_tokens, int64_t text_bytes);
-
-// A batch copied to the model's device.
-DeviceBatch to_device(const TokenBatch& batch, at::Device device);
 
 }  // namespace apollo

@@ -119,16 +119,22 @@ void RunLog::evaluation(const TrainState& state, const EvaluationRow& row,
   json["which"] = row.which;
   json["depth"] = row.depth;
   json["loss"] = row.loss;
-  json["ppl"] = perplexity(row.loss);
+  json["ppl"] = nullable(row.perplexity);
   json["bpb"] = nullable(row.bits_per_byte);
+  json["accuracy"] = nullable(row.accuracy);
   json["eval_flops"] = state.eval_flops;
   json["eval_s"] = state.eval_seconds;
   metrics_.write(json);
   tensorboard_.scalar("valid/loss_" + row.which, state.position.step, row.loss);
-  log_info(
-      "step {:>6}  validation at {} depth {}: loss {:.4f}  ppl {:.2f}{}", state.position.step,
-      row.which, row.depth, row.loss, perplexity(row.loss),
-      row.bits_per_byte ? fmt::format("  bits/byte {:.4f}", *row.bits_per_byte) : std::string());
+  std::string details;
+  const auto add = [&](const char* name, const std::optional<double>& value, int decimals) {
+    if (value) details += fmt::format("  {} {:.{}f}", name, *value, decimals);
+  };
+  add("ppl", row.perplexity, 2);
+  add("bits/byte", row.bits_per_byte, 4);
+  add("accuracy", row.accuracy, 4);
+  log_info("step {:>6}  validation at {} depth {}: loss {:.4f}{}", state.position.step, row.which,
+           row.depth, row.loss, details);
 }
 
 void RunLog::growth(const TrainState& state, const GrowthRow& row) {

@@ -21,7 +21,11 @@ struct EvaluationRow {
   std::string which;  // "stage" or "full"
   int64_t depth = 0;
   double loss = 0.0;
-  std::optional<double> bits_per_byte;
+  // Of a causal model: what its loss means as a model of text.
+  std::optional<double> perplexity = {};
+  std::optional<double> bits_per_byte = {};
+  // Of a masked model: share of the masked tokens that it finds.
+  std::optional<double> accuracy = {};
 };
 
 struct GrowthRow {

@@ -5,12 +5,12 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "optim/clip.h"
-#include "train/evaluation.h"
 
 namespace apollo {
 namespace {
@@ -24,12 +24,17 @@ void seed_dropout(at::Device device, uint64_t seed, int64_t step, int64_t micro_
   generator.set_current_seed(key);
 }
 
-DeviceBatch next_batch(const TrainState& state, const StepContext& context, int64_t micro_step) {
-  const int64_t first = state.position.step * context.config.train.batch_size +
-                        micro_step * context.config.train.micro_batch_size;
+// All micro-batches of the step together, since the loss is a mean over the targets of all.
+TokenBatch next_batch(const TrainState& state, const StepContext& context) {
+  const int64_t rows = context.config.train.batch_size;
   TokenBatch batch;
-  context.data.fill_train(first, context.schedule.micro_batch_rows(micro_step), batch);
-  return to_device(batch, state.model->device());
+  context.data.fill_train(state.position.step * rows, rows, batch);
+  return batch;
+}
+
+int64_t count_targets(const TokenBatch& batch) {
+  const auto ignored = std::count(batch.targets.begin(), batch.targets.end(), kIgnoredTarget);
+  return static_cast<int64_t>(batch.targets.size()) - ignored;
 }
 
 // The learning rate in the middle of the step, so that neither the first step is lost to a rate of
@@ -73,15 +78,18 @@ StepResult train_step(TrainState& state, const StepContext& context) {
 
   ParameterSet& parameters = state.model->parameters();
   parameters.zero_gradients();
-  const int64_t num_targets = context.config.train.batch_size * state.model->spec().shape.context;
+  const TokenBatch batch = next_batch(state, context);
+  const auto num_targets = static_cast<double>(count_targets(batch));
   at::Tensor loss = at::zeros({}, parameters.values().options());
   for (size_t m = 0; m < result.depths.size(); ++m) {
     const auto micro_step = static_cast<int64_t>(m);
-    const DeviceBatch batch = next_batch(state, context, micro_step);
+    const DeviceBatch micro_batch =
+        to_device(batch, micro_step * context.config.train.micro_batch_size,
+                  context.schedule.micro_batch_rows(micro_step), state.model->device());
     seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
     const LayerMap blocks = state.model->blocks(result.depths[m]);
     const at::Tensor micro_loss =
-        state.model->loss_sum(batch, blocks, context.pass) / static_cast<double>(num_targets);
+        state.model->loss_sum(micro_batch, blocks, context.pass) / num_targets;
     micro_loss.backward();
     loss += micro_loss.detach();
   }
@@ -95,7 +103,7 @@ StepResult train_step(TrainState& state, const StepContext& context) {
 
   state.position.step += 1;
   state.position.flops += result.flops;
-  state.tokens += num_targets;
+  state.tokens += static_cast<int64_t>(batch.inputs.size());
   return result;
 }
 

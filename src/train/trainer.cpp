@@ -61,17 +61,15 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   at::set_num_threads(static_cast<int>(config.run.threads));
   data_ = open_run_data(config, resolved_.base_dir);
   config.model.vocab_size = data_.vocab_size;
-  train_ = std::make_unique<CausalBatches>(*data_.train, config.model.context, config.run.seed);
+  train_ = make_batches(config, *data_.train, data_.tokenizer.get());
   if (data_.valid != nullptr) {
-    valid_ = std::make_unique<CausalBatches>(*data_.valid, config.model.context, config.run.seed);
+    valid_ = make_batches(config, *data_.valid, data_.tokenizer.get());
   } else {
     log_warning(
         "no validation data: only the training loss will be known; hint: data.valid or "
         "data.valid_fraction = 0.01");
   }
-  model_spec_ = {.shape = model_shape(config, data_.vocab_size),
-                 .layer_map = config.progressive.layer_map,
-                 .dropout = config.model.dropout};
+  model_spec_ = new_model_spec(config, data_.vocab_size);
   if (config.train.micro_batch_size == 0) {
     config.train.micro_batch_size =
         choose_micro_batch(config, model_spec_.shape, memory_budget_bytes(device_));
@@ -301,10 +299,17 @@ EvaluationResult Trainer::evaluate_at(int64_t depth) {
 }
 
 void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationResult& result) {
+  EvaluationRow row{.which = which, .depth = depth, .loss = result.loss};
   const DatasetInfo& info = data_.valid->info();
-  std::optional<double> bpb;
-  if (info.text_bytes > 0) bpb = bits_per_byte(result.loss, info.num_tokens, info.text_bytes);
-  log_->evaluation(state_, {which, depth, result.loss, bpb}, energy_joules());
+  if (!state_.model->is_causal()) {
+    row.accuracy = result.accuracy;
+  } else {
+    row.perplexity = perplexity(result.loss);
+    if (info.text_bytes > 0) {
+      row.bits_per_byte = bits_per_byte(result.loss, info.num_tokens, info.text_bytes);
+    }
+  }
+  log_->evaluation(state_, row, energy_joules());
 }
 
 void Trainer::grow_if_due() {

@@ -61,8 +61,8 @@ class Trainer {
   std::unique_ptr<FileLock> lock_;
   at::Device device_;
   RunData data_;
-  std::unique_ptr<CausalBatches> train_;
-  std::unique_ptr<CausalBatches> valid_;
+  std::unique_ptr<Batches> train_;
+  std::unique_ptr<Batches> valid_;
   ModelSpec model_spec_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<StepContext> context_;

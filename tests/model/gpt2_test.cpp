@@ -1,6 +1,4 @@
 // GPT-2 against `transformers` in float64: logits, loss and every parameter's gradient.
-#include "model/gpt2.h"
-
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log_softmax.h>
 #include <gtest/gtest.h>
@@ -51,10 +49,10 @@ TEST_F(Gpt2Parity, LogitsAndLossEqualTransformers) {
         const PassOptions options{.kernels = kernels};
         const at::NoGradGuard no_grad;
         const at::Tensor& inputs = expected.at("inputs");
-        const at::Tensor logits = model->logits(inputs, blocks, options);
+        const at::Tensor logits = model->logits({inputs}, blocks, options);
         ASSERT_EQ(logits.sizes(), expected.at("logits").sizes());
         EXPECT_LT(largest_difference(logits, expected.at("logits")), 1e-5);
-        const DeviceBatch batch{inputs, expected.at("targets")};
+        const DeviceBatch batch{inputs, expected.at("targets").flatten()};
         const double mean = model->loss_sum(batch, blocks, options).item<double>() /
                             static_cast<double>(inputs.numel());
         EXPECT_NEAR(mean, expected.at("loss").item<double>(), 1e-5);
@@ -67,7 +65,7 @@ TEST_F(Gpt2Parity, EveryGradientEqualsTransformers) {
   for (const std::string name : kNames) {
     const auto expected = reference(name);
     const auto model = load_hf_model(*folder_ / name, at::kCPU);
-    const DeviceBatch batch{expected.at("inputs"), expected.at("targets")};
+    const DeviceBatch batch{expected.at("inputs"), expected.at("targets").flatten()};
     for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
       model->parameters().zero_gradients();
       const at::Tensor loss =
@@ -101,10 +99,10 @@ TEST_F(Gpt2Parity, ShardedFolderLoads) {
 TEST(Gpt2, LogProbabilityIsThatOfTheLogits) {
   const auto model = random_model(small_spec(4), 2);
   const DeviceBatch batch{random_tokens(model->spec(), 3, 9, 1),
-                          random_tokens(model->spec(), 3, 9, 2)};
-  const at::Tensor log_p = model->log_probability(batch, model->blocks(4), {});
+                          random_tokens(model->spec(), 3, 9, 2).flatten()};
+  const at::Tensor log_p = model->score_targets(batch, model->blocks(4), {}).log_probability_M;
   const at::Tensor all = at::log_softmax(logits_at(*model, batch.inputs_BT, 4), 2);
-  const at::Tensor expected = all.gather(2, batch.targets_BT.unsqueeze(2)).squeeze(2);
+  const at::Tensor expected = all.flatten(0, 1).gather(1, batch.targets_M.unsqueeze(1)).squeeze(1);
   EXPECT_LT(largest_difference(log_p, expected), 1e-5);
 }
 
@@ -115,7 +113,7 @@ TEST(Gpt2, DropoutActsInTrainingAlone) {
   const at::Tensor inputs = random_tokens(spec, 2, 8);
   const at::NoGradGuard no_grad;
   const auto run = [&](bool training) {
-    return model->logits(inputs, model->blocks(2), {.training = training});
+    return model->logits({inputs}, model->blocks(2), {.training = training});
   };
   EXPECT_EQ(largest_difference(run(false), run(false)), 0.0);
   EXPECT_GT(largest_difference(run(true), run(true)), 1e-3);
@@ -124,7 +122,7 @@ TEST(Gpt2, DropoutActsInTrainingAlone) {
 TEST(Gpt2, Bfloat16IsNearFloat32AndGradientsStayFloat32) {
   const auto model = random_model(small_spec(3), 3);
   const DeviceBatch batch{random_tokens(model->spec(), 3, 9, 1),
-                          random_tokens(model->spec(), 3, 9, 2)};
+                          random_tokens(model->spec(), 3, 9, 2).flatten()};
   const auto run = [&](Precision precision) {
     model->parameters().zero_gradients();
     const at::Tensor loss =
@@ -167,9 +165,6 @@ TEST(Gpt2, RefusesSizesThatCannotBe) {
   EXPECT_EQ(message(small_spec(2), 0),
             "model sizes must be positive (got layers 0, width 20, heads 2, context 12, "
             "vocabulary 31)");
-  spec.shape.architecture = Architecture::kBert;
-  spec.shape.heads = 2;
-  EXPECT_EQ(message(spec, 1), "architecture 'bert' is not available in this version");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ void train(LanguageModel& model, int64_t num_steps) {
   for (int64_t step = 0; step < num_steps; ++step) {
     const auto seed = static_cast<uint64_t>(step);
     const DeviceBatch batch{random_tokens(model.spec(), 4, 12, 10 + seed),
-                            random_tokens(model.spec(), 4, 12, 20 + seed)};
+                            random_tokens(model.spec(), 4, 12, 20 + seed).flatten()};
     const int64_t depth = model.num_layers() + step * (kFinal - model.num_layers()) / num_steps;
     model.parameters().zero_gradients();
     model.loss_sum(batch, model.blocks(depth), {.training = true}).backward();
@@ -119,7 +119,7 @@ TEST(Sharing, ALayerUsedSeveralTimesReceivesTheSumOfItsGradients) {
     const LayerMap map = sharing_map(kind, 3, 7);
     const auto unrolled = grow_model(*shared, map);
     const DeviceBatch batch{random_tokens(shared->spec(), 3, 11, 1),
-                            random_tokens(shared->spec(), 3, 11, 2)};
+                            random_tokens(shared->spec(), 3, 11, 2).flatten()};
     const auto run = [&](const LanguageModel& model) {
       const at::Tensor loss = model.loss_sum(batch, model.blocks(7), {});
       loss.backward();

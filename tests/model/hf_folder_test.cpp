@@ -108,7 +108,7 @@ TEST_F(DamagedFolder, HalfPrecisionWeightsBecomeFloat32) {
 TEST_F(DamagedFolder, UntiedHead) {
   tensors_["lm_head.weight"] = tensors_["transformer.wte.weight"] + 1.0;
   EXPECT_EQ(load_error(),
-            "DIR: 'lm_head.weight' differs from the token embedding; expected a tied head");
+            "DIR: 'lm_head.weight' differs from 'transformer.wte.weight'; expected a tied head");
 }
 
 TEST_F(DamagedFolder, MissingSurplusAndMisshapenParameters) {

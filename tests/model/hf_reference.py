@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""The originals that the model tests compare with: transformers' GPT-2 and the safetensors package.
+"""The originals that the model tests compare with: transformers' GPT-2 and BERT and the safetensors
+package.
 
     hf_reference.py make DIR             random GPT-2s of odd sizes as folders DIR/NAME, and beside each
                                          DIR/NAME.safetensors: inputs, targets, logits, mean loss and
                                          every parameter's gradient, computed in float64
+    hf_reference.py make_bert DIR        the same with BERTs; also segments and documents, and -100
+                                         where a position has no target
     hf_reference.py logits DIR IN OUT    loads a folder, refuses missing or unexpected weights, and
                                          writes the logits for the `inputs` of IN
     hf_reference.py tensors OUT          a file with one tensor of each type
@@ -24,26 +27,49 @@ SIZES = {
 }
 
 
-def random_gpt2(layers, width, heads, vocab_size, context):
-    from transformers import GPT2Config, GPT2LMHeadModel
+# name: layers, width, heads, vocabulary, context, inner width, token types, sequences, length,
+# documents in a sequence
+BERT_SIZES = {
+    "five_layers": (5, 60, 4, 97, 33, 240, 2, 3, 29, 1),
+    "one_head": (2, 10, 1, 13, 9, 40, 2, 2, 9, 1),
+    "odd_inner": (3, 36, 3, 301, 40, 50, 3, 2, 37, 1),
+    "packed": (2, 24, 2, 50, 20, 96, 2, 4, 20, 3),
+}
 
-    config = GPT2Config(n_layer=layers, n_embd=width, n_head=heads, vocab_size=vocab_size,
-                        n_positions=context, bos_token_id=0, eos_token_id=0)
-    model = GPT2LMHeadModel(config).eval()
+
+def shake(model):
+    """Norms and biases away from 1 and 0, and weights large enough that nothing is linear."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # Norms and biases away from 1 and 0, and weights large enough that nothing is linear.
             noise = torch.randn_like(parameter)
-            if "ln_" in name and name.endswith("weight"):
+            if ("ln_" in name or "LayerNorm" in name) and name.endswith("weight"):
                 parameter.copy_(1 + 0.2 * noise)
             else:
                 parameter.copy_((0.3 if name.endswith("bias") else 0.15) * noise)
     return model
 
 
-def reference(model, inputs, targets):
+def random_gpt2(layers, width, heads, vocab_size, context):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(n_layer=layers, n_embd=width, n_head=heads, vocab_size=vocab_size,
+                        n_positions=context, bos_token_id=0, eos_token_id=0)
+    return shake(GPT2LMHeadModel(config).eval())
+
+
+def random_bert(layers, width, heads, vocab_size, context, inner, token_types):
+    from transformers import BertConfig, BertForMaskedLM
+
+    # Without pad_token_id, whose embedding `transformers` gives no gradient.
+    config = BertConfig(num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads,
+                        vocab_size=vocab_size, max_position_embeddings=context,
+                        intermediate_size=inner, type_vocab_size=token_types, pad_token_id=None)
+    return shake(BertForMaskedLM(config).eval())
+
+
+def reference(model, inputs, targets, **more):
     model = model.double()
-    logits = model(inputs).logits
+    logits = model(inputs, **more).logits
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
     loss.backward()
     result = {"inputs": inputs, "targets": targets, "logits": logits.detach(), "loss": loss.detach()}
@@ -65,16 +91,40 @@ def make(folder):
     model.save_pretrained(f"{folder}/sharded", max_shard_size="100KB")
 
 
-def logits(folder, inputs, out):
-    from transformers import GPT2LMHeadModel
+def make_bert(folder):
+    from transformers import BertModel
 
-    model, info = GPT2LMHeadModel.from_pretrained(folder, output_loading_info=True)
+    for seed, (name, sizes) in enumerate(BERT_SIZES.items()):
+        layers, width, heads, vocab, context, inner, types, rows, length, documents = sizes
+        torch.manual_seed(seed)
+        model = random_bert(layers, width, heads, vocab, context, inner, types)
+        model.save_pretrained(f"{folder}/{name}")
+        bare = BertModel(model.config)
+        bare.load_state_dict(model.bert.state_dict(), strict=False)
+        bare.save_pretrained(f"{folder}/{name}.bare")
+        inputs = torch.randint(vocab, (rows, length))
+        segments = torch.randint(types, (rows, length))
+        targets = torch.randint(vocab, (rows, length))
+        targets[torch.rand(rows, length) < 0.7] = -100
+        owners = torch.randint(documents, (rows, length))
+        visible = owners[:, None, :, None] == owners[:, None, None, :]
+        result = reference(model, inputs, targets, token_type_ids=segments, attention_mask=visible)
+        result.update(segments=segments, documents=owners)
+        save_file(result, f"{folder}/{name}.safetensors")
+
+
+def logits(folder, inputs, out):
+    from transformers import AutoConfig, BertForMaskedLM, GPT2LMHeadModel
+
+    is_bert = AutoConfig.from_pretrained(folder).model_type == "bert"
+    model, info = (BertForMaskedLM if is_bert else GPT2LMHeadModel).from_pretrained(
+        folder, output_loading_info=True)
     for problem, names in info.items():
         if names:
             sys.exit(f"{folder}: {problem}: {names}")
     with torch.no_grad():
         save_file({"logits": model.eval()(load_file(inputs)["inputs"]).logits}, out)
-    print(f"{model.config.n_layer} layers, bos {model.config.bos_token_id}, "
+    print(f"{model.config.num_hidden_layers} layers, bos {model.config.bos_token_id}, "
           f"eos {model.config.eos_token_id}")
 
 
@@ -101,4 +151,4 @@ def same(first, second):
 
 
 if __name__ == "__main__":
-    {"make": make, "logits": logits, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_bert": make_bert, "logits": logits, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])

@@ -43,7 +43,7 @@ inline at::Tensor random_tokens(const ModelSpec& spec, int64_t rows, int64_t len
 inline at::Tensor logits_at(const LanguageModel& model, const at::Tensor& inputs_BT,
                             int64_t depth) {
   const at::NoGradGuard no_grad;
-  return model.logits(inputs_BT, model.blocks(depth), {});
+  return model.logits({inputs_BT}, model.blocks(depth), {});
 }
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {

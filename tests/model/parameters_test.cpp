@@ -67,7 +67,7 @@ TEST(ParameterSet, LeavesAndGradientsAreViewsOfTheBuffers) {
   const ParameterSlot& slot = parameters.layout().slot(name);
   EXPECT_EQ(parameters.tensor(name).data_ptr(), slot_view(parameters.values(), slot).data_ptr());
   const DeviceBatch batch{random_tokens(model->spec(), 2, 5, 1),
-                          random_tokens(model->spec(), 2, 5, 2)};
+                          random_tokens(model->spec(), 2, 5, 2).flatten()};
   model->loss_sum(batch, model->blocks(2), {}).backward();
   EXPECT_EQ(parameters.tensor(name).grad().data_ptr(),
             slot_view(parameters.gradients(), slot).data_ptr());

@@ -5,6 +5,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
@@ -75,7 +76,8 @@ TEST(Attention, EqualsPlainLoops) {
     for (const bool causal : {true, false}) {
       const at::Tensor expected = by_loops(in, causal);
       for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-        const at::Tensor found = attention(in.q, in.k, in.v, causal, /*dropout=*/0.0, kernels);
+        const at::Tensor found =
+            attention(in.q, in.k, in.v, causal, /*visible=*/{}, /*dropout=*/0.0, kernels);
         EXPECT_LT(relative_error(found, expected), 1e-6)
             << "length " << size.length << " causal " << causal;
       }
@@ -83,11 +85,12 @@ TEST(Attention, EqualsPlainLoops) {
   }
 }
 
-std::vector<at::Tensor> gradients(const Qkv& in, bool causal, Kernels kernels) {
+std::vector<at::Tensor> gradients(const Qkv& in, bool causal, Kernels kernels,
+                                  const at::Tensor& visible = {}) {
   std::vector<at::Tensor> leaves;
   for (const at::Tensor& tensor : {in.q, in.k, in.v})
     leaves.push_back(tensor.clone().requires_grad_(true));
-  const at::Tensor out = attention(leaves[0], leaves[1], leaves[2], causal, 0.0, kernels);
+  const at::Tensor out = attention(leaves[0], leaves[1], leaves[2], causal, visible, 0.0, kernels);
   (out * in.weights).sum().backward();
   return {leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
 }
@@ -110,20 +113,57 @@ TEST(Attention, FusedAndPlainHaveTheSameGradients) {
 TEST(Attention, CausalPositionsDoNotSeeTheFuture) {
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     const Qkv in = make_inputs({2, 3, 7, 5});
-    const at::Tensor before = attention(in.q, in.k, in.v, /*causal=*/true, 0.0, kernels);
+    const at::Tensor before = attention(in.q, in.k, in.v, /*causal=*/true, {}, 0.0, kernels);
     in.k.slice(2, 4).add_(3.0);
     in.v.slice(2, 4).add_(3.0);
-    const at::Tensor after = attention(in.q, in.k, in.v, /*causal=*/true, 0.0, kernels);
+    const at::Tensor after = attention(in.q, in.k, in.v, /*causal=*/true, {}, 0.0, kernels);
     EXPECT_TRUE(before.slice(2, 0, 4).equal(after.slice(2, 0, 4)));
     EXPECT_FALSE(before.slice(2, 4).equal(after.slice(2, 4)));
   }
+}
+
+at::Tensor places(std::vector<int64_t> values) {
+  return at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong).clone();
+}
+
+// What two rows of 7 positions see: two groups that ignore each other, and one of all.
+at::Tensor two_groups_and_one() {
+  const at::Tensor groups_BT = places({0, 0, 1, 0, 1, 1, 0, 2, 2, 2, 2, 2, 2, 2}).view({2, 7});
+  return groups_BT.unsqueeze(2).eq(groups_BT.unsqueeze(1)).unsqueeze(1);
+}
+
+TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
+  const Qkv in = make_inputs({2, 3, 7, 5});
+  const at::Tensor visible = two_groups_and_one();
+  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+    const auto run = [&](const Qkv& given, const at::Tensor& mask) {
+      return attention(given.q, given.k, given.v, /*causal=*/false, mask, 0.0, kernels);
+    };
+    const at::Tensor found = run(in, visible);
+    const at::Tensor group_T = places({0, 1, 3, 6});
+    const auto pick = [&](const at::Tensor& x) {
+      return x.slice(0, 0, 1).index_select(2, group_T);
+    };
+    const Qkv alone{pick(in.q), pick(in.k), pick(in.v), {}};
+    EXPECT_LT(relative_error(pick(found), run(alone, {})), 1e-6);
+    EXPECT_LT(relative_error(found.slice(0, 1), run(in, {}).slice(0, 1)), 1e-6);
+  }
+}
+
+TEST(Attention, TheMaskedKernelsHaveTheSameGradients) {
+  const Qkv in = make_inputs({2, 3, 7, 5});
+  const at::Tensor visible = two_groups_and_one();
+  const auto fused = gradients(in, /*causal=*/false, Kernels::kFused, visible);
+  const auto plain = gradients(in, /*causal=*/false, Kernels::kReference, visible);
+  for (size_t i = 0; i < fused.size(); ++i)
+    EXPECT_LT(relative_error(fused[i], plain[i]), 5e-6) << "input " << i;
 }
 
 TEST(Attention, DropoutZeroesWeightsAndKeepsTheMean) {
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     Qkv in = make_inputs({8, 8, 64, 4});
     in.v.fill_(1.0);
-    const at::Tensor dropped = attention(in.q, in.k, in.v, /*causal=*/false, 0.25, kernels);
+    const at::Tensor dropped = attention(in.q, in.k, in.v, /*causal=*/false, {}, 0.25, kernels);
     EXPECT_NEAR(dropped.mean().item<double>(), 1.0, 0.02);
     EXPECT_GT(dropped.std().item<double>(), 0.01);
   }

@@ -12,6 +12,9 @@
 #include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace apollo {
 namespace {
 
@@ -28,49 +31,72 @@ constexpr Size kSizes[] = {{1, 1, 2},       {1, 7, 97},      {37, 13, 101},
                            {1038, 5, 1009}, {16, 11, 50257}, {33, 11, 50257}};
 
 struct Case {
-  at::Tensor x_NW, weight_VW, targets_N;
+  at::Tensor x_MW;
+  OutputLayer output;
+  at::Tensor targets_M;
 };
+
+std::vector<std::pair<Size, bool>> all_cases() {
+  std::vector<std::pair<Size, bool>> cases;
+  for (const Size& size : kSizes) {
+    cases.emplace_back(size, false);
+    cases.emplace_back(size, true);
+  }
+  return cases;
+}
 
 at::Generator generator(uint64_t seed) {
   return at::make_generator<at::CPUGeneratorImpl>(seed);
 }
 
-Case make_case(const Size& size) {
+Case make_case(const Size& size, bool with_bias) {
   at::Generator random = generator(17);
   Case made;
-  made.x_NW = at::empty({size.rows, size.width}, at::kFloat).normal_(0.0, 1.0, random);
-  made.weight_VW = at::empty({size.vocab_size, size.width}, at::kFloat).normal_(0.0, 1.0, random);
-  made.targets_N = at::empty({size.rows}, at::kLong).random_(0, size.vocab_size, random);
+  made.x_MW = at::empty({size.rows, size.width}, at::kFloat).normal_(0.0, 1.0, random);
+  made.output.weight_VW =
+      at::empty({size.vocab_size, size.width}, at::kFloat).normal_(0.0, 1.0, random);
+  if (with_bias) {
+    made.output.bias_V = at::empty({size.vocab_size}, at::kFloat).normal_(0.0, 1.0, random);
+  }
+  made.targets_M = at::empty({size.rows}, at::kLong).random_(0, size.vocab_size, random);
   return made;
 }
 
 struct Outcome {
   double loss = 0.0;
-  at::Tensor grad_x, grad_weight;
+  at::Tensor grad_x, grad_weight, grad_bias;
 };
+
+at::Tensor leaf_of(const at::Tensor& value) {
+  return value.defined() ? value.detach().clone().requires_grad_(true) : value;
+}
 
 // `factor` is the gradient that comes into the loss.
 template <class Loss>
-Outcome differentiate(const at::Tensor& x, const at::Tensor& weight, double factor, Loss loss) {
-  const at::Tensor x_leaf = x.detach().clone().requires_grad_(true);
-  const at::Tensor weight_leaf = weight.detach().clone().requires_grad_(true);
-  const at::Tensor value = loss(x_leaf, weight_leaf);
+Outcome differentiate(const at::Tensor& x, const OutputLayer& output, double factor, Loss loss) {
+  const at::Tensor x_leaf = leaf_of(x);
+  const OutputLayer leaves{leaf_of(output.weight_VW), leaf_of(output.bias_V)};
+  const at::Tensor value = loss(x_leaf, leaves);
   (value * factor).backward();
-  return {value.item<double>(), x_leaf.grad(), weight_leaf.grad()};
+  return {value.item<double>(), x_leaf.grad(), leaves.weight_VW.grad(),
+          leaves.bias_V.defined() ? leaves.bias_V.grad() : at::Tensor()};
 }
 
 Outcome run(const Case& made, double factor, Kernels kernels) {
-  return differentiate(made.x_NW, made.weight_VW, factor, [&](const auto& x, const auto& weight) {
-    return linear_cross_entropy(x, weight, made.targets_N, kernels);
+  return differentiate(made.x_MW, made.output, factor, [&](const auto& x, const auto& output) {
+    return linear_cross_entropy(x, output, made.targets_M, kernels);
   });
 }
 
 Outcome run_in_float64(const Case& made, double factor) {
-  return differentiate(made.x_NW.to(at::kDouble), made.weight_VW.to(at::kDouble), factor,
-                       [&](const at::Tensor& x, const at::Tensor& weight) {
-                         const at::Tensor log_p = at::log_softmax(at::matmul(x, weight.t()), 1);
-                         return -log_p.gather(1, made.targets_N.unsqueeze(1)).sum();
-                       });
+  const auto wide = [](const at::Tensor& t) { return t.defined() ? t.to(at::kDouble) : t; };
+  const OutputLayer output{wide(made.output.weight_VW), wide(made.output.bias_V)};
+  return differentiate(
+      made.x_MW.to(at::kDouble), output, factor, [&](const at::Tensor& x, const auto& layer) {
+        at::Tensor logits = at::matmul(x, layer.weight_VW.t());
+        if (layer.bias_V.defined()) logits = logits + layer.bias_V;
+        return -at::log_softmax(logits, 1).gather(1, made.targets_M.unsqueeze(1)).sum();
+      });
 }
 
 double relative_error(const at::Tensor& found, const at::Tensor& expected) {
@@ -81,13 +107,13 @@ double relative_error(const at::Tensor& found, const at::Tensor& expected) {
 }
 
 TEST(LinearCrossEntropy, ValueAndGradientsEqualFloat64) {
-  for (const Size& size : kSizes) {
-    const Case made = make_case(size);
+  for (const auto& [size, with_bias] : all_cases()) {
+    const Case made = make_case(size, with_bias);
     const Outcome exact = run_in_float64(made, 1.0);
     for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
       SCOPED_TRACE(testing::Message()
-                   << size.rows << " x " << size.width << " x " << size.vocab_size << " kernels "
-                   << static_cast<int>(kernels));
+                   << size.rows << " x " << size.width << " x " << size.vocab_size << " bias "
+                   << with_bias << " kernels " << static_cast<int>(kernels));
       const Outcome found = run(made, 1.0, kernels);
       EXPECT_NEAR(found.loss / exact.loss, 1.0, 1e-6);
       // A float32 product over V terms: at V = 50257 even the exact logits' gradient, rounded once,
@@ -95,39 +121,45 @@ TEST(LinearCrossEntropy, ValueAndGradientsEqualFloat64) {
       const double vocab_size = static_cast<double>(size.vocab_size);
       EXPECT_LT(relative_error(found.grad_x, exact.grad_x), 2e-6 + 4e-10 * vocab_size);
       EXPECT_LT(relative_error(found.grad_weight, exact.grad_weight), 2e-6);
+      ASSERT_EQ(found.grad_bias.defined(), with_bias);
+      if (with_bias) {
+        EXPECT_LT(relative_error(found.grad_bias, exact.grad_bias), 2e-6);
+      }
     }
   }
 }
 
 TEST(LinearCrossEntropy, IncomingGradientIsAFactor) {
-  const Case made = make_case({37, 13, 101});
+  const Case made = make_case({37, 13, 101}, /*with_bias=*/true);
   const Outcome exact = run_in_float64(made, -0.37);
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     const Outcome found = run(made, -0.37, kernels);
     EXPECT_LT(relative_error(found.grad_x, exact.grad_x), 2e-6);
     EXPECT_LT(relative_error(found.grad_weight, exact.grad_weight), 2e-6);
+    EXPECT_LT(relative_error(found.grad_bias, exact.grad_bias), 2e-6);
   }
 }
 
 TEST(LinearCrossEntropy, GradientsOfTwoCallsAddUp) {
-  const Case made = make_case({37, 13, 101});
+  const Case made = make_case({37, 13, 101}, /*with_bias=*/true);
   const Outcome once = run_in_float64(made, 1.0);
   const Outcome twice = differentiate(
-      made.x_NW, made.weight_VW, 1.0, [&](const at::Tensor& x, const at::Tensor& weight) {
+      made.x_MW, made.output, 1.0, [&](const at::Tensor& x, const OutputLayer& output) {
         const auto half = [&](int64_t begin, int64_t end) {
-          return linear_cross_entropy(x.slice(0, begin, end), weight,
-                                      made.targets_N.slice(0, begin, end), Kernels::kFused);
+          return linear_cross_entropy(x.slice(0, begin, end), output,
+                                      made.targets_M.slice(0, begin, end), Kernels::kFused);
         };
         return half(0, 20) + half(20, 37);
       });
   EXPECT_NEAR(twice.loss / once.loss, 1.0, 1e-6);
   EXPECT_LT(relative_error(twice.grad_x, once.grad_x), 2e-6);
   EXPECT_LT(relative_error(twice.grad_weight, once.grad_weight), 2e-6);
+  EXPECT_LT(relative_error(twice.grad_bias, once.grad_bias), 2e-6);
 }
 
 TEST(LinearCrossEntropy, LargeLogitsStayFinite) {
-  Case made = make_case({37, 13, 101});
-  made.x_NW *= 1e4;
+  Case made = make_case({37, 13, 101}, /*with_bias=*/false);
+  made.x_MW *= 1e4;
   const Outcome exact = run_in_float64(made, 1.0);
   const Outcome found = run(made, 1.0, Kernels::kFused);
   EXPECT_NEAR(found.loss / exact.loss, 1.0, 1e-5);
@@ -135,32 +167,46 @@ TEST(LinearCrossEntropy, LargeLogitsStayFinite) {
 }
 
 TEST(LinearCrossEntropy, Bfloat16RowsKeepTheFloatWeightGradient) {
-  const Case made = make_case({523, 8, 1009});
+  const Case made = make_case({523, 8, 1009}, /*with_bias=*/true);
   const Outcome exact = run_in_float64(made, 1.0);
   const Outcome found = differentiate(
-      made.x_NW.to(at::kBFloat16), made.weight_VW, 1.0, [&](const auto& x, const auto& weight) {
-        return linear_cross_entropy(x, weight, made.targets_N, Kernels::kFused);
+      made.x_MW.to(at::kBFloat16), made.output, 1.0, [&](const auto& x, const auto& output) {
+        return linear_cross_entropy(x, output, made.targets_M, Kernels::kFused);
       });
   EXPECT_EQ(found.grad_x.scalar_type(), at::kBFloat16);
   EXPECT_EQ(found.grad_weight.scalar_type(), at::kFloat);
   EXPECT_NEAR(found.loss / exact.loss, 1.0, 4e-3);
   EXPECT_LT(relative_error(found.grad_x, exact.grad_x), 2e-2);
   EXPECT_LT(relative_error(found.grad_weight, exact.grad_weight), 2e-2);
+  EXPECT_EQ(found.grad_bias.scalar_type(), at::kFloat);
+  EXPECT_LT(relative_error(found.grad_bias, exact.grad_bias), 2e-2);
 }
 
 TEST(LinearCrossEntropy, WithoutGradientTheSameValueRowByRow) {
-  for (const Size& size : kSizes) {
-    const Case made = make_case(size);
+  for (const auto& [size, with_bias] : all_cases()) {
+    const Case made = make_case(size, with_bias);
     const double exact = run_in_float64(made, 1.0).loss;
-    const at::Tensor rows_N = linear_log_probability(made.x_NW, made.weight_VW, made.targets_N);
-    ASSERT_EQ(rows_N.sizes(), at::IntArrayRef({size.rows}));
-    EXPECT_NEAR(rows_N.to(at::kDouble).sum().item<double>() / -exact, 1.0, 1e-6);
+    const TargetScores scores = linear_target_scores(made.x_MW, made.output, made.targets_M);
+    ASSERT_EQ(scores.log_probability_M.sizes(), at::IntArrayRef({size.rows}));
+    EXPECT_NEAR(scores.log_probability_M.to(at::kDouble).sum().item<double>() / -exact, 1.0, 1e-6);
     const at::NoGradGuard no_grad;
-    EXPECT_NEAR(linear_cross_entropy(made.x_NW, made.weight_VW, made.targets_N, Kernels::kFused)
+    EXPECT_NEAR(linear_cross_entropy(made.x_MW, made.output, made.targets_M, Kernels::kFused)
                         .item<double>() /
                     exact,
                 1.0, 1e-6);
   }
+}
+
+TEST(LinearCrossEntropy, TheTopTokenOfEachRowIsKnown) {
+  Case made = make_case({1038, 5, 1009}, /*with_bias=*/true);
+  const at::Tensor logits_MV =
+      at::matmul(made.x_MW, made.output.weight_VW.t()) + made.output.bias_V;
+  made.targets_M = logits_MV.argmax(1);
+  EXPECT_TRUE(
+      linear_target_scores(made.x_MW, made.output, made.targets_M).is_top_M.all().item<bool>());
+  made.targets_M = (made.targets_M + 1) % 1009;
+  EXPECT_FALSE(
+      linear_target_scores(made.x_MW, made.output, made.targets_M).is_top_M.any().item<bool>());
 }
 
 }  // namespace

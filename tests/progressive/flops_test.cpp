@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/error.h"
 #include "progressive/depth_sampler.h"
 
 namespace apollo {
@@ -29,21 +28,27 @@ TEST(Flops, EveryProductOfALayerIsCounted) {
   const double mlp = 2 * rows * width * 32 + 2 * rows * 32 * width;
   EXPECT_EQ(layer_forward_flops(shape, 3, 4), qkv + scores + mixing + output + mlp);
   EXPECT_EQ(head_forward_flops(shape, 12), 2.0 * 12 * 8 * 11);
-  EXPECT_EQ(forward_flops(shape, 5, 3, 4),
-            5 * layer_forward_flops(shape, 3, 4) + head_forward_flops(shape, 12));
-  EXPECT_EQ(train_flops(shape, 5, 3), 3 * forward_flops(shape, 5, 3, 4));
+  EXPECT_EQ(forward_flops(shape, 5, 3, 4, 7),
+            5 * layer_forward_flops(shape, 3, 4) + head_forward_flops(shape, 7));
+  EXPECT_EQ(train_flops(shape, 5, 3, 4), 3 * forward_flops(shape, 5, 3, 4, 12));
+}
+
+TEST(Flops, AnMlpOfAnotherInnerWidth) {
+  ModelShape shape = {Architecture::kBert, 1, 8, 2, 4, 11};
+  shape.set_inner_width(20);
+  const double rows = 12, width = 8;
+  EXPECT_EQ(layer_forward_flops(shape, 3, 4),
+            2 * rows * width * (24 + 8 + 2 * 20) + 2 * 2 * rows * 4 * width);
+  EXPECT_EQ(num_layer_parameters(shape), 4 * (64 + 8) + 2 * 8 * 20 + 20 + 8 + 4 * 8);
+  shape.set_inner_width(32);
+  EXPECT_EQ(shape, (ModelShape{Architecture::kBert, 1, 8, 2, 4, 11}));
 }
 
 TEST(Flops, BertHeadHasATransform) {
   EXPECT_EQ(head_forward_flops(kBertBase, 10), 2.0 * 10 * 768 * (768 + 30522));
   EXPECT_EQ(layer_forward_flops(kBertBase, 2, 512), layer_forward_flops(kGpt2Small, 2, 512));
-  try {
-    train_flops(kBertBase, 12, 1);
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(),
-                 "architecture 'bert' is not available yet: its head runs on masked positions");
-  }
+  EXPECT_EQ(train_flops(kBertBase, 12, 2, 77),
+            3 * (12 * layer_forward_flops(kBertBase, 2, 512) + head_forward_flops(kBertBase, 154)));
 }
 
 // Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers

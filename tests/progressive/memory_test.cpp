@@ -14,6 +14,7 @@ TEST(Memory, StateIsThatOfTheUniqueLayers) {
 
 TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   RunConfig config;
+  config.model.context = 1024;
   const double one = activation_bytes(config, kShape, 12, 1);
   const double logits = 8.0 * 1024 * 50257;
   EXPECT_EQ(one, 4.0 * 1024 * 17 * 768 * 12 + logits);
@@ -26,8 +27,18 @@ TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - one, 4.0 * 1024 * 2 * 12 * 1024 * 12);
 }
 
+TEST(Memory, TheHeadOfBertHoldsMaskedPositionsAlone) {
+  ModelShape shape = kShape;
+  shape.architecture = Architecture::kBert;
+  RunConfig config;
+  config.model = {.architecture = Architecture::kBert, .context = 1024};
+  EXPECT_EQ(activation_bytes(config, shape, 12, 2) - activation_bytes(config, shape, 6, 2) * 2,
+            -8.0 * 2 * 153 * 50257);
+}
+
 TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {
   RunConfig config;
+  config.model.context = 1024;
   config.train.batch_size = 12;
   const double state = state_bytes(kShape, 12);
   const auto chosen = [&](double rows) {

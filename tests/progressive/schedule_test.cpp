@@ -79,7 +79,7 @@ TEST(Schedule, EveryUnitOfARun) {
   config.train.duration = {1e10, DurationUnit::kFlops};
   const Schedule by_flops = schedule_of(config);
   EXPECT_GE(by_flops.total_flops(), 1e10);
-  EXPECT_LT(by_flops.total_flops(), 1e10 + 3 * forward_flops(model_shape(config, 100), 12, 8, 32));
+  EXPECT_LT(by_flops.total_flops(), 1e10 + train_flops(model_shape(config, 100), 12, 8, 32));
   config.train.duration = {2, DurationUnit::kHours};
   const Schedule by_hours = schedule_of(config);
   EXPECT_EQ(by_hours.total_steps(), 0);
@@ -128,10 +128,10 @@ TEST(Schedule, MicroBatchesCoverTheBatch) {
   EXPECT_EQ(schedule.micro_steps(), 3);
   EXPECT_EQ(schedule.micro_batch_rows(0), 4);
   EXPECT_EQ(schedule.micro_batch_rows(2), 2);
-  EXPECT_EQ(schedule.step_flops({12, 12, 12}), train_flops(model_shape(config, 100), 12, 10));
-  EXPECT_EQ(schedule.step_flops({1, 2, 3}), train_flops(model_shape(config, 100), 1, 4) +
-                                                train_flops(model_shape(config, 100), 2, 4) +
-                                                train_flops(model_shape(config, 100), 3, 2));
+  EXPECT_EQ(schedule.step_flops({12, 12, 12}), train_flops(model_shape(config, 100), 12, 10, 32));
+  EXPECT_EQ(schedule.step_flops({1, 2, 3}), train_flops(model_shape(config, 100), 1, 4, 32) +
+                                                train_flops(model_shape(config, 100), 2, 4, 32) +
+                                                train_flops(model_shape(config, 100), 3, 2, 32));
   config.train.micro_batch_size = 0;
   EXPECT_EQ(schedule_of(config).micro_steps(), 1);
 }

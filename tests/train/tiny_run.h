@@ -124,9 +124,9 @@ class StepRoom {
       : resolved_(run.config(overrides)),
         data_(open_run_data(resolved_.config, resolved_.base_dir)),
         shape_(model_shape(resolved_.config, data_.vocab_size)),
-        spec_{.shape = shape_, .dropout = resolved_.config.model.dropout},
-        train_(*data_.train, shape_.context, resolved_.config.run.seed),
-        schedule_(resolved_.config, shape_, train_.num_sequences()) {}
+        spec_(new_model_spec(resolved_.config, data_.vocab_size)),
+        train_(make_batches(resolved_.config, *data_.train, data_.tokenizer.get())),
+        schedule_(resolved_.config, shape_, train_->num_sequences()) {}
 
   TrainState fresh_state() const {
     TrainState state;
@@ -140,7 +140,7 @@ class StepRoom {
     const RunConfig::Train& train = resolved_.config.train;
     return {.config = resolved_.config,
             .schedule = schedule_,
-            .data = train_,
+            .data = *train_,
             .lr = {train.lr_schedule, train.lr, train.lr_final,
                    schedule_.share(train.warmup, train.lr_axis), 0.0},
             .optimizer = {train.betas[0], train.betas[1], train.epsilon, train.weight_decay},
@@ -149,7 +149,7 @@ class StepRoom {
 
   const RunConfig& config() const { return resolved_.config; }
   const ModelShape& shape() const { return shape_; }
-  const CausalBatches& data() const { return train_; }
+  const Batches& data() const { return *train_; }
   const Schedule& schedule() const { return schedule_; }
 
  private:
@@ -157,7 +157,7 @@ class StepRoom {
   RunData data_;
   ModelShape shape_;
   ModelSpec spec_;
-  CausalBatches train_;
+  std::unique_ptr<Batches> train_;
   Schedule schedule_;
 };
 

@@ -100,7 +100,7 @@ TEST(TrainStep, IsThePlainAlgorithm) {
     EXPECT_EQ(result.depths, std::vector<int64_t>{depth});
     EXPECT_NEAR(result.lr, lr, 1e-12);
     EXPECT_NEAR(result.loss, loss.item<double>(), 1e-6);
-    EXPECT_EQ(result.flops, train_flops(room.shape(), depth, 4));
+    EXPECT_EQ(result.flops, train_flops(room.shape(), depth, 4, 16));
     EXPECT_GT(result.grad_norm, 0.3) << "or clipping is not tested";
     EXPECT_LT(
         largest_difference(state.model->parameters().values(), plain.model->parameters().values()),
@@ -155,8 +155,9 @@ TEST(TrainStep, RunsTheDepthsOfTheSchedule) {
     const std::vector<int64_t> expected = {draw_depth(law, 42, step, 0),
                                            draw_depth(law, 42, step, 1)};
     EXPECT_EQ(result.depths, expected);
-    EXPECT_EQ(state.position.flops - flops_before, train_flops(room.shape(), expected[0], 2) +
-                                                       train_flops(room.shape(), expected[1], 2));
+    EXPECT_EQ(state.position.flops - flops_before,
+              train_flops(room.shape(), expected[0], 2, 16) +
+                  train_flops(room.shape(), expected[1], 2, 16));
     differ_within_a_step |= expected[0] != expected[1];
   }
   EXPECT_TRUE(differ_within_a_step);

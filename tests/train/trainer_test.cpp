@@ -32,7 +32,7 @@ TEST(Trainer, WritesWhatTheDesignNames) {
     EXPECT_EQ(row.at("stage"), i / 3);
     EXPECT_GE(row.at("depth"), layers[i]);
     EXPECT_LE(row.at("depth"), 12);
-    flops += train_flops({Architecture::kGpt2, 12, 16, 2, 16, 257}, row.at("depth"), 4);
+    flops += train_flops({Architecture::kGpt2, 12, 16, 2, 16, 257}, row.at("depth"), 4, 16);
     EXPECT_EQ(row.at("flops").get<double>(), flops);
     for (const char* key : {"wall_s", "energy_j", "loss", "lr", "grad_norm", "tokens_per_s"}) {
       EXPECT_TRUE(row.contains(key)) << key;

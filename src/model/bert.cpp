@@ -1,0 +1,260 @@
+// BERT (Devlin et al. 2019) exactly as `transformers` computes BertForMaskedLM: word, position and
+// type embeddings, post-LN blocks, erf GELU, a transform before the tied head, dropout on the
+// embedding, the attention weights and both residual branches.
+//
+// Queries, keys and values are one parameter here, [3W, W], and three in a folder.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+
+#include "base/error.h"
+#include "model/architecture.h"
+#include "model/layer.h"
+
+namespace apollo {
+namespace {
+
+struct BlockWeights {
+  at::Tensor qkv_weight, qkv_bias;
+  at::Tensor attn_weight, attn_bias;
+  at::Tensor attn_norm_weight, attn_norm_bias;
+  at::Tensor inner_weight, inner_bias;
+  at::Tensor outer_weight, outer_bias;
+  at::Tensor outer_norm_weight, outer_norm_bias;
+};
+
+std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_layers);
+
+class Bert final : public LanguageModel {
+ public:
+  Bert(const ModelSpec& spec, int64_t num_layers, at::Device device)
+      : LanguageModel(spec, num_layers, ParameterLayout(bert_parameters(spec, num_layers)),
+                      device) {
+    const ParameterSet& p = parameters();
+    token_embedding_ = p.tensor("bert.embeddings.word_embeddings.weight");
+    position_embedding_ = p.tensor("bert.embeddings.position_embeddings.weight");
+    type_embedding_ = p.tensor("bert.embeddings.token_type_embeddings.weight");
+    embedding_norm_weight_ = p.tensor("bert.embeddings.LayerNorm.weight");
+    embedding_norm_bias_ = p.tensor("bert.embeddings.LayerNorm.bias");
+    transform_weight_ = p.tensor("cls.predictions.transform.dense.weight");
+    transform_bias_ = p.tensor("cls.predictions.transform.dense.bias");
+    transform_norm_weight_ = p.tensor("cls.predictions.transform.LayerNorm.weight");
+    transform_norm_bias_ = p.tensor("cls.predictions.transform.LayerNorm.bias");
+    output_bias_ = p.tensor("cls.predictions.bias");
+    for (int64_t i = 0; i < num_layers; ++i) {
+      blocks_.push_back(
+          {p.part("attention.self.qkv.weight", i), p.part("attention.self.qkv.bias", i),
+           p.part("attention.output.dense.weight", i), p.part("attention.output.dense.bias", i),
+           p.part("attention.output.LayerNorm.weight", i),
+           p.part("attention.output.LayerNorm.bias", i), p.part("intermediate.dense.weight", i),
+           p.part("intermediate.dense.bias", i), p.part("output.dense.weight", i),
+           p.part("output.dense.bias", i), p.part("output.LayerNorm.weight", i),
+           p.part("output.LayerNorm.bias", i)});
+    }
+  }
+
+  at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
+                    const PassOptions& options) const override {
+    AttentionPattern pattern{.heads = spec().shape.heads};
+    if (batch.documents_BT.defined()) {
+      const at::Tensor& documents_BT = batch.documents_BT;
+      pattern.visible_B1TT = documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
+    }
+    at::Tensor x_BTW = embed(batch, options);
+    for (const int64_t layer : blocks) {
+      x_BTW = block(x_BTW, blocks_.at(static_cast<size_t>(layer)), pattern, options);
+    }
+    return x_BTW;
+  }
+
+ private:
+  OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
+
+  at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions&) const override {
+    const at::Tensor inner = at::gelu(at::linear(x_MW, transform_weight_, transform_bias_));
+    return norm(inner, transform_norm_weight_, transform_norm_bias_);
+  }
+
+  at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
+    const int64_t length = batch.inputs_BT.size(1);
+    check_length(spec(), length);
+    at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT);
+    x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
+                                                 : type_embedding_.select(0, 0));
+    x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
+    return apply_dropout(norm(x_BTW, embedding_norm_weight_, embedding_norm_bias_), spec().dropout,
+                         options);
+  }
+
+  at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w, const AttentionPattern& pattern,
+                   const PassOptions& options) const {
+    const double dropout = options.training ? spec().dropout : 0.0;
+    const at::Tensor mixed_BTW = multi_head_attention(at::linear(x_BTW, w.qkv_weight, w.qkv_bias),
+                                                      pattern, dropout, options.kernels);
+    const at::Tensor attended_BTW = norm(
+        x_BTW + apply_dropout(at::linear(mixed_BTW, w.attn_weight, w.attn_bias), dropout, options),
+        w.attn_norm_weight, w.attn_norm_bias);
+    const at::Tensor inner = at::gelu(at::linear(attended_BTW, w.inner_weight, w.inner_bias));
+    return norm(attended_BTW + apply_dropout(at::linear(inner, w.outer_weight, w.outer_bias),
+                                             dropout, options),
+                w.outer_norm_weight, w.outer_norm_bias);
+  }
+
+  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
+    return at::layer_norm(x, {spec().shape.width}, weight, bias, spec().norm_epsilon);
+  }
+
+  at::Tensor token_embedding_, position_embedding_, type_embedding_;
+  at::Tensor embedding_norm_weight_, embedding_norm_bias_;
+  at::Tensor transform_weight_, transform_bias_, transform_norm_weight_, transform_norm_bias_;
+  at::Tensor output_bias_;
+  std::vector<BlockWeights> blocks_;
+};
+
+// Collects the parameters with their initialisation: N(0, 0.02), biases 0, norms 1.
+class ParameterList {
+ public:
+  void matrix(int64_t layer, const std::string& part, int64_t rows, int64_t columns,
+              std::vector<std::string> pieces = {}) {
+    constexpr double kStd = 0.02;
+    add(layer, part, {rows, columns}, Init::kNormal, kStd, std::move(pieces));
+  }
+  void bias(int64_t layer, const std::string& part, int64_t size,
+            std::vector<std::string> pieces = {}) {
+    add(layer, part, {size}, Init::kZeros, 0.0, std::move(pieces));
+  }
+  void linear(int64_t layer, const std::string& part, int64_t out, int64_t in) {
+    matrix(layer, part + ".weight", out, in);
+    bias(layer, part + ".bias", out);
+  }
+  void norm(int64_t layer, const std::string& part, int64_t width) {
+    add(layer, part + ".weight", {width}, Init::kOnes, 0.0, {});
+    bias(layer, part + ".bias", width);
+  }
+  std::vector<ParameterSpec> take() { return std::move(specs_); }
+
+ private:
+  static std::string name_of(int64_t layer, const std::string& part) {
+    return layer < 0 ? part : fmt::format("bert.encoder.layer.{}.{}", layer, part);
+  }
+  void add(int64_t layer, const std::string& part, std::vector<int64_t> shape, Init init,
+           double std, std::vector<std::string> pieces) {
+    for (std::string& piece : pieces)
+      piece = name_of(layer, piece);
+    // Weight decay applies to matrices, embeddings included, and to nothing else.
+    const bool decay = shape.size() >= 2;
+    specs_.push_back(
+        {name_of(layer, part), part, layer, std::move(shape), decay, init, std, std::move(pieces)});
+  }
+
+  std::vector<ParameterSpec> specs_;
+};
+
+std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_layers) {
+  const int64_t width = spec.shape.width;
+  const int64_t inner = spec.shape.inner_width();
+  ParameterList list;
+  list.matrix(-1, "bert.embeddings.word_embeddings.weight", spec.shape.vocab_size, width);
+  list.matrix(-1, "bert.embeddings.position_embeddings.weight", spec.shape.context, width);
+  list.matrix(-1, "bert.embeddings.token_type_embeddings.weight", spec.shape.token_types, width);
+  list.norm(-1, "bert.embeddings.LayerNorm", width);
+  for (int64_t i = 0; i < num_layers; ++i) {
+    list.matrix(i, "attention.self.qkv.weight", 3 * width, width,
+                {"attention.self.query.weight", "attention.self.key.weight",
+                 "attention.self.value.weight"});
+    list.bias(
+        i, "attention.self.qkv.bias", 3 * width,
+        {"attention.self.query.bias", "attention.self.key.bias", "attention.self.value.bias"});
+    list.linear(i, "attention.output.dense", width, width);
+    list.norm(i, "attention.output.LayerNorm", width);
+    list.linear(i, "intermediate.dense", inner, width);
+    list.linear(i, "output.dense", width, inner);
+    list.norm(i, "output.LayerNorm", width);
+  }
+  list.linear(-1, "cls.predictions.transform.dense", width, width);
+  list.norm(-1, "cls.predictions.transform.LayerNorm", width);
+  list.bias(-1, "cls.predictions.bias", spec.shape.vocab_size);
+  return list.take();
+}
+
+std::unique_ptr<LanguageModel> make_bert(const ModelSpec& spec, int64_t num_layers,
+                                         at::Device device) {
+  return std::make_unique<Bert>(spec, num_layers, device);
+}
+
+Json write_bert_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId>) {
+  const ModelShape& shape = spec.shape;
+  return {{"architectures", {"BertForMaskedLM"}},
+          {"model_type", "bert"},
+          {"vocab_size", shape.vocab_size},
+          {"max_position_embeddings", shape.context},
+          {"hidden_size", shape.width},
+          {"num_hidden_layers", num_layers},
+          {"num_attention_heads", shape.heads},
+          {"intermediate_size", shape.inner_width()},
+          {"type_vocab_size", shape.token_types},
+          {"hidden_act", "gelu"},
+          {"hidden_dropout_prob", spec.dropout},
+          {"attention_probs_dropout_prob", spec.dropout},
+          {"layer_norm_eps", spec.norm_epsilon},
+          {"initializer_range", 0.02},
+          {"position_embedding_type", "absolute"},
+          {"is_decoder", false},
+          {"tie_word_embeddings", true},
+          {"use_cache", true},
+          {"pad_token_id", 0},
+          {"torch_dtype", "float32"}};
+}
+
+ModelSpec read_bert_config(const ConfigReader& reader) {
+  ModelSpec spec;
+  spec.shape.architecture = Architecture::kBert;
+  spec.shape.layers = reader.size("num_hidden_layers");
+  spec.shape.width = reader.size("hidden_size");
+  spec.shape.heads = reader.size("num_attention_heads");
+  spec.shape.context = reader.size("max_position_embeddings");
+  spec.shape.vocab_size = reader.size("vocab_size");
+  if (spec.shape.width % spec.shape.heads != 0) {
+    reader.reject(fmt::format("num_attention_heads {} does not divide hidden_size {}",
+                              spec.shape.heads, spec.shape.width));
+  }
+  spec.shape.set_inner_width(reader.size("intermediate_size", 4 * spec.shape.width));
+  spec.shape.token_types = reader.size("type_vocab_size", 2);
+  spec.norm_epsilon = reader.number("layer_norm_eps", 1e-12);
+  spec.dropout = reader.number("hidden_dropout_prob", 0.1);
+  reader.require("hidden_act", {"gelu"});
+  reader.require("position_embedding_type", {"absolute"});
+  reader.require("is_decoder", {false});
+  reader.require("add_cross_attention", {false});
+  reader.require("tie_word_embeddings", {true});
+  // One dropout for all places is what Apollo trains with.
+  reader.require("attention_probs_dropout_prob", {spec.dropout});
+  return spec;
+}
+
+}  // namespace
+
+const ArchitectureDescription& bert_description() {
+  static const ArchitectureDescription description = {
+      .model_type = "bert",
+      .norm_epsilon = 1e-12,
+      .make = make_bert,
+      .parameters = bert_parameters,
+      .write_config = write_bert_config,
+      .read_config = read_bert_config,
+      .names = {
+          .body = "bert.",
+          .heads = {"cls.", "classifier."},
+          .passed = {"bert.pooler.", "bert.embeddings.position_ids", "cls.seq_relationship.",
+                     "classifier."},
+          .constants = {},
+          .tied = {{"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
+                   {"cls.predictions.decoder.bias", "cls.predictions.bias"}},
+          .renamed = {{"LayerNorm.gamma", "LayerNorm.weight"},
+                      {"LayerNorm.beta", "LayerNorm.bias"}}}};
+  return description;
+}
+
+}  // namespace apollo

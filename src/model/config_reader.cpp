@@ -1,0 +1,45 @@
+#include "model/config_reader.h"
+
+#include "base/error.h"
+
+namespace apollo {
+
+int64_t ConfigReader::size(const char* key) const {
+  const auto found = config_.find(key);
+  if (found == config_.end()) fail<CheckpointError>("{}: key '{}' is missing", path_, key);
+  if (!found->is_number_integer() || found->get<int64_t>() < 1) {
+    fail<CheckpointError>("{}: key '{}': expected a positive integer, found {}", path_, key,
+                          found->dump());
+  }
+  return found->get<int64_t>();
+}
+
+int64_t ConfigReader::size(const char* key, int64_t fallback) const {
+  const auto found = config_.find(key);
+  return found == config_.end() || found->is_null() ? fallback : size(key);
+}
+
+double ConfigReader::number(const char* key, double fallback) const {
+  const auto found = config_.find(key);
+  if (found == config_.end() || found->is_null()) return fallback;
+  if (!found->is_number()) {
+    fail<CheckpointError>("{}: key '{}': expected a number, found {}", path_, key, found->dump());
+  }
+  return found->get<double>();
+}
+
+void ConfigReader::require(const char* key, std::initializer_list<Json> accepted) const {
+  const auto found = config_.find(key);
+  if (found == config_.end() || found->is_null()) return;
+  for (const Json& value : accepted) {
+    if (*found == value) return;
+  }
+  fail<CheckpointError>("{}: key '{}' is {}, which Apollo does not compute (expected {})", path_,
+                        key, found->dump(), accepted.begin()->dump());
+}
+
+void ConfigReader::reject(const std::string& what) const {
+  fail<CheckpointError>("{}: {}", path_, what);
+}
+
+}  // namespace apollo

@@ -1,0 +1,33 @@
+// One config.json of Hugging Face under inspection; every message names the file and the key.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+
+#include "base/json_lines.h"
+
+namespace apollo {
+
+class ConfigReader {
+ public:
+  // `config` must outlive this.
+  ConfigReader(const std::filesystem::path& path, const Json& config)
+      : path_(path.string()), config_(config) {}
+
+  // A positive integer. Throws CheckpointError where it is missing or something else.
+  int64_t size(const char* key) const;
+  // The same; `fallback` where the key is missing or null.
+  int64_t size(const char* key, int64_t fallback) const;
+  double number(const char* key, double fallback) const;
+  // Refuses a value other than those that Apollo computes; a key left out or null is the first.
+  void require(const char* key, std::initializer_list<Json> accepted) const;
+  [[noreturn]] void reject(const std::string& what) const;
+
+ private:
+  std::string path_;
+  const Json& config_;
+};
+
+}  // namespace apollo
