@@ -39,6 +39,21 @@ class AddedTokenMatcher {
   // ordinary text.
   void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
 
+  // Appends the ids of `text` to `ids`; `encode_text` does so for what lies between the tokens.
+  template <class EncodeText>
+  void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids,
+              EncodeText encode_text) const {
+    std::vector<TextSpan> spans;
+    split(text, parse_special, spans);
+    for (const TextSpan& span : spans) {
+      if (span.id == TextSpan::kNoToken) {
+        encode_text(span.text);
+      } else {
+        ids.push_back(span.id);
+      }
+    }
+  }
+
  private:
   // Tokens of one round, by their first byte, the longest first.
   class Round {

@@ -47,20 +47,9 @@ ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
 void ByteLevelBpe::encode(std::string_view text, std::vector<TokenId>& ids,
                           bool parse_special) const {
   std::string repaired;
-  if (!is_valid_utf8(text)) {
-    repair_utf8(text, repaired);
-    text = repaired;
-  }
-  std::vector<TextSpan> spans;
-  matcher_.split(text, parse_special, spans);
   CachePool::Lease cache(caches_);
-  for (const TextSpan& span : spans) {
-    if (span.id == kNoToken) {
-      encode_stretch(span.text, *cache, ids);
-    } else {
-      ids.push_back(span.id);
-    }
-  }
+  matcher_.encode(as_valid_utf8(text, repaired), parse_special, ids,
+                  [&](std::string_view stretch) { encode_stretch(stretch, *cache, ids); });
 }
 
 void ByteLevelBpe::encode_stretch(std::string_view text, WordCache& cache,
@@ -90,24 +79,7 @@ void ByteLevelBpe::encode_words(std::string_view text, WordCache& cache,
                                 std::vector<TokenId>& ids) const {
   while (!text.empty()) {
     const std::string_view word = text.substr(0, pre_token_length(text));
-    if (word.size() > WordCache::kMaxBytes) {
-      split_word(word, cache);
-      ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
-    } else {
-      const WordCache::Key key = WordCache::make_key(word, text.size());
-      WordCache::Entry& entry = cache.entry(key);
-      if (entry.key == key) {
-        ids.insert(ids.end(), entry.ids, entry.ids + entry.num_ids);
-      } else {
-        split_word(word, cache);
-        ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
-        if (cache.symbols.size() <= WordCache::kMaxIds) {
-          entry.key = key;
-          entry.num_ids = static_cast<uint32_t>(cache.symbols.size());
-          std::copy(cache.symbols.begin(), cache.symbols.end(), entry.ids);
-        }
-      }
-    }
+    cache.append_ids(word, text.size(), ids, [&](std::string_view w) { split_word(w, cache); });
     text.remove_prefix(word.size());
   }
 }
@@ -140,10 +112,8 @@ std::string ByteLevelBpe::decode(const std::vector<TokenId>& ids, bool skip_spec
     if (skip_special && is_special_[static_cast<size_t>(id)]) continue;
     bytes += token;
   }
-  if (is_valid_utf8(bytes)) return bytes;
-  std::string text;
-  repair_utf8(bytes, text);
-  return text;
+  std::string repaired;
+  return std::string(as_valid_utf8(bytes, repaired));
 }
 
 const std::string& ByteLevelBpe::bytes_of(TokenId id) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 
 #include "base/file.h"
 
@@ -14,9 +15,19 @@ using json = nlohmann::json;
 
 json parse_json_file(const fs::path& path) {
   const MappedFile file(path);
+  // A key that comes twice is a token that is there twice; the parser would take the last.
+  std::vector<std::unordered_set<std::string>> keys;  // of the objects that are open
+  const auto check_keys = [&](int, json::parse_event_t event, const json& value) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(value).second) {
+      fail<DataError>("{}: key {} is there twice in one object", path.string(), value.dump());
+    }
+    return true;
+  };
   json root;
   try {
-    root = json::parse(file.text());
+    root = json::parse(file.text(), check_keys);
   } catch (const json::parse_error& error) {
     fail<DataError>("{}: damaged JSON at byte {}", path.string(), error.byte);
   } catch (const json::exception& error) {  // a number beyond all limits

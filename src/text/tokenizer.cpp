@@ -47,10 +47,11 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec) {
   if (spec == "bytes") return std::make_unique<ByteLevelBpe>(make_bytes_vocabulary());
   const fs::path path = spec;
   if (fs::is_directory(path)) return load_folder(path);
+  if (path.extension() == ".txt" && fs::exists(path)) return make_tokenizer(read_vocab_txt(path));
   if (fs::exists(path)) return load_json(path);
   fail<DataError>(
-      "tokenizer '{}': no such file or folder; expected 'bytes', a folder with tokenizer.json, or "
-      "a tokenizer.json",
+      "tokenizer '{}': no such file or folder; expected 'bytes', a folder with tokenizer.json, a "
+      "tokenizer.json or a vocab.txt",
       spec);
 }
 

@@ -46,8 +46,8 @@ class Tokenizer {
 };
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
-// merges.txt/vocab.bpe, or BERT's vocab.txt), from such a tokenizer.json itself, or makes the
-// built-in "bytes" (256 byte values and <|endoftext|>). Throws DataError where it is missing,
+// merges.txt/vocab.bpe, or BERT's vocab.txt), from a tokenizer.json or vocab.txt itself, or makes
+// the built-in "bytes" (256 byte values and <|endoftext|>). Throws DataError where it is missing,
 // damaged or of a kind that this program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 

@@ -99,6 +99,12 @@ int64_t repair_utf8(std::string_view in, std::string& out) {
   }
 }
 
+std::string_view as_valid_utf8(std::string_view text, std::string& storage) {
+  if (is_valid_utf8(text)) return text;
+  repair_utf8(text, storage);
+  return storage;
+}
+
 void append_utf8(char32_t code_point, std::string& out) {
   if (code_point < 0x80) {
     out += static_cast<char>(code_point);

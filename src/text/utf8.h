@@ -14,6 +14,9 @@ bool is_valid_utf8(std::string_view text);
 // Returns how many were replaced.
 int64_t repair_utf8(std::string_view in, std::string& out);
 
+// `text` itself where it is valid, else its repaired form, which `storage` holds.
+std::string_view as_valid_utf8(std::string_view text, std::string& storage);
+
 // Length in bytes of the ill- or well-formed sequence at the start of `text` (not empty).
 struct Utf8Sequence {
   int length = 0;

@@ -5,6 +5,7 @@
 // words of many ids are left out. One cache serves one thread at a time; CachePool hands them out.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -51,8 +52,28 @@ class WordCache {
     return key;
   }
 
-  // The place of `key`: the word is there where entry.key == key, else it may be written there.
-  Entry& entry(const Key& key) { return entries_[hash(key)]; }
+  // Appends the ids of `word` (not empty) to `ids`: from here, or those that `split(word)` leaves
+  // in `symbols`. `readable` as for make_key().
+  template <class Split>
+  void append_ids(std::string_view word, size_t readable, std::vector<TokenId>& ids, Split split) {
+    if (word.size() > kMaxBytes) {
+      split(word);
+      ids.insert(ids.end(), symbols.begin(), symbols.end());
+      return;
+    }
+    const Key key = make_key(word, readable);
+    Entry& entry = entries_[hash(key)];
+    if (entry.key == key) {
+      ids.insert(ids.end(), entry.ids, entry.ids + entry.num_ids);
+      return;
+    }
+    split(word);
+    ids.insert(ids.end(), symbols.begin(), symbols.end());
+    if (symbols.size() > kMaxIds) return;
+    entry.key = key;
+    entry.num_ids = static_cast<uint32_t>(symbols.size());
+    std::copy(symbols.begin(), symbols.end(), entry.ids);
+  }
 
   // For words that are not in the cache.
   std::vector<TokenId> symbols;

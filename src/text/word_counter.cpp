@@ -100,10 +100,7 @@ class SharedCounts {
 
 void count_piece(std::string_view text, WordSplitter split, WordTable& words) {
   std::string repaired;
-  if (!is_valid_utf8(text)) {
-    repair_utf8(text, repaired);
-    text = repaired;
-  }
+  text = as_valid_utf8(text, repaired);
   while (true) {
     const size_t end = text.find(kEndOfText);
     split(text.substr(0, end), words);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -10,8 +12,6 @@
 
 namespace apollo {
 namespace {
-
-constexpr TokenId kNoToken = TextSpan::kNoToken;
 
 std::vector<AddedToken> tokens_in_text(const std::vector<AddedToken>& added) {
   std::vector<AddedToken> raw;
@@ -67,6 +67,14 @@ void clean_up(std::string& token) {
     replace_all(token, from, to);
 }
 
+// What "longest_first" of `tokenizers` leaves of two texts: the shorter one keeps up to half of the
+// room, the longer one (the second, of equally long ones) has the rest.
+std::pair<int64_t, int64_t> truncated_lengths(int64_t a, int64_t b, int64_t room) {
+  if (a <= room && b <= room - a) return {a, b};
+  const int64_t shorter = std::min({a, b, room / 2});
+  return a > b ? std::pair{room - shorter, shorter} : std::pair{shorter, room - shorter};
+}
+
 }  // namespace
 
 WordPiece::WordPiece(WordPieceVocabulary vocabulary)
@@ -96,32 +104,39 @@ WordPiece::WordPiece(WordPieceVocabulary vocabulary)
 
 void WordPiece::encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const {
   std::string repaired;
-  if (!is_valid_utf8(text)) {
-    repair_utf8(text, repaired);
-    text = repaired;
-  }
-  std::vector<TextSpan> spans;
-  matcher_.split(text, parse_special, spans);
   CachePool::Lease cache(caches_);
-  for (const TextSpan& span : spans) {
-    if (span.id != kNoToken) {
-      ids.push_back(span.id);
-    } else if (normalized_matcher_) {
-      encode_normalized(span.text, parse_special, ids);
+  matcher_.encode(as_valid_utf8(text, repaired), parse_special, ids, [&](std::string_view stretch) {
+    if (normalized_matcher_) {
+      encode_normalized(stretch, parse_special, ids);
     } else {
-      encode_stretch(span.text, *cache, ids);
+      encode_stretch(stretch, *cache, ids);
     }
-  }
+  });
 }
 
 void WordPiece::encode_pair(std::string_view a, std::optional<std::string_view> b,
                             std::vector<TokenId>& ids, std::vector<int32_t>& segment_ids) const {
+  encode_pair(a, b, std::numeric_limits<int64_t>::max(), ids, segment_ids);
+}
+
+void WordPiece::encode_pair(std::string_view a, std::optional<std::string_view> b,
+                            int64_t max_length, std::vector<TokenId>& ids,
+                            std::vector<int32_t>& segment_ids) const {
+  const int64_t room = max_length - (b ? 3 : 2);
+  if (room < 0) {
+    fail<UsageError>("max_length {} does not hold [CLS] and the [SEP] of {}", max_length,
+                     b ? "two texts" : "a text");
+  }
   ids.assign(1, special_ids_.cls);
   encode(a, ids, /*parse_special=*/true);
+  std::vector<TokenId> ids_b;
+  if (b) encode(*b, ids_b, /*parse_special=*/true);
+  const auto [length_a, length_b] = truncated_lengths(std::ssize(ids) - 1, std::ssize(ids_b), room);
+  ids.resize(static_cast<size_t>(length_a) + 1);
   ids.push_back(special_ids_.sep);
   segment_ids.assign(ids.size(), 0);
   if (!b) return;
-  encode(*b, ids, /*parse_special=*/true);
+  ids.insert(ids.end(), ids_b.begin(), ids_b.begin() + length_b);
   ids.push_back(special_ids_.sep);
   segment_ids.resize(ids.size(), 1);
 }
@@ -132,25 +147,8 @@ void WordPiece::encode_stretch(std::string_view text, WordCache& cache,
   const char* const end = text.data() + text.size();
   for (std::string_view chunk = next_bert_chunk(text); !chunk.empty();
        chunk = next_bert_chunk(text)) {
-    if (chunk.size() > WordCache::kMaxBytes) {
-      encode_chunk(chunk, cache);
-      ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
-      continue;
-    }
     const auto readable = static_cast<size_t>(end - chunk.data());
-    const WordCache::Key key = WordCache::make_key(chunk, readable);
-    WordCache::Entry& entry = cache.entry(key);
-    if (entry.key == key) {
-      ids.insert(ids.end(), entry.ids, entry.ids + entry.num_ids);
-      continue;
-    }
-    encode_chunk(chunk, cache);
-    ids.insert(ids.end(), cache.symbols.begin(), cache.symbols.end());
-    if (cache.symbols.size() <= WordCache::kMaxIds) {
-      entry.key = key;
-      entry.num_ids = static_cast<uint32_t>(cache.symbols.size());
-      std::copy(cache.symbols.begin(), cache.symbols.end(), entry.ids);
-    }
+    cache.append_ids(chunk, readable, ids, [&](std::string_view c) { encode_chunk(c, cache); });
   }
 }
 
@@ -167,15 +165,8 @@ void WordPiece::encode_normalized(std::string_view text, bool parse_special,
                                   std::vector<TokenId>& ids) const {
   std::string normalized;
   normalize_bert(text, vocabulary_.normalizer, normalized);
-  std::vector<TextSpan> spans;
-  normalized_matcher_->split(normalized, parse_special, spans);
-  for (const TextSpan& span : spans) {
-    if (span.id == kNoToken) {
-      encode_words(span.text, ids);
-    } else {
-      ids.push_back(span.id);
-    }
-  }
+  normalized_matcher_->encode(normalized, parse_special, ids,
+                              [&](std::string_view stretch) { encode_words(stretch, ids); });
 }
 
 void WordPiece::encode_words(std::string_view normalized, std::vector<TokenId>& ids) const {

@@ -41,6 +41,12 @@ class WordPiece final : public Tokenizer {
   void encode_pair(std::string_view a, std::optional<std::string_view> b, std::vector<TokenId>& ids,
                    std::vector<int32_t>& segment_ids) const;
 
+  // The same in at most `max_length` ids, cut as `transformers` does with truncation=True: the
+  // longer of two texts loses tokens from its end until both are equally long, then both; [CLS] and
+  // [SEP] stay. Throws UsageError where `max_length` does not hold these.
+  void encode_pair(std::string_view a, std::optional<std::string_view> b, int64_t max_length,
+                   std::vector<TokenId>& ids, std::vector<int32_t>& segment_ids) const;
+
   std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
 
   // The token as the vocabulary spells it, "##" included.

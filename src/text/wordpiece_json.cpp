@@ -95,8 +95,16 @@ void read_model(const Section& root, const Section& model, WordPieceVocabulary& 
   }
 }
 
-// Special tokens that the file does not list are special all the same.
+// Special tokens that the file does not list are special all the same, and those that it lists
+// alone belong to the vocabulary.
 void add_special_tokens(const std::string& where, WordPieceVocabulary& vocabulary) {
+  std::vector<std::string>& tokens = vocabulary.tokens;
+  for (const AddedToken& token : vocabulary.added) {
+    if (std::ranges::find(kBertSpecialTokens, token.text) == kBertSpecialTokens.end()) continue;
+    const auto i = static_cast<size_t>(token.id);
+    if (i >= tokens.size()) tokens.resize(i + 1);
+    tokens[i] = token.text;
+  }
   for (AddedToken& special : make_special_tokens(where, vocabulary.tokens)) {
     const bool is_listed =
         std::any_of(vocabulary.added.begin(), vocabulary.added.end(),
@@ -178,12 +186,12 @@ WordPieceVocabulary read_wordpiece_json(const fs::path& path, const json& file) 
   read_model(root, model, vocabulary);
   TokenIds ids;
   read_tokens(root.path(), model.need("vocab"), vocabulary.tokens, ids);
+  read_added_tokens(root, ids, vocabulary.tokens, vocabulary.added);
+  add_special_tokens(root.path(), vocabulary);
   const auto gap = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), "");
   if (gap != vocabulary.tokens.end()) {
     fail<DataError>("{}: no token has id {}", root.path(), gap - vocabulary.tokens.begin());
   }
-  read_added_tokens(root, ids, vocabulary.tokens, vocabulary.added);
-  add_special_tokens(root.path(), vocabulary);
   return vocabulary;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -19,17 +20,40 @@ class RandomText {
     return static_cast<int64_t>(engine_() % static_cast<uint64_t>(limit));
   }
 
+  // Any scalar value: some of all planes, some of where characters live, some of those that are
+  // hard on normalisers.
   char32_t code_point() {
+    struct Range {
+      char32_t first;
+      char32_t last;
+    };
+    static constexpr Range kHard[] = {
+        {0, 0xA0},          {0x300, 0x36F},     {0x370, 0x52F},     {0x590, 0xDFF},
+        {0x1AB0, 0x1AFF},   {0x1D00, 0x20FF},   {0x3000, 0x9FFF},   {0xAC00, 0xD7FF},
+        {0xE000, 0xFFFF},   {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFF}, {0xE0000, 0xE01EF},
+        {0x1D000, 0x1D7FF},
+    };
     while (true) {
-      // Half of them where characters live, half anywhere.
-      const int64_t limit = below(2) == 0 ? 0x110000 : below(2) == 0 ? 0x20000 : 0x3000;
-      const auto c = static_cast<char32_t>(below(limit));
+      char32_t c = 0;
+      if (below(3) == 0) {
+        const Range range = kHard[below(std::ssize(kHard))];
+        c = range.first + static_cast<char32_t>(below(range.last - range.first + 1));
+      } else {
+        c = static_cast<char32_t>(below(below(2) == 0   ? 0x110000
+                                        : below(2) == 0 ? 0x20000
+                                                        : 0x3000));
+      }
       if (c < 0xD800 || c > 0xDFFF) return c;
     }
   }
 
   std::string text() {
     std::string result;
+    if (below(4) == 0) {
+      for (int64_t i = below(32); i > 0; --i)
+        append_utf8(code_point(), result);
+      return result;
+    }
     const int64_t num_parts = below(24);
     for (int64_t i = 0; i < num_parts; ++i)
       add_part(result);

@@ -195,6 +195,14 @@ TEST_F(TokenizerJson, HostileIds) {
             "added tokens '<s>' (id 4) and '<s>' (id 4) clash");
 }
 
+TEST_F(TokenizerJson, DuplicateKeys) {
+  std::string text = small_tokenizer().dump();
+  const size_t at = text.find("\"ab\":");
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at, "\"ab\":7,");
+  EXPECT_EQ(error_of(text), "key \"ab\" is there twice in one object");
+}
+
 TEST_F(TokenizerJson, HostileMerges) {
   EXPECT_EQ(error([](json& t) {
               t["model"]["merges"] = {"a b", "a x"};
@@ -275,7 +283,7 @@ TEST_F(TokenizerJson, NothingToLoad) {
                 "encoder.json and vocab.bpe, or vocab.txt");
   EXPECT_EQ(message("no/such"),
             "tokenizer 'no/such': no such file or folder; expected 'bytes', a folder with "
-            "tokenizer.json, or a tokenizer.json");
+            "tokenizer.json, a tokenizer.json or a vocab.txt");
 }
 
 }  // namespace

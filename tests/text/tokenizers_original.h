@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -35,7 +38,7 @@ inline nlohmann::json run_original(const std::filesystem::path& tokenizer, const
   return nlohmann::json::parse(read_file(dir / "out"));
 }
 
-// Ids and decoded texts of both, text by text.
+// Ids and decoded texts of both, text by text. `flags` are those of the script.
 inline void expect_equal(const Tokenizer& ours, const std::filesystem::path& theirs,
                          const Strings& texts, bool parse_special = true,
                          const std::string& flags = "") {
@@ -59,6 +62,30 @@ inline Strings random_texts(size_t count, uint64_t seed = 11) {
   return texts;
 }
 
+// As expect_equal(), of texts with some bytes changed, which Python decodes with errors="replace".
+inline void expect_equal_from_bytes(const Tokenizer& ours, const std::filesystem::path& theirs,
+                                    const std::string& flags = "") {
+  RandomText random(16);
+  Strings texts;
+  Strings as_latin1;
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = random.text();
+    for (int64_t n = text.empty() ? 0 : random.below(5); n > 0; --n)
+      text[static_cast<size_t>(random.below(std::ssize(text)))] =
+          static_cast<char>(random.below(256));
+    texts.push_back(text);
+    as_latin1.emplace_back();
+    for (const char c : text)
+      append_utf8(static_cast<unsigned char>(c), as_latin1.back());
+  }
+  const nlohmann::json original = run_original(theirs, as_latin1, flags + " --bytes");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::vector<TokenId> ids;
+    ours.encode(texts[i], ids);
+    ASSERT_EQ(nlohmann::json(ids), original["ids"][i]) << nlohmann::json(as_latin1[i]);
+  }
+}
+
 // Scalar values, each after every one of `before`, so that their class shows: every one where
 // characters are assigned, some of the planes beyond.
 inline Strings all_code_points(const Strings& befores) {
@@ -75,22 +102,59 @@ inline Strings all_code_points(const Strings& befores) {
   return texts;
 }
 
+// What `command` prints.
+inline std::string read_pipe(const std::string& command) {
+  std::FILE* pipe = popen(command.c_str(), "r");
+  std::string text;
+  std::string block(1 << 16, '\0');
+  while (const size_t size = std::fread(block.data(), 1, block.size(), pipe))
+    text.append(block, 0, size);
+  pclose(pipe);
+  return text;
+}
+
+// The values of `keys` in one of `step` lines that `command` prints as JSON.
+inline void add_json_texts(const std::string& command, const Strings& keys, int step,
+                           Strings& texts) {
+  std::istringstream lines(read_pipe(command));
+  std::string line;
+  for (int i = 0; std::getline(lines, line); ++i) {
+    if (i % step != 0) continue;
+    const nlohmann::json row = nlohmann::json::parse(line);
+    for (const std::string& key : keys)
+      texts.push_back(row.at(key).get<std::string>());
+  }
+}
+
 // Paragraphs of `num_bytes` of an .xz file of the example corpus.
 inline Strings corpus_texts(const std::string& name, size_t num_bytes) {
   const std::string path = (example_data() / "corpus" / name).string();
-  std::FILE* pipe = popen(("xz -dc '" + path + "' 2>/dev/null").c_str(), "r");
-  std::string text(num_bytes, '\0');
-  text.resize(std::fread(text.data(), 1, num_bytes, pipe));
-  pclose(pipe);
+  std::string text = read_pipe("xz -dc '" + path + "'");
+  text.resize(std::min(num_bytes, text.size()));
   Strings texts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find("\n\n", 4000), text.size());
-    texts.push_back(text.substr(0, end));
-    text.erase(0, end);
+  for (size_t at = 0; at < text.size(); at += texts.back().size()) {
+    const size_t end = text.find("\n\n", at + 4000);
+    texts.push_back(text.substr(at, end == std::string::npos ? end : end - at));
   }
   std::string valid;
   repair_utf8(texts.back(), valid);
   texts.back() = valid;
+  return texts;
+}
+
+// All of mix-medium valid, of WikiText-2's held-out parts and of LAMBADA, and a fifth of BLiMP's
+// pairs.
+inline Strings held_out_texts() {
+  Strings texts;
+  for (const char* name :
+       {"mix-medium.valid.txt.xz", "wikitext-2.valid.txt.xz", "wikitext-2.test.txt.xz"}) {
+    for (std::string& text : corpus_texts(name, std::string::npos))
+      texts.push_back(std::move(text));
+  }
+  const std::string folder = (example_data() / "eval").string();
+  add_json_texts("xz -dc '" + folder + "/lambada_test.jsonl.xz'", {"text"}, 1, texts);
+  add_json_texts("tar -xJOf '" + folder + "/blimp.tar.xz' --wildcards '*.jsonl'",
+                 {"sentence_good", "sentence_bad"}, 5, texts);
   return texts;
 }
 

@@ -1,20 +1,30 @@
 #!/usr/bin/env python3
 """What the packages `tokenizers` and `transformers` make of the same input, for the C++ tests.
 
-    encode TOKENIZER TEXTS OUT [--no-special] [--bare]   TOKENIZER: a tokenizer.json, or a folder for
-        AutoTokenizer; TEXTS: a JSON array of strings; OUT: {"ids": [[...]], "texts": [...],
-        "texts_without_special": [...]}; --bare: nothing is put around the text
-    pairs TOKENIZER TEXTS OUT                   every text alone and with the next one; OUT:
-        {"ids": [[...]], "segment_ids": [[...]]}
+    encode TOKENIZER TEXTS OUT [--no-special] [--bare] [--bytes]   TOKENIZER: a tokenizer.json, or a
+        folder, which every class of `transformers` for it must read alike; TEXTS: a JSON array of
+        strings; OUT: {"ids": [[...]], "texts": [...], "texts_without_special": [...]}; --bare:
+        nothing is put around the text; --bytes: a text's characters are bytes, perhaps no UTF-8
+    pairs FOLDER TEXTS OUT                      by BertTokenizerFast: every text alone and with the
+        next one, whole and cut to several lengths; OUT: [{"max_length": N or null, "ids": [[...]],
+        "segment_ids": [[...]]}]
     train TEXT VOCAB_SIZE OUT                   OUT: the tokenizer.json that `tokenizers` trains
-    bert VOCAB OUT [--cased]                    OUT: tokenizer.json of BERT for this vocab.txt
+    bert VOCAB OUT [--cased] [--strip-accents | --keep-accents]   OUT: tokenizer.json of BERT for
+        this vocab.txt
     train-wordpiece TEXT VOCAB_SIZE FIRST OUT [--cased]   FIRST: a JSON array of the tokens that
         open the vocabulary (without it, `tokenizers` gives the characters ids in random order)
 """
 
 import json
+import os
 import sys
 from pathlib import Path
+
+# `transformers` starts twice as fast without it, and tokenizers do not need it.
+sys.modules["torch"] = None
+# Its advice to install it, and on sequences that no model could read.
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
 
 def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -24,45 +34,74 @@ def write_json(path, value):
     Path(path).write_text(json.dumps(value), encoding="utf-8")
 
 
-def encode(tokenizer_path, texts_path, out_path, no_special, bare):
-    texts = read_json(texts_path)
-    if Path(tokenizer_path).is_dir():
-        from transformers import AutoTokenizer
+def load_folder(folder):
+    """The folder as every class reads it that a user may take; AutoTokenizer's is the first."""
+    import transformers
 
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_path)
-        ids = [
-            tokenizer.encode(text, split_special_tokens=no_special, add_special_tokens=not bare)
-            for text in texts
-        ]
-        decode = lambda row, skip: tokenizer.decode(
-            row, skip_special_tokens=skip, clean_up_tokenization_spaces=False
+    names = ["AutoTokenizer"]
+    names.append("BertTokenizerFast" if (Path(folder) / "vocab.txt").exists() else "GPT2TokenizerFast")
+    if (Path(folder) / "tokenizer.json").exists():
+        names.append("PreTrainedTokenizerFast")
+    return [getattr(transformers, name).from_pretrained(folder) for name in names]
+
+
+def encode_with_transformers(folder, texts, no_special, bare):
+    tokenizers = load_folder(folder)
+    first, *others = [
+        tokenizer(texts, split_special_tokens=no_special, add_special_tokens=not bare)["input_ids"]
+        for tokenizer in tokenizers
+    ]
+    for tokenizer, ids in zip(tokenizers[1:], others):
+        if ids != first:
+            raise SystemExit(f"{type(tokenizer).__name__} and AutoTokenizer disagree on {folder}")
+
+    def decode(ids, skip):
+        return tokenizers[0].batch_decode(
+            ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False
         )
-    else:
-        from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(tokenizer_path)
-        tokenizer.encode_special_tokens = no_special
-        ids = [tokenizer.encode(text, add_special_tokens=not bare).ids for text in texts]
-        decode = lambda row, skip: tokenizer.decode(row, skip_special_tokens=skip)
-    result = {
-        "ids": ids,
-        "texts": [decode(row, False) for row in ids],
-        "texts_without_special": [decode(row, True) for row in ids],
-    }
+    return first, decode
+
+
+def encode_with_tokenizers(path, texts, no_special, bare):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.encode_special_tokens = no_special
+    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=not bare)
+    return [encoding.ids for encoding in encodings], lambda ids, skip: tokenizer.decode_batch(
+        ids, skip_special_tokens=skip
+    )
+
+
+def encode(tokenizer_path, texts_path, out_path, flags):
+    texts = read_json(texts_path)
+    if "--bytes" in flags:
+        texts = [text.encode("latin-1").decode("utf-8", "replace") for text in texts]
+    function = encode_with_tokenizers
+    if Path(tokenizer_path).is_dir():
+        function = encode_with_transformers
+    ids, decode = function(tokenizer_path, texts, "--no-special" in flags, "--bare" in flags)
+    result = {"ids": ids, "texts": decode(ids, False), "texts_without_special": decode(ids, True)}
     write_json(out_path, result)
 
 
-def pairs(tokenizer_path, texts_path, out_path):
-    from tokenizers import Tokenizer
+def pairs(folder, texts_path, out_path):
+    from transformers import BertTokenizerFast
 
-    tokenizer = Tokenizer.from_file(tokenizer_path)
+    tokenizer = BertTokenizerFast.from_pretrained(folder)
     texts = read_json(texts_path)
-    encodings = [tokenizer.encode(text) for text in texts]
-    encodings += [tokenizer.encode(a, b) for a, b in zip(texts, texts[1:])]
-    result = {
-        "ids": [encoding.ids for encoding in encodings],
-        "segment_ids": [encoding.type_ids for encoding in encodings],
-    }
+    result = []
+    for max_length in (None, 3, 4, 5, 6, 9, 16, 31, 64):
+        options = {"truncation": max_length is not None, "max_length": max_length}
+        rows = tokenizer(texts, **options), tokenizer(texts[:-1], texts[1:], **options)
+        result.append(
+            {
+                "max_length": max_length,
+                "ids": [ids for row in rows for ids in row["input_ids"]],
+                "segment_ids": [ids for row in rows for ids in row["token_type_ids"]],
+            }
+        )
     write_json(out_path, result)
 
 
@@ -85,10 +124,17 @@ def train(text_path, vocab_size, out_path):
     tokenizer.save(out_path)
 
 
-def bert(vocab_path, out_path, cased):
+def bert(vocab_path, out_path, flags):
     from tokenizers import BertWordPieceTokenizer
 
-    tokenizer = BertWordPieceTokenizer(vocab_path, lowercase=not cased)
+    strip_accents = None
+    if "--strip-accents" in flags:
+        strip_accents = True
+    elif "--keep-accents" in flags:
+        strip_accents = False
+    tokenizer = BertWordPieceTokenizer(
+        vocab_path, lowercase="--cased" not in flags, strip_accents=strip_accents
+    )
     tokenizer.save(out_path)
 
 
@@ -113,13 +159,13 @@ def main(arguments):
     flags = {argument for argument in rest if argument.startswith("--")}
     rest = [argument for argument in rest if argument not in flags]
     if command == "encode":
-        encode(*rest, "--no-special" in flags, "--bare" in flags)
+        encode(*rest, flags)
     elif command == "pairs":
         pairs(*rest)
     elif command == "train":
         train(*rest)
     elif command == "bert":
-        bert(*rest, "--cased" in flags)
+        bert(*rest, flags)
     else:
         train_wordpiece(*rest, "--cased" in flags)
 

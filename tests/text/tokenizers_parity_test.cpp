@@ -32,7 +32,11 @@ class Gpt2 : public ::testing::Test {
 };
 
 TEST_F(Gpt2, RandomUnicode) {
-  expect_equal(*tokenizer_, original(), random_texts(10000));
+  expect_equal(*tokenizer_, original(), random_texts(100000));
+}
+
+TEST_F(Gpt2, RandomBytes) {
+  expect_equal_from_bytes(*tokenizer_, original());
 }
 
 TEST_F(Gpt2, RandomUnicodeWithoutSpecials) {
@@ -43,12 +47,35 @@ TEST_F(Gpt2, EveryCodePoint) {
   expect_equal(*tokenizer_, original(), all_code_points({" a", " 1", " !"}));
 }
 
-TEST_F(Gpt2, WikiText2) {
-  expect_equal(*tokenizer_, original(), corpus_texts("wikitext-2.test.txt.xz", 2 << 20));
+TEST_F(Gpt2, HeldOutTexts) {
+  expect_equal(*tokenizer_, original(), held_out_texts());
 }
 
-TEST_F(Gpt2, MixMedium) {
-  expect_equal(*tokenizer_, original(), corpus_texts("mix-medium.valid.txt.xz", 1 << 20));
+TEST_F(Gpt2, VeryLongWords) {
+  RandomText random(14);
+  Strings texts;
+  for (const size_t length : {49, 1000, 100000}) {
+    std::string letters;
+    while (letters.size() < length)
+      letters += static_cast<char>('a' + random.below(26));
+    texts.push_back(letters);
+    texts.push_back(std::string(length, 'a'));
+    texts.push_back(std::string(length, ' ') + "-");
+  }
+  expect_equal(*tokenizer_, original(), texts);
+}
+
+TEST_F(Gpt2, PrefixSpace) {
+  const TempDir dir;
+  json tokenizer = json::parse(read_file(original()));
+  tokenizer["pre_tokenizer"]["add_prefix_space"] = true;
+  write_file_atomic(dir / "tokenizer.json", tokenizer.dump());
+  Strings texts = random_texts(1000, /*seed=*/15);
+  for (const char* text : {"", " ", "a", " a", "\n", "<|endoftext|>a<|endoftext|>", "\u00a0a"})
+    texts.push_back(text);
+  const auto ours = load_tokenizer(dir.path().string());
+  expect_equal(*ours, dir / "tokenizer.json", texts);
+  expect_equal(*ours, dir / "tokenizer.json", texts, /*parse_special=*/false);
 }
 
 TEST_F(Gpt2, OriginalFilesAreTheSameTokenizer) {
@@ -138,11 +165,11 @@ TEST(TokenizersParity, TrainsTheSameVocabulary) {
   APOLLO_SKIP_WITHOUT(text_path);
   const TempDir dir;
   const std::string theirs = (dir / "theirs.json").string();
-  run_python(kScript, "train '" + text_path.string() + "' 2048 '" + theirs + "'");
+  run_python(kScript, "train '" + text_path.string() + "' 8192 '" + theirs + "'");
   const std::string text = read_file(text_path);
   bool is_read = false;
   BpeTrainerOptions options;
-  options.vocab_size = 2048;
+  options.vocab_size = 8192;
   options.show_progress = false;
   const auto ours = train_bpe(
       [&](std::string& piece) {

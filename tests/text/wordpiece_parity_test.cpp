@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,19 +26,23 @@ std::filesystem::path bert_vocab() {
   return example_data() / "tokenizers/bert-base-uncased/vocab.txt";
 }
 
-// BERT's vocabulary read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`. The
-// parameter: cased.
-class Bert : public ::testing::TestWithParam<bool> {
+struct Setting {
+  const char* name;
+  const char* config;  // our tokenizer_config.json
+  const char* flags;   // of the script
+};
+
+// BERT's vocabulary read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
+class Bert : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
     APOLLO_SKIP_WITHOUT_PYTHON();
     APOLLO_SKIP_WITHOUT(bert_vocab());
     std::filesystem::copy_file(bert_vocab(), dir_ / "vocab.txt");
-    const json config = {{"do_lower_case", !GetParam()}};
-    write_file_atomic(dir_ / "tokenizer_config.json", config.dump());
+    write_file_atomic(dir_ / "tokenizer_config.json", GetParam().config);
     tokenizer_ = load_tokenizer(dir_.path().string());
-    const std::string flags = GetParam() ? "' --cased" : "'";
-    run_python(kScript, "bert '" + bert_vocab().string() + "' '" + original().string() + flags);
+    run_python(kScript, "bert '" + bert_vocab().string() + "' '" + original().string() + "' " +
+                            GetParam().flags);
   }
   std::filesystem::path original() const { return dir_ / "original.json"; }
   const WordPiece& wordpiece() const { return dynamic_cast<const WordPiece&>(*tokenizer_); }
@@ -49,7 +55,12 @@ class Bert : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(Bert, RandomUnicode) {
-  expect_equal_ids(random_texts(12000, /*seed=*/21));
+  expect_equal_ids(random_texts(GetParam().name == std::string("Uncased") ? 100000 : 12000,
+                                /*seed=*/21));
+}
+
+TEST_P(Bert, RandomBytes) {
+  expect_equal_from_bytes(*tokenizer_, original(), "--bare");
 }
 
 TEST_P(Bert, SpelledOutSpecials) {
@@ -70,37 +81,63 @@ TEST_P(Bert, EveryCodePoint) {
   expect_equal_ids(all_code_points({"a"}));
 }
 
-TEST_P(Bert, WikiText2AndMixMedium) {
-  Strings texts = corpus_texts("wikitext-2.test.txt.xz", 1 << 19);
-  for (std::string& text : corpus_texts("mix-medium.valid.txt.xz", 1 << 19))
-    texts.push_back(std::move(text));
+TEST_P(Bert, HeldOutTexts) {
+  Strings texts = held_out_texts();
+  if (GetParam().name != std::string("Uncased")) {  // one in 8 will do
+    for (size_t i = 0; i < texts.size() / 8; ++i)
+      texts[i] = std::move(texts[8 * i]);
+    texts.resize(texts.size() / 8);
+  }
   expect_equal_ids(texts);
 }
 
-TEST_P(Bert, TransformersLoadsOurCopyAndPairsAgree) {
+TEST_P(Bert, VeryLongWords) {
+  Strings texts;
+  for (const size_t length : {99, 100, 101, 200, 100000}) {
+    texts.push_back("x " + std::string(length, 'a') + " y");
+    std::string chars;
+    for (size_t i = 0; i < length; ++i)
+      chars += "\u00e9";
+    texts.push_back(chars);
+    texts.push_back("a" + std::string(length, '#'));
+  }
+  expect_equal_ids(texts);
+}
+
+TEST_P(Bert, TransformersLoadsOurCopy) {
   const TempDir dir;
   tokenizer_->save(dir.path());
   EXPECT_EQ(read_file(dir / "vocab.txt"), read_file(bert_vocab()));
   EXPECT_EQ(load_tokenizer(dir.path().string())->hash(), tokenizer_->hash());
   EXPECT_EQ(load_tokenizer(original().string())->hash(), tokenizer_->hash());
-  const Strings texts = random_texts(300, /*seed=*/23);
-  expect_equal(*tokenizer_, dir.path(), texts, /*parse_special=*/true, "--bare");
+  expect_equal(*tokenizer_, dir.path(), random_texts(1000, /*seed=*/23), /*parse_special=*/true,
+               "--bare");
+}
 
+class BertPairs : public Bert {};
+
+TEST_P(BertPairs, AreThoseOfTransformersWholeAndCut) {
+  const TempDir dir;
+  tokenizer_->save(dir.path());
+  const Strings texts = random_texts(300, /*seed=*/25);
   write_file_atomic(dir / "texts", json(texts).dump());
-  run_python(kScript, "pairs '" + (dir / "tokenizer.json").string() + "' '" +
-                          (dir / "texts").string() + "' '" + (dir / "out").string() + "'");
-  const json theirs = json::parse(read_file(dir / "out"));
-  for (size_t i = 0; i + 1 < texts.size() * 2; ++i) {
-    std::vector<TokenId> ids;
-    std::vector<int32_t> segments;
-    if (i < texts.size()) {
-      wordpiece().encode_pair(texts[i], std::nullopt, ids, segments);
-    } else {
-      const size_t a = i - texts.size();
-      wordpiece().encode_pair(texts[a], texts[a + 1], ids, segments);
+  run_python(kScript, "pairs '" + dir.path().string() + "' '" + (dir / "texts").string() + "' '" +
+                          (dir / "out").string() + "'");
+  for (const json& theirs : json::parse(read_file(dir / "out"))) {
+    for (size_t i = 0; i + 1 < texts.size() * 2; ++i) {
+      const bool is_pair = i >= texts.size();
+      const std::string& a = texts[is_pair ? i - texts.size() : i];
+      const auto b = is_pair ? std::optional<std::string_view>(*(&a + 1)) : std::nullopt;
+      std::vector<TokenId> ids;
+      std::vector<int32_t> segments;
+      if (theirs["max_length"].is_null()) {
+        wordpiece().encode_pair(a, b, ids, segments);
+      } else {
+        wordpiece().encode_pair(a, b, theirs["max_length"].get<int64_t>(), ids, segments);
+      }
+      ASSERT_EQ(json(ids), theirs["ids"][i]) << i << ", max_length " << theirs["max_length"];
+      ASSERT_EQ(json(segments), theirs["segment_ids"][i]) << i;
     }
-    ASSERT_EQ(json(ids), theirs["ids"][i]) << i;
-    ASSERT_EQ(json(segments), theirs["segment_ids"][i]) << i;
   }
 }
 
@@ -141,8 +178,19 @@ TEST_P(Bert, AddedTokens) {
   expect_equal(*ours, path, texts, /*parse_special=*/false, "--bare");
 }
 
-INSTANTIATE_TEST_SUITE_P(WordPieceParity, Bert, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Cased" : "Uncased"; });
+constexpr Setting kUncased = {"Uncased", "{}", ""};
+
+INSTANTIATE_TEST_SUITE_P(
+    WordPieceParity, Bert,
+    ::testing::Values(
+        kUncased, Setting{"Cased", R"({"do_lower_case": false})", "--cased"},
+        Setting{"CasedWithoutAccents", R"({"do_lower_case": false, "strip_accents": true})",
+                "--cased --strip-accents"},
+        Setting{"UncasedWithAccents", R"({"strip_accents": false})", "--keep-accents"}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(WordPieceParity, BertPairs, ::testing::Values(kUncased),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace apollo

@@ -95,6 +95,31 @@ TEST_F(WordPieceTest, PairsHaveSegments) {
   EXPECT_EQ(ids, (Ids{2, 3, 3}));
 }
 
+TEST_F(WordPieceTest, PairsAreCut) {
+  const auto tokenizer = load();
+  const auto& wordpiece = dynamic_cast<const WordPiece&>(*tokenizer);
+  Ids ids;
+  std::vector<int32_t> segments;
+  wordpiece.encode_pair("un un , un", "aff aff", 7, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 5, 3, 9, 9, 3}));
+  EXPECT_EQ(segments, (std::vector<int32_t>{0, 0, 0, 0, 1, 1, 1}));
+  wordpiece.encode_pair("un", "aff aff . aff", 6, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 3, 9, 9, 3}));
+  wordpiece.encode_pair("un un", "aff aff", 6, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 3, 9, 9, 3}));
+  wordpiece.encode_pair("un", "aff", 3, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 3, 3}));
+  wordpiece.encode_pair("un , un", std::nullopt, 4, ids, segments);
+  EXPECT_EQ(ids, (Ids{2, 5, 10, 3}));
+  const auto error = [&](std::optional<std::string_view> b, int64_t max_length) {
+    return thrown_text<UsageError>(
+        [&] { wordpiece.encode_pair("un", b, max_length, ids, segments); });
+  };
+  EXPECT_EQ(error(std::nullopt, 1), "max_length 1 does not hold [CLS] and the [SEP] of a text");
+  EXPECT_EQ(error("aff", 2), "max_length 2 does not hold [CLS] and the [SEP] of two texts");
+  EXPECT_EQ(error("aff", -5), "max_length -5 does not hold [CLS] and the [SEP] of two texts");
+}
+
 TEST_F(WordPieceTest, ExposesItsSpecialTokens) {
   const auto tokenizer = load();
   const auto& wordpiece = dynamic_cast<const WordPiece&>(*tokenizer);
@@ -175,11 +200,26 @@ TEST_F(WordPieceTest, BadVocabTxt) {
             ": the vocabulary lacks [UNK], [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and "
             "[MASK]");
   EXPECT_EQ(error_of_vocab(specials + "a\nb\na\n"), ":8: token 'a' is in line 6 too");
+  EXPECT_EQ(error_of_vocab(specials + "[UNK]\n"), ":6: token '[UNK]' is in line 2 too");
+  EXPECT_EQ(error_of_vocab(specials + "\n"), ":6: expected a token, found an empty line");
   EXPECT_EQ(error_of_vocab(specials + "a\n\nb\n"), ":7: expected a token, found an empty line");
   EXPECT_EQ(error_of_vocab(specials + "caf\xe9\n"), ":6: the token is not valid UTF-8");
   EXPECT_EQ(error_of_vocab(""),
             ": the vocabulary lacks [PAD], [UNK], [CLS], [SEP], [MASK]; hint: BERT needs [PAD], "
             "[UNK], [CLS], [SEP] and [MASK]");
+}
+
+TEST_F(WordPieceTest, NoFileAndNotThatFile) {
+  EXPECT_EQ(load_tokenizer((load(), path("vocab.txt")))->hash(), load()->hash());
+  EXPECT_EQ(thrown_text<DataError>([&] { load_tokenizer(path("no/vocab.txt")); }),
+            "tokenizer '" + path("no/vocab.txt") +
+                "': no such file or folder; expected 'bytes', a folder with tokenizer.json, a "
+                "tokenizer.json or a vocab.txt");
+  for (const char* text : {"", "[PAD]\n[UNK]\n"}) {
+    write_file_atomic(dir_ / "tokenizer.json", text);
+    EXPECT_EQ(thrown_text<DataError>([&] { load_tokenizer(dir_.path().string()); }),
+              path("tokenizer.json") + ": damaged JSON at byte " + (*text == 0 ? "1" : "2"));
+  }
 }
 
 TEST_F(WordPieceTest, OldTokenizerJsonNamesNoType) {
@@ -188,6 +228,17 @@ TEST_F(WordPieceTest, OldTokenizerJsonNamesNoType) {
             "nothing was thrown");
   EXPECT_EQ(error_of_json([](json& t) {
               t["post_processor"] = {{"type", "BertProcessing"}};
+            }),
+            "nothing was thrown");
+}
+
+TEST_F(WordPieceTest, SpecialTokensMayStandInAddedTokensAlone) {
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("[MASK]"); }),
+            "nothing was thrown");
+  EXPECT_EQ(error_of_json([](json& t) {
+              t["model"]["vocab"]["b"] = 4;
+              t["model"]["vocab"].erase("[MASK]");
+              t["added_tokens"][4]["id"] = 14;
             }),
             "nothing was thrown");
 }
@@ -209,8 +260,14 @@ TEST_F(WordPieceTest, NamesWhatIsNotSupported) {
 }
 
 TEST_F(WordPieceTest, DamagedTokenizerJson) {
-  EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("[MASK]"); }),
-            "no token has id 4");
+  EXPECT_EQ(error_of_json([](json& t) {
+              t["model"]["vocab"].erase("[MASK]");
+              t["model"]["vocab"].erase("[UNK]");
+              t["added_tokens"] = json::array();
+            }),
+            "the vocabulary lacks [UNK], [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and "
+            "[MASK]");
+  EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("un"); }), "no token has id 5");
   EXPECT_EQ(error_of_json([](json& t) {
               t["model"]["vocab"].erase("[MASK]");
               t["model"]["vocab"]["b"] = 4;

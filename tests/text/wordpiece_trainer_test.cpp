@@ -104,7 +104,7 @@ TEST_P(Trained, IsThatOfTokenizersAndLoadsInTransformers) {
   const auto text_path = example_data() / "corpus/tinyshakespeare.txt";
   APOLLO_SKIP_WITHOUT_PYTHON();
   APOLLO_SKIP_WITHOUT(text_path);
-  WordPieceTrainerOptions options = quiet(2000);
+  WordPieceTrainerOptions options = quiet(8192);
   options.lowercase = !GetParam();
   const std::string text = read_file(text_path);
   const auto ours = train(text, options, 1 << 16);
@@ -117,7 +117,7 @@ TEST_P(Trained, IsThatOfTokenizersAndLoadsInTransformers) {
 
   const TempDir dir;
   write_file_atomic(dir / "first", nlohmann::json(first).dump());
-  run_python(kScript, "train-wordpiece '" + text_path.string() + "' 2000 '" +
+  run_python(kScript, "train-wordpiece '" + text_path.string() + "' 8192 '" +
                           (dir / "first").string() + "' '" + (dir / "out").string() + "'" +
                           (GetParam() ? " --cased" : ""));
   EXPECT_EQ(nlohmann::json::parse(read_file(dir / "out")).get<Tokens>(), tokens);
