@@ -41,7 +41,7 @@ void generate(const GenerateArguments& arguments) {
 void add_generate_command(CLI::App& app) {
   auto arguments = std::make_shared<GenerateArguments>();
   GenerateOptions& options = arguments->options;
-  CLI::App* command = app.add_subcommand("generate", "Write on from a prompt");
+  CLI::App* command = app.add_subcommand("generate", "Write on from a prompt (GPT)");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("--prompt", arguments->prompt, "text to go on from; empty: a new document")

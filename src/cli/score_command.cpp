@@ -50,14 +50,18 @@ void add_score_command(CLI::App& app) {
                     "print {\"tokens\": [...], \"logprobs\": [...]} a line");
   command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--batch-size", options.batch_size, "sequences per pass (default 16)")
+  command
+      ->add_option("--batch-size", options.batch_size,
+                   "sequences of the context's length per pass (default 16)")
       ->check(CLI::PositiveNumber);
   add_device_options(*command, arguments->device);
   command->footer(
       "Prints for each line the sum of its log-probabilities (nats), a tab, and the number of\n"
-      "tokens in it. The first token is conditioned on <|endoftext|>; without such a token it has\n"
-      "none (null in JSON). Lines longer than the context are scored in windows that overlap by\n"
-      "half.\n"
+      "tokens in it. GPT: the first token is conditioned on <|endoftext|>; without such a token "
+      "it\n"
+      "has none (null in JSON); lines longer than the context are scored in windows that overlap\n"
+      "by half. BERT: each token is masked in turn and conditioned on all others, of longer lines\n"
+      "on those around it (pseudo-log-likelihood).\n"
       "Example:\n"
       "  apollo score runs/demo sentences.txt --json");
   command->callback([arguments] { score(*arguments); });

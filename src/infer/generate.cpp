@@ -23,8 +23,10 @@ std::vector<float> next_logits(const LanguageModel& model, std::span<const Token
                                const LayerMap& blocks, const TokenMask& allowed) {
   const std::vector<int64_t> ids(context.begin(), context.end());
   const at::Tensor inputs_BT = at::tensor(ids, at::kLong).unsqueeze(0).to(model.device());
+  DeviceBatch batch;
+  batch.inputs_BT = inputs_BT;
   const at::Tensor last_V =
-      model.logits(inputs_BT, blocks, {}).select(1, inputs_BT.size(1) - 1).squeeze(0).cpu();
+      model.logits(batch, blocks, {}).select(1, inputs_BT.size(1) - 1).squeeze(0).cpu();
   const at::Tensor flat_V = last_V.contiguous();
   const float* data = flat_V.const_data_ptr<float>();
   std::vector<float> logits(data, data + flat_V.numel());
@@ -117,6 +119,12 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
 }
 
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
+  if (!loaded.model->is_causal()) {
+    fail<CheckpointError>(
+        "{}: a masked model (bert) fills gaps and does not write on; expected a causal one (gpt2); "
+        "hint: `apollo score` rates given text",
+        loaded.folder.string());
+  }
   const Tokenizer& tokenizer = require_tokenizer(loaded);
   std::vector<TokenId> ids;
   tokenizer.encode(prompt, ids);
@@ -134,14 +142,14 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
 void generate_text(const LoadedModel& loaded, std::string_view prompt,
                    const GenerateOptions& options,
                    const std::function<void(std::string_view)>& write) {
-  const Tokenizer& tokenizer = require_tokenizer(loaded);
+  std::vector<TokenId> tokens = encode_prompt(loaded, prompt);
+  const Tokenizer& tokenizer = *loaded.tokenizer;
   Utf8Stream text;
   const auto emit = [&](const std::string& piece) {
     if (!piece.empty()) write(piece);
   };
-  generate_tokens(*loaded.model, encode_prompt(loaded, prompt), text_tokens(loaded),
-                  tokenizer.end_of_text(), options,
-                  [&](TokenId token) { emit(text.push(tokenizer.token_text(token))); });
+  generate_tokens(*loaded.model, std::move(tokens), text_tokens(loaded), tokenizer.end_of_text(),
+                  options, [&](TokenId token) { emit(text.push(tokenizer.token_text(token))); });
   emit(text.finish());
 }
 

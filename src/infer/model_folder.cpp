@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 namespace {
 
 bool has_tokenizer(const fs::path& folder) {
-  for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json"}) {
+  for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt"}) {
     if (fs::exists(folder / name)) return true;
   }
   return false;

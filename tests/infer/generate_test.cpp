@@ -177,6 +177,18 @@ TEST(GenerateText, NeedsATokenizerAndAPrompt) {
             "tokenizer.json that made its training data beside it");
 }
 
+TEST(GenerateText, AMaskedModelDoesNotGenerate) {
+  const TempDir temp;
+  ModelSpec spec = small_spec(2);
+  spec.shape.architecture = Architecture::kBert;
+  save_hf_model(*random_model(spec, 2), temp.path(), std::nullopt);
+  const LoadedModel bert = load_model_folder(temp.path(), at::kCPU);
+  EXPECT_EQ(error_of<CheckpointError>(
+                temp.path(), [&] { generate_text(bert, "a", {}, [](std::string_view) {}); }),
+            "DIR: a masked model (bert) fills gaps and does not write on; expected a causal one "
+            "(gpt2); hint: `apollo score` rates given text");
+}
+
 TEST(GenerateText, TinyGpt2OfTheExampleData) {
   const std::filesystem::path folder = example_data() / "checkpoints/tiny_gpt2";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is absent";

@@ -25,6 +25,11 @@ class ScoreTest : public testing::Test {
     loaded_ = load_model_folder(temp_ / "model", at::kCPU);
   }
 
+  std::vector<TextScore> scores(const std::vector<std::string>& texts,
+                                const ScoreOptions& options = {}) const {
+    return score_texts(Predictor(loaded_, options.depth, options.batch_size), texts);
+  }
+
   std::string lines(const std::string& text, const ScoreOptions& options = {}) {
     std::istringstream in(text);
     std::ostringstream out;
@@ -56,7 +61,7 @@ at::Tensor as_inputs(const std::vector<TokenId>& ids, size_t begin, size_t end) 
 TEST_F(ScoreTest, EqualsTransformers) {
   APOLLO_SKIP_WITHOUT_PYTHON();
   const std::string text = "A cat sat.";
-  const TextScore score = score_texts(loaded_, std::vector<std::string>{text}, {.depth = 2})[0];
+  const TextScore score = scores({text}, {.depth = 2})[0];
   std::vector<TokenId> ids = {*loaded_.tokenizer->end_of_text()};
   ids.insert(ids.end(), score.tokens.begin(), score.tokens.end());
   const at::Tensor logits = transformers_logits(temp_ / "model", as_inputs(ids, 0, ids.size() - 1));
@@ -70,8 +75,7 @@ TEST_F(ScoreTest, LongTextIsScoredInWindowsOfHalfAContext) {
   const std::string text = "The quick brown fox jumps over a dog";
   const size_t context = 12;
   for (const int64_t depth : {2, 4}) {
-    const TextScore score =
-        score_texts(loaded_, std::vector<std::string>{text}, {.depth = depth})[0];
+    const TextScore score = scores({text}, {.depth = depth})[0];
     std::vector<TokenId> ids = {*loaded_.tokenizer->end_of_text()};
     ids.insert(ids.end(), score.tokens.begin(), score.tokens.end());
     ASSERT_EQ(score.logprobs.size(), text.size());
@@ -92,9 +96,9 @@ TEST_F(ScoreTest, LongTextIsScoredInWindowsOfHalfAContext) {
 TEST_F(ScoreTest, BatchesAndPaddingChangeNothing) {
   const std::vector<std::string> texts = {
       "a", "", "A longer line, beyond the context.", "twelve chars", "thirteen char", "ab"};
-  const auto together = score_texts(loaded_, texts, {.batch_size = 4});
+  const auto together = scores(texts, {.batch_size = 4});
   for (size_t i = 0; i < texts.size(); ++i) {
-    const TextScore alone = score_texts(loaded_, std::span(texts).subspan(i, 1), {})[0];
+    const TextScore alone = scores({texts[i]})[0];
     ASSERT_EQ(together[i].tokens, alone.tokens);
     ASSERT_EQ(together[i].logprobs.size(), texts[i].size());
     for (size_t t = 0; t < alone.logprobs.size(); ++t)
@@ -103,9 +107,8 @@ TEST_F(ScoreTest, BatchesAndPaddingChangeNothing) {
 }
 
 TEST_F(ScoreTest, PlainLinesAreTotalAndCount) {
-  const auto scores = score_texts(loaded_, std::vector<std::string>{"ab", "xyz"}, {});
   std::string expected;
-  for (const TextScore& score : scores) {
+  for (const TextScore& score : scores({"ab", "xyz"})) {
     double total = 0.0;
     for (const auto& logprob : score.logprobs)
       total += *logprob;
@@ -140,7 +143,7 @@ TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   write_file_atomic(temp / "tokenizer_config.json", R"({"tokenizer_class":"GPT2Tokenizer"})");
   const LoadedModel loaded = load_model_folder(temp.path(), at::kCPU);
   ASSERT_FALSE(loaded.tokenizer->end_of_text().has_value());
-  const TextScore score = score_texts(loaded, std::vector<std::string>{"abc"}, {})[0];
+  const TextScore score = score_texts(Predictor(loaded, 0, 16), std::vector<std::string>{"abc"})[0];
   ASSERT_EQ(score.logprobs.size(), 3U);
   EXPECT_FALSE(score.logprobs[0].has_value());
   const std::vector<double> expected =

@@ -1,0 +1,161 @@
+#include "infer/predictor.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/stop_signal.h"
+#include "text/wordpiece.h"
+
+namespace apollo {
+namespace {
+
+const WordPiece& require_wordpiece(const LoadedModel& loaded) {
+  const auto* wordpiece = dynamic_cast<const WordPiece*>(loaded.tokenizer.get());
+  if (wordpiece == nullptr) {
+    fail<DataError>(
+        "{}: a masked model works on text with [CLS], [SEP] and [MASK], which its tokenizer has "
+        "not; expected a WordPiece vocabulary",
+        loaded.folder.string());
+  }
+  return *wordpiece;
+}
+
+}  // namespace
+
+Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_size)
+    : model_(*loaded.model),
+      tokenizer_(require_tokenizer(loaded)),
+      blocks_(pass_blocks(*loaded.model, depth)),
+      max_pass_tokens_(batch_size * loaded.model->spec().shape.context) {
+  if (model_.is_causal()) return;
+  const WordPiece::SpecialIds& ids = require_wordpiece(loaded).special_ids();
+  frame_ = Frame{.cls = ids.cls, .sep = ids.sep, .mask = ids.mask};
+  if (max_tokens() < 1) {
+    fail<DataError>("{}: a context of {} holds no token between [CLS] and [SEP]",
+                    loaded.folder.string(), model_.spec().shape.context);
+  }
+}
+
+int64_t Predictor::max_tokens() const {
+  const int64_t context = model_.spec().shape.context;
+  // The last target of a causal model is not among what it reads.
+  return frame_ ? context - 2 : context + 1;
+}
+
+int64_t Predictor::input_length(const Prediction& prediction) const {
+  const auto num_tokens = static_cast<int64_t>(prediction.tokens.size());
+  return frame_ ? num_tokens + 2 : num_tokens - 1;
+}
+
+std::vector<TokenScore> Predictor::score(std::span<const Prediction> predictions,
+                                         const ShareDone& on_share_done) const {
+  std::vector<size_t> first_score(predictions.size());
+  size_t num_scores = 0;
+  double total_tokens = 0.0;
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    first_score[i] = num_scores;
+    num_scores += static_cast<size_t>(predictions[i].count);
+    total_tokens += static_cast<double>(input_length(predictions[i]));
+  }
+  std::vector<size_t> order(predictions.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return predictions[a].tokens.size() < predictions[b].tokens.size();
+  });
+
+  const at::NoGradGuard no_grad;
+  std::vector<TokenScore> scores(num_scores);
+  double done_tokens = 0.0;
+  for (size_t begin = 0; begin < order.size();) {
+    throw_if_stopped();
+    size_t end = begin;
+    int64_t rows = 0;
+    do {
+      done_tokens += static_cast<double>(input_length(predictions[order[end]]));
+      ++end;
+      ++rows;
+    } while (end < order.size() &&
+             (rows + 1) * input_length(predictions[order[end]]) <= max_pass_tokens_);
+    run_pass(predictions, std::span(order).subspan(begin, end - begin), first_score, scores);
+    if (on_share_done) on_share_done(done_tokens / total_tokens);
+    begin = end;
+  }
+  return scores;
+}
+
+struct Predictor::Pass {
+  at::Tensor inputs_BT;
+  at::Tensor documents_BT;  // undefined where nothing is padding
+  std::vector<int64_t> targets;
+  std::vector<int64_t> target_rows;
+};
+
+Predictor::Pass Predictor::make_pass(std::span<const Prediction> predictions,
+                                     std::span<const size_t> chosen) const {
+  const auto rows = static_cast<int64_t>(chosen.size());
+  // Sorted by length: the last is the longest.
+  const int64_t length = input_length(predictions[chosen.back()]);
+  const bool has_padding = input_length(predictions[chosen.front()]) < length;
+  Pass pass;
+  pass.inputs_BT = at::full({rows, length}, 0, at::kLong);
+  // A causal model never sees padding on the right of what it reads.
+  if (frame_ && has_padding) pass.documents_BT = at::full({rows, length}, 1, at::kLong);
+  auto* inputs = pass.inputs_BT.mutable_data_ptr<int64_t>();
+  for (int64_t row = 0; row < rows; ++row) {
+    const Prediction& prediction = predictions[chosen[static_cast<size_t>(row)]];
+    const auto tokens = prediction.tokens;
+    const auto first = static_cast<size_t>(prediction.first);
+    const auto count = static_cast<size_t>(prediction.count);
+    int64_t* input = inputs + row * length;
+    if (frame_) {
+      *input = frame_->cls;
+      std::copy(tokens.begin(), tokens.end(), input + 1);
+      std::fill_n(input + 1 + first, count, frame_->mask);
+      input[tokens.size() + 1] = frame_->sep;
+    } else {
+      std::copy(tokens.begin(), tokens.end() - 1, input);
+    }
+    if (pass.documents_BT.defined()) {
+      pass.documents_BT[row].slice(0, 0, input_length(prediction)).fill_(0);
+    }
+    // A masked model predicts a token where it stands, a causal one at the token before.
+    const int64_t shift = frame_ ? 1 : -1;
+    for (size_t i = first; i < first + count; ++i) {
+      pass.targets.push_back(tokens[i]);
+      pass.target_rows.push_back(row * length + static_cast<int64_t>(i) + shift);
+    }
+  }
+  return pass;
+}
+
+void Predictor::run_pass(std::span<const Prediction> predictions, std::span<const size_t> chosen,
+                         std::span<const size_t> first_score, std::span<TokenScore> scores) const {
+  const Pass pass = make_pass(predictions, chosen);
+  const at::Device device = model_.device();
+  DeviceBatch batch;
+  batch.inputs_BT = pass.inputs_BT.to(device);
+  batch.targets_M = at::tensor(pass.targets, at::kLong).to(device);
+  batch.target_rows_M = at::tensor(pass.target_rows, at::kLong).to(device);
+  if (pass.documents_BT.defined()) batch.documents_BT = pass.documents_BT.to(device);
+  const TargetScores found = model_.score_targets(batch, blocks_, {});
+  const at::Tensor logprob_M = found.log_probability_M.cpu().contiguous();
+  const at::Tensor is_top_M = found.is_top_M.cpu().contiguous();
+  const float* logprob = logprob_M.const_data_ptr<float>();
+  const bool* is_top = is_top_M.const_data_ptr<bool>();
+  for (const size_t index : chosen) {
+    for (int64_t i = 0; i < predictions[index].count; ++i, ++logprob, ++is_top) {
+      if (!std::isfinite(*logprob)) {
+        throw CheckpointError("the model's probabilities are not finite: its weights are damaged");
+      }
+      scores[first_score[index] + static_cast<size_t>(i)] = {*logprob, *is_top};
+    }
+  }
+}
+
+}  // namespace apollo

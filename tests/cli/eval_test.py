@@ -1,0 +1,87 @@
+"""`eval`, `score` and `generate` on a GPT and on a BERT, and their bad calls."""
+
+import json
+
+from harness import ApolloTest, main
+
+PAIRS = [{"sentence_good": "The rain stops.", "sentence_bad": "The rain stop."},
+         {"sentence_good": "She sees.", "sentence_bad": "She see."},
+         {"sentence_good": "The rain stops.", "sentence_bad": "Rain the stops."}]
+
+
+class Evaluation(ApolloTest):
+    def setUp(self):
+        super().setUp()
+        (self.dir / "blimp").mkdir()
+        self.write("blimp/one.jsonl", "".join(json.dumps(pair) + "\n" for pair in PAIRS))
+        self.write("lambada.jsonl", '{"text": "the rain it sees"}\n')
+        self.write("lines.txt", "The rain.\n\nIt stops and it is a line longer than the context.\n")
+
+    def train_bert(self):
+        self.train("bert", "model.architecture=bert", "data.tokenizer=train:wordpiece:300")
+        return "bert"
+
+    def train_gpt(self):
+        self.train("gpt", "train.duration=8 steps")
+        return "gpt"
+
+    def json(self, *arguments):
+        return json.loads(self.run_apollo(*arguments, "--json")[0])
+
+    def test_a_bert(self):
+        bert = self.train_bert()
+        self.run_apollo("prepare", "--tokenizer", f"{bert}/checkpoints/latest", "--out", "data",
+                        "valid.txt")
+        found = self.json("eval", bert, "--data", "data")
+        self.assertEqual(list(found), ["depth", "loss", "accuracy", "tokens", "flops"])
+        # The trainer's own evaluation is of the same positions.
+        trained = [row for row in self.rows("bert", "eval") if row["which"] == "full"][-1]
+        whole = self.json("eval", bert, "--data", "data", "--max-tokens", "160")
+        self.assertAlmostEqual(whole["loss"], trained["loss"], places=4)
+        self.assertAlmostEqual(whole["accuracy"], trained["accuracy"], places=4)
+        more = self.json("eval", bert, "--data", "data", "--masked-fraction", "0.5")
+        self.assertGreater(more["tokens"], 2 * found["tokens"])
+        stdout, _ = self.run_apollo("eval", bert, "--data", "data", "--whole-words")
+        self.assertRegex(stdout, r"(?m)^masked accuracy  \d+\.\d\d %$")
+        self.assertNotIn("perplexity", stdout)
+
+        found = self.json("eval", bert, "--task", "blimp", "blimp")
+        self.assertEqual((found["pairs"], found["files"][0]["name"]), (3, "one"))
+        found = self.json("eval", bert, "--task", "blimp", "blimp", "--max-pairs", "2")
+        self.assertEqual(found["pairs"], 2)
+        self.assertIsNone(self.json("eval", bert, "--task", "lambada", "lambada.jsonl")["perplexity"])
+
+        stdout, _ = self.run_apollo("score", bert, "lines.txt")
+        counts = [int(line.split("\t")[1]) for line in stdout.splitlines()]
+        self.assertEqual(counts[1], 0)
+        self.assertGreater(counts[2], 14, "longer than the context without [CLS] and [SEP]")
+        _, stderr = self.run_apollo("generate", bert, "--prompt", "The", expect=1)
+        self.assertIn("a masked model (bert) fills gaps and does not write on", stderr)
+
+    def test_a_gpt(self):
+        gpt = self.train_gpt()
+        self.assertEqual(self.json("eval", gpt, "--task", "blimp", "blimp")["chance"], 0.5)
+        found = self.json("eval", gpt, "--task", "lambada", "lambada.jsonl", "--depth", "12")
+        self.assertGreater(found["perplexity"], 1)
+        self.run_apollo("prepare", "--tokenizer", "bytes", "--out", "data", "valid.txt")
+        self.assertIn("bpb", self.json("eval", gpt, "--data", "data"))
+        _, stderr = self.run_apollo("eval", gpt, "--data", "data", "--whole-words", expect=2)
+        self.assertIn("are for masked models (bert), and this one is causal (gpt2)", stderr)
+
+    def test_bad_calls(self):
+        for words, text in (
+                ([], "eval: expected --data DATASET or --task NAME PATH, found neither"),
+                (["--data", "x", "--task", "blimp", "x"],
+                 "eval: --data and --task exclude each other"),
+                (["--task", "blmp", "x"], "eval: unknown task 'blmp'; did you mean 'blimp'?"),
+                (["--task", "squad", "x"],
+                 "eval: unknown task 'squad'; expected 'blimp' or 'lambada'"),
+                (["--task", "blimp"], "--task"),
+                (["--task", "blimp", "x", "--max-tokens", "7"], "--max-tokens requires --data"),
+                (["--data", "x", "--masked-fraction", "2"], "--masked-fraction")):
+            with self.subTest(words):
+                self.assertIn(text, self.run_apollo("eval", "run", *words, expect=2)[1])
+
+
+if __name__ == "__main__":
+    main()
