@@ -1,0 +1,92 @@
+"""`apollo plan` accepts every recipe, and what a recipe's opening says of its cost is what the plan
+says. The opening names the very command: "#   apollo plan recipes/NAME.toml ...", its numbers
+follow up to the first full stop at the end of a line."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import tomllib
+
+import harness
+from harness import ApolloTest, main
+
+harness.APOLLO = os.path.abspath(harness.APOLLO)
+RECIPES = pathlib.Path(__file__).resolve().parents[2] / "recipes"
+NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
+EXPECTED = {f"{model}-base-{method}" for model in ("bert", "gpt2")
+            for method in ("apollo", "scratch")} | {
+    f"gpt2-base-{method}-short" for method in ("apollo", "scratch")} | {
+    f"{model}-tiny12-{method}" for model in ("bert", "gpt2") for method in ("apollo", "scratch")}
+
+
+def opening(name):
+    """The comment that opens a recipe, as one line, and the command in it as words."""
+    lines = []
+    for line in (RECIPES / f"{name}.toml").read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("#").strip())
+    text = " ".join(lines).replace("\\ ", "")
+    command = re.search(r"\bapollo (plan recipes/.*?--flops-per-second \S+)", text)
+    return text, shlex.split(command.group(1)) if command else []
+
+
+def duration(seconds):
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
+
+
+def facts(plan):
+    """As a recipe has to spell them."""
+    yield f"{plan['stages'][-1]['parameters'] / 1e6:.1f}M parameters"
+    yield f"{plan['steps']:,} steps"
+    yield f"{plan['tokens']:.3e} tokens"
+    yield f"{plan['flops']:.3e} FLOPs"
+    if plan["method"] != "scratch":
+        yield f"{100 * plan['share_of_scratch']:.1f} % of as many steps from scratch"
+    yield duration(plan["seconds"])
+
+
+class Recipes(ApolloTest):
+    def setUp(self):
+        super().setUp()
+        (self.dir / "recipes").symlink_to(RECIPES)
+
+    def test_all_are_there(self):
+        self.assertLessEqual(EXPECTED, set(NAMES))
+
+    def test_the_arithmetic_is_that_of_the_plan(self):
+        for name in NAMES:
+            with self.subTest(name):
+                text, command = opening(name)
+                self.assertEqual(command[:2], ["plan", f"recipes/{name}.toml"])
+                plan = json.loads(self.run_apollo(*command, "--json")[0])
+                self.assertEqual(plan["name"], name)
+                for fact in facts(plan):
+                    self.assertIn(fact, text)
+
+    def test_twins_differ_in_the_method_alone(self):
+        for name in NAMES:
+            if "-apollo" not in name:
+                continue
+            with self.subTest(name):
+                twins = [tomllib.loads((RECIPES / f"{twin}.toml").read_text())
+                         for twin in (name, name.replace("-apollo", "-scratch"))]
+                for config in twins:
+                    del config["run"]["name"], config["progressive"]
+                self.assertEqual(*twins)
+
+    def test_a_wrong_number_is_found(self):
+        """The test itself: it must not pass whatever a recipe says."""
+        text, command = opening(NAMES[0])
+        plan = json.loads(self.run_apollo(*command, "--set", "model.width=384", "--json")[0])
+        self.assertTrue(any(fact not in text for fact in facts(plan)))
+
+
+if __name__ == "__main__":
+    main()
