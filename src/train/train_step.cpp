@@ -34,7 +34,8 @@ TokenBatch next_batch(const TrainState& state, const StepContext& context) {
 
 int64_t count_targets(const TokenBatch& batch) {
   const auto ignored = std::count(batch.targets.begin(), batch.targets.end(), kIgnoredTarget);
-  return static_cast<int64_t>(batch.targets.size()) - ignored;
+  // A batch of padding alone has none; its loss is 0, not 0 / 0.
+  return std::max<int64_t>(1, static_cast<int64_t>(batch.targets.size()) - ignored);
 }
 
 // The learning rate in the middle of the step, so that neither the first step is lost to a rate of

@@ -24,7 +24,7 @@ std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
 }
 
 // A run with a checkpoint at every step, that all others are held to.
-class TrainerResume : public testing::Test {
+class TrainerResume : public testing::TestWithParam<const char*> {
  protected:
   TrainerResume() { run_.train("whole", kEveryStep); }
 
@@ -56,11 +56,20 @@ class TrainerResume : public testing::Test {
     EXPECT_EQ(numbers(run_, name), numbers(run_, "whole"));
   }
 
-  const std::vector<std::string> kEveryStep = {"checkpoint.every=1 steps", "checkpoint.keep=99"};
+  std::vector<std::string> with(const std::string& override) const {
+    std::vector<std::string> overrides = kEveryStep;
+    overrides.push_back(override);
+    return overrides;
+  }
+
+  // The architecture under test, and a checkpoint at every step.
+  const std::vector<std::string> kEveryStep = {std::string("model.architecture=") + GetParam(),
+                                               "data.tokenizer=train:wordpiece:60",
+                                               "checkpoint.every=1 steps", "checkpoint.keep=99"};
   TinyRun run_;
 };
 
-TEST_F(TrainerResume, FromEveryStep) {
+TEST_P(TrainerResume, FromEveryStep) {
   for (int64_t step = 1; step < 12; ++step) {
     SCOPED_TRACE(step);
     const std::string name = "killed" + std::to_string(step);
@@ -71,12 +80,12 @@ TEST_F(TrainerResume, FromEveryStep) {
   }
 }
 
-TEST_F(TrainerResume, CheckpointsChangeNothing) {
-  run_.train("rare", {"checkpoint.every=0 steps"});
+TEST_P(TrainerResume, CheckpointsChangeNothing) {
+  run_.train("rare", with("checkpoint.every=0 steps"));
   expect_same("rare");
 }
 
-TEST_F(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
+TEST_P(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
   copy_killed_at(1, "killed");
   fs::remove_all(run_ / "killed/checkpoints");
   run_.train("killed", kEveryStep);
@@ -84,7 +93,7 @@ TEST_F(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
   EXPECT_EQ(run_.rows("killed", "start").size(), 1u);
 }
 
-TEST_F(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
+TEST_P(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
   copy_killed_at(12, "killed");
   const auto metrics = run_ / "killed/metrics.jsonl";
   fs::resize_file(metrics, static_cast<uintmax_t>(run_.latest("killed").info.metrics_bytes));
@@ -97,7 +106,7 @@ TEST_F(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
   EXPECT_EQ(read_file(metrics), after);
 }
 
-TEST_F(TrainerResume, ATornLastRowIsCutOff) {
+TEST_P(TrainerResume, ATornLastRowIsCutOff) {
   copy_killed_at(7, "killed");
   std::ofstream(run_ / "killed/metrics.jsonl", std::ios::app) << "{\"event\":\"st";
   run_.train("killed", kEveryStep);
@@ -106,7 +115,7 @@ TEST_F(TrainerResume, ATornLastRowIsCutOff) {
 
 // The signal is there when the loop looks for it the first time: at once where nothing is due,
 // inside the evaluation where one is.
-TEST_F(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
+TEST_P(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
   for (int64_t step = 1; step < 12; ++step) {
     SCOPED_TRACE(step);
     const int signal = step % 2 == 0 ? SIGINT : SIGTERM;
@@ -120,12 +129,10 @@ TEST_F(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
   }
 }
 
-TEST_F(TrainerResume, ALongerIntervalOfEvaluationCountsFromTheBeginning) {
-  std::vector<std::string> every_step = kEveryStep;
-  every_step.emplace_back("eval.every=1 steps");
-  run_.train("seldom", every_step);
+TEST_P(TrainerResume, ALongerIntervalOfEvaluationCountsFromTheBeginning) {
+  run_.train("seldom", with("eval.every=1 steps"));
   replace_link(run_ / "seldom" / "checkpoints/latest", "step-00000006");
-  run_.train("seldom", {"eval.every=3 steps"});
+  run_.train("seldom", with("eval.every=3 steps"));
   std::vector<int64_t> steps;
   for (const Json& row : run_.rows("seldom", "eval")) {
     if (row.at("which") == "full") steps.push_back(row.at("step"));
@@ -133,13 +140,16 @@ TEST_F(TrainerResume, ALongerIntervalOfEvaluationCountsFromTheBeginning) {
   EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 9, 12}));
 }
 
-TEST_F(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
+TEST_P(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
   EXPECT_EQ(stop_at_once("stopped", SIGINT), SIGINT);
   EXPECT_TRUE(run_.rows("stopped", "eval").empty());
   EXPECT_EQ(run_.latest("stopped").state.position.step, 0);
   run_.train("stopped", kEveryStep);
   expect_same("stopped");
 }
+
+INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume, testing::Values("gpt2", "bert"),
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace apollo

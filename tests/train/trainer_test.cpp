@@ -71,6 +71,32 @@ TEST(Trainer, GrowthKeepsTheLossToTheBit) {
 }
 
 // Growth to the final depth never shows it: there sharing and growth are one map.
+TEST(Trainer, ABertGrowsWithoutChangeAndFindsMaskedWords) {
+  const TinyRun run;
+  run.train("out", {"model.architecture=bert", "data.tokenizer=train:wordpiece:60",
+                    "train.duration=24 steps", "train.micro_batch_size=2"});
+  const auto grown = run.rows("out", "grow");
+  ASSERT_EQ(grown.size(), 3u);
+  for (const Json& row : grown)
+    EXPECT_EQ(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+  for (const Json& row : run.rows("out", "eval")) {
+    EXPECT_GE(row.at("accuracy"), 0.0);
+    EXPECT_LE(row.at("accuracy"), 1.0);
+    EXPECT_TRUE(row.at("ppl").is_null());
+    EXPECT_TRUE(row.at("bpb").is_null());
+  }
+  // 2 of 14 positions are masked, and only those run through the head.
+  const auto steps = run.rows("out", "step");
+  const auto vocab_size = run.rows("out", "start").at(0).at("vocab_size").get<int64_t>();
+  const ModelShape shape{Architecture::kBert, 12, 16, 2, 16, vocab_size};
+  double flops = 0.0;
+  for (const Json& row : steps) {
+    flops += train_flops(shape, row.at("depth"), 4, 2);
+    EXPECT_EQ(row.at("flops").get<double>(), flops);
+  }
+  EXPECT_LT(steps.back().at("loss"), steps.front().at("loss"));
+}
+
 TEST(Trainer, GrowthThatIsNotNestedChangesTheLoss) {
   const TinyRun run;
   run.train("out", {"progressive.stages=[{layers=3,until=\"4 steps\"},{layers=5,until=\"8 steps\"},"
