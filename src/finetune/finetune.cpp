@@ -56,11 +56,11 @@ std::map<std::string, std::string> result_settings(const ResolvedTask& task, con
   return settings;
 }
 
-// The dev scores of the training rows' most frequent class.
+// The dev scores of the most frequent class of dev: what can be had without reading a text.
 Scores chance_scores(const TaskData& data) {
   if (data.labels.empty()) return {{Metric::kPearson, 0.0}, {Metric::kSpearman, 0.0}};
   std::vector<int64_t> counts(data.labels.size(), 0);
-  for (const int64_t label : data.train.classes)
+  for (const int64_t label : data.dev.classes)
     ++counts[static_cast<size_t>(label)];
   const int64_t majority = std::max_element(counts.begin(), counts.end()) - counts.begin();
   const std::vector<int64_t> answers(data.dev.classes.size(), majority);

@@ -36,7 +36,7 @@ struct FinetuneResults {
   int64_t num_train = 0;
   int64_t num_dev = 0;
   int64_t num_test = 0;
-  // Of the training rows' most frequent class as the answer to every dev row; 0 for correlations.
+  // Of the most frequent class of dev as the answer to every row; 0 for correlations.
   Scores chance;
   std::string checkpoint;
   bool random_weights = false;

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""The originals that the fine-tuning tests compare with: the sequence classifiers of transformers.
+
+    classifier_reference.py make DIR              random bodies of odd sizes: DIR/bert, a bare BertModel
+                                                  with pooler; DIR/bert_lm, a BertForMaskedLM without;
+                                                  DIR/gpt2, a bare GPT2Model; DIR/bert/pooler.safetensors:
+                                                  the pooler's output for two rows
+    classifier_reference.py logits DIR ROWS OUT   loads a classifier's folder with its tokenizer, refuses
+                                                  missing or unexpected weights, and writes the logits of
+                                                  ROWS (JSON: a list of [text] or [text, pair], in one
+                                                  padded batch); prints what it knows of the labels
+"""
+
+import json
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def shake(model):
+    """Norms and biases away from 1 and 0, and weights large enough that nothing is linear."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if not ("LayerNorm" in name or "ln_" in name) or name.endswith("bias"):
+                parameter.copy_(0.2 * torch.randn_like(parameter))
+
+
+def make(folder):
+    from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2Model
+
+    torch.manual_seed(1)
+    words = SPECIAL + [f"w{i}" for i in range(40)] + [f"##c{i}" for i in range(5)]
+    config = BertConfig(vocab_size=len(words), hidden_size=60, num_hidden_layers=3,
+                        num_attention_heads=4, intermediate_size=100, max_position_embeddings=24)
+    for name, kind in (("bert", BertModel), ("bert_lm", BertForMaskedLM)):
+        model = kind(config)
+        shake(model)
+        model.save_pretrained(f"{folder}/{name}")
+        with open(f"{folder}/{name}/vocab.txt", "w") as file:
+            file.write("\n".join(words) + "\n")
+    model = GPT2Model(GPT2Config(vocab_size=257, n_embd=36, n_layer=2, n_head=3, n_positions=40))
+    shake(model)
+    model.save_pretrained(f"{folder}/gpt2")
+
+
+def encode(tokenizer, rows, is_gpt2):
+    if not is_gpt2:
+        columns = [list(column) for column in zip(*rows)]
+        return tokenizer(*columns, padding=True, return_tensors="pt")
+    end = tokenizer.eos_token_id
+    ids = []
+    for row in rows:
+        parts = [tokenizer(text)["input_ids"] for text in row]
+        ids.append(parts[0] + ([end] + parts[1] if len(parts) == 2 else []) or [end])
+    length = max(map(len, ids))
+    return {"input_ids": torch.tensor([row + [end] * (length - len(row)) for row in ids]),
+            "attention_mask": torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in ids])}
+
+
+def logits(folder, rows, out):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    for problem, names in info.items():
+        if names:
+            sys.exit(f"{folder}: {problem}: {names}")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with open(rows) as file:
+        batch = encode(tokenizer, json.load(file), model.config.model_type == "gpt2")
+    with torch.no_grad():
+        save_file({"logits": model.eval()(**batch).logits.contiguous()}, out)
+    config = model.config
+    print(type(model).__name__, config.problem_type, config.num_labels, config.id2label,
+          config.label2id, config.pad_token_id)
+
+
+if __name__ == "__main__":
+    {"make": make, "logits": logits}[sys.argv[1]](*sys.argv[2:])

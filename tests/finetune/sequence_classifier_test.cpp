@@ -1,0 +1,121 @@
+#include "finetune/sequence_classifier.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
+
+#include "base/json_lines.h"
+#include "finetune/predict.h"
+#include "finetune/written_files.h"
+#include "model/hf_folder.h"
+#include "model/made_up_model.h"
+#include "model/safetensors.h"
+#include "support/python_original.h"
+
+namespace apollo {
+namespace {
+
+const char* const kScript = "tests/finetune/classifier_reference.py";
+
+// Bodies that transformers made, once for all tests.
+const TempDir& bodies() {
+  static const TempDir dir;
+  static const std::string made = run_python(kScript, "make '" + dir.path().string() + "'");
+  return dir;
+}
+
+// Writes a classifier on `body` as a folder, and holds its logits to those of transformers.
+// Returns what transformers said of it.
+std::string compare_logits(const std::string& body, bool pairs, const OutputNames& names) {
+  const TempDir dir;
+  const auto folder = bodies() / body;
+  const ClassifierStart start(folder, 0, 0.1, at::kCPU);
+  SequenceClassifier classifier =
+      start.make(static_cast<int64_t>(std::max<size_t>(1, names.labels.size())));
+  start.restart(classifier, {.seed = 5});
+  {
+    const at::NoGradGuard no_grad;
+    classifier.head().values().mul_(10.0);  // logits that differ by more than rounding
+  }
+  const bool bert = start.spec().shape.architecture == Architecture::kBert;
+  const auto tokenizer = load_tokenizer(bert ? folder.string() : "bytes");
+  const RowTokens tokens = row_tokens(*tokenizer, start.spec().shape.architecture, "here");
+  TaskRows rows;
+  rows.texts = {"w1 w2 w3", "w4", "w5 w6 w7c1 w8 w9 zz"};
+  if (pairs) rows.pairs = {"w1", "w2 w3 w1 w9", "w3"};
+  Json listed = Json::array();
+  for (size_t i = 0; i < rows.texts.size(); ++i) {
+    listed.push_back(pairs ? Json{rows.texts[i], rows.pairs[i]} : Json::array({rows.texts[i]}));
+  }
+  const EncodedRows encoded = encode_rows(rows, *tokenizer, tokens, start.spec().shape.context);
+  const at::Tensor ours = predict(classifier, encoded, tokens.padding, Precision::kFp32);
+  std::filesystem::create_directory(dir / "model");
+  save_classifier(classifier, names, *tokenizer, tokens.padding, dir / "model");
+  write_text(dir, "rows.json", listed.dump());
+  const std::string said = run_python(kScript, "logits '" + (dir / "model").string() + "' '" +
+                                                   (dir / "rows.json").string() + "' '" +
+                                                   (dir / "out.safetensors").string() + "'");
+  const at::Tensor theirs = read_safetensors(dir / "out.safetensors").tensors.at(0).second;
+  EXPECT_EQ(ours.sizes(), theirs.sizes());
+  EXPECT_LT(largest_difference(ours, theirs), 1e-4);
+  EXPECT_GT(largest_difference(ours[0], ours[1]), 1e-2);
+  return said.substr(said.rfind('\n', said.size() - 2) + 1);
+}
+
+TEST(SequenceClassifier, BertIsThatOfTransformers) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  EXPECT_EQ(compare_logits("bert", false, {{"no", "maybe", "yes"}}),
+            "BertForSequenceClassification single_label_classification 3 "
+            "{0: 'no', 1: 'maybe', 2: 'yes'} {'no': 0, 'maybe': 1, 'yes': 2} 0\n");
+  EXPECT_EQ(compare_logits("bert_lm", true, {}),
+            "BertForSequenceClassification regression 1 {0: 'score'} {'score': 0} 0\n");
+}
+
+TEST(SequenceClassifier, Gpt2IsThatOfTransformers) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  EXPECT_EQ(compare_logits("gpt2", false, {{"no", "yes"}}),
+            "GPT2ForSequenceClassification single_label_classification 2 {0: 'no', 1: 'yes'} "
+            "{'no': 0, 'yes': 1} 256\n");
+  EXPECT_EQ(compare_logits("gpt2", true, {}),
+            "GPT2ForSequenceClassification regression 1 {0: 'score'} {'score': 0} 256\n");
+}
+
+TEST(SequenceClassifier, StartsFromAPretrainedPoolerWhereThereIsOne) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  const auto pooler_of = [](const std::string& body, const StartOptions& options) {
+    const ClassifierStart start(bodies() / body, 0, 0.1, at::kCPU);
+    SequenceClassifier classifier = start.make(2);
+    start.restart(classifier, options);
+    return classifier.head().tensor("bert.pooler.dense.weight").detach().clone();
+  };
+  const auto stored = find_hf_tensor(bodies() / "bert", "bert.pooler.dense.weight");
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_TRUE(at::equal(pooler_of("bert", {.seed = 1}), *stored));
+  EXPECT_FALSE(at::equal(pooler_of("bert", {.seed = 1, .random_weights = true}), *stored));
+  const at::Tensor drawn = pooler_of("bert_lm", {.seed = 1});
+  EXPECT_NEAR(drawn.pow(2).mean().item<double>(), 0.02 * 0.02, 4e-5);
+  EXPECT_FALSE(at::equal(drawn, pooler_of("bert_lm", {.seed = 2})));
+}
+
+TEST(SequenceClassifier, UnrollsSharedLayers) {
+  const TempDir dir;
+  // Two unique layers of a final four.
+  const auto model = random_model(small_spec(4), 2);
+  save_hf_model(*model, dir.path(), std::nullopt);
+  const ClassifierStart start(dir.path(), 0, 0.0, at::kCPU);
+  EXPECT_EQ(start.spec().shape.layers, 4);
+  SequenceClassifier classifier = start.make(2);
+  start.restart(classifier, {});
+  const at::Tensor inputs = random_tokens(model->spec(), 2, 5);
+  const at::NoGradGuard no_grad;
+  EXPECT_TRUE(at::equal(classifier.body().hidden({inputs}, {0, 1, 2, 3}, {}),
+                        model->hidden({inputs}, model->blocks(4), {})));
+  EXPECT_EQ(ClassifierStart(dir.path(), 2, 0.0, at::kCPU).spec().shape.layers, 2);
+  EXPECT_EQ(thrown_text<UsageError>([&] { ClassifierStart(dir.path(), 1, 0.0, at::kCPU); }),
+            "train.depth 1 is too small: the model has 2 unique layers; expected 2 or more");
+}
+
+}  // namespace
+}  // namespace apollo
