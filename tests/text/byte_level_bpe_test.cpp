@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -105,16 +104,14 @@ TEST(ByteLevelBpe, DecodesWithReplacementAndWithoutSpecials) {
   EXPECT_EQ(bpe.decode({}, true), "");
 }
 
-// Anything quadratic in it would take minutes.
+// Anything quadratic in it would take longer than ctest lets it.
 TEST(ByteLevelBpe, AWordOfAMegabyte) {
   const ByteLevelBpe bpe(small_vocabulary());
-  const auto start = std::chrono::steady_clock::now();
   std::string word;
   for (int i = 0; i < 1 << 18; ++i)
     word += "hell";
   EXPECT_EQ(encode(bpe, word), Ids(1 << 18, 259));
   EXPECT_EQ(encode(bpe, std::string(1 << 20, 'x')).size(), 1u << 20);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(ByteLevelBpe, UnknownIdsAreErrors) {

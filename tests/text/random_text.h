@@ -47,14 +47,14 @@ class RandomText {
     }
   }
 
-  std::string text() {
+  std::string text(int64_t max_parts = 24) {
     std::string result;
     if (below(4) == 0) {
-      for (int64_t i = below(32); i > 0; --i)
+      for (int64_t i = below(max_parts); i > 0; --i)
         append_utf8(code_point(), result);
       return result;
     }
-    const int64_t num_parts = below(24);
+    const int64_t num_parts = below(max_parts);
     for (int64_t i = 0; i < num_parts; ++i)
       add_part(result);
     return result;

@@ -54,11 +54,11 @@ inline void expect_equal(const Tokenizer& ours, const std::filesystem::path& the
   }
 }
 
-inline Strings random_texts(size_t count, uint64_t seed = 11) {
+inline Strings random_texts(size_t count, uint64_t seed = 11, int64_t max_parts = 24) {
   RandomText random(seed);
   Strings texts;
   for (size_t i = 0; i < count; ++i)
-    texts.push_back(random.text());
+    texts.push_back(random.text(max_parts));
   return texts;
 }
 

@@ -38,8 +38,8 @@ def load_folder(folder):
     """The folder as every class reads it that a user may take; AutoTokenizer's is the first."""
     import transformers
 
-    names = ["AutoTokenizer"]
-    names.append("BertTokenizerFast" if (Path(folder) / "vocab.txt").exists() else "GPT2TokenizerFast")
+    is_bert = (Path(folder) / "vocab.txt").exists()
+    names = ["AutoTokenizer", "BertTokenizerFast" if is_bert else "GPT2TokenizerFast"]
     if (Path(folder) / "tokenizer.json").exists():
         names.append("PreTrainedTokenizerFast")
     return [getattr(transformers, name).from_pretrained(folder) for name in names]

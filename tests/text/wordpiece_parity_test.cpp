@@ -56,7 +56,7 @@ class Bert : public ::testing::TestWithParam<Setting> {
 
 TEST_P(Bert, RandomUnicode) {
   expect_equal_ids(random_texts(GetParam().name == std::string("Uncased") ? 100000 : 12000,
-                                /*seed=*/21));
+                                /*seed=*/21, /*max_parts=*/12));
 }
 
 TEST_P(Bert, RandomBytes) {
