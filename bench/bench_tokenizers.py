@@ -314,7 +314,8 @@ def bench_train(args, table, apollo, without_torch, text, held_out, parts, works
         what = f"train {name} on all {megabytes:.0f} MB"
         table.add_seconds(f"{what}, {plural(threads)}, once", [(mine, peer)])
         table.add_memory(f"{what}: peak memory", mine["memory"], peer["memory"])
-        table.add_memory("the same commands without LibTorch (`bench_text`)", small["memory"], peer["memory"])
+        table.add_memory("the same commands without LibTorch (`bench_text`)", small["memory"],
+                         peer["memory"])
         mine, peer = (apollo.bytes_per_token(path, held_out) for path in (ours, theirs))
         table.add(f"{what}: bytes per token of held-out text", f"{mine:.4f}", f"{peer:.4f}",
                   f"{100 * (mine / peer - 1):+.3f} %")
@@ -338,7 +339,8 @@ def main():
         size = os.path.getsize(parts[0]) / 1e6
     table.write("")
     table.write(f"Text: {source}. Medians of {args.rounds} rounds, each on the next"
-                f" {size:.0f} MB of it; the ratio with its range. Apollo: whole processes, files read and written; `tokenizers`:"
+                f" {size:.0f} MB of it; the ratio with its range. Apollo: whole processes, files"
+                f" read and written; `tokenizers`:"
                 f" the calls alone. Memory: peak of the whole process. `apollo --version`, which"
                 f" loads LibTorch, takes {seconds:.2f} s and {memory:.0f} MiB of Apollo's.")
     print(f"bench: {time.perf_counter() - start:.0f} s", file=sys.stderr)
