@@ -30,11 +30,11 @@ class Transformers(ApolloTest):
                    "train.duration=40 steps", *more)
         return self.dir / "run/checkpoints"
 
-    def load(self, folder):
-        model, info = transformers.GPT2LMHeadModel.from_pretrained(
+    def load(self, folder, kind=transformers.GPT2LMHeadModel):
+        model, info = kind.from_pretrained(
             folder, output_loading_info=True, torch_dtype=torch.float32)
-        for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-            self.assertFalse(info.get(kind), f"{folder}: {kind}: {info.get(kind)}")
+        for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+            self.assertFalse(info.get(what), f"{folder}: {what}: {info.get(what)}")
         return model.eval()
 
     def check_scores(self, folder, source, depth, layers):
@@ -79,6 +79,47 @@ class Transformers(ApolloTest):
             self.run_apollo("grow", shared, grown, "--layers", 6)
             self.check_scores(grown, shared, 6, 6)
             shutil.rmtree(self.dir / "run")
+
+    def check_masked_scores(self, folder, source, depth, layers):
+        """The same for a BERT: each token masked in turn."""
+        model = self.load(folder, transformers.BertForMaskedLM)
+        self.assertEqual(len(model.bert.encoder.layer), layers)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        stdout, _ = self.run_apollo("score", source, "lines.txt", "--json", "--depth", depth,
+                                    "--threads", 1)
+        largest, tokens = 0.0, 0
+        for line, row in zip(LINES, map(json.loads, stdout.splitlines()), strict=True):
+            inputs = tokenizer(line.rstrip("\n"), return_tensors="pt")["input_ids"]
+            length = inputs.shape[1] - 2
+            self.assertEqual(length, len(row["tokens"]), line)
+            if length == 0:
+                continue
+            masked = inputs.repeat(length, 1)
+            places = torch.arange(1, length + 1)
+            masked[torch.arange(length), places] = tokenizer.mask_token_id
+            with torch.no_grad():
+                logprobs = model(masked).logits.log_softmax(-1)
+            expected = logprobs[torch.arange(length), places, inputs[0, places]]
+            largest = max(largest, (expected - torch.tensor(row["logprobs"])).abs().max().item())
+            tokens += length
+        self.assertLess(largest, TOLERANCE)
+        print(f"{folder.relative_to(self.dir)}: {layers} layers, largest difference of "
+              f"{tokens} pseudo-log-likelihoods {largest:.1e}")
+
+    def test_checkpoints_and_exports_of_a_bert(self):
+        print()
+        self.train("run", "model.architecture=bert", "data.tokenizer=train:wordpiece:300",
+                   "model.context=64", "train.duration=40 steps")
+        checkpoints = self.dir / "run/checkpoints"
+        self.check_masked_scores(checkpoints / "latest", checkpoints / "latest", 12, 12)
+        for step, layers in ((10, 3), (20, 6), (30, 12)):
+            folder = checkpoints / f"step-{step:08}"
+            self.check_masked_scores(folder, folder, layers, layers)
+        shared = checkpoints / "step-00000010"
+        self.run_apollo("export", shared, self.dir / "export", "--depth", 7)
+        self.check_masked_scores(self.dir / "export", shared, 7, 7)
+        self.run_apollo("grow", shared, self.dir / "grown", "--layers", 6)
+        self.check_masked_scores(self.dir / "grown", shared, 6, 6)
 
     def test_the_tokenizer_gives_the_same_ids(self):
         folder = self.grown_run() / "latest"
