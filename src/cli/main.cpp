@@ -1,130 +1,47 @@
-// The program: subcommands, and the one place where exceptions become messages and exit codes
-// (0 done, 1 failure, 2 usage or config, 3 diverged, 128 + signal after saving).
-#include <c10/util/Exception.h>
+// build/apollo, which users call. Commands that work on text and logs run here, in milliseconds and
+// a few megabytes; all others in build/apollo-engine beside it, which takes its place. The reason:
+// LibTorch, linked into every process of the engine, costs 110 MiB and a third of a second.
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
-#include <exception>
-#include <new>
-#include <string>
-#include <vector>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
 
-#include "base/error.h"
-#include "base/stop_signal.h"
-#include "base/units.h"
 #include "cli/commands.h"
+#include "cli/program.h"
 
 namespace apollo {
 namespace {
 
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
-constexpr int kDiverged = 3;
+constexpr std::array<std::string_view, 5> kNames = {"tokenizer", "prepare", "plan", "compare",
+                                                    "report"};
+constexpr std::array<AddCommand, 5> kCommands = {add_tokenizer_command, add_prepare_command,
+                                                 add_plan_command, add_compare_command,
+                                                 add_report_command};
 
-void print_error(std::string_view message) { fmt::print(stderr, "apollo: error: {}\n", message); }
-
-// The subcommand that the words led to, down to its own subcommands.
-const CLI::App& parsed_command(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? app : parsed_command(*chosen.front());
-}
-
-// Words that could have stood in the place of `word`: flags, or commands.
-std::vector<std::string> known_words(const CLI::App& command, const std::string& word) {
-  std::vector<std::string> words;
-  if (word.starts_with("-")) {
-    for (const CLI::Option* option : command.get_options()) {
-      for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-    }
-  } else {
-    for (const CLI::App* sub : command.get_subcommands(nullptr)) words.push_back(sub->get_name());
-  }
-  return words;
-}
-
-// A word that nothing took: a flag before anything else, since it may have led the others astray.
-std::string unknown_word(const CLI::App& command) {
-  const std::vector<std::string> rest = command.remaining(/*recurse=*/true);
-  const auto flag = std::find_if(rest.begin(), rest.end(),
-                                 [](const std::string& word) { return word.starts_with("-"); });
-  if (flag != rest.end()) return *flag;
-  return rest.empty() ? "" : rest.front();
-}
-
-int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = parsed_command(app);
-  std::string message = error.what();
-  if (const std::string word = unknown_word(command); !word.empty()) {
-    message = fmt::format("'{}' is not known here", word);
-    const std::string near = nearest_name(word, known_words(command, word));
-    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
-  }
-  std::string name = command.get_name();
-  for (const CLI::App* parent = command.get_parent(); parent != nullptr;
-       parent = parent->get_parent()) {
-    name = parent->get_name() + " " + name;
-  }
-  print_error(fmt::format("{}\n  hint: {} --help", message, name));
-  return kUsage;
-}
-
-int run(int argc, char** argv) {
-  CLI::App app{"Trains GPT and BERT language models that grow while they train.", "apollo"};
-  app.set_version_flag("--version", APOLLO_VERSION);
-  app.require_subcommand(1);
-  app.footer("Each command has its own help: apollo train --help");
-  add_tokenizer_command(app);
-  add_prepare_command(app);
-  add_plan_command(app);
-  add_train_command(app);
-  add_eval_command(app);
-  add_score_command(app);
-  add_generate_command(app);
-  add_grow_command(app);
-  add_export_command(app);
-  add_compare_command(app);
-  add_report_command(app);
-  install_stop_handlers();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return report_usage_error(app, error);
-  }
-  return 0;
-}
-
-int run_and_report(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const Interrupted& stop) {
-    print_error(stop.what());
-    return 128 + stop.signal();
-  } catch (const ConfigError& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return kUsage;
-  } catch (const UsageError& error) {
-    print_error(error.what());
-    return kUsage;
-  } catch (const DivergedError& error) {
-    print_error(error.what());
-    return kDiverged;
-  } catch (const c10::Error& error) {
-    const bool wants_backtrace = std::getenv("APOLLO_BACKTRACE") != nullptr;
-    print_error(wants_backtrace ? error.what() : error.what_without_backtrace());
-    return kFailure;
-  } catch (const std::bad_alloc&) {
-    print_error("out of memory; hint: a smaller train.micro_batch_size");
-    return kFailure;
-  } catch (const std::exception& error) {
-    print_error(error.what());
-    return kFailure;
-  }
+// Returns only where the engine cannot be run.
+int become_engine(char** argv) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path engine = self.parent_path() / "apollo-engine";
+  ::execv(engine.c_str(), argv);
+  fmt::print(stderr,
+             "apollo: error: {}: cannot run it: {}\n  hint: apollo and apollo-engine belong into "
+             "one folder; `make` builds both\n",
+             engine.string(), std::strerror(errno));
+  return 1;
 }
 
 }  // namespace
 }  // namespace apollo
 
-int main(int argc, char** argv) { return apollo::run_and_report(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace apollo;
+  const bool is_light =
+      argc > 1 && std::find(kNames.begin(), kNames.end(), argv[1]) != kNames.end();
+  return is_light ? run_program(argc, argv, kCommands) : become_engine(argv);
+}

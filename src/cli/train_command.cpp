@@ -54,7 +54,8 @@ void add_train_command(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
-  command->add_flag("--help-config", arguments->config_help, "print every key of RUN.toml and stop");
+  command->add_flag("--help-config", arguments->config_help,
+                    "print every key of RUN.toml and stop");
   command->footer(
       "Example:\n"
       "  apollo train recipes/demo/apollo.toml --set run.seed=1 --out runs/demo-1\n"

@@ -1,0 +1,13 @@
+// build/apollo-engine: every command, with LibTorch. build/apollo calls it (main.cpp).
+#include "cli/commands.h"
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  using namespace apollo;
+  constexpr AddCommand kCommands[] = {
+      add_tokenizer_command, add_prepare_command,  add_plan_command,     add_train_command,
+      add_eval_command,      add_score_command,    add_generate_command, add_grow_command,
+      add_export_command,    add_finetune_command, add_compare_command,  add_report_command,
+  };
+  return run_program(argc, argv, kCommands);
+}

@@ -1,0 +1,126 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/stop_signal.h"
+#include "base/units.h"
+
+namespace apollo {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+constexpr int kDiverged = 3;
+
+void print_error(std::string_view message) {
+  fmt::print(stderr, "apollo: error: {}\n", message);
+}
+
+// The subcommand that the words led to, down to its own subcommands.
+const CLI::App& parsed_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : parsed_command(*chosen.front());
+}
+
+// Words that could have stood in the place of `word`: flags, or commands.
+std::vector<std::string> known_words(const CLI::App& command, const std::string& word) {
+  std::vector<std::string> words;
+  if (word.starts_with("-")) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& name : option->get_lnames())
+        words.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* sub : command.get_subcommands(nullptr))
+      words.push_back(sub->get_name());
+  }
+  return words;
+}
+
+// A word that nothing took: a flag before anything else, since it may have led the others astray.
+std::string unknown_word(const CLI::App& command) {
+  const std::vector<std::string> rest = command.remaining(/*recurse=*/true);
+  const auto flag = std::find_if(rest.begin(), rest.end(),
+                                 [](const std::string& word) { return word.starts_with("-"); });
+  if (flag != rest.end()) return *flag;
+  return rest.empty() ? "" : rest.front();
+}
+
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = parsed_command(app);
+  std::string message = error.what();
+  if (const std::string word = unknown_word(command); !word.empty()) {
+    message = fmt::format("'{}' is not known here", word);
+    const std::string near = nearest_name(word, known_words(command, word));
+    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
+  }
+  std::string name = command.get_name();
+  for (const CLI::App* parent = command.get_parent(); parent != nullptr;
+       parent = parent->get_parent()) {
+    name = parent->get_name() + " " + name;
+  }
+  print_error(fmt::format("{}\n  hint: {} --help", message, name));
+  return kUsage;
+}
+
+// LibTorch's errors carry a backtrace, which says nothing to a user.
+std::string message_of(const std::exception& error) {
+  const std::string message = error.what();
+  const size_t backtrace = message.find("\nException raised from ");
+  const bool wants_backtrace = std::getenv("APOLLO_BACKTRACE") != nullptr;
+  return wants_backtrace ? message : message.substr(0, backtrace);
+}
+
+int run(int argc, char** argv, std::span<const AddCommand> commands) {
+  CLI::App app{"Trains GPT and BERT language models that grow while they train.", "apollo"};
+  app.set_version_flag("--version", APOLLO_VERSION);
+  app.require_subcommand(1);
+  app.footer("Each command has its own help: apollo train --help");
+  for (const AddCommand add : commands)
+    add(app);
+  install_stop_handlers();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return report_usage_error(app, error);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, std::span<const AddCommand> commands) {
+  try {
+    return run(argc, argv, commands);
+  } catch (const Interrupted& stop) {
+    print_error(stop.what());
+    return 128 + stop.signal();
+  } catch (const ConfigError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kUsage;
+  } catch (const UsageError& error) {
+    print_error(error.what());
+    return kUsage;
+  } catch (const DivergedError& error) {
+    print_error(error.what());
+    return kDiverged;
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory; hint: a smaller train.micro_batch_size");
+    return kFailure;
+  } catch (const std::exception& error) {
+    print_error(message_of(error));
+    return kFailure;
+  }
+}
+
+}  // namespace apollo
