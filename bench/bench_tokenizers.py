@@ -3,8 +3,7 @@
 Both work in turn, in processes of their own, on the same text and number of threads. Ours is timed
 from the start of `apollo` to its end, reading and writing included; theirs by the calls alone
 (encode_batch or encode_batch_fast, whichever is faster here; train), which is in their favour.
-Memory is the peak of the whole process (resident). `apollo` loads LibTorch, which these commands do
-not use, so the same commands without it (bench_text) are measured too.
+Memory is the peak of the whole process (resident).
 
 Every round takes the next part of the text, so that all rounds together cover much of it; memory
 and compression of trained vocabularies are measured on the whole text. Prints a Markdown table.
@@ -277,7 +276,7 @@ def plural(threads):
     return f"{threads} thread" + ("s" if threads > 1 else "")
 
 
-def bench_encode(args, table, apollo, without_torch, tokenizers, parts):
+def bench_encode(args, table, apollo, tokenizers, parts):
     megabytes = os.path.getsize(parts[0]) / 1e6
     for name, (ours, theirs) in tokenizers.items():
         for threads in thread_counts(args):
@@ -289,16 +288,14 @@ def bench_encode(args, table, apollo, without_torch, tokenizers, parts):
                           file=sys.stderr)
             table.add_seconds(f"encode with {name}'s, {plural(threads)}", rows)
         peak = max(mine["memory"] for mine, _ in rows)
-        small = without_torch.encode(ours, parts[0], threads)["memory"]
         one_call = max(peer["memory"] for _, peer in rows)
         calls = run_peer(threads, "encode", theirs, parts[0], 1_000_000)["memory"]
         what = f"peak memory, {name}'s, {plural(threads)}"
         table.add_memory(f"{what}; `tokenizers`: one call for {megabytes:.0f} MB", peak, one_call)
         table.add_memory(f"{what}; `tokenizers`: calls of 1 MB or one document", peak, calls)
-        table.add_memory("the same commands without LibTorch (`bench_text`)", small, calls)
 
 
-def bench_train(args, table, apollo, without_torch, text, held_out, parts, workspace):
+def bench_train(args, table, apollo, text, held_out, parts, workspace):
     megabytes = os.path.getsize(text) / 1e6
     for kind, name in (("bpe", "BPE"), ("wordpiece", "WordPiece")):
         ours, theirs = workspace / f"ours-{kind}", workspace / f"theirs-{kind}.json"
@@ -309,13 +306,10 @@ def bench_train(args, table, apollo, without_torch, text, held_out, parts, works
                 lambda i: run_peer(threads, "train", kind, args.vocab, parts[i], theirs))
             table.add_seconds(f"train {name} of {args.vocab}, {plural(threads)}", rows)
         mine = apollo.train(kind, args.vocab, text, threads, ours)
-        small = without_torch.train(kind, args.vocab, text, threads, ours)
         peer = run_peer(threads, "train", kind, args.vocab, text, theirs)
         what = f"train {name} on all {megabytes:.0f} MB"
         table.add_seconds(f"{what}, {plural(threads)}, once", [(mine, peer)])
         table.add_memory(f"{what}: peak memory", mine["memory"], peer["memory"])
-        table.add_memory("the same commands without LibTorch (`bench_text`)", small["memory"],
-                         peer["memory"])
         mine, peer = (apollo.bytes_per_token(path, held_out) for path in (ours, theirs))
         table.add(f"{what}: bytes per token of held-out text", f"{mine:.4f}", f"{peer:.4f}",
                   f"{100 * (mine / peer - 1):+.3f} %")
@@ -329,20 +323,17 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         workspace = pathlib.Path(name)
         apollo = Apollo(build / "apollo", workspace)
-        without_torch = Apollo(build / "bench_text", workspace)
         text, held_out, source, data = find_texts(args, workspace)
         parts = cut_parts(text, workspace, args)
         tokenizers = find_tokenizers(data, apollo, text, workspace, args)
-        bench_encode(args, table, apollo, without_torch, tokenizers, parts)
-        bench_train(args, table, apollo, without_torch, text, held_out, parts, workspace)
-        _, seconds, memory = run_measured([build / "apollo", "--version"])
+        bench_encode(args, table, apollo, tokenizers, parts)
+        bench_train(args, table, apollo, text, held_out, parts, workspace)
         size = os.path.getsize(parts[0]) / 1e6
     table.write("")
     table.write(f"Text: {source}. Medians of {args.rounds} rounds, each on the next"
                 f" {size:.0f} MB of it; the ratio with its range. Apollo: whole processes, files"
                 f" read and written; `tokenizers`:"
-                f" the calls alone. Memory: peak of the whole process. `apollo --version`, which"
-                f" loads LibTorch, takes {seconds:.2f} s and {memory:.0f} MiB of Apollo's.")
+                f" the calls alone. Memory: peak of the whole process.")
     print(f"bench: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     if args.out:
         args.out.write_text("\n".join(table.lines) + "\n", encoding="utf-8")
