@@ -8,6 +8,7 @@ difference of the losses.
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -39,9 +40,10 @@ def parse_arguments():
 class Server:
     """A program that runs one step for each line that it reads."""
 
-    def __init__(self, command):
+    def __init__(self, command, **environment):
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, **environment})
 
     def step(self, request=""):
         print(request, file=self.process.stdin, flush=True)
@@ -97,7 +99,9 @@ def run(args, name, threads, workspace):
         make_model(size, folder)
         make_tokens(size, tokens)
     batch = size[6]
-    apollo = Server([args.build / "bench_step", folder, tokens, batch, threads, LR])
+    # The environment that `apollo` gives its engine (src/cli/main.cpp).
+    apollo = Server([args.build / "bench_step", folder, tokens, batch, threads, LR],
+                    GOMP_SPINCOUNT="10000")
     peers = {kind: Server([sys.executable, HERE / "peer_step.py", kind, folder, batch, threads, LR])
              for kind in args.peers}
     ours, theirs, losses = [], {kind: [] for kind in peers}, []
