@@ -30,8 +30,8 @@ void grow(const GrowArguments& arguments) {
 
 void add_grow_command(CLI::App& app) {
   auto arguments = std::make_shared<GrowArguments>();
-  CLI::App* command =
-      app.add_subcommand("grow", "Grow any Hugging Face GPT-2 or BERT folder to more layers, offline");
+  CLI::App* command = app.add_subcommand(
+      "grow", "Grow any Hugging Face GPT-2 or BERT folder to more layers, offline");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();
