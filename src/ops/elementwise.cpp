@@ -1,0 +1,245 @@
+#include "ops/elementwise.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <initializer_list>
+#include <optional>
+
+#include "ops/parallel_rows.h"
+
+namespace apollo {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+bool is_dense_float(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided &&
+         x.is_contiguous();
+}
+
+// A matrix that the kernels can work on: [..., W] as [N, W].
+bool is_matrix(const at::Tensor& x) {
+  return x.dim() >= 1 && x.size(-1) > 0 && is_dense_float(x);
+}
+
+// A parameter with one number for each column of x.
+bool fits(const at::Tensor& parameter_W, const at::Tensor& x) {
+  return parameter_W.dim() == 1 && parameter_W.size(0) == x.size(-1) && is_dense_float(parameter_W);
+}
+
+bool runs_own_kernels(const at::Tensor& x, std::initializer_list<at::Tensor> parameters,
+                      Kernels kernels) {
+  if (!has_own_kernels(x, kernels) || !is_matrix(x)) return false;
+  for (const at::Tensor& parameter_W : parameters) {
+    if (!fits(parameter_W, x)) return false;
+  }
+  return true;
+}
+
+int64_t num_rows(const at::Tensor& x) {
+  return x.numel() / x.size(-1);
+}
+
+// Room for `count` partial sums of each block of rows, and their totals.
+class PartialSums {
+ public:
+  PartialSums(const at::Tensor& x, int64_t count)
+      : blocks_((num_rows(x) + kBlockRows - 1) / kBlockRows),
+        width_(x.size(-1)),
+        partial_(at::empty({count, blocks_, width_}, x.options())) {}
+
+  float* data(int64_t i) { return partial_.mutable_data_ptr<float>() + i * blocks_ * width_; }
+
+  // [W], added up in the order of the rows.
+  at::Tensor total(int64_t i) {
+    at::Tensor total_W = at::zeros({width_}, partial_.options());
+    float* total = total_W.mutable_data_ptr<float>();
+    const float* block = data(i);
+    for (int64_t b = 0; b < blocks_; ++b, block += width_) {
+      for (int64_t w = 0; w < width_; ++w)
+        total[w] += block[w];
+    }
+    return total_W;
+  }
+
+ private:
+  int64_t blocks_;
+  int64_t width_;
+  at::Tensor partial_;
+};
+
+const float* data_or_null(const std::optional<at::Tensor>& x) {
+  return x ? x->const_data_ptr<float>() : nullptr;
+}
+
+// Results: {norm} of the residual alone, or {sum, norm} where there is a branch.
+class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& residual,
+                               const std::optional<at::Tensor>& branch,
+                               const std::optional<at::Tensor>& branch_bias_W,
+                               const at::Tensor& weight_W, const at::Tensor& bias_W,
+                               double epsilon) {
+    const int64_t rows = num_rows(residual);
+    const at::Tensor sum = branch ? at::empty_like(residual) : residual;
+    const at::Tensor norm = at::empty_like(residual);
+    const at::Tensor statistics_2N = at::empty({2, rows}, residual.options());
+    AddNormRows work{};
+    work.width = residual.size(-1);
+    work.epsilon = static_cast<float>(epsilon);
+    work.residual_NW = residual.const_data_ptr<float>();
+    work.branch_NW = data_or_null(branch);
+    work.branch_bias_W = data_or_null(branch_bias_W);
+    work.weight_W = weight_W.const_data_ptr<float>();
+    work.bias_W = bias_W.const_data_ptr<float>();
+    if (branch) work.sum_NW = sum.mutable_data_ptr<float>();
+    work.norm_NW = norm.mutable_data_ptr<float>();
+    work.mean_N = statistics_2N.mutable_data_ptr<float>();
+    work.rstd_N = work.mean_N + rows;
+    parallel_rows(rows, work.width,
+                  [&](int64_t begin, int64_t end) { row_kernels().add_norm(work, begin, end); });
+    context->set_materialize_grads(false);
+    context->save_for_backward({sum, statistics_2N, weight_W});
+    context->saved_data["branch_bias"] = branch_bias_W.has_value();
+    if (branch) return {sum, norm};
+    return {norm};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const at::Tensor grad_carried = grad_outputs.size() > 1 ? grad_outputs[0] : at::Tensor();
+    const at::Tensor& grad_norm = grad_outputs.back();
+    const bool with_branch_bias = context->saved_data["branch_bias"].toBool();
+    if (!grad_norm.defined()) return carry_alone(grad_carried, with_branch_bias);
+
+    const auto saved = context->get_saved_variables();
+    const at::Tensor dense_norm = grad_norm.contiguous();
+    const at::Tensor dense_carried =
+        grad_carried.defined() ? grad_carried.contiguous() : at::Tensor();
+    const at::Tensor grad_sum = at::empty_like(saved[0]);
+    PartialSums sums(saved[0], with_branch_bias ? 3 : 2);
+    AddNormGradientRows work{};
+    work.width = grad_sum.size(-1);
+    work.sum_NW = saved[0].const_data_ptr<float>();
+    work.mean_N = saved[1].const_data_ptr<float>();
+    work.rstd_N = work.mean_N + num_rows(grad_sum);
+    work.weight_W = saved[2].const_data_ptr<float>();
+    work.grad_norm_NW = dense_norm.const_data_ptr<float>();
+    if (dense_carried.defined()) work.grad_carried_NW = dense_carried.const_data_ptr<float>();
+    work.grad_sum_NW = grad_sum.mutable_data_ptr<float>();
+    work.grad_weight_CW = sums.data(0);
+    work.grad_bias_CW = sums.data(1);
+    if (with_branch_bias) work.grad_branch_bias_CW = sums.data(2);
+    parallel_rows(num_rows(grad_sum), work.width, [&](int64_t begin, int64_t end) {
+      row_kernels().add_norm_gradient(work, begin, end);
+    });
+    const bool has_branch = grad_outputs.size() > 1;
+    return {grad_sum,
+            has_branch ? grad_sum : at::Tensor(),
+            with_branch_bias ? sums.total(2) : at::Tensor(),
+            sums.total(0),
+            sums.total(1),
+            {}};
+  }
+
+ private:
+  // Nothing came through the norm.
+  static variable_list carry_alone(const at::Tensor& grad, bool with_branch_bias) {
+    at::Tensor grad_branch_bias_W;
+    if (with_branch_bias && grad.defined()) {
+      grad_branch_bias_W = grad.reshape({-1, grad.size(-1)}).sum(0);
+    }
+    return {grad, grad, grad_branch_bias_W, {}, {}, {}};
+  }
+};
+
+class BiasGelu : public torch::autograd::Function<BiasGelu> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& bias_W,
+                            bool by_tanh) {
+    at::Tensor y = at::empty_like(x);
+    const BiasGeluRows work{.width = x.size(-1),
+                            .kind = by_tanh ? GeluKind::kTanh : GeluKind::kErf,
+                            .x_NW = x.const_data_ptr<float>(),
+                            .bias_W = bias_W.const_data_ptr<float>(),
+                            .y_NW = y.mutable_data_ptr<float>()};
+    parallel_rows(num_rows(x), work.width,
+                  [&](int64_t begin, int64_t end) { row_kernels().bias_gelu(work, begin, end); });
+    context->save_for_backward({x, bias_W});
+    context->saved_data["by_tanh"] = by_tanh;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor grad_y = grad_outputs[0].contiguous();
+    const at::Tensor grad_x = at::empty_like(x);
+    PartialSums sums(x, 1);
+    const bool by_tanh = context->saved_data["by_tanh"].toBool();
+    const BiasGeluGradientRows work{.width = x.size(-1),
+                                    .kind = by_tanh ? GeluKind::kTanh : GeluKind::kErf,
+                                    .x_NW = x.const_data_ptr<float>(),
+                                    .bias_W = saved[1].const_data_ptr<float>(),
+                                    .grad_y_NW = grad_y.const_data_ptr<float>(),
+                                    .grad_x_NW = grad_x.mutable_data_ptr<float>(),
+                                    .grad_bias_CW = sums.data(0)};
+    parallel_rows(num_rows(x), work.width, [&](int64_t begin, int64_t end) {
+      row_kernels().bias_gelu_gradient(work, begin, end);
+    });
+    return {grad_x, sums.total(0), {}};
+  }
+};
+
+at::Tensor plain_layer_norm(const at::Tensor& x, const NormLayer& layer) {
+  return at::layer_norm(x, {x.size(-1)}, layer.weight_W, layer.bias_W, layer.epsilon);
+}
+
+}  // namespace
+
+bool has_own_kernels(const at::Tensor& x, Kernels kernels) {
+  return kernels == Kernels::kFused && x.device().is_cpu() && x.scalar_type() == at::kFloat &&
+         !at::autocast::is_autocast_enabled(at::kCPU);
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
+  if (!runs_own_kernels(x, {layer.weight_W, layer.bias_W}, kernels)) {
+    return plain_layer_norm(x, layer);
+  }
+  const std::optional<at::Tensor> none;
+  return AddLayerNorm::apply(x, none, none, layer.weight_W, layer.bias_W, layer.epsilon)[0];
+}
+
+SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
+                          const at::Tensor& branch_bias_W, const NormLayer& layer,
+                          Kernels kernels) {
+  const bool with_bias = branch_bias_W.defined();
+  const bool own = runs_own_kernels(residual, {layer.weight_W, layer.bias_W}, kernels) &&
+                   is_matrix(branch) && branch.sizes() == residual.sizes() &&
+                   (!with_bias || fits(branch_bias_W, residual));
+  if (!own) {
+    const at::Tensor sum = residual + (with_bias ? branch + branch_bias_W : branch);
+    return {sum, plain_layer_norm(sum, layer)};
+  }
+  std::optional<at::Tensor> bias_W;
+  if (with_bias) bias_W = branch_bias_W;
+  const auto results = AddLayerNorm::apply(residual, std::optional<at::Tensor>(branch), bias_W,
+                                           layer.weight_W, layer.bias_W, layer.epsilon);
+  return {results[0], results[1]};
+}
+
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind,
+                     Kernels kernels) {
+  const bool by_tanh = kind == GeluKind::kTanh;
+  if (runs_own_kernels(x, {bias_W}, kernels)) return BiasGelu::apply(x, bias_W, by_tanh);
+  return at::gelu(x + bias_W, by_tanh ? "tanh" : "none");
+}
+
+}  // namespace apollo

@@ -1,0 +1,44 @@
+// What stands between the matrix products of a block: residual sums, LayerNorm, bias and GELU.
+//
+// kFused runs own kernels (row_kernels.h) where they apply: float32 on the CPU, dense, outside
+// automatic mixed precision. Elsewhere, and with kReference, the same is composed of ATen's
+// operators. The kernels' gradients can't be differentiated again. No result depends on the number
+// of threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "config/run_config.h"
+#include "ops/row_kernels.h"
+
+namespace apollo {
+
+// Whether kFused means own kernels for activations like x, and so whether a bias is better added
+// by them than by the matrix product before.
+bool has_own_kernels(const at::Tensor& x, Kernels kernels);
+
+// The parameters of a LayerNorm: [W] each.
+struct NormLayer {
+  at::Tensor weight_W;
+  at::Tensor bias_W;
+  double epsilon;
+};
+
+// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension. x: [..., W].
+at::Tensor layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
+
+struct SumAndNorm {
+  at::Tensor sum;
+  at::Tensor norm;
+};
+
+// sum = residual + branch + branch_bias, and its LayerNorm. residual, branch, sum, norm: [..., W];
+// branch_bias: [W], or undefined for none. Kept for the gradient: `sum`, which the caller has
+// anyway, and two numbers for each row.
+SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
+                          const at::Tensor& branch_bias_W, const NormLayer& layer, Kernels kernels);
+
+// gelu(x + bias), x: [..., W], bias: [W]. Kept for the gradient: x.
+at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind, Kernels kernels);
+
+}  // namespace apollo

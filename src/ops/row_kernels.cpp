@@ -1,0 +1,57 @@
+#include "ops/row_kernels.h"
+
+#include "base/error.h"
+#include "ops/row_kernels_targets.h"
+
+namespace apollo {
+namespace {
+
+// Null where this build or this machine lacks the set.
+const RowKernels* kernels_of(InstructionSet set) {
+  if (set == InstructionSet::kPortable) return &portable_row_kernels();
+#ifdef __x86_64__
+  if (set == InstructionSet::kAvx2 && __builtin_cpu_supports("avx2") &&
+      __builtin_cpu_supports("fma")) {
+    return &avx2_row_kernels();
+  }
+  if (set == InstructionSet::kAvx512 && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return &avx512_row_kernels();
+  }
+#endif
+  return nullptr;
+}
+
+const RowKernels* best_kernels() {
+  for (const InstructionSet set : {InstructionSet::kAvx512, InstructionSet::kAvx2}) {
+    if (const RowKernels* kernels = kernels_of(set)) return kernels;
+  }
+  return kernels_of(InstructionSet::kPortable);
+}
+
+const RowKernels*& kernels_in_use() {
+  static const RowKernels* kernels = best_kernels();
+  return kernels;
+}
+
+}  // namespace
+
+bool is_supported(InstructionSet set) {
+  return kernels_of(set) != nullptr;
+}
+
+const RowKernels& row_kernels() {
+  return *kernels_in_use();
+}
+
+InstructionSetScope::InstructionSetScope(InstructionSet set) : before_(kernels_in_use()) {
+  const RowKernels* kernels = kernels_of(set);
+  if (kernels == nullptr) fail<UsageError>("this machine lacks the instruction set asked for");
+  kernels_in_use() = kernels;
+}
+
+InstructionSetScope::~InstructionSetScope() {
+  kernels_in_use() = before_;
+}
+
+}  // namespace apollo

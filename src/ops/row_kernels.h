@@ -1,0 +1,95 @@
+// The loops under elementwise.h: float32 on the CPU, one row of a [N, W] matrix after the other.
+// The same source (row_kernels_body.h) is compiled once for each instruction set; which one runs
+// is decided when the program runs, so that one binary is fast on every machine and starts on all.
+//
+// Gradients that are sums over rows (of biases and norm weights) come as one partial sum for each
+// block of kBlockRows rows: neither the number of threads nor their timing can change them.
+#pragma once
+
+#include <cstdint>
+
+namespace apollo {
+
+// Which function GELU is: x P(X < x) of a normal X, or its approximation by tanh.
+enum class GeluKind { kErf, kTanh };
+
+constexpr int64_t kBlockRows = 64;
+
+// sum = residual + branch + branch_bias; norm = (sum - mean) * rstd * weight + bias, with the mean
+// and the reciprocal standard deviation of each row. Matrices are [N, W] and dense.
+struct AddNormRows {
+  int64_t width;
+  float epsilon;
+  const float* residual_NW;
+  const float* branch_NW;      // null: nothing is added, and `sum` is not written
+  const float* branch_bias_W;  // null: none
+  const float* weight_W;
+  const float* bias_W;
+  float* sum_NW;
+  float* norm_NW;
+  float* mean_N;
+  float* rstd_N;
+};
+
+// grad_sum = grad_carried + the gradient that comes through the norm.
+struct AddNormGradientRows {
+  int64_t width;
+  const float* sum_NW;
+  const float* mean_N;
+  const float* rstd_N;
+  const float* weight_W;
+  const float* grad_norm_NW;
+  const float* grad_carried_NW;  // null: zero
+  float* grad_sum_NW;
+  float* grad_weight_CW;       // C blocks: partial sums, written by this call
+  float* grad_bias_CW;         // likewise
+  float* grad_branch_bias_CW;  // likewise; null: not wanted
+};
+
+// y = gelu(x + bias).
+struct BiasGeluRows {
+  int64_t width;
+  GeluKind kind;
+  const float* x_NW;
+  const float* bias_W;
+  float* y_NW;
+};
+
+struct BiasGeluGradientRows {
+  int64_t width;
+  GeluKind kind;
+  const float* x_NW;
+  const float* bias_W;
+  const float* grad_y_NW;
+  float* grad_x_NW;
+  float* grad_bias_CW;  // C blocks: partial sums, written by this call
+};
+
+// The loops over rows [begin, end). Those that make partial sums begin at a multiple of kBlockRows.
+struct RowKernels {
+  void (*add_norm)(const AddNormRows& rows, int64_t begin, int64_t end);
+  void (*add_norm_gradient)(const AddNormGradientRows& rows, int64_t begin, int64_t end);
+  void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
+  void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
+};
+
+enum class InstructionSet { kPortable, kAvx2, kAvx512 };
+
+bool is_supported(InstructionSet set);
+
+// The kernels in use: those of the best set that the machine has.
+const RowKernels& row_kernels();
+
+// Makes row_kernels() those of another supported set during a test's life. Not while others run.
+class InstructionSetScope {
+ public:
+  explicit InstructionSetScope(InstructionSet set);
+  ~InstructionSetScope();
+  InstructionSetScope(const InstructionSetScope&) = delete;
+  InstructionSetScope& operator=(const InstructionSetScope&) = delete;
+
+ private:
+  const RowKernels* before_;
+};
+
+}  // namespace apollo

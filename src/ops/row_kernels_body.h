@@ -1,0 +1,176 @@
+// The kernels of row_kernels.h for one instruction set: see vector_math.h for how this is compiled.
+// A row is read several times, but from the first-level cache: it stays there.
+#pragma once
+
+#include "ops/row_kernels.h"
+#include "ops/vector_math.h"
+
+namespace apollo {
+namespace {
+
+// Writes residual + branch + bias where there is a branch; returns the sum of the row.
+inline float add_row(const AddNormRows& rows, int64_t row) {
+  const float* residual = rows.residual_NW + row * rows.width;
+  Floats total = {};
+  if (rows.branch_NW == nullptr) {
+    for_columns(rows.width,
+                [&](int64_t i, const auto& lanes) { total += lanes.load(residual + i); });
+    return sum(total);
+  }
+  const float* branch = rows.branch_NW + row * rows.width;
+  float* written = rows.sum_NW + row * rows.width;
+  const auto add = [&](int64_t i, const auto& lanes, const Floats& bias) {
+    const Floats x = lanes.load(residual + i) + (lanes.load(branch + i) + bias);
+    lanes.store(written + i, x);
+    total += x;
+  };
+  if (rows.branch_bias_W == nullptr) {
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) { add(i, lanes, Floats{}); });
+  } else {
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      add(i, lanes, lanes.load(rows.branch_bias_W + i));
+    });
+  }
+  return sum(total);
+}
+
+void add_norm(const AddNormRows& rows, int64_t begin, int64_t end) {
+  const int64_t width = rows.width;
+  const float inverse_width = 1.0F / static_cast<float>(width);
+  const float* sums_NW = rows.branch_NW == nullptr ? rows.residual_NW : rows.sum_NW;
+  for (int64_t row = begin; row < end; ++row) {
+    const float mean = add_row(rows, row) * inverse_width;
+    const float* x = sums_NW + row * width;
+    Floats squares = {};
+    for_columns(width, [&](int64_t i, const auto& lanes) {
+      const Floats centred = lanes.mask(lanes.load(x + i) - mean);
+      squares += centred * centred;
+    });
+    const float rstd = 1.0F / __builtin_sqrtf(sum(squares) * inverse_width + rows.epsilon);
+    float* norm = rows.norm_NW + row * width;
+    for_columns(width, [&](int64_t i, const auto& lanes) {
+      const Floats centred = (lanes.load(x + i) - mean) * rstd;
+      lanes.store(norm + i, centred * lanes.load(rows.weight_W + i) + lanes.load(rows.bias_W + i));
+    });
+    rows.mean_N[row] = mean;
+    rows.rstd_N[row] = rstd;
+  }
+}
+
+template <class Lanes>
+inline void add_to(float* total, const Floats& x, const Lanes& lanes) {
+  lanes.store(total, lanes.load(total) + x);
+}
+
+// Where the partial sums of a row's block stand, or null.
+inline float* block_of(float* partial_CW, int64_t row, int64_t width) {
+  return partial_CW == nullptr ? nullptr : partial_CW + row / kBlockRows * width;
+}
+
+// Zeroes them.
+inline void clear_block(float* partial_CW, int64_t row, int64_t width) {
+  float* block = block_of(partial_CW, row, width);
+  for (int64_t i = 0; block != nullptr && i < width; ++i)
+    block[i] = 0.0F;
+}
+
+// With n the row before weight and bias, g = grad_norm * weight: rstd * (g - mean(g) - n mean(g
+// n)).
+void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
+  const int64_t width = rows.width;
+  const float mean = rows.mean_N[row];
+  const float rstd = rows.rstd_N[row];
+  const float* x = rows.sum_NW + row * width;
+  const float* grad = rows.grad_norm_NW + row * width;
+  float* grad_weight = block_of(rows.grad_weight_CW, row, width);
+  float* grad_bias = block_of(rows.grad_bias_CW, row, width);
+  Floats g_total = {};
+  Floats gn_total = {};
+  for_columns(width, [&](int64_t i, const auto& lanes) {
+    const Floats n = (lanes.load(x + i) - mean) * rstd;
+    const Floats grad_here = lanes.load(grad + i);
+    const Floats g = grad_here * lanes.load(rows.weight_W + i);
+    g_total += g;
+    gn_total += g * n;
+    add_to(grad_weight + i, grad_here * n, lanes);
+    add_to(grad_bias + i, grad_here, lanes);
+  });
+  const float inverse_width = 1.0F / static_cast<float>(width);
+  const float g_mean = sum(g_total) * inverse_width;
+  const float gn_mean = sum(gn_total) * inverse_width;
+  const float* carried =
+      rows.grad_carried_NW == nullptr ? nullptr : rows.grad_carried_NW + row * width;
+  float* result = rows.grad_sum_NW + row * width;
+  float* grad_branch_bias = block_of(rows.grad_branch_bias_CW, row, width);
+  for_columns(width, [&](int64_t i, const auto& lanes) {
+    const Floats n = (lanes.load(x + i) - mean) * rstd;
+    const Floats g = lanes.load(grad + i) * lanes.load(rows.weight_W + i);
+    Floats dx = (g - g_mean - n * gn_mean) * rstd;
+    if (carried != nullptr) dx += lanes.load(carried + i);
+    lanes.store(result + i, dx);
+    if (grad_branch_bias != nullptr) add_to(grad_branch_bias + i, dx, lanes);
+  });
+}
+
+void add_norm_gradient(const AddNormGradientRows& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    if (row % kBlockRows == 0) {
+      clear_block(rows.grad_weight_CW, row, rows.width);
+      clear_block(rows.grad_bias_CW, row, rows.width);
+      clear_block(rows.grad_branch_bias_CW, row, rows.width);
+    }
+    add_norm_gradient_row(rows, row);
+  }
+}
+
+template <class Phi>
+inline void bias_gelu_with(const Phi& phi, const BiasGeluRows& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* x = rows.x_NW + row * rows.width;
+    float* y = rows.y_NW + row * rows.width;
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      const Floats u = lanes.load(x + i) + lanes.load(rows.bias_W + i);
+      lanes.store(y + i, u * phi(u).phi);
+    });
+  }
+}
+
+void bias_gelu(const BiasGeluRows& rows, int64_t begin, int64_t end) {
+  if (rows.kind == GeluKind::kTanh) {
+    bias_gelu_with([](const Floats& u) { return phi_by_tanh(u); }, rows, begin, end);
+  } else {
+    bias_gelu_with([](const Floats& u) { return phi_by_erf(u); }, rows, begin, end);
+  }
+}
+
+template <class Phi>
+inline void bias_gelu_gradient_with(const Phi& phi, const BiasGeluGradientRows& rows, int64_t begin,
+                                    int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    float* grad_bias = block_of(rows.grad_bias_CW, row, rows.width);
+    if (row % kBlockRows == 0) clear_block(rows.grad_bias_CW, row, rows.width);
+    const float* x = rows.x_NW + row * rows.width;
+    const float* grad_y = rows.grad_y_NW + row * rows.width;
+    float* grad_x = rows.grad_x_NW + row * rows.width;
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      const Floats u = lanes.load(x + i) + lanes.load(rows.bias_W + i);
+      const PhiAndSlope found = phi(u);
+      const Floats grad = lanes.load(grad_y + i) * (found.phi + found.x_slope);
+      lanes.store(grad_x + i, grad);
+      add_to(grad_bias + i, grad, lanes);
+    });
+  }
+}
+
+void bias_gelu_gradient(const BiasGeluGradientRows& rows, int64_t begin, int64_t end) {
+  if (rows.kind == GeluKind::kTanh) {
+    bias_gelu_gradient_with([](const Floats& u) { return phi_by_tanh(u); }, rows, begin, end);
+  } else {
+    bias_gelu_gradient_with([](const Floats& u) { return phi_by_erf(u); }, rows, begin, end);
+  }
+}
+
+constexpr RowKernels kRowKernels = {add_norm, add_norm_gradient, bias_gelu, bias_gelu_gradient};
+
+}  // namespace
+}  // namespace apollo
