@@ -97,7 +97,7 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   });
   const float inverse_width = 1.0F / static_cast<float>(width);
   const float g_mean = sum(g_total) * inverse_width;
-  const float gn_mean = sum(gn_total) * inverse_width;
+  const float scaled_gn_mean = sum(gn_total) * inverse_width * rstd;
   const float* carried =
       rows.grad_carried_NW == nullptr ? nullptr : rows.grad_carried_NW + row * width;
   float* result = rows.grad_sum_NW + row * width;
@@ -105,7 +105,8 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   for_columns(width, [&](int64_t i, const auto& lanes) {
     const Floats n = (lanes.load(x + i) - mean) * rstd;
     const Floats g = lanes.load(grad + i) * lanes.load(rows.weight_W + i);
-    Floats dx = (g - g_mean - n * gn_mean) * rstd;
+    // Not ended by a product: what is carried is then added to the same bits as autograd would.
+    Floats dx = (g - g_mean) * rstd - n * scaled_gn_mean;
     if (carried != nullptr) dx += lanes.load(carried + i);
     lanes.store(result + i, dx);
     if (grad_branch_bias != nullptr) add_to(grad_branch_bias + i, dx, lanes);

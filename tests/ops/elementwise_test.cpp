@@ -220,6 +220,23 @@ TEST_P(Elementwise, AChainOfSumsEqualsFloat64) {
                outcome(given, at::kDouble, chain(exact_add_norm)), kBound);
 }
 
+// So a block that is computed again alone gives the bits of one in the chain.
+TEST_P(Elementwise, TheGradientOfAResidualHasTheBitsOfAutogradsSum) {
+  const Tensors in = norm_inputs(65, 97);
+  const Tensors given = {in[0], in[2], in[3]};
+  const auto fused = [](const Tensors& leaves) -> Tensors {
+    const at::Tensor minus_zero = at::zeros({}).neg().expand_as(leaves[0]).contiguous();
+    const auto [sum, norm] = add_layer_norm(leaves[0], minus_zero, {},
+                                            {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
+    return {sum, norm};
+  };
+  const auto apart = [](const Tensors& leaves) -> Tensors {
+    return {leaves[0] * 1.0,
+            layer_norm(leaves[0], {leaves[1], leaves[2], kEpsilon}, Kernels::kFused)};
+  };
+  expect_equal_bits(outcome(given, at::kFloat, fused), outcome(given, at::kFloat, apart));
+}
+
 TEST_P(Elementwise, InputsAndGradientsThatComeInStayAsTheyAre) {
   const Tensors given = norm_inputs(17, 128);
   Tensors leaves;
