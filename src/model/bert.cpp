@@ -5,9 +5,6 @@
 // Queries, keys and values are one parameter here, [3W, W], and three in a folder.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 
 #include "base/error.h"
 #include "model/architecture.h"
@@ -16,13 +13,22 @@
 namespace apollo {
 namespace {
 
+// As BERT's checkpoints have it.
+struct StoredLinear {
+  at::Tensor weight_OI;
+  at::Tensor bias_O;
+
+  // Anew for each pass, for it is part of the pass's graph.
+  LinearLayer layer() const { return {weight_OI.t(), bias_O}; }
+};
+
 struct BlockWeights {
-  at::Tensor qkv_weight, qkv_bias;
-  at::Tensor attn_weight, attn_bias;
-  at::Tensor attn_norm_weight, attn_norm_bias;
-  at::Tensor inner_weight, inner_bias;
-  at::Tensor outer_weight, outer_bias;
-  at::Tensor outer_norm_weight, outer_norm_bias;
+  StoredLinear qkv;
+  StoredLinear attn;
+  NormLayer attn_norm;
+  StoredLinear inner;
+  StoredLinear outer;
+  NormLayer outer_norm;
 };
 
 std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_layers);
@@ -36,22 +42,20 @@ class Bert final : public LanguageModel {
     token_embedding_ = p.tensor("bert.embeddings.word_embeddings.weight");
     position_embedding_ = p.tensor("bert.embeddings.position_embeddings.weight");
     type_embedding_ = p.tensor("bert.embeddings.token_type_embeddings.weight");
-    embedding_norm_weight_ = p.tensor("bert.embeddings.LayerNorm.weight");
-    embedding_norm_bias_ = p.tensor("bert.embeddings.LayerNorm.bias");
-    transform_weight_ = p.tensor("cls.predictions.transform.dense.weight");
-    transform_bias_ = p.tensor("cls.predictions.transform.dense.bias");
-    transform_norm_weight_ = p.tensor("cls.predictions.transform.LayerNorm.weight");
-    transform_norm_bias_ = p.tensor("cls.predictions.transform.LayerNorm.bias");
+    const auto norm = [&](const std::string& part, int64_t layer) -> NormLayer {
+      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), spec.norm_epsilon};
+    };
+    const auto linear = [&](const std::string& part, int64_t layer) -> StoredLinear {
+      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer)};
+    };
+    embedding_norm_ = norm("bert.embeddings.LayerNorm", -1);
+    transform_ = linear("cls.predictions.transform.dense", -1);
+    transform_norm_ = norm("cls.predictions.transform.LayerNorm", -1);
     output_bias_ = p.tensor("cls.predictions.bias");
     for (int64_t i = 0; i < num_layers; ++i) {
-      blocks_.push_back(
-          {p.part("attention.self.qkv.weight", i), p.part("attention.self.qkv.bias", i),
-           p.part("attention.output.dense.weight", i), p.part("attention.output.dense.bias", i),
-           p.part("attention.output.LayerNorm.weight", i),
-           p.part("attention.output.LayerNorm.bias", i), p.part("intermediate.dense.weight", i),
-           p.part("intermediate.dense.bias", i), p.part("output.dense.weight", i),
-           p.part("output.dense.bias", i), p.part("output.LayerNorm.weight", i),
-           p.part("output.LayerNorm.bias", i)});
+      blocks_.push_back({linear("attention.self.qkv", i), linear("attention.output.dense", i),
+                         norm("attention.output.LayerNorm", i), linear("intermediate.dense", i),
+                         linear("output.dense", i), norm("output.LayerNorm", i)});
     }
   }
 
@@ -72,9 +76,9 @@ class Bert final : public LanguageModel {
  private:
   OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
 
-  at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions&) const override {
-    const at::Tensor inner = at::gelu(at::linear(x_MW, transform_weight_, transform_bias_));
-    return norm(inner, transform_norm_weight_, transform_norm_bias_);
+  at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
+    const at::Tensor inner = linear_gelu(x_MW, transform_.layer(), GeluKind::kErf, options.kernels);
+    return layer_norm(inner, transform_norm_, options.kernels);
   }
 
   at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
@@ -84,31 +88,29 @@ class Bert final : public LanguageModel {
     x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
                                                  : type_embedding_.select(0, 0));
     x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
-    return apply_dropout(norm(x_BTW, embedding_norm_weight_, embedding_norm_bias_), spec().dropout,
+    return apply_dropout(layer_norm(x_BTW, embedding_norm_, options.kernels), spec().dropout,
                          options);
   }
 
   at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w, const AttentionPattern& pattern,
                    const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW = multi_head_attention(at::linear(x_BTW, w.qkv_weight, w.qkv_bias),
-                                                      pattern, dropout, options.kernels);
-    const at::Tensor attended_BTW = norm(
-        x_BTW + apply_dropout(at::linear(mixed_BTW, w.attn_weight, w.attn_bias), dropout, options),
-        w.attn_norm_weight, w.attn_norm_bias);
-    const at::Tensor inner = at::gelu(at::linear(attended_BTW, w.inner_weight, w.inner_bias));
-    return norm(attended_BTW + apply_dropout(at::linear(inner, w.outer_weight, w.outer_bias),
-                                             dropout, options),
-                w.outer_norm_weight, w.outer_norm_bias);
-  }
-
-  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
-    return at::layer_norm(x, {spec().shape.width}, weight, bias, spec().norm_epsilon);
+    const at::Tensor mixed_BTW =
+        multi_head_attention(linear(x_BTW, w.qkv.layer()), pattern, dropout, options.kernels);
+    const at::Tensor attended_BTW =
+        add_linear_and_norm(x_BTW, mixed_BTW, w.attn.layer(), w.attn_norm, dropout, options.kernels)
+            .norm;
+    const at::Tensor inner =
+        linear_gelu(attended_BTW, w.inner.layer(), GeluKind::kErf, options.kernels);
+    return add_linear_and_norm(attended_BTW, inner, w.outer.layer(), w.outer_norm, dropout,
+                               options.kernels)
+        .norm;
   }
 
   at::Tensor token_embedding_, position_embedding_, type_embedding_;
-  at::Tensor embedding_norm_weight_, embedding_norm_bias_;
-  at::Tensor transform_weight_, transform_bias_, transform_norm_weight_, transform_norm_bias_;
+  NormLayer embedding_norm_;
+  StoredLinear transform_;
+  NormLayer transform_norm_;
   at::Tensor output_bias_;
   std::vector<BlockWeights> blocks_;
 };

@@ -6,9 +6,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 
 #include <cmath>
 
@@ -20,12 +17,12 @@ namespace apollo {
 namespace {
 
 struct BlockWeights {
-  at::Tensor ln_1_weight, ln_1_bias;
-  at::Tensor attn_weight, attn_bias;  // queries, keys and values side by side
-  at::Tensor attn_proj_weight, attn_proj_bias;
-  at::Tensor ln_2_weight, ln_2_bias;
-  at::Tensor mlp_fc_weight, mlp_fc_bias;
-  at::Tensor mlp_proj_weight, mlp_proj_bias;
+  NormLayer ln_1;
+  LinearLayer attn;  // queries, keys and values side by side
+  LinearLayer attn_proj;
+  NormLayer ln_2;
+  LinearLayer mlp_fc;
+  LinearLayer mlp_proj;
 };
 
 std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers);
@@ -38,15 +35,16 @@ class Gpt2 final : public LanguageModel {
     const ParameterSet& p = parameters();
     token_embedding_ = p.tensor("transformer.wte.weight");
     position_embedding_ = p.tensor("transformer.wpe.weight");
-    final_norm_weight_ = p.tensor("transformer.ln_f.weight");
-    final_norm_bias_ = p.tensor("transformer.ln_f.bias");
+    const auto norm = [&](const std::string& part, int64_t layer) -> NormLayer {
+      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), spec.norm_epsilon};
+    };
+    const auto linear = [&](const std::string& part, int64_t layer) -> LinearLayer {
+      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer)};
+    };
+    final_norm_ = norm("ln_f", -1);
     for (int64_t i = 0; i < num_layers; ++i) {
-      blocks_.push_back({p.part("ln_1.weight", i), p.part("ln_1.bias", i),
-                         p.part("attn.c_attn.weight", i), p.part("attn.c_attn.bias", i),
-                         p.part("attn.c_proj.weight", i), p.part("attn.c_proj.bias", i),
-                         p.part("ln_2.weight", i), p.part("ln_2.bias", i),
-                         p.part("mlp.c_fc.weight", i), p.part("mlp.c_fc.bias", i),
-                         p.part("mlp.c_proj.weight", i), p.part("mlp.c_proj.bias", i)});
+      blocks_.push_back({norm("ln_1", i), linear("attn.c_attn", i), linear("attn.c_proj", i),
+                         norm("ln_2", i), linear("mlp.c_fc", i), linear("mlp.c_proj", i)});
     }
   }
 
@@ -58,38 +56,40 @@ class Gpt2 final : public LanguageModel {
     at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
                        at::embedding(position_embedding_, positions_T);
     x_BTW = apply_dropout(x_BTW, spec().dropout, options);
-    for (const int64_t layer : blocks) {
-      x_BTW = block(x_BTW, blocks_.at(static_cast<size_t>(layer)), options);
-    }
-    return norm(x_BTW, final_norm_weight_, final_norm_bias_);
+    // Each sum of the residual stream is formed together with the norm that reads it: the next
+    // block's first.
+    const auto norm_of_block = [&](size_t i) -> const NormLayer& {
+      return i < blocks.size() ? weights(blocks[i]).ln_1 : final_norm_;
+    };
+    SumAndNorm stream{x_BTW, layer_norm(x_BTW, norm_of_block(0), options.kernels)};
+    for (size_t i = 0; i < blocks.size(); ++i)
+      stream = block(stream, weights(blocks[i]), norm_of_block(i + 1), options);
+    return stream.norm;
   }
 
  private:
   OutputLayer output_layer() const override { return {token_embedding_, {}}; }
 
-  at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w,
-                   const PassOptions& options) const {
-    const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor qkv_BTX =
-        linear_in_out(norm(x_BTW, w.ln_1_weight, w.ln_1_bias), w.attn_weight, w.attn_bias);
-    const at::Tensor mixed_BTW = multi_head_attention(
-        qkv_BTX, {.heads = spec().shape.heads, .causal = true}, dropout, options.kernels);
-    const at::Tensor attended_BTW =
-        x_BTW + apply_dropout(linear_in_out(mixed_BTW, w.attn_proj_weight, w.attn_proj_bias),
-                              dropout, options);
-    const at::Tensor inner = at::gelu(linear_in_out(norm(attended_BTW, w.ln_2_weight, w.ln_2_bias),
-                                                    w.mlp_fc_weight, w.mlp_fc_bias),
-                                      "tanh");
-    return attended_BTW + apply_dropout(linear_in_out(inner, w.mlp_proj_weight, w.mlp_proj_bias),
-                                        dropout, options);
+  const BlockWeights& weights(int64_t layer) const {
+    return blocks_.at(static_cast<size_t>(layer));
   }
 
-  at::Tensor norm(const at::Tensor& x_BTW, const at::Tensor& weight, const at::Tensor& bias) const {
-    return at::layer_norm(x_BTW, {spec().shape.width}, weight, bias, spec().norm_epsilon);
+  // The stream behind a block of which `stream` is the stream before, with its ln_1.
+  SumAndNorm block(const SumAndNorm& stream, const BlockWeights& w, const NormLayer& next_norm,
+                   const PassOptions& options) const {
+    const double dropout = options.training ? spec().dropout : 0.0;
+    const at::Tensor mixed_BTW = multi_head_attention(linear(stream.norm, w.attn),
+                                                      {.heads = spec().shape.heads, .causal = true},
+                                                      dropout, options.kernels);
+    const SumAndNorm attended =
+        add_linear_and_norm(stream.sum, mixed_BTW, w.attn_proj, w.ln_2, dropout, options.kernels);
+    const at::Tensor inner = linear_gelu(attended.norm, w.mlp_fc, GeluKind::kTanh, options.kernels);
+    return add_linear_and_norm(attended.sum, inner, w.mlp_proj, next_norm, dropout,
+                               options.kernels);
   }
 
   at::Tensor token_embedding_, position_embedding_;
-  at::Tensor final_norm_weight_, final_norm_bias_;
+  NormLayer final_norm_;
   std::vector<BlockWeights> blocks_;
 };
 

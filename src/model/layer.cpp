@@ -2,18 +2,52 @@
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/dropout.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/mm.h>
+
+#include <vector>
 
 #include "base/error.h"
 #include "ops/attention.h"
 
 namespace apollo {
+namespace {
 
-at::Tensor linear_in_out(const at::Tensor& x_BTW, const at::Tensor& weight,
-                         const at::Tensor& bias) {
-  const int64_t batch = x_BTW.size(0);
-  const int64_t length = x_BTW.size(1);
-  const at::Tensor rows = x_BTW.reshape({batch * length, x_BTW.size(2)});
-  return at::addmm(bias, rows, weight).view({batch, length, weight.size(1)});
+std::vector<int64_t> with_columns(const at::Tensor& x, int64_t columns) {
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = columns;
+  return shape;
+}
+
+// x W, for operators that add the bias themselves.
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight) {
+  return at::mm(x.reshape({-1, x.size(-1)}), weight).view(with_columns(x, weight.size(1)));
+}
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const LinearLayer& layer) {
+  const at::Tensor rows = x.reshape({-1, x.size(-1)});
+  return at::addmm(layer.bias, rows, layer.weight).view(with_columns(x, layer.weight.size(1)));
+}
+
+at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,
+                       Kernels kernels) {
+  if (has_own_kernels(x, kernels)) {
+    return bias_gelu(product(x, layer.weight), layer.bias, kind, kernels);
+  }
+  return at::gelu(linear(x, layer), kind == GeluKind::kTanh ? "tanh" : "none");
+}
+
+SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
+                               const LinearLayer& layer, const NormLayer& norm, double dropout,
+                               Kernels kernels) {
+  if (dropout == 0.0 && has_own_kernels(x, kernels)) {
+    return add_layer_norm(residual, product(x, layer.weight), layer.bias, norm, kernels);
+  }
+  at::Tensor branch = linear(x, layer);
+  if (dropout > 0.0) branch = at::dropout(branch, dropout, /*train=*/true);
+  return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
 }
 
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,

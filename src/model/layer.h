@@ -4,11 +4,28 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/model.h"
+#include "ops/elementwise.h"
 
 namespace apollo {
 
-// x W + b with W stored [in, out], as GPT-2's checkpoints do. x: [B, T, in] -> [B, T, out].
-at::Tensor linear_in_out(const at::Tensor& x_BTW, const at::Tensor& weight, const at::Tensor& bias);
+// A linear layer with its weight as [in, out], as GPT-2's checkpoints store it; BERT's is the view
+// of its [out, in].
+struct LinearLayer {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+// x W + b. x: [..., in] -> [..., out].
+at::Tensor linear(const at::Tensor& x, const LinearLayer& layer);
+
+// gelu(x W + b).
+at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,
+                       Kernels kernels);
+
+// The end of a residual branch: sum = residual + dropout(x W + b), and the LayerNorm of it.
+SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
+                               const LinearLayer& layer, const NormLayer& norm, double dropout,
+                               Kernels kernels);
 
 // How the blocks of one pass attend.
 struct AttentionPattern {

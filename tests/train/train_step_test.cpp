@@ -241,9 +241,15 @@ TEST(TrainStep, NamesTheFirstGradientThatIsNotFinite) {
         .fill_(1e30);
     slot_view(state.model->parameters().values(), slots.slot("transformer.h.0.ln_2.weight"))
         .fill_(1e25);
+    slot_view(state.model->parameters().values(), slots.slot("transformer.h.0.mlp.c_fc.weight"))
+        .mul_(1e-25);
   }
   const std::string text = thrown_text<DivergedError>([&] { train_step(state, room.context()); });
   EXPECT_TRUE(text.starts_with("step 1: expected a finite loss and gradient, found loss ")) << text;
+  EXPECT_NE(text.find("the first gradient that is not finite is that of "
+                      "'transformer.h.0.mlp.c_fc.weight'; nothing was updated"),
+            std::string::npos)
+      << text;
 }
 
 }  // namespace
