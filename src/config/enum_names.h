@@ -28,6 +28,8 @@ inline constexpr std::array<std::string_view, 2> kEnumNames<LrAxis> = {"steps", 
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<Precision> = {"fp32", "bf16"};
 template <>
+inline constexpr std::array<std::string_view, 3> kEnumNames<Recompute> = {"none", "deep", "all"};
+template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<LayerMapKind> = {"interpolate",
                                                                              "stack"};
 template <>

@@ -104,6 +104,10 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
         c.train.clip...);
   visit(Field{"train", "precision", Effect::kResult, "of activations and products"},
         c.train.precision...);
+  visit(Field{"train", "recompute", Effect::kResult,
+              "save memory: compute blocks again in the backward pass (deep: only of passes deeper "
+              "than the stage, all)"},
+        c.train.recompute...);
 }
 
 // `method` itself has no effect: the keys that it fills do.

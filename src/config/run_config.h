@@ -16,6 +16,7 @@ enum class Architecture { kGpt2, kBert };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
+enum class Recompute { kNone, kDeep, kAll };
 enum class LayerMapKind { kInterpolate, kStack };
 enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };
 enum class DepthDraw { kStep, kMicroBatch };
@@ -76,6 +77,7 @@ struct RunConfig {
     double epsilon = 1e-8;
     double clip = 1.0;  // largest gradient norm; 0: no clipping
     Precision precision = Precision::kFp32;
+    Recompute recompute = Recompute::kNone;  // deep: in passes deeper than the stage
   } train;
 
   struct Progressive {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/architecture.h"
 #include "model/layer.h"
+#include "model/recompute.h"
 
 namespace apollo {
 namespace {
@@ -68,7 +69,10 @@ class Bert final : public LanguageModel {
     }
     at::Tensor x_BTW = embed(batch, options);
     for (const int64_t layer : blocks) {
-      x_BTW = block(x_BTW, blocks_.at(static_cast<size_t>(layer)), pattern, options);
+      const BlockWeights& weights = blocks_.at(static_cast<size_t>(layer));
+      x_BTW = run_block([this, &weights, pattern, options](
+                            const at::Tensor& x) { return block(x, weights, pattern, options); },
+                        x_BTW, spec().dropout > 0.0, options);
     }
     return x_BTW;
   }

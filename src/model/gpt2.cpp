@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "model/architecture.h"
 #include "model/layer.h"
+#include "model/recompute.h"
 
 namespace apollo {
 namespace {
@@ -56,6 +57,9 @@ class Gpt2 final : public LanguageModel {
     at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
                        at::embedding(position_embedding_, positions_T);
     x_BTW = apply_dropout(x_BTW, spec().dropout, options);
+    if (options.recompute) {
+      return layer_norm(recomputed_blocks(x_BTW, blocks, options), final_norm_, options.kernels);
+    }
     // Each sum of the residual stream is formed together with the norm that reads it: the next
     // block's first.
     const auto norm_of_block = [&](size_t i) -> const NormLayer& {
@@ -72,6 +76,20 @@ class Gpt2 final : public LanguageModel {
 
   const BlockWeights& weights(int64_t layer) const {
     return blocks_.at(static_cast<size_t>(layer));
+  }
+
+  // The last sum of the stream; blocks are functions of one tensor here, each with its first norm.
+  at::Tensor recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks,
+                               const PassOptions& options) const {
+    for (const int64_t layer : blocks) {
+      const BlockWeights& w = weights(layer);
+      const auto run = [this, &w, options](const at::Tensor& x) {
+        const SumAndNorm stream{x, layer_norm(x, w.ln_1, options.kernels)};
+        return block(stream, w, /*next_norm=*/final_norm_, options).sum;
+      };
+      x_BTW = run_block(run, x_BTW, spec().dropout > 0.0, options);
+    }
+    return x_BTW;
   }
 
   // The stream behind a block of which `stream` is the stream before, with its ln_1.

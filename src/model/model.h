@@ -51,6 +51,7 @@ struct PassOptions {
   bool training = false;  // dropout acts
   Kernels kernels = Kernels::kFused;
   Precision precision = Precision::kFp32;
+  bool recompute = false;  // blocks are computed again in the backward pass, not kept for it
 };
 
 class LanguageModel {

@@ -33,8 +33,12 @@ double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, 
          head_forward_flops(shape, positions);
 }
 
-double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets) {
-  return 3.0 * forward_flops(shape, depth, sequences, shape.context, sequences * targets);
+double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
+                   bool recompute) {
+  const double again =
+      static_cast<double>(depth) * layer_forward_flops(shape, sequences, shape.context);
+  return 3.0 * forward_flops(shape, depth, sequences, shape.context, sequences * targets) +
+         (recompute ? again : 0.0);
 }
 
 int64_t num_layer_parameters(const ModelShape& shape) {

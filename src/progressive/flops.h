@@ -36,8 +36,10 @@ double head_forward_flops(const ModelShape& shape, int64_t positions);
 double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length,
                      int64_t positions);
 // Forward and backward of one training pass over full sequences, of each of which `targets` run
-// through the head (see targets_per_sequence()): 3 x forward.
-double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets);
+// through the head (see targets_per_sequence()): 3 x forward. `recompute`: the blocks run
+// forward once more in the backward pass.
+double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
+                   bool recompute = false);
 
 // Parameters of a model with `layers` unique layers (tied head counted once).
 int64_t num_parameters(const ModelShape& shape, int64_t layers);

@@ -18,14 +18,17 @@ double state_bytes(const ModelShape& shape, int64_t layers) {
 }
 
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
-                        int64_t rows) {
+                        int64_t rows, bool recompute) {
   const double tokens = static_cast<double>(rows) * static_cast<double>(shape.context);
   const double element = config.train.precision == Precision::kBf16 ? kBytesBf16 : kBytesFp32;
   double per_token = kWidthsPerBlock * static_cast<double>(shape.width);
   if (config.run.kernels == Kernels::kReference) {
     per_token += 2.0 * static_cast<double>(shape.heads) * static_cast<double>(shape.context);
   }
-  const double blocks = element * tokens * per_token * static_cast<double>(depth);
+  const double num_blocks = static_cast<double>(depth);
+  const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
+                                : num_blocks * per_token;
+  const double blocks = element * tokens * kept;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
   const double logits = 2.0 * kBytesFp32 * targets * static_cast<double>(shape.vocab_size);
   return blocks + logits;
@@ -34,9 +37,12 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
 int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes) {
   const int64_t batch = config.train.batch_size;
   const double state = state_bytes(shape, shape.layers);
+  const bool again = config.train.recompute == Recompute::kAll;
   for (int64_t rows = batch; rows > 1; --rows) {
     if (batch % rows != 0) continue;
-    if (state + activation_bytes(config, shape, shape.layers, rows) <= budget_bytes) return rows;
+    if (state + activation_bytes(config, shape, shape.layers, rows, again) <= budget_bytes) {
+      return rows;
+    }
   }
   return 1;
 }

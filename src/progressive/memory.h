@@ -14,9 +14,10 @@ double state_bytes(const ModelShape& shape, int64_t layers);
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
 // 17 widths a token and block (two norms, QKV, attention and its projection, MLP with its
 // activation, residuals), the scores twice where no fused kernel avoids them, and the logits with
-// their gradient in fp32 for the head.
+// their gradient in fp32 for the head. `recompute`: one width a token and block, and one block as a
+// whole while it is computed again.
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
-                        int64_t rows);
+                        int64_t rows, bool recompute = false);
 
 // micro_batch_size = 0: the largest divisor of train.batch_size with which state and activations
 // of the final model at full depth fit into `budget_bytes`; 1 where none does.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 #include "config/fields.h"
 #include "config/objective.h"
@@ -23,11 +25,17 @@ double rows_per_pass(const RunConfig& config) {
 struct StepFlops {
   double head = 0.0;
   double layer = 0.0;
+  double deep_layer = 0.0;
 
   StepFlops(const RunConfig& config, const ModelShape& shape) {
     const int64_t rows = config.train.batch_size;
     head = 3.0 * head_forward_flops(shape, rows * targets_per_sequence(config));
-    layer = 3.0 * layer_forward_flops(shape, rows, shape.context);
+    const bool always_again = config.train.recompute == Recompute::kAll;
+    layer = (always_again ? 4.0 : 3.0) * layer_forward_flops(shape, rows, shape.context);
+    // Of the layers of a pass that is deeper than its stage.
+    if (config.train.recompute == Recompute::kDeep) {
+      deep_layer = layer_forward_flops(shape, rows, shape.context);
+    }
   }
   // At a mean depth, which need not be whole.
   double at(double depth) const { return depth * layer + head; }
@@ -36,6 +44,29 @@ struct StepFlops {
 // Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
 double rehearsal_share(const RunConfig& config, const Stage& stage) {
   return stage.layers == stage.depths.max_depth() ? 0.0 : 1.0 - config.progressive.rehearse_from;
+}
+
+// Mean over the draws of the depth of those that are deeper than the stage, 0 for the others.
+double mean_deep_depth(const Stage& stage) {
+  double mean = 0.0;
+  for (int64_t depth = stage.layers + 1; depth <= stage.depths.max_depth(); ++depth)
+    mean += static_cast<double>(depth) * stage.depths.probability(depth);
+  return mean;
+}
+
+// The largest of a stage's passes: the deepest, or one of its own depth that keeps what the deepest
+// computes again.
+double largest_activation_bytes(const RunConfig& config, const ModelShape& shape,
+                                const Stage& stage) {
+  int64_t deepest = stage.depths.max_depth();
+  while (stage.depths.probability(deepest) <= 0.0)
+    --deepest;
+  const auto rows = static_cast<int64_t>(rows_per_pass(config));
+  const bool always_again = config.train.recompute == Recompute::kAll;
+  const bool deepest_again =
+      config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
+  return std::max(activation_bytes(config, shape, deepest, rows, deepest_again),
+                  activation_bytes(config, shape, stage.layers, rows, always_again));
 }
 
 StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Stage& stage,
@@ -51,13 +82,10 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.expected_depth = unique + rehearsal * (stage.depths.mean() - unique);
   plan.parameters = num_parameters(shape, stage.layers);
   plan.state_bytes = state_bytes(shape, stage.layers);
-  int64_t deepest = stage.depths.max_depth();
-  while (stage.depths.probability(deepest) <= 0.0)
-    --deepest;
-  plan.activation_bytes =
-      activation_bytes(config, shape, deepest, static_cast<int64_t>(rows_per_pass(config)));
+  plan.activation_bytes = largest_activation_bytes(config, shape, stage);
   const StepFlops step(config, shape);
-  plan.step_flops = step.at(plan.expected_depth);
+  plan.step_flops =
+      step.at(plan.expected_depth) + rehearsal * mean_deep_depth(stage) * step.deep_layer;
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;

@@ -49,6 +49,7 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
     : shape_(shape),
       targets_per_sequence_(targets_per_sequence(config)),
       seed_(config.run.seed),
+      recompute_(config.train.recompute),
       depth_draw_(config.progressive.depth_draw),
       rehearse_from_(config.progressive.rehearse_from),
       batch_size_(config.train.batch_size),
@@ -180,7 +181,7 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
     }
     advance(position, state);
     const std::vector<int64_t> depths = depths_at(position, state);
-    const double flops = step_flops(depths);
+    const double flops = step_flops(depths, state);
     StageSummary& summary = found[state.index];
     if (summary.num_steps++ == 0) summary.first_step = position.step;
     summary.flops += flops;
@@ -247,11 +248,16 @@ int64_t Schedule::micro_batch_rows(int64_t micro_step) const {
   return std::min(micro_batch_size_, batch_size_ - micro_step * micro_batch_size_);
 }
 
-double Schedule::step_flops(const std::vector<int64_t>& depths) const {
+bool Schedule::recomputes(int64_t depth, const StageState& state) const {
+  return recompute_ == Recompute::kAll ||
+         (recompute_ == Recompute::kDeep && depth > stages_.at(state.index).layers);
+}
+
+double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState& state) const {
   double flops = 0.0;
   for (size_t m = 0; m < depths.size(); ++m) {
     flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)),
-                         targets_per_sequence_);
+                         targets_per_sequence_, recomputes(depths[m], state));
   }
   return flops;
 }

@@ -68,7 +68,9 @@ class Schedule {
   // Before `rehearse_from` of the stage all are N.
   std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
   // Training FLOPs of a step with these depths.
-  double step_flops(const std::vector<int64_t>& depths) const;
+  double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
+  // Whether the blocks of a pass of `depth` are computed again in its backward pass.
+  bool recomputes(int64_t depth, const StageState& state) const;
   // Sequences of micro-step `m`: micro_batch_size, or what is left of the batch.
   int64_t micro_batch_rows(int64_t micro_step) const;
   // Share of the run that is over, in [0, 1], on the axis asked for. On the step axis of a run that
@@ -114,6 +116,7 @@ class Schedule {
   std::vector<Stage> stages_;
   Milestone end_;
   uint64_t seed_ = 0;
+  Recompute recompute_ = Recompute::kNone;
   DepthDraw depth_draw_ = DepthDraw::kStep;
   double rehearse_from_ = 0.0;
   int64_t batch_size_ = 0;

@@ -74,7 +74,7 @@ double step_lr(const RunPosition& before, double flops, const StepContext& conte
 StepResult train_step(TrainState& state, const StepContext& context) {
   StepResult result;
   result.depths = context.schedule.depths_at(state.position, state.stage);
-  result.flops = context.schedule.step_flops(result.depths);
+  result.flops = context.schedule.step_flops(result.depths, state.stage);
   result.lr = step_lr(state.position, result.flops, context);
 
   ParameterSet& parameters = state.model->parameters();
@@ -89,8 +89,9 @@ StepResult train_step(TrainState& state, const StepContext& context) {
                   context.schedule.micro_batch_rows(micro_step), state.model->device());
     seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
     const LayerMap blocks = state.model->blocks(result.depths[m]);
-    const at::Tensor micro_loss =
-        state.model->loss_sum(micro_batch, blocks, context.pass) / num_targets;
+    PassOptions pass = context.pass;
+    pass.recompute = context.schedule.recomputes(result.depths[m], state.stage);
+    const at::Tensor micro_loss = state.model->loss_sum(micro_batch, blocks, pass) / num_targets;
     micro_loss.backward();
     loss += micro_loss.detach();
   }

@@ -33,6 +33,12 @@ TEST(Flops, EveryProductOfALayerIsCounted) {
   EXPECT_EQ(train_flops(shape, 5, 3, 4), 3 * forward_flops(shape, 5, 3, 4, 12));
 }
 
+TEST(Flops, RecomputedBlocksRunForwardOnceMore) {
+  const ModelShape shape = {Architecture::kGpt2, 1, 8, 2, 4, 11};
+  EXPECT_EQ(train_flops(shape, 5, 3, 4, /*recompute=*/true),
+            4 * 5 * layer_forward_flops(shape, 3, 4) + 3 * head_forward_flops(shape, 12));
+}
+
 TEST(Flops, AnMlpOfAnotherInnerWidth) {
   ModelShape shape = {Architecture::kBert, 1, 8, 2, 4, 11};
   shape.set_inner_width(20);

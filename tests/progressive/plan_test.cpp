@@ -50,6 +50,24 @@ TEST(Plan, ShareOfThePaperSchedule) {
   EXPECT_DOUBLE_EQ(flops, plan.flops);
 }
 
+TEST(Plan, RecomputedBlocksCostTimeAndSaveMemory) {
+  RunConfig config = config_of("apollo");
+  const RunPlan kept = plan_of(config);
+  config.train.recompute = Recompute::kDeep;
+  const RunPlan deep = plan_of(config);
+  for (const StagePlan& stage : deep.stages) {
+    EXPECT_NEAR(stage.flops / static_cast<double>(stage.steps) / stage.step_flops, 1.0, 0.05);
+  }
+  EXPECT_GT(deep.stages[0].step_flops, kept.stages[0].step_flops);
+  EXPECT_EQ(deep.stages[3].step_flops, kept.stages[3].step_flops);
+  EXPECT_LT(deep.stages[0].activation_bytes, kept.stages[0].activation_bytes / 2);
+  EXPECT_EQ(deep.stages[3].activation_bytes, kept.stages[3].activation_bytes);
+  config.train.recompute = Recompute::kAll;
+  const RunPlan all = plan_of(config);
+  EXPECT_LT(all.stages[3].activation_bytes, kept.stages[3].activation_bytes / 2);
+  EXPECT_NEAR(all.stages[3].step_flops / kept.stages[3].step_flops, 4.0 / 3.0, 0.2);
+}
+
 TEST(Plan, LateRehearsalIsInTheExpectedDepth) {
   RunConfig config = config_of("apollo");
   config.progressive.rehearse_from = 0.8;

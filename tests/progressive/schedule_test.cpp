@@ -42,7 +42,7 @@ std::vector<int64_t> lengths_of(const Schedule& schedule) {
 RunPosition run(const Schedule& schedule, RunPosition position = {}, StageState state = {}) {
   while (!schedule.finished(position)) {
     schedule.advance(position, state);
-    position.flops += schedule.step_flops(schedule.depths_at(position, state));
+    position.flops += schedule.step_flops(schedule.depths_at(position, state), state);
     ++position.step;
   }
   return position;
@@ -113,7 +113,7 @@ TEST(Schedule, ResumeInAStageGoesOnAlike) {
   StageState state;
   for (int64_t i = 0; i < schedule.total_steps() / 2; ++i) {
     schedule.advance(position, state);
-    position.flops += schedule.step_flops(schedule.depths_at(position, state));
+    position.flops += schedule.step_flops(schedule.depths_at(position, state), state);
     ++position.step;
   }
   EXPECT_GT(state.index, 0);
@@ -128,12 +128,31 @@ TEST(Schedule, MicroBatchesCoverTheBatch) {
   EXPECT_EQ(schedule.micro_steps(), 3);
   EXPECT_EQ(schedule.micro_batch_rows(0), 4);
   EXPECT_EQ(schedule.micro_batch_rows(2), 2);
-  EXPECT_EQ(schedule.step_flops({12, 12, 12}), train_flops(model_shape(config, 100), 12, 10, 32));
-  EXPECT_EQ(schedule.step_flops({1, 2, 3}), train_flops(model_shape(config, 100), 1, 4, 32) +
-                                                train_flops(model_shape(config, 100), 2, 4, 32) +
-                                                train_flops(model_shape(config, 100), 3, 2, 32));
+  EXPECT_EQ(schedule.step_flops({12, 12, 12}, {}),
+            train_flops(model_shape(config, 100), 12, 10, 32));
+  EXPECT_EQ(schedule.step_flops({1, 2, 3}, {}),
+            train_flops(model_shape(config, 100), 1, 4, 32) +
+                train_flops(model_shape(config, 100), 2, 4, 32) +
+                train_flops(model_shape(config, 100), 3, 2, 32));
   config.train.micro_batch_size = 0;
   EXPECT_EQ(schedule_of(config).micro_steps(), 1);
+}
+
+TEST(Schedule, CountsWhatIsComputedAgain) {
+  RunConfig config = small_config();
+  const ModelShape shape = model_shape(config, 100);
+  const auto flops = [&](Recompute recompute, int64_t depth, int64_t stage) {
+    config.train.recompute = recompute;
+    return schedule_of(config).step_flops({depth}, {.index = stage, .start = {}});
+  };
+  const auto expected = [&](int64_t depth, bool recompute) {
+    return train_flops(shape, depth, config.train.batch_size, 32, recompute);
+  };
+  EXPECT_EQ(flops(Recompute::kAll, 1, 0), expected(1, true));
+  EXPECT_EQ(flops(Recompute::kAll, 12, 3), expected(12, true));
+  EXPECT_EQ(flops(Recompute::kDeep, 1, 0), expected(1, false));
+  EXPECT_EQ(flops(Recompute::kDeep, 2, 0), expected(2, true));
+  EXPECT_EQ(flops(Recompute::kDeep, 12, 3), expected(12, false));
 }
 
 TEST(Schedule, DepthIsDrawnPerStepOrPerMicroBatch) {

@@ -130,6 +130,28 @@ TEST(TrainStep, DoesNotDependOnTheMicroBatch) {
   }
 }
 
+TEST(TrainStep, RecomputingChangesTheFlopsAlone) {
+  const TinyRun run;
+  const std::vector<std::string> overrides = {"train.micro_batch_size=4", "model.dropout=0.2"};
+  const StepRoom kept(run, with(overrides));
+  TrainState expected = kept.fresh_state();
+  for (const char* which : {"deep", "all"}) {
+    std::vector<std::string> more = overrides;
+    more.push_back(std::string("train.recompute=") + which);
+    const StepRoom room(run, with(more));
+    TrainState state = room.fresh_state();
+    expected = kept.fresh_state();
+    for (int64_t step = 0; step < 6; ++step) {
+      const StepResult result = train_step(state, room.context());
+      const StepResult expected_result = train_step(expected, kept.context());
+      EXPECT_NEAR(result.loss, expected_result.loss, 1e-4);
+      EXPECT_NEAR(result.grad_norm, expected_result.grad_norm, 1e-3);
+      EXPECT_EQ(result.flops > expected_result.flops,
+                which == std::string("all") || result.depths[0] > state.model->num_layers());
+    }
+  }
+}
+
 TEST(TrainStep, LogsTheLossThatEvaluationFinds) {
   const TinyRun run;
   // Four sequences in all, so that one step sees what an evaluation sees.
