@@ -55,14 +55,13 @@ at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPatter
   const int64_t batch = qkv_BTX.size(0);
   const int64_t length = qkv_BTX.size(1);
   const int64_t width = qkv_BTX.size(2) / 3;
-  const int64_t heads = pattern.heads;
-  const auto part = [&](int64_t i) {
-    return qkv_BTX.narrow(2, i * width, width)
-        .view({batch, length, heads, width / heads})
-        .transpose(1, 2);
-  };
-  const at::Tensor mixed_BHTK =
-      attention(part(0), part(1), part(2), pattern.causal, pattern.visible_B1TT, dropout, kernels);
+  // Apart by unbind, whose gradient is one tensor: those of three slices would each be as large as
+  // qkv, zeros but for a third, and be added up.
+  const std::vector<at::Tensor> parts_BTHK =
+      qkv_BTX.view({batch, length, 3, pattern.heads, width / pattern.heads}).unbind(2);
+  const at::Tensor mixed_BHTK = attention(
+      parts_BTHK[0].transpose(1, 2), parts_BTHK[1].transpose(1, 2), parts_BTHK[2].transpose(1, 2),
+      pattern.causal, pattern.visible_B1TT, dropout, kernels);
   return mixed_BHTK.transpose(1, 2).reshape({batch, length, width});
 }
 
