@@ -104,7 +104,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     work.norm_NW = norm.mutable_data_ptr<float>();
     work.mean_N = statistics_2N.mutable_data_ptr<float>();
     work.rstd_N = work.mean_N + rows;
-    parallel_rows(rows, work.width,
+    parallel_rows(rows, work.width, kBlockRows,
                   [&](int64_t begin, int64_t end) { row_kernels().add_norm(work, begin, end); });
     context->set_materialize_grads(false);
     context->save_for_backward({sum, statistics_2N, weight_W});
@@ -137,7 +137,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     work.grad_weight_CW = sums.data(0);
     work.grad_bias_CW = sums.data(1);
     if (with_branch_bias) work.grad_branch_bias_CW = sums.data(2);
-    parallel_rows(num_rows(grad_sum), work.width, [&](int64_t begin, int64_t end) {
+    parallel_rows(num_rows(grad_sum), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
       row_kernels().add_norm_gradient(work, begin, end);
     });
     const bool has_branch = grad_outputs.size() > 1;
@@ -170,7 +170,7 @@ class BiasGelu : public torch::autograd::Function<BiasGelu> {
                             .x_NW = x.const_data_ptr<float>(),
                             .bias_W = bias_W.const_data_ptr<float>(),
                             .y_NW = y.mutable_data_ptr<float>()};
-    parallel_rows(num_rows(x), work.width,
+    parallel_rows(num_rows(x), work.width, kBlockRows,
                   [&](int64_t begin, int64_t end) { row_kernels().bias_gelu(work, begin, end); });
     context->save_for_backward({x, bias_W});
     context->saved_data["by_tanh"] = by_tanh;
@@ -191,7 +191,7 @@ class BiasGelu : public torch::autograd::Function<BiasGelu> {
                                     .grad_y_NW = grad_y.const_data_ptr<float>(),
                                     .grad_x_NW = grad_x.mutable_data_ptr<float>(),
                                     .grad_bias_CW = sums.data(0)};
-    parallel_rows(num_rows(x), work.width, [&](int64_t begin, int64_t end) {
+    parallel_rows(num_rows(x), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
       row_kernels().bias_gelu_gradient(work, begin, end);
     });
     return {grad_x, sums.total(0), {}};

@@ -16,6 +16,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/error.h"
+#include "ops/parallel_rows.h"
+#include "ops/row_kernels.h"
+
 namespace apollo {
 namespace {
 
@@ -52,6 +56,39 @@ at::Tensor chunk_targets(const at::Tensor& targets_M, int64_t begin, int64_t end
   return targets_M.slice(0, begin, end).unsqueeze(1);
 }
 
+struct LossAndGradient {
+  at::Tensor loss_C;
+  at::Tensor grad_logits_CV;  // softmax - one_hot(target), float32
+};
+
+// Overwrites the logits.
+LossAndGradient loss_and_gradient(const at::Tensor& logits_CV, const at::Tensor& targets_C1) {
+  if (!logits_CV.device().is_cpu()) {
+    at::Tensor p_CV = at::_log_softmax(logits_CV.to(at::kFloat), 1, /*half_to_float=*/false);
+    const at::Tensor loss_C = -p_CV.gather(1, targets_C1).squeeze(1);
+    p_CV.exp_();
+    p_CV.scatter_add_(1, targets_C1, at::zeros_like(targets_C1, p_CV.options()) - 1.0);
+    return {loss_C, p_CV};
+  }
+  const at::Tensor grad_CV = logits_CV.to(at::kFloat).contiguous();
+  const at::Tensor loss_C = at::empty({grad_CV.size(0)}, grad_CV.options());
+  const at::Tensor dense_targets = targets_C1.contiguous();
+  const CrossEntropyRows work{.width = grad_CV.size(1),
+                              .target_N = dense_targets.const_data_ptr<int64_t>(),
+                              .logits_NV = grad_CV.mutable_data_ptr<float>(),
+                              .loss_N = loss_C.mutable_data_ptr<float>()};
+  parallel_rows(grad_CV.size(0), work.width, /*block=*/1,
+                [&](int64_t begin, int64_t end) { row_kernels().cross_entropy(work, begin, end); });
+  return {loss_C, grad_CV};
+}
+
+// The kernels write where a target points to.
+void check_targets(const at::Tensor& targets_M, int64_t vocab_size) {
+  if (targets_M.lt(0).logical_or(targets_M.ge(vocab_size)).any().item<bool>()) {
+    fail<UsageError>("a target is not in the vocabulary of {} tokens", vocab_size);
+  }
+}
+
 class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x_MW,
@@ -59,6 +96,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
                             const at::Tensor& targets_M) {
     const int64_t rows = x_MW.size(0);
     const int64_t step = chunk_rows(weight_VW.size(0));
+    if (x_MW.device().is_cpu()) check_targets(targets_M, weight_VW.size(0));
     const OutputLayer output = in_precision_of(x_MW, {weight_VW, bias_V.value_or(at::Tensor())});
     at::Tensor loss = at::zeros({}, x_MW.options().dtype(at::kFloat));
     const at::Tensor grad_x_MW = at::empty_like(x_MW);
@@ -68,13 +106,11 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     for (int64_t begin = 0; begin < rows; begin += step) {
       const int64_t end = std::min(begin + step, rows);
       const at::Tensor targets = chunk_targets(targets_M, begin, end);
-      at::Tensor p_CV = chunk_log_softmax(x_MW, output, begin, end);
-      loss -= p_CV.gather(1, targets).sum();
-      // d loss / d logits = softmax - one_hot(target).
-      p_CV.exp_();
-      p_CV.scatter_add_(1, targets, at::zeros_like(targets, p_CV.options()) - 1.0);
-      if (grad_bias_V.defined()) grad_bias_V += p_CV.sum(0);
-      const at::Tensor grad_CV = p_CV.to(x_MW.scalar_type());
+      const auto [loss_C, grad_logits_CV] =
+          loss_and_gradient(chunk_logits(x_MW, output, begin, end), targets);
+      loss += loss_C.sum();
+      if (grad_bias_V.defined()) grad_bias_V += grad_logits_CV.sum(0);
+      const at::Tensor grad_CV = grad_logits_CV.to(x_MW.scalar_type());
       grad_x_MW.slice(0, begin, end).copy_(at::mm(grad_CV, output.weight_VW));
       if (grad_CV.scalar_type() == grad_weight_VW.scalar_type()) {
         grad_weight_VW.addmm_(grad_CV.t(), x_MW.slice(0, begin, end));

@@ -7,9 +7,9 @@
 namespace apollo {
 
 // Calls body(begin, end) for ranges that make up rows [0, num_rows), each beginning at a multiple
-// of kBlockRows (row_kernels.h); small matrices in the calling thread. `body` sees no tensors:
-// other threads lack the caller's thread-local state.
-void parallel_rows(int64_t num_rows, int64_t width,
+// of `block` (kBlockRows of row_kernels.h where there are partial sums, or 1); small matrices in
+// the calling thread. `body` sees no tensors: other threads lack the caller's thread-local state.
+void parallel_rows(int64_t num_rows, int64_t width, int64_t block,
                    const std::function<void(int64_t begin, int64_t end)>& body);
 
 }  // namespace apollo

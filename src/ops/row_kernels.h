@@ -1,6 +1,7 @@
-// The loops under elementwise.h: float32 on the CPU, one row of a [N, W] matrix after the other.
-// The same source (row_kernels_body.h) is compiled once for each instruction set; which one runs
-// is decided when the program runs, so that one binary is fast on every machine and starts on all.
+// The loops under elementwise.h and linear_cross_entropy.h: float32 on the CPU, one row of a [N, W]
+// matrix after the other. The same source (row_kernels_body.h) is compiled once for each
+// instruction set; which one runs is decided when the program runs, so that one binary is fast on
+// every machine and starts on all.
 //
 // Gradients that are sums over rows (of biases and norm weights) come as one partial sum for each
 // block of kBlockRows rows: neither the number of threads nor their timing can change them.
@@ -65,12 +66,22 @@ struct BiasGeluGradientRows {
   float* grad_bias_CW;  // C blocks: partial sums, written by this call
 };
 
+// loss = -log softmax(logits)[target], and in the place of the logits its gradient by them,
+// softmax(logits) - one_hot(target).
+struct CrossEntropyRows {
+  int64_t width;
+  const int64_t* target_N;  // each in [0, width)
+  float* logits_NV;
+  float* loss_N;
+};
+
 // The loops over rows [begin, end). Those that make partial sums begin at a multiple of kBlockRows.
 struct RowKernels {
   void (*add_norm)(const AddNormRows& rows, int64_t begin, int64_t end);
   void (*add_norm_gradient)(const AddNormGradientRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
+  void (*cross_entropy)(const CrossEntropyRows& rows, int64_t begin, int64_t end);
 };
 
 enum class InstructionSet { kPortable, kAvx2, kAvx512 };

@@ -171,7 +171,46 @@ void bias_gelu_gradient(const BiasGeluGradientRows& rows, int64_t begin, int64_t
   }
 }
 
-constexpr RowKernels kRowKernels = {add_norm, add_norm_gradient, bias_gelu, bias_gelu_gradient};
+// Replaces the row by e^(x - top) and returns the sum, in pieces so that it is exact to a few
+// roundings for any width.
+inline double exponentiate(float* row, int64_t width, float top) {
+  constexpr int64_t kPiece = 2048;
+  double total = 0.0;
+  for (int64_t begin = 0; begin < width; begin += kPiece) {
+    float* piece = row + begin;
+    Floats piece_total = {};
+    for_columns(width - begin < kPiece ? width - begin : kPiece, [&](int64_t i, const auto& lanes) {
+      const Floats e = exp_of_negative(lanes.load(piece + i, top - 100.0F) - top);
+      lanes.store(piece + i, e);
+      piece_total += e;
+    });
+    total += static_cast<double>(sum(piece_total));
+  }
+  return total;
+}
+
+void cross_entropy(const CrossEntropyRows& rows, int64_t begin, int64_t end) {
+  for (int64_t n = begin; n < end; ++n) {
+    float* row = rows.logits_NV + n * rows.width;
+    const int64_t target = rows.target_N[n];
+    Floats tops = Floats{} + row[0];
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      tops = larger(lanes.load(row + i, row[0]), tops);
+    });
+    const float top = largest(tops);
+    const float target_logit = row[target] - top;
+    const double total = exponentiate(row, rows.width, top);
+    const float inverse = static_cast<float>(1.0 / total);
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      lanes.store(row + i, lanes.load(row + i) * inverse);
+    });
+    row[target] -= 1.0F;
+    rows.loss_N[n] = static_cast<float>(__builtin_log(total)) - target_logit;
+  }
+}
+
+constexpr RowKernels kRowKernels = {add_norm, add_norm_gradient, bias_gelu, bias_gelu_gradient,
+                                    cross_entropy};
 
 }  // namespace
 }  // namespace apollo

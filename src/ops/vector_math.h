@@ -28,9 +28,9 @@ inline void store(float* to, const Floats& x) {
   __builtin_memcpy(to, &x, sizeof(x));
 }
 
-// The first `count` < kLanes floats, and zeros.
-inline Floats load_part(const float* from, int64_t count) {
-  Floats x = {};
+// The first `count` < kLanes floats, and `rest` beyond.
+inline Floats load_part(const float* from, int64_t count, float rest = 0.0F) {
+  Floats x = Floats{} + rest;
   for (int64_t i = 0; i < count; ++i)
     x[i] = from[i];
   return x;
@@ -43,16 +43,16 @@ inline void store_part(float* to, const Floats& x, int64_t count) {
 
 // A row is a number of whole vectors and, unless the width is a multiple of the lanes, a part of
 // one. Each(i, load, store, mask) runs for all of them: `load` and `store` handle the vector at
-// column i; mask(x) zeroes what lies beyond the row.
+// column i, `load` with zeros or another number beyond the row; mask(x) zeroes what lies there.
 struct Whole {
-  Floats load(const float* from) const { return apollo::load(from); }
+  Floats load(const float* from, float = 0.0F) const { return apollo::load(from); }
   void store(float* to, const Floats& x) const { apollo::store(to, x); }
   Floats mask(const Floats& x) const { return x; }
 };
 
 struct Part {
   int64_t count;
-  Floats load(const float* from) const { return load_part(from, count); }
+  Floats load(const float* from, float rest = 0.0F) const { return load_part(from, count, rest); }
   void store(float* to, const Floats& x) const { store_part(to, x, count); }
   Floats mask(const Floats& x) const {
     Floats kept = {};
@@ -79,6 +79,17 @@ inline float sum(const Floats& x) {
       lanes[i] += lanes[i + half];
   }
   return lanes[0];
+}
+
+inline Floats larger(const Floats& x, const Floats& y) {
+  return x > y ? x : y;
+}
+
+inline float largest(const Floats& x) {
+  float found = x[0];
+  for (int64_t i = 1; i < kLanes; ++i)
+    found = x[i] > found ? x[i] : found;
+  return found;
 }
 
 inline Bits bits_of(const Floats& x) {

@@ -3,6 +3,7 @@
 #include "ops/linear_cross_entropy.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -12,8 +13,14 @@
 #include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
+
+#include "base/error.h"
+#include "ops/row_kernels.h"
+#include "support/thrown_text.h"
 
 namespace apollo {
 namespace {
@@ -127,6 +134,57 @@ TEST(LinearCrossEntropy, ValueAndGradientsEqualFloat64) {
       }
     }
   }
+}
+
+TEST(LinearCrossEntropy, EveryInstructionSetEqualsFloat64) {
+  for (const InstructionSet set :
+       {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (!is_supported(set)) continue;
+    const InstructionSetScope scope(set);
+    for (const Size& size : {Size{1, 7, 97}, Size{37, 13, 101}, Size{17, 9, 4099}}) {
+      SCOPED_TRACE(testing::Message()
+                   << "set " << static_cast<int>(set) << " V " << size.vocab_size);
+      const Case made = make_case(size, /*with_bias=*/true);
+      const Outcome exact = run_in_float64(made, 1.0);
+      const Outcome found = run(made, 1.0, Kernels::kFused);
+      EXPECT_NEAR(found.loss / exact.loss, 1.0, 1e-6);
+      EXPECT_LT(relative_error(found.grad_x, exact.grad_x), 4e-6);
+      EXPECT_LT(relative_error(found.grad_weight, exact.grad_weight), 2e-6);
+      EXPECT_LT(relative_error(found.grad_bias, exact.grad_bias), 2e-6);
+    }
+  }
+}
+
+TEST(LinearCrossEntropy, ThreadsAndRunsGiveTheSameBits) {
+  const Case made = make_case({523, 8, 1009}, /*with_bias=*/true);
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const Outcome once = run(made, 1.0, Kernels::kFused);
+  at::set_num_threads(2);
+  const Outcome again = run(made, 1.0, Kernels::kFused);
+  at::set_num_threads(before);
+  EXPECT_EQ(once.loss, again.loss);
+  EXPECT_TRUE(once.grad_bias.equal(again.grad_bias));
+}
+
+TEST(LinearCrossEntropy, ATargetOutsideTheVocabularyIsAnError) {
+  for (const int64_t target : {int64_t{-1}, int64_t{101}}) {
+    Case made = make_case({37, 13, 101}, /*with_bias=*/false);
+    made.targets_M[36] = target;
+    EXPECT_EQ(thrown_text<UsageError>([&] { run(made, 1.0, Kernels::kFused); }),
+              "a target is not in the vocabulary of 101 tokens");
+  }
+}
+
+// As in ATen: what is not a number says so, in its own row alone.
+TEST(LinearCrossEntropy, ARowThatIsNotFiniteStaysAlone) {
+  Case made = make_case({37, 13, 101}, /*with_bias=*/false);
+  made.x_MW[5][3] = std::numeric_limits<float>::infinity();
+  const Outcome found = run(made, 1.0, Kernels::kFused);
+  EXPECT_TRUE(std::isnan(found.loss));
+  const at::Tensor broken_M = found.grad_x.isnan().any(1);
+  EXPECT_EQ(broken_M.sum().item<int64_t>(), 1);
+  EXPECT_TRUE(broken_M[5].item<bool>());
 }
 
 TEST(LinearCrossEntropy, IncomingGradientIsAFactor) {
