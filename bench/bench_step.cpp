@@ -46,9 +46,10 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
                              : std::unique_ptr<Tokenizer>();
   const auto data = make_batches(config, dataset, tokenizer.get());
   const Schedule schedule(config, spec.shape, data->num_sequences());
+  BatchPrefetcher prefetcher(*data, batch_size);
   const StepContext context{config,
                             schedule,
-                            *data,
+                            prefetcher,
                             LrCurve{LrSchedule::kConstant, lr, 0.0, 0.0, 0.0},
                             AdamWOptions{.weight_decay = config.train.weight_decay},
                             PassOptions{.training = true}};

@@ -24,14 +24,6 @@ void seed_dropout(at::Device device, uint64_t seed, int64_t step, int64_t micro_
   generator.set_current_seed(key);
 }
 
-// All micro-batches of the step together, since the loss is a mean over the targets of all.
-TokenBatch next_batch(const TrainState& state, const StepContext& context) {
-  const int64_t rows = context.config.train.batch_size;
-  TokenBatch batch;
-  context.data.fill_train(state.position.step * rows, rows, batch);
-  return batch;
-}
-
 int64_t count_targets(const TokenBatch& batch) {
   const auto ignored = std::count(batch.targets.begin(), batch.targets.end(), kIgnoredTarget);
   // A batch of padding alone has none; its loss is 0, not 0 / 0.
@@ -79,7 +71,8 @@ StepResult train_step(TrainState& state, const StepContext& context) {
 
   ParameterSet& parameters = state.model->parameters();
   parameters.zero_gradients();
-  const TokenBatch batch = next_batch(state, context);
+  // Of all micro-batches together, since the loss is a mean over the targets of all.
+  const TokenBatch batch = context.data.take(state.position.step);
   const auto num_targets = static_cast<double>(count_targets(batch));
   at::Tensor loss = at::zeros({}, parameters.values().options());
   for (size_t m = 0; m < result.depths.size(); ++m) {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/batches.h"
+#include "data/batch_prefetcher.h"
 #include "optim/lr_schedule.h"
 #include "progressive/schedule.h"
 #include "train/train_state.h"
@@ -16,7 +16,7 @@ namespace apollo {
 struct StepContext {
   const RunConfig& config;
   const Schedule& schedule;
-  const Batches& data;
+  BatchPrefetcher& data;
   LrCurve lr;
   AdamWOptions optimizer;
   PassOptions pass;

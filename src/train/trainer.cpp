@@ -62,6 +62,7 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   data_ = open_run_data(config, resolved_.base_dir);
   config.model.vocab_size = data_.vocab_size;
   train_ = make_batches(config, *data_.train, data_.tokenizer.get());
+  prefetcher_ = std::make_unique<BatchPrefetcher>(*train_, config.train.batch_size);
   if (data_.valid != nullptr) {
     valid_ = make_batches(config, *data_.valid, data_.tokenizer.get());
   } else {
@@ -78,7 +79,7 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
   checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
   context_ = std::make_unique<StepContext>(
-      StepContext{config, *schedule_, *train_, make_lr_curve(config.train, *schedule_),
+      StepContext{config, *schedule_, *prefetcher_, make_lr_curve(config.train, *schedule_),
                   make_adamw_options(config.train), make_pass_options(config, /*training=*/true)});
   energy_ = std::make_unique<EnergyMeter>(device_.is_cuda() ? device_.index() : -1);
   start_or_resume();

@@ -62,6 +62,7 @@ class Trainer {
   at::Device device_;
   RunData data_;
   std::unique_ptr<Batches> train_;
+  std::unique_ptr<BatchPrefetcher> prefetcher_;  // of train_
   std::unique_ptr<Batches> valid_;
   ModelSpec model_spec_;
   std::unique_ptr<Schedule> schedule_;

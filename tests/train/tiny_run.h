@@ -126,6 +126,7 @@ class StepRoom {
         shape_(model_shape(resolved_.config, data_.vocab_size)),
         spec_(new_model_spec(resolved_.config, data_.vocab_size)),
         train_(make_batches(resolved_.config, *data_.train, data_.tokenizer.get())),
+        prefetcher_(*train_, resolved_.config.train.batch_size),
         schedule_(resolved_.config, shape_, train_->num_sequences()) {}
 
   TrainState fresh_state() const {
@@ -140,7 +141,7 @@ class StepRoom {
     const RunConfig::Train& train = resolved_.config.train;
     return {.config = resolved_.config,
             .schedule = schedule_,
-            .data = *train_,
+            .data = prefetcher_,
             .lr = {train.lr_schedule, train.lr, train.lr_final,
                    schedule_.share(train.warmup, train.lr_axis), 0.0},
             .optimizer = {train.betas[0], train.betas[1], train.epsilon, train.weight_decay},
@@ -158,6 +159,7 @@ class StepRoom {
   ModelShape shape_;
   ModelSpec spec_;
   std::unique_ptr<Batches> train_;
+  mutable BatchPrefetcher prefetcher_;
   Schedule schedule_;
 };
 

@@ -202,9 +202,10 @@ TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
   const StepRoom other(run, other_seed);
   StepContext context = other.context();
   // The data of the first room, so that only dropout differs.
+  BatchPrefetcher same_data(room.data(), room.config().train.batch_size);
   StepContext mixed{.config = other.config(),
                     .schedule = other.schedule(),
-                    .data = room.data(),
+                    .data = same_data,
                     .lr = context.lr,
                     .optimizer = context.optimizer,
                     .pass = context.pass};

@@ -1,0 +1,35 @@
+// The training batches of a run, one step ahead: while the device works on a step, a worker thread
+// makes the batch of the next (tokens from disk, masks). Batches are pure functions of their place,
+// so what is handed out does not depend on whether it was ready.
+#pragma once
+
+#include <cstdint>
+#include <future>
+
+#include "data/batches.h"
+
+namespace apollo {
+
+class BatchPrefetcher {
+ public:
+  // Of `rows` sequences a step. `batches` must outlive this.
+  BatchPrefetcher(const Batches& batches, int64_t rows) : batches_(batches), rows_(rows) {}
+  // Waits for the worker.
+  ~BatchPrefetcher() = default;
+  BatchPrefetcher(const BatchPrefetcher&) = delete;
+  BatchPrefetcher& operator=(const BatchPrefetcher&) = delete;
+
+  // The sequences at places [step * rows, (step + 1) * rows) of the training order; starts on those
+  // of the step after. Throws what Batches::fill_train() throws, when it is this batch's turn.
+  TokenBatch take(int64_t step);
+
+ private:
+  TokenBatch make(int64_t step) const;
+
+  const Batches& batches_;
+  int64_t rows_;
+  int64_t ready_step_ = -1;        // that of ready_
+  std::future<TokenBatch> ready_;  // being made, or made
+};
+
+}  // namespace apollo
