@@ -93,11 +93,11 @@ inline float largest(const Floats& x) {
 }
 
 inline Bits bits_of(const Floats& x) {
-  return reinterpret_cast<const Bits&>(x);
+  return reinterpret_cast<Bits>(x);
 }
 
 inline Floats floats_of(const Bits& x) {
-  return reinterpret_cast<const Floats&>(x);
+  return reinterpret_cast<Floats>(x);
 }
 
 inline Floats absolute(const Floats& x) {
