@@ -161,10 +161,10 @@ class BadCheckpoints(ApolloTest):
 
     def test_another_architecture(self):
         self.train("run")
-        self.damage("config.json", lambda text: text.replace(b'"gpt2"', b'"bert"')
-                    .replace(b"GPT2LMHeadModel", b"BertForMaskedLM"))
+        self.damage("config.json", lambda text: text.replace(b'"gpt2"', b'"t5"')
+                    .replace(b"GPT2LMHeadModel", b"T5Model"))
         _, stderr = self.run_apollo("eval", "run", "--data", "x", expect=1)
-        self.assertIn("'bert'", stderr)
+        self.assertIn("model_type is 't5': expected 'gpt2' or 'bert'", stderr)
 
     def test_not_a_checkpoint(self):
         _, stderr = self.run_apollo("generate", ".", "--prompt", "a", expect=1)

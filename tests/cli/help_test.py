@@ -3,7 +3,8 @@
 from harness import ApolloTest, main
 
 COMMANDS = ["tokenizer", "tokenizer train", "tokenizer encode", "tokenizer decode", "prepare",
-            "plan", "train", "eval", "score", "generate", "grow", "export", "compare", "report"]
+            "plan", "train", "eval", "score", "generate", "grow", "export", "finetune",
+            "compare", "report"]
 
 
 class Help(ApolloTest):
