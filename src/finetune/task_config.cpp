@@ -2,14 +2,11 @@
 // together.
 #include "finetune/task_config.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <optional>
+#include <type_traits>
 
-#include "base/file.h"
 #include "config/resolved_config.h"
-#include "config/toml_reader.h"
+#include "config/toml_document.h"
 
 namespace apollo {
 namespace {
@@ -29,97 +26,6 @@ const std::vector<std::string>& task_keys() {
   return keys;
 }
 
-bool is_key(const std::string& path) {
-  return std::find(task_keys().begin(), task_keys().end(), path) != task_keys().end();
-}
-
-// The nearest key of the section, or the section that has the key.
-std::string key_hint(const std::string& section, const std::string& key) {
-  std::vector<std::string> names;
-  for (const std::string& path : task_keys()) {
-    if (path.starts_with(section + ".")) names.push_back(path.substr(section.size() + 1));
-  }
-  const std::string nearest = nearest_name(key, names);
-  if (!nearest.empty()) return fmt::format("did you mean '{}'?", nearest);
-  for (const char* other : {"task", "train"}) {
-    if (is_key(fmt::format("{}.{}", other, key)))
-      return fmt::format("'{}' is a key of [{}]", key, other);
-  }
-  return "";
-}
-
-void check_names(const toml::table& root, const std::string& file, Faults& faults) {
-  const std::vector<std::string> sections = {"task", "train"};
-  for (const auto& [section_key, section] : root) {
-    const std::string name(section_key.str());
-    const std::string where = position(file, section_key.source());
-    const toml::table* table = section.as_table();
-    if (std::find(sections.begin(), sections.end(), name) == sections.end()) {
-      const std::string nearest = nearest_name(name, sections);
-      faults.push_back(
-          {where,
-           table != nullptr ? fmt::format("unknown section [{}]", name)
-                            : fmt::format("unknown key '{}' outside a section", name),
-           nearest.empty() ? key_hint("", name) : fmt::format("did you mean '{}'?", nearest)});
-      continue;
-    }
-    if (table == nullptr) {
-      faults.push_back({where, fmt::format("'{}' must be a section", name),
-                        fmt::format("write [{}] on a line of its own", name)});
-      continue;
-    }
-    for (const auto& [key, value] : *table) {
-      const std::string key_name(key.str());
-      if (is_key(name + "." + key_name)) continue;
-      faults.push_back({position(file, key.source()),
-                        fmt::format("unknown key '{}' in [{}]", key_name, name),
-                        key_hint(name, key_name)});
-    }
-  }
-}
-
-using Overrides = std::map<std::string, std::string>;
-
-Overrides split_overrides(const std::vector<std::string>& texts, Faults& faults) {
-  Overrides overrides;
-  for (const std::string& text : texts) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos) {
-      faults.push_back({"--set", fmt::format("expected key=value (got '{}')", text),
-                        "for example --set train.lr=1e-4"});
-      continue;
-    }
-    const std::string path = text.substr(0, equals);
-    if (!is_key(path)) {
-      const std::string nearest = nearest_name(path, task_keys());
-      faults.push_back(
-          {"--set", fmt::format("unknown key '{}'", path),
-           nearest.empty() ? key_hint("", path) : fmt::format("did you mean '{}'?", nearest)});
-      continue;
-    }
-    overrides[path] = text.substr(equals + 1);
-  }
-  return overrides;
-}
-
-template <class T>
-inline constexpr bool kIsText =
-    std::is_same_v<T, std::string> || std::is_same_v<T, Duration> || std::is_enum_v<T>;
-
-// An override's value as a one-key table: TOML where it is, bare text else.
-template <class T>
-toml::table parse_override(const std::string& text) {
-  toml::table bare;
-  bare.insert("value", text);
-  try {
-    toml::table parsed = toml::parse("value = " + text);
-    const bool wanted = parsed.size() == 1 && (!kIsText<T> || parsed["value"].is_string());
-    return wanted ? parsed : bare;
-  } catch (const toml::parse_error&) {
-    return bare;
-  }
-}
-
 bool read_column(ValueReader& reader, const toml::node& node, ColumnRef& out) {
   if (const auto number = node.value_exact<int64_t>(); number && *number >= 0) {
     out = {"", *number};
@@ -131,31 +37,17 @@ bool read_column(ValueReader& reader, const toml::node& node, ColumnRef& out) {
   return true;
 }
 
-template <class T>
-bool read_value(ValueReader& reader, const toml::node& node, T& out) {
-  if constexpr (std::is_same_v<T, ColumnRef>) {
-    return read_column(reader, node, out);
-  } else {
-    return reader.read(node, out);
-  }
-}
-
-void read_fields(const toml::table& root, const Overrides& set, ResolvedTask& task,
-                 Faults& faults) {
+void read_fields(const TomlDocument& document, ResolvedTask& task, Faults& faults) {
   visit_task_fields(
-      [&]<class T>(const Field& field, T& value) {
-        const std::string key = field.path();
-        const toml::node* node = root[field.section][field.key].node();
-        const auto override = set.find(key);
-        toml::table from_override;
-        if (override != set.end()) {
-          from_override = parse_override<T>(override->second);
-          node = from_override.get("value");
-        }
-        if (node == nullptr) return;
-        const std::string source = override != set.end() ? "" : task.file.string();
-        ValueReader reader{source, key, faults, task.origins};
-        if (read_value(reader, *node, value)) task.origins[key] = position(source, node->source());
+      [&](const Field& field, auto& value) {
+        document.read(field, value, task.origins, faults,
+                      []<class T>(ValueReader& reader, const toml::node& node, T& out) {
+                        if constexpr (std::is_same_v<T, ColumnRef>) {
+                          return read_column(reader, node, out);
+                        } else {
+                          return reader.read(node, out);
+                        }
+                      });
       },
       task.config);
 }
@@ -264,19 +156,6 @@ void check_training(const TaskConfig::Train& train, Faults& faults) {
           "train.warmup", "at most 100%", to_string(train.warmup));
 }
 
-std::optional<toml::table> parse_file(const fs::path& path, Faults& faults) {
-  if (!fs::is_regular_file(path)) {
-    throw ConfigError({{path.string(), "there is no such file", ""}});
-  }
-  try {
-    return toml::parse(read_file(path), path.string());
-  } catch (const toml::parse_error& error) {
-    faults.push_back(
-        {position(path.string(), error.source()), std::string(error.description()), ""});
-    return std::nullopt;
-  }
-}
-
 // What finds the place of a fault in a file, in the form that config/ knows.
 ResolvedConfig places_of(const ResolvedTask& task) {
   ResolvedConfig places;
@@ -307,12 +186,7 @@ ResolvedTask load_task(const fs::path& path, const std::vector<std::string>& ove
   Faults faults;
   ResolvedTask task;
   task.file = path;
-  const std::optional<toml::table> parsed = parse_file(path, faults);
-  const toml::table none;
-  const toml::table& root = parsed ? *parsed : none;  // a copy would lose the positions
-  check_names(root, path.string(), faults);
-  const Overrides set = split_overrides(overrides, faults);
-  read_fields(root, set, task, faults);
+  read_fields(TomlDocument(path, overrides, task_keys(), "train.lr=1e-4", faults), task, faults);
   if (!task.origins.contains("task.metric") && task.config.task.kind == TaskKind::kRegression) {
     task.config.task.metric = Metric::kPearson;
   }
