@@ -30,7 +30,7 @@ HERE = pathlib.Path(__file__).parent
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
-    parser.add_argument("--sizes", nargs="+", default=["M", "BERT"], choices=SIZES)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[2])
     parser.add_argument("--peers", nargs="+", default=["transformers", "products"], choices=PEERS)
     parser.add_argument("--rounds", type=int, default=9)
