@@ -18,6 +18,9 @@ enum class RngStream : uint32_t {
   kInit = 5,
   kGenerate = 6,
   kSplit = 7,
+  kStrata = 8,
+  kSubnetwork = 9,
+  kGrowthNoise = 10,
 };
 
 // The bare block function: four words out of a 128-bit counter and a 64-bit key.

@@ -38,12 +38,14 @@ void add_grow_command(CLI::App& app) {
   command->add_option("--layers", arguments->layers, "layers of the grown model")
       ->check(CLI::PositiveNumber)
       ->required();
-  command->add_option("--map", arguments->map,
-                      "interpolate (0 0 1 1 2 2) or stack (0 1 2 0 1 2); default: the "
-                      "checkpoint's, else interpolate");
+  command->add_option(
+      "--map", arguments->map,
+      "interpolate (0 0 1 1 2 2), stack (0 1 2 0 1 2), middle_block (0 1 2 3 2 3 4 5) or "
+      "middle (0 1 2 1 2 3); default: the checkpoint's, else interpolate");
   command->footer(
-      "Where the old number of layers divides the new one, the grown model computes what the old\n"
-      "one computes with shared layers, at every depth from the new number on.\n"
+      "By interpolate and stack, where the old number of layers divides the new one, the grown\n"
+      "model computes what the old one computes with shared layers, at every depth from the new\n"
+      "number on.\n"
       "Example:\n"
       "  apollo grow runs/small/checkpoints/latest grown --layers 12 --map interpolate");
   command->callback([arguments] { grow(*arguments); });

@@ -30,16 +30,21 @@ inline constexpr std::array<std::string_view, 2> kEnumNames<Precision> = {"fp32"
 template <>
 inline constexpr std::array<std::string_view, 3> kEnumNames<Recompute> = {"none", "deep", "all"};
 template <>
-inline constexpr std::array<std::string_view, 2> kEnumNames<LayerMapKind> = {"interpolate",
-                                                                             "stack"};
+inline constexpr std::array<std::string_view, 4> kEnumNames<LayerMapKind> = {
+    "interpolate", "stack", "middle_block", "middle"};
+template <>
+inline constexpr std::array<std::string_view, 3> kEnumNames<NewLayers> = {"copy", "identity",
+                                                                          "random"};
+template <>
+inline constexpr std::array<std::string_view, 2> kEnumNames<Trains> = {"all", "new"};
 template <>
 inline constexpr std::array<std::string_view, 5> kEnumNames<DepthSamplerKind> = {
     "lvps", "uniform", "sigmoid", "deepest", "shallowest"};
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<DepthDraw> = {"step", "micro_batch"};
 template <>
-inline constexpr std::array<std::string_view, 3> kEnumNames<OptimizerStateRule> = {"transport",
-                                                                                   "keep", "reset"};
+inline constexpr std::array<std::string_view, 4> kEnumNames<OptimizerStateRule> = {
+    "transport", "transport_scaled", "keep", "reset"};
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<EvalDepth> = {"stage", "full"};
 

@@ -42,7 +42,8 @@ std::string toml_text(const Duration& value) {
 
 std::string toml_text(const StageSpec& value) {
   const std::string until = value.until ? fmt::format(", until = {}", toml_text(*value.until)) : "";
-  return fmt::format("{{layers = {}{}}}", value.layers, until);
+  const std::string depth = value.depth ? fmt::format(", depth = {}", *value.depth) : "";
+  return fmt::format("{{layers = {}{}{}}}", value.layers, depth, until);
 }
 
 const std::vector<std::string>& field_paths() {

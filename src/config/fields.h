@@ -116,19 +116,46 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"progressive", "method", Effect::kNone,
               "named method that fills the keys of this section that are left out"},
         c.progressive.method...);
-  visit(Field{"progressive", "stages", Effect::kResult, "layers and end of each stage, in order"},
+  visit(Field{"progressive", "stages", Effect::kResult,
+              "layers and end of each stage, in order; with a depth, passes run so many of the "
+              "layers, drawn at random"},
         c.progressive.stages...);
   visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
         c.progressive.layer_map...);
+  visit(Field{"progressive", "new_layers", Effect::kResult,
+              "copies; copies whose output projections are zero (no change of the function, but "
+              "for bert); or fresh ones"},
+        c.progressive.new_layers...);
+  visit(Field{"progressive", "growth_noise", Effect::kResult,
+              "noise on the matrices of copies, relative to their root mean square"},
+        c.progressive.growth_noise...);
+  visit(Field{"progressive", "trains", Effect::kResult,
+              "new: stages between the first and the last train the layers that growth added and "
+              "the output head only"},
+        c.progressive.trains...);
   visit(Field{"progressive", "depth_sampler", Effect::kResult, "law of the depth of a pass"},
         c.progressive.depth_sampler...);
   visit(Field{"progressive", "depth_draw", Effect::kResult, "how often a depth is drawn"},
         c.progressive.depth_draw...);
+  visit(Field{"progressive", "stratify", Effect::kResult,
+              "draws in a window that are spread evenly over the law; 0: independent draws"},
+        c.progressive.stratify...);
   visit(Field{"progressive", "rehearse_from", Effect::kResult,
               "part of a stage before which the depth is its layers, in [0, 1)"},
         c.progressive.rehearse_from...);
-  visit(Field{"progressive", "optimizer_state", Effect::kResult, "what growth does to moments"},
+  visit(Field{"progressive", "shared_gradient_power", Effect::kResult,
+              "p: the gradient of a layer that a pass uses r times is divided by r^p"},
+        c.progressive.shared_gradient_power...);
+  visit(Field{"progressive", "optimizer_state", Effect::kResult,
+              "what growth does to moments (transport_scaled: of a layer that becomes r, m/r and "
+              "v/r^2)"},
         c.progressive.optimizer_state...);
+  visit(Field{"progressive", "lr_depth_power", Effect::kResult,
+              "p: the learning rate of a stage of N of L layers is multiplied by (L/N)^p"},
+        c.progressive.lr_depth_power...);
+  visit(Field{"progressive", "rewarm", Effect::kResult,
+              "length of the linear rise of the learning rate after each growth"},
+        c.progressive.rewarm...);
 }
 
 template <class Visitor, class... Configs>

@@ -17,16 +17,19 @@ enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
 enum class Recompute { kNone, kDeep, kAll };
-enum class LayerMapKind { kInterpolate, kStack };
+enum class LayerMapKind { kInterpolate, kStack, kMiddleBlock, kMiddle };
+enum class NewLayers { kCopy, kIdentity, kRandom };
+enum class Trains { kAll, kNew };
 enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };
 enum class DepthDraw { kStep, kMicroBatch };
-enum class OptimizerStateRule { kTransport, kKeep, kReset };
+enum class OptimizerStateRule { kTransport, kTransportScaled, kKeep, kReset };
 enum class EvalDepth { kStage, kFull };
 
 // Part of a run with a fixed number of unique layers. The last stage has no `until`.
 struct StageSpec {
   int64_t layers = 0;
-  std::optional<Duration> until;
+  std::optional<Duration> until = {};
+  std::optional<int64_t> depth = {};  // of a pass: so many of the layers, drawn at random
 
   bool operator==(const StageSpec&) const = default;
 };
@@ -84,10 +87,17 @@ struct RunConfig {
     std::string method = "apollo";  // fills the keys below where the user leaves them out
     std::vector<StageSpec> stages;
     LayerMapKind layer_map = LayerMapKind::kInterpolate;
+    NewLayers new_layers = NewLayers::kCopy;
+    double growth_noise = 0.0;  // on copies, relative to the root mean square of each matrix
+    Trains trains = Trains::kAll;
     DepthSamplerKind depth_sampler = DepthSamplerKind::kLvps;
     DepthDraw depth_draw = DepthDraw::kStep;
+    int64_t stratify = 0;        // draws of one window, each from its own stratum; 0: independent
     double rehearse_from = 0.0;  // fraction of a stage before which the depth is N
+    double shared_gradient_power = 0.0;  // p: gradients of a layer used r times over r^p
     OptimizerStateRule optimizer_state = OptimizerStateRule::kTransport;
+    double lr_depth_power = 0.0;  // p: learning rate of a stage of N of L layers times (L/N)^p
+    Duration rewarm = {0.0, DurationUnit::kSteps};  // rise of the learning rate after growth
   } progressive;
 
   struct Eval {

@@ -100,7 +100,7 @@ bool ValueReader::read(const toml::node& node, StageSpec& out) {
   const toml::table* table = node.as_table();
   if (table == nullptr) return reject(node, "a table such as {layers = 3, until = \"10%\"}");
   origins[path] = position(file, node.source());
-  static const std::vector<std::string> kKeys = {"layers", "until"};
+  static const std::vector<std::string> kKeys = {"layers", "until", "depth"};
   StageSpec stage;
   bool good = true;
   for (const auto& [key, value] : *table) {
@@ -113,11 +113,15 @@ bool ValueReader::read(const toml::node& node, StageSpec& out) {
       Duration until;
       good &= reader.read(value, until);
       stage.until = until;
+    } else if (name == "depth") {
+      int64_t depth = 0;
+      good &= reader.read(value, depth);
+      stage.depth = depth;
     } else {
       const std::string nearest = nearest_name(name, kKeys);
       faults.push_back({position(file, key.source()),
                         fmt::format("unknown key '{}' in {}", name, path),
-                        nearest.empty() ? "a stage has 'layers' and 'until'"
+                        nearest.empty() ? "a stage has 'layers', 'until' and 'depth'"
                                         : fmt::format("did you mean '{}'?", nearest)});
       good = false;
     }

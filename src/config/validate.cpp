@@ -208,8 +208,19 @@ void check_train(const RunConfig::Train& train, Checker& check) {
   check.at_least("train.clip", train.clip, 0.0);
 }
 
+void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
+  check.fraction("progressive.rehearse_from", keys.rehearse_from);
+  check.at_least("progressive.growth_noise", keys.growth_noise, 0.0);
+  check.at_least<int64_t>("progressive.stratify", keys.stratify, 0);
+  check.at_least("progressive.shared_gradient_power", keys.shared_gradient_power, 0.0);
+  const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
+  check.require(
+      rewarm <= 100.0, {"progressive.rewarm"},
+      fmt::format("progressive.rewarm is longer than the run (got '{}')", to_string(keys.rewarm)));
+}
+
 void check_rest(const RunConfig& config, Checker& check) {
-  check.fraction("progressive.rehearse_from", config.progressive.rehearse_from);
+  check_progressive(config.progressive, check);
   check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
                 "for example depths = [\"stage\", \"full\"]");
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);

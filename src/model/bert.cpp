@@ -67,14 +67,19 @@ class Bert final : public LanguageModel {
       const at::Tensor& documents_BT = batch.documents_BT;
       pattern.visible_B1TT = documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
     }
-    at::Tensor x_BTW = embed(batch, options);
-    for (const int64_t layer : blocks) {
-      const BlockWeights& weights = blocks_.at(static_cast<size_t>(layer));
-      x_BTW = run_block([this, &weights, pattern, options](
-                            const at::Tensor& x) { return block(x, weights, pattern, options); },
-                        x_BTW, spec().dropout > 0.0, options);
-    }
-    return x_BTW;
+    const auto run_blocks = [&](at::Tensor x_BTW, size_t first, size_t last) {
+      for (size_t i = first; i < last; ++i) {
+        const BlockWeights& weights = blocks_.at(static_cast<size_t>(blocks[i]));
+        x_BTW = run_block([this, &weights, pattern, options](
+                              const at::Tensor& x) { return block(x, weights, pattern, options); },
+                          x_BTW, spec().dropout > 0.0, options);
+      }
+      return x_BTW;
+    };
+    if (options.frozen_blocks == 0) return run_blocks(embed(batch, options), 0, blocks.size());
+    const auto frozen = static_cast<size_t>(options.frozen_blocks);
+    const auto frozen_part = [&] { return run_blocks(embed(batch, options), 0, frozen); };
+    return run_blocks(without_gradient(frozen_part, options), frozen, blocks.size());
   }
 
  private:
@@ -102,12 +107,13 @@ class Bert final : public LanguageModel {
     const at::Tensor mixed_BTW =
         multi_head_attention(linear(x_BTW, w.qkv.layer()), pattern, dropout, options.kernels);
     const at::Tensor attended_BTW =
-        add_linear_and_norm(x_BTW, mixed_BTW, w.attn.layer(), w.attn_norm, dropout, options.kernels)
+        add_linear_and_norm(x_BTW, mixed_BTW, scaled(w.attn.layer(), options.branch_scale),
+                            w.attn_norm, dropout, options.kernels)
             .norm;
     const at::Tensor inner =
         linear_gelu(attended_BTW, w.inner.layer(), GeluKind::kErf, options.kernels);
-    return add_linear_and_norm(attended_BTW, inner, w.outer.layer(), w.outer_norm, dropout,
-                               options.kernels)
+    return add_linear_and_norm(attended_BTW, inner, scaled(w.outer.layer(), options.branch_scale),
+                               w.outer_norm, dropout, options.kernels)
         .norm;
   }
 
@@ -151,8 +157,21 @@ class ParameterList {
       piece = name_of(layer, piece);
     // Weight decay applies to matrices, embeddings included, and to nothing else.
     const bool decay = shape.size() >= 2;
-    specs_.push_back(
-        {name_of(layer, part), part, layer, std::move(shape), decay, init, std, std::move(pieces)});
+    const bool ends_branch =
+        part.starts_with("attention.output.dense.") || part.starts_with("output.dense.");
+    const bool in_head =
+        part.starts_with("cls.") || part == "bert.embeddings.word_embeddings.weight";
+    specs_.push_back({.name = name_of(layer, part),
+                      .part = part,
+                      .layer = layer,
+                      .shape = std::move(shape),
+                      .decay = decay,
+                      .init = init,
+                      .init_std = std,
+                      .pieces = std::move(pieces),
+                      .role = ends_branch ? Role::kBranchOutput
+                              : in_head   ? Role::kHead
+                                          : Role::kOther});
   }
 
   std::vector<ParameterSpec> specs_;
@@ -217,7 +236,7 @@ Json write_bert_config(const ModelSpec& spec, int64_t num_layers, std::optional<
 ModelSpec read_bert_config(const ConfigReader& reader) {
   ModelSpec spec;
   spec.shape.architecture = Architecture::kBert;
-  spec.shape.layers = reader.size("num_hidden_layers");
+  spec.shape.layers = reader.num_layers("num_hidden_layers");
   spec.shape.width = reader.size("hidden_size");
   spec.shape.heads = reader.size("num_attention_heads");
   spec.shape.context = reader.size("max_position_embeddings");

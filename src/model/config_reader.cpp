@@ -19,6 +19,12 @@ int64_t ConfigReader::size(const char* key, int64_t fallback) const {
   return found == config_.end() || found->is_null() ? fallback : size(key);
 }
 
+int64_t ConfigReader::num_layers(const char* key) const {
+  const auto found = config_.find(key);
+  const bool none = found != config_.end() && *found == Json(0) && config_.contains("apollo");
+  return none ? 0 : size(key);
+}
+
 double ConfigReader::number(const char* key, double fallback) const {
   const auto found = config_.find(key);
   if (found == config_.end() || found->is_null()) return fallback;

@@ -20,6 +20,8 @@ class ConfigReader {
   int64_t size(const char* key) const;
   // The same; `fallback` where the key is missing or null.
   int64_t size(const char* key, int64_t fallback) const;
+  // A number of layers: positive, or 0 in a checkpoint of Apollo, whose runs can begin with none.
+  int64_t num_layers(const char* key) const;
   double number(const char* key, double fallback) const;
   // Refuses a value other than those that Apollo computes; a key left out or null is the first.
   void require(const char* key, std::initializer_list<Json> accepted) const;

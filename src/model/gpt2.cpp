@@ -51,14 +51,34 @@ class Gpt2 final : public LanguageModel {
 
   at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const override {
+    if (options.frozen_blocks == 0) return run_blocks(embed(batch, options), blocks, options).norm;
+    const auto first_trained = blocks.begin() + options.frozen_blocks;
+    const auto frozen_part = [&] {
+      return run_blocks(embed(batch, options), {blocks.begin(), first_trained}, options).sum;
+    };
+    return run_blocks(without_gradient(frozen_part, options), {first_trained, blocks.end()},
+                      options)
+        .norm;
+  }
+
+ private:
+  OutputLayer output_layer() const override { return {token_embedding_, {}}; }
+
+  at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
     const int64_t length = batch.inputs_BT.size(1);
     check_length(spec(), length);
     const at::Tensor positions_T = at::arange(length, batch.inputs_BT.options());
-    at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
-                       at::embedding(position_embedding_, positions_T);
-    x_BTW = apply_dropout(x_BTW, spec().dropout, options);
+    const at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
+                             at::embedding(position_embedding_, positions_T);
+    return apply_dropout(x_BTW, spec().dropout, options);
+  }
+
+  // The stream behind these blocks, and its final norm.
+  SumAndNorm run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks,
+                        const PassOptions& options) const {
     if (options.recompute) {
-      return layer_norm(recomputed_blocks(x_BTW, blocks, options), final_norm_, options.kernels);
+      const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, options);
+      return {sum_BTW, layer_norm(sum_BTW, final_norm_, options.kernels)};
     }
     // Each sum of the residual stream is formed together with the norm that reads it: the next
     // block's first.
@@ -68,11 +88,8 @@ class Gpt2 final : public LanguageModel {
     SumAndNorm stream{x_BTW, layer_norm(x_BTW, norm_of_block(0), options.kernels)};
     for (size_t i = 0; i < blocks.size(); ++i)
       stream = block(stream, weights(blocks[i]), norm_of_block(i + 1), options);
-    return stream.norm;
+    return stream;
   }
-
- private:
-  OutputLayer output_layer() const override { return {token_embedding_, {}}; }
 
   const BlockWeights& weights(int64_t layer) const {
     return blocks_.at(static_cast<size_t>(layer));
@@ -100,10 +117,11 @@ class Gpt2 final : public LanguageModel {
                                                       {.heads = spec().shape.heads, .causal = true},
                                                       dropout, options.kernels);
     const SumAndNorm attended =
-        add_linear_and_norm(stream.sum, mixed_BTW, w.attn_proj, w.ln_2, dropout, options.kernels);
+        add_linear_and_norm(stream.sum, mixed_BTW, scaled(w.attn_proj, options.branch_scale),
+                            w.ln_2, dropout, options.kernels);
     const at::Tensor inner = linear_gelu(attended.norm, w.mlp_fc, GeluKind::kTanh, options.kernels);
-    return add_linear_and_norm(attended.sum, inner, w.mlp_proj, next_norm, dropout,
-                               options.kernels);
+    return add_linear_and_norm(attended.sum, inner, scaled(w.mlp_proj, options.branch_scale),
+                               next_norm, dropout, options.kernels);
   }
 
   at::Tensor token_embedding_, position_embedding_;
@@ -125,7 +143,18 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
         layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
     // Weight decay applies to matrices, embeddings included, and to nothing else.
     const bool decay = shape.size() >= 2;
-    specs.push_back({name, part, layer, std::move(shape), decay, init, std});
+    const bool ends_branch = part.find("c_proj.") != std::string::npos;
+    const bool in_head = part == "wte.weight" || part.starts_with("ln_f.");
+    specs.push_back({.name = name,
+                     .part = part,
+                     .layer = layer,
+                     .shape = std::move(shape),
+                     .decay = decay,
+                     .init = init,
+                     .init_std = std,
+                     .role = ends_branch ? Role::kBranchOutput
+                             : in_head   ? Role::kHead
+                                         : Role::kOther});
   };
   add(-1, "wte.weight", {spec.shape.vocab_size, width}, Init::kNormal, kStd);
   add(-1, "wpe.weight", {spec.shape.context, width}, Init::kNormal, kStd);
@@ -185,7 +214,7 @@ Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
 ModelSpec read_gpt2_config(const ConfigReader& reader) {
   ModelSpec spec;
   spec.shape.architecture = Architecture::kGpt2;
-  spec.shape.layers = reader.size("n_layer");
+  spec.shape.layers = reader.num_layers("n_layer");
   spec.shape.width = reader.size("n_embd");
   spec.shape.heads = reader.size("n_head");
   spec.shape.context = reader.size("n_positions");

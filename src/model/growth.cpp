@@ -1,19 +1,56 @@
 #include "model/growth.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/normal.h>
+#include <ATen/ops/square.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
+
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace apollo {
+namespace {
+
+void close_branches(ParameterSet& parameters, int64_t layer) {
+  for (const ParameterSlot& slot : parameters.layout().slots()) {
+    if (slot.spec.layer == layer && slot.spec.role == Role::kBranchOutput) {
+      slot_view(parameters.values(), slot).zero_();
+    }
+  }
+}
+
+// Drawn on the CPU for every device; other noise for the same tensor at another growth.
+void add_noise(ParameterSet& parameters, int64_t layer, const AddedLayers& added) {
+  for (const ParameterSlot& slot : parameters.layout().slots()) {
+    if (slot.spec.layer != layer || !slot.spec.decay) continue;
+    const at::Tensor values = slot_view(parameters.values(), slot);
+    const uint64_t seed =
+        random_bits(added.seed, RngStream::kGrowthNoise,
+                    static_cast<uint64_t>(parameters.layout().num_parameters()),
+                    static_cast<uint32_t>(&slot - parameters.layout().slots().data()));
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const double size = std::sqrt(values.square().mean().item<double>());
+    values.add_(at::empty(slot.spec.shape, at::kFloat)
+                    .normal_(0.0, added.noise * size, generator)
+                    .to(values.device()));
+  }
+}
+
+}  // namespace
 
 at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
                        const ParameterLayout& to, const LayerMap& map) {
   const at::NoGradGuard no_grad;
   at::Tensor grown = at::zeros({to.total_size()}, buffer.options());
   for (const ParameterSlot& target : to.slots()) {
-    const int64_t layer =
-        target.spec.layer < 0 ? -1 : map.at(static_cast<size_t>(target.spec.layer));
+    const bool in_layer = target.spec.layer >= 0;
+    const int64_t layer = in_layer ? map.at(static_cast<size_t>(target.spec.layer)) : -1;
+    if (in_layer && layer == kFresh) continue;
     const ParameterSlot* source = from.find_part(target.spec.part, layer);
     if (source == nullptr || source->spec.shape != target.spec.shape) {
       fail<CheckpointError>("growth: no source of the same shape for parameter '{}'",
@@ -24,12 +61,23 @@ at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
   return grown;
 }
 
-std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const LayerMap& map) {
+std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const LayerMap& map,
+                                          const AddedLayers& added) {
   auto grown = make_model(model.spec(), static_cast<int64_t>(map.size()), model.device());
+  ParameterSet& target = grown->parameters();
   const ParameterSet& source = model.parameters();
   const at::NoGradGuard no_grad;
-  grown->parameters().values().copy_(
-      grow_buffer(source.values(), source.layout(), grown->parameters().layout(), map));
+  target.values().copy_(grow_buffer(source.values(), source.layout(), target.layout(), map));
+  const std::vector<bool> is_added = added_layers(map);
+  for (size_t i = 0; i < map.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    if (map[i] == kFresh) {
+      target.initialize_layer(layer, added.seed);
+    } else if (is_added[i]) {
+      if (added.kind == NewLayers::kIdentity) close_branches(target, layer);
+      if (added.noise > 0.0) add_noise(target, layer, added);
+    }
+  }
   return grown;
 }
 

@@ -10,12 +10,26 @@
 
 namespace apollo {
 
-// A new buffer of layout `to`: layer i from layer map[i] of `buffer` (layout `from`), all else
-// copied. Throws CheckpointError where the two layouts are not of one architecture and width.
+// A new buffer of layout `to`: layer i from layer map[i] of `buffer` (layout `from`), zeros for
+// kFresh, all else copied. Throws CheckpointError where the two layouts are not of one architecture
+// and width.
 at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
                        const ParameterLayout& to, const LayerMap& map);
 
+// What becomes of the layers that growth adds: added_layers(map).
+struct AddedLayers {
+  // copy: they stay copies. identity: those of their tensors that end a residual branch are zero,
+  // so that a block of GPT-2 adds nothing and the function at the models' own depths is the same
+  // to the bit; a BERT still normalises behind the block. random: map must have no copies
+  // (without_copies()), and kFresh layers start as those of a new model do.
+  NewLayers kind = NewLayers::kCopy;
+  // Noise on the matrices of copies: its standard deviation over the matrix's root mean square.
+  double noise = 0.0;
+  uint64_t seed = 0;  // of noise and fresh layers
+};
+
 // The same model with map.size() unique layers; gradients are zero.
-std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const LayerMap& map);
+std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const LayerMap& map,
+                                          const AddedLayers& added = {});
 
 }  // namespace apollo

@@ -8,6 +8,22 @@
 #include "model/config_reader.h"
 
 namespace apollo {
+namespace {
+
+LayerMapKind read_layer_map(const ConfigReader& reader, const Json& apollo) {
+  const auto found = apollo.find("layer_map");
+  if (found == apollo.end() || found->is_null()) return LayerMapKind::kInterpolate;
+  const auto kind =
+      found->is_string() ? find_enum<LayerMapKind>(found->get<std::string>()) : std::nullopt;
+  if (!kind) {
+    reader.reject(fmt::format("key 'layer_map' is {}: expected one of {}", found->dump(),
+                              enum_choices<LayerMapKind>()));
+  }
+  return *kind;
+}
+
+}  // namespace
+
 Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text) {
   Json config = describe(spec.shape.architecture).write_config(spec, num_layers, end_of_text);
   config["apollo"] = {{"final_layers", spec.shape.layers},
@@ -43,11 +59,8 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
                             apollo.dump());
     }
     const ConfigReader apollo_reader(path, apollo);
-    apollo_reader.require("layer_map", {"interpolate", "stack"});
     result.spec.shape.layers = apollo_reader.size("final_layers");
-    if (apollo.contains("layer_map") && apollo["layer_map"] == "stack") {
-      result.spec.layer_map = LayerMapKind::kStack;
-    }
+    result.spec.layer_map = read_layer_map(apollo_reader, apollo);
     if (result.spec.shape.layers < result.num_layers) {
       fail<CheckpointError>("{}: final_layers is {}, but there are {} layers", path.string(),
                             result.spec.shape.layers, result.num_layers);

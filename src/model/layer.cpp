@@ -1,5 +1,6 @@
 #include "model/layer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/gelu.h>
@@ -25,6 +26,11 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight) {
 }
 
 }  // namespace
+
+LinearLayer scaled(const LinearLayer& layer, double factor) {
+  if (factor == 1.0) return layer;
+  return {layer.weight * factor, layer.bias * factor};
+}
 
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer) {
   const at::Tensor rows = x.reshape({-1, x.size(-1)});

@@ -15,6 +15,9 @@ struct LinearLayer {
   at::Tensor bias;
 };
 
+// The layer whose output is that of `layer` times `factor`.
+LinearLayer scaled(const LinearLayer& layer, double factor);
+
 // x W + b. x: [..., in] -> [..., out].
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer);
 

@@ -19,7 +19,7 @@ namespace {
 
 void check_sizes(const ModelSpec& spec, int64_t num_layers) {
   const ModelShape& shape = spec.shape;
-  if (num_layers < 1 || shape.width < 1 || shape.heads < 1 || shape.context < 1 ||
+  if (num_layers < 0 || shape.width < 1 || shape.heads < 1 || shape.context < 1 ||
       shape.vocab_size < 1) {
     fail<UsageError>(
         "model sizes must be positive (got layers {}, width {}, heads {}, context {}, "

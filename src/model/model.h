@@ -51,7 +51,9 @@ struct PassOptions {
   bool training = false;  // dropout acts
   Kernels kernels = Kernels::kFused;
   Precision precision = Precision::kFp32;
-  bool recompute = false;  // blocks are computed again in the backward pass, not kept for it
+  bool recompute = false;     // blocks are computed again in the backward pass, not kept for it
+  int64_t frozen_blocks = 0;  // the first so many and the embedding run forward alone
+  double branch_scale = 1.0;  // of what each residual branch adds
 };
 
 class LanguageModel {

@@ -33,6 +33,26 @@ uint64_t tensor_seed(uint64_t seed, const std::string& name) {
                      std::stoull(hash_text(name).substr(0, 16), nullptr, 16));
 }
 
+void initialize_slot(const at::Tensor& values, const ParameterSlot& slot, uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor target = slot_view(values, slot);
+  switch (slot.spec.init) {
+    case Init::kZeros:
+      target.zero_();
+      break;
+    case Init::kOnes:
+      target.fill_(1.0);
+      break;
+    case Init::kNormal: {
+      // On the CPU for every device, so that a seed means the same weights everywhere.
+      auto generator = at::make_generator<at::CPUGeneratorImpl>(tensor_seed(seed, slot.spec.name));
+      target.copy_(
+          at::empty(slot.spec.shape, at::kFloat).normal_(0.0, slot.spec.init_std, generator));
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 ParameterLayout::ParameterLayout(const std::vector<ParameterSpec>& specs) {
@@ -58,6 +78,15 @@ const ParameterSlot& ParameterLayout::slot(std::string_view name) const {
 const ParameterSlot* ParameterLayout::find_part(std::string_view part, int64_t layer) const {
   const auto found = by_part_.find(part_key(part, layer));
   return found == by_part_.end() ? nullptr : &slots_[found->second];
+}
+
+std::vector<bool> trained_slots(const ParameterLayout& layout, int64_t frozen_layers) {
+  std::vector<bool> trained;
+  for (const ParameterSlot& slot : layout.slots()) {
+    trained.push_back(frozen_layers == 0 || slot.spec.role == Role::kHead ||
+                      slot.spec.layer >= frozen_layers);
+  }
+  return trained;
 }
 
 at::Tensor slot_view(const at::Tensor& buffer, const ParameterSlot& slot) {
@@ -86,25 +115,13 @@ const at::Tensor& ParameterSet::part(std::string_view part, int64_t layer) const
 }
 
 void ParameterSet::initialize(uint64_t seed) {
-  const at::NoGradGuard no_grad;
+  for (const ParameterSlot& slot : layout_.slots())
+    initialize_slot(values_, slot, seed);
+}
+
+void ParameterSet::initialize_layer(int64_t layer, uint64_t seed) {
   for (const ParameterSlot& slot : layout_.slots()) {
-    const at::Tensor target = slot_view(values_, slot);
-    switch (slot.spec.init) {
-      case Init::kZeros:
-        target.zero_();
-        break;
-      case Init::kOnes:
-        target.fill_(1.0);
-        break;
-      case Init::kNormal: {
-        // On the CPU for every device, so that a seed means the same weights everywhere.
-        auto generator =
-            at::make_generator<at::CPUGeneratorImpl>(tensor_seed(seed, slot.spec.name));
-        target.copy_(
-            at::empty(slot.spec.shape, at::kFloat).normal_(0.0, slot.spec.init_std, generator));
-        break;
-      }
-    }
+    if (slot.spec.layer == layer) initialize_slot(values_, slot, seed);
   }
 }
 

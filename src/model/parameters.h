@@ -18,6 +18,10 @@ namespace apollo {
 
 enum class Init { kZeros, kOnes, kNormal };
 
+// What growth and frozen layers must know of a tensor: it is the last of a residual branch, so that
+// without it the branch adds nothing; or part of the output head, which trains whatever is frozen.
+enum class Role { kOther, kBranchOutput, kHead };
+
 // One tensor of an architecture. `layer` is -1 outside the blocks; `part` is its name without the
 // layer's prefix ("attn.c_attn.weight"), by which growth finds it in another layer.
 struct ParameterSpec {
@@ -30,6 +34,7 @@ struct ParameterSpec {
   double init_std = 0.0;
   // Where Hugging Face keeps the tensor in several equal parts along dimension 0: their names.
   std::vector<std::string> pieces = {};
+  Role role = Role::kOther;
 };
 
 struct ParameterSlot {
@@ -60,6 +65,10 @@ class ParameterLayout {
   int64_t num_parameters_ = 0;
 };
 
+// Which slots train where the first `frozen_layers` layers and the embedding below them do not:
+// those of the layers above and of the output head. 0: all.
+std::vector<bool> trained_slots(const ParameterLayout& layout, int64_t frozen_layers);
+
 // The view of one slot in a buffer of the layout.
 at::Tensor slot_view(const at::Tensor& buffer, const ParameterSlot& slot);
 
@@ -79,6 +88,8 @@ class ParameterSet {
   // Draws the initial values: each tensor from a generator keyed by (seed, name), so that a
   // layer starts the same whatever else the model has.
   void initialize(uint64_t seed);
+  // The same of the tensors of one layer.
+  void initialize_layer(int64_t layer, uint64_t seed);
   void zero_gradients();
   // Gives up the gradient buffer: for models that are only evaluated.
   void drop_gradients();

@@ -72,6 +72,16 @@ class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
 
 }  // namespace
 
+at::Tensor without_gradient(const std::function<at::Tensor()>& frozen_part,
+                            const PassOptions& options) {
+  const bool records = at::GradMode::is_enabled();
+  const at::NoGradGuard no_grad;
+  at::Tensor x_BTW = frozen_part();
+  // A block that is computed again takes part in the backward pass by its input alone.
+  if (options.recompute && records) x_BTW.requires_grad_(true);
+  return x_BTW;
+}
+
 at::Tensor run_block(const BlockFunction& block, const at::Tensor& x_BTW, bool has_dropout,
                      const PassOptions& options) {
   if (!options.recompute || !at::GradMode::is_enabled()) return block(x_BTW);

@@ -15,6 +15,11 @@ namespace apollo {
 // pass with all that it refers to.
 using BlockFunction = std::function<at::Tensor(const at::Tensor& x_BTW)>;
 
+// The activations of the blocks that do not train, without any record for the backward pass;
+// that begins above them.
+at::Tensor without_gradient(const std::function<at::Tensor()>& frozen_part,
+                            const PassOptions& options);
+
 // block(x), kept or, with options.recompute, computed again in the backward pass with the same
 // dropout and precision: values and gradients are those of a block that was kept.
 at::Tensor run_block(const BlockFunction& block, const at::Tensor& x_BTW, bool has_dropout,

@@ -29,13 +29,17 @@ struct AdamWState {
 
 AdamWState make_adamw_state(const ParameterSet& parameters);
 
-// One update of all parameters from their gradients.
-void adamw_step(ParameterSet& parameters, AdamWState& state, double lr,
-                const AdamWOptions& options);
+// One update of all parameters from their gradients; or of the slots for which `trained` is true
+// (trained_slots()), the others then being left as they are, with their moments and step counts.
+void adamw_step(ParameterSet& parameters, AdamWState& state, double lr, const AdamWOptions& options,
+                const std::vector<bool>& trained = {});
 
 // The state for the grown layout.
-// transport: moments and step counts travel with the weights. keep: layer i keeps what slot i had,
-// new layers start empty (the reference implementation). reset: all start empty.
+// transport: moments and step counts travel with the weights. transport_scaled: a layer of which
+// growth makes r has exp_avg / r and exp_avg_sq / r^2 in each, since the r parts share the gradient
+// that it had for all its uses. keep: layer i keeps what slot i had,
+// new layers start empty (the reference implementation). reset: all start empty. kFresh
+// layers start empty by every rule but keep.
 AdamWState grow_adamw_state(const AdamWState& state, const ParameterLayout& from,
                             const ParameterLayout& to, const LayerMap& map,
                             OptimizerStateRule rule);

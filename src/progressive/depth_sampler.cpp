@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -53,10 +54,14 @@ double tail_probability(DepthSamplerKind kind, int64_t depth, int64_t unique, in
 
 DepthDistribution::DepthDistribution(DepthSamplerKind kind, int64_t unique, int64_t layers)
     : unique_(unique), layers_(layers) {
-  if (unique < 1 || layers < unique) {
+  if (unique < 0 || layers < unique) {
     fail<UsageError>(
-        "cannot sample depths of {} unique of {} layers: 1 <= unique <= layers must hold", unique,
+        "cannot sample depths of {} unique of {} layers: 0 <= unique <= layers must hold", unique,
         layers);
+  }
+  if (unique == 0) {
+    tail_.assign(static_cast<size_t>(layers), 0.0);
+    return;
   }
   tail_.reserve(layers - unique);
   for (int64_t depth = unique + 1; depth <= layers; ++depth) {
@@ -97,6 +102,39 @@ int64_t draw_depth(const DepthDistribution& distribution, uint64_t seed, int64_t
   if (distribution.fixed()) return distribution.depth_at(0.5);
   return distribution.depth_at(random_uniform(seed, RngStream::kDepth, static_cast<uint64_t>(step),
                                               static_cast<uint32_t>(micro_step)));
+}
+
+LayerMap random_subnetwork(int64_t layers, int64_t depth, uint64_t seed, int64_t step,
+                           int64_t micro_step) {
+  LayerMap chosen = {0};
+  // Selection sampling (Knuth, volume 2, algorithm S) of the layers between.
+  for (int64_t layer = 1; layer + 1 < layers; ++layer) {
+    const auto wanted = static_cast<double>(depth - 1 - static_cast<int64_t>(chosen.size()));
+    const auto left = static_cast<double>(layers - 1 - layer);
+    const double uniform = random_uniform(seed, RngStream::kSubnetwork, static_cast<uint64_t>(step),
+                                          static_cast<uint32_t>(micro_step * layers + layer));
+    if (uniform * left < wanted) chosen.push_back(layer);
+  }
+  chosen.push_back(layers - 1);
+  return chosen;
+}
+
+double stratified_uniform(uint64_t seed, int64_t index, int64_t window) {
+  const auto width = static_cast<uint64_t>(window);
+  const auto number = static_cast<uint64_t>(index / window);
+  const auto place = static_cast<uint64_t>(index % window);
+  // The order is place -> factor * place + shift (mod width), a permutation where the factor has
+  // no divisor in common with the width; the random shift alone makes each draw uniform.
+  const uint64_t shift = random_bits(seed, RngStream::kStrata, number, 0) % width;
+  uint64_t factor = random_bits(seed, RngStream::kStrata, number, 1) % width;
+  while (std::gcd(factor, width) != 1)
+    factor = (factor + 1) % width;
+  const uint64_t stratum = (factor * place + shift) % width;
+  const double within =
+      random_uniform(seed, RngStream::kDepth, static_cast<uint64_t>(index), /*b=*/0);
+  // The sum can round up to the width.
+  return std::min((static_cast<double>(stratum) + within) / static_cast<double>(width),
+                  1.0 - 0x1p-53);
 }
 
 }  // namespace apollo

@@ -15,12 +15,13 @@
 #include <vector>
 
 #include "config/run_config.h"
+#include "progressive/layer_map.h"
 
 namespace apollo {
 
 class DepthDistribution {
  public:
-  // 1 <= unique <= layers; throws UsageError otherwise.
+  // 0 <= unique <= layers; throws UsageError otherwise. 0 layers always run at depth 0.
   DepthDistribution(DepthSamplerKind kind, int64_t unique, int64_t layers);
 
   int64_t min_depth() const { return unique_; }
@@ -44,5 +45,16 @@ class DepthDistribution {
 // One draw, keyed by (seed, step, micro_step) and nothing else.
 int64_t draw_depth(const DepthDistribution& distribution, uint64_t seed, int64_t step,
                    int64_t micro_step);
+
+// The layers of a subnetwork of `depth` of `layers` layers, ascending: the first and the last, and
+// with equal probability any of those between (RaPTr, Panigrahi et al. 2024). Keyed alike;
+// 2 <= depth <= layers.
+LayerMap random_subnetwork(int64_t layers, int64_t depth, uint64_t seed, int64_t step,
+                           int64_t micro_step);
+
+// The number in [0, 1) of draw `index` (from 0) where every window of `window` successive draws
+// has one in each of `window` equal strata, in an order of its own keyed by (seed, window): each
+// draw follows the uniform law, their mean over a window varies less.
+double stratified_uniform(uint64_t seed, int64_t index, int64_t window);
 
 }  // namespace apollo

@@ -34,11 +34,11 @@ double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, 
 }
 
 double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
-                   bool recompute) {
-  const double again =
-      static_cast<double>(depth) * layer_forward_flops(shape, sequences, shape.context);
-  return 3.0 * forward_flops(shape, depth, sequences, shape.context, sequences * targets) +
-         (recompute ? again : 0.0);
+                   bool recompute, int64_t frozen) {
+  const double layer = layer_forward_flops(shape, sequences, shape.context);
+  const double trained = static_cast<double>(depth - frozen) * layer;
+  const double head = head_forward_flops(shape, sequences * targets);
+  return 3.0 * (trained + head) + (recompute ? trained : 0.0) + static_cast<double>(frozen) * layer;
 }
 
 int64_t num_layer_parameters(const ModelShape& shape) {

@@ -37,9 +37,9 @@ double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, 
                      int64_t positions);
 // Forward and backward of one training pass over full sequences, of each of which `targets` run
 // through the head (see targets_per_sequence()): 3 x forward. `recompute`: the blocks run
-// forward once more in the backward pass.
+// forward once more in the backward pass. The first `frozen` blocks run forward alone.
 double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
-                   bool recompute = false);
+                   bool recompute = false, int64_t frozen = 0);
 
 // Parameters of a model with `layers` unique layers (tied head counted once).
 int64_t num_parameters(const ModelShape& shape, int64_t layers);

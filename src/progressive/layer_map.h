@@ -15,16 +15,33 @@
 
 namespace apollo {
 
-// map[i] is the source of layer i.
+// map[i] is the source of layer i; kFresh: it has none and starts from its initialisation.
 using LayerMap = std::vector<int64_t>;
+inline constexpr int64_t kFresh = -1;
 
-// Growth from `source` layers to `target`, 1 <= source <= target.
+// Growth from `source` layers to `target`, 0 <= source <= target; with b = T - S new layers:
 // interpolate: floor(i*S/T). stack: i mod S for whole repeats, a partial one takes the LAST layers
-// (3->5: 0 1 2 1 2). Throws UsageError out of range.
+// (3->5: 0 1 2 1 2); up to T = 2S these are copies of the b top layers on top (Gong et al. 2019;
+// Yang et al. 2020). middle_block: of the S/b blocks of b layers, that of number ceil(S/b/2)
+// follows itself once more (MIDAS; Saunshi et al. 2024). middle: so do the b layers of the exact
+// middle, whatever blocks they belong to (LIDAS; Kapl et al. 2025). From 0 layers all are fresh.
+// Throws UsageError out of range, and where b does not divide S (middle_block) or exceeds it
+// (middle).
 LayerMap growth_map(LayerMapKind kind, int64_t source, int64_t target);
 
+// The same with kFresh for every layer but the first of each source.
+LayerMap without_copies(const LayerMap& map);
+
+// True for every layer that is not the first of its source: what growth added.
+std::vector<bool> added_layers(const LayerMap& map);
+
+// Whether the passes of a stage may share layers by this map: growth by it then keeps the
+// function (where N divides N').
+bool shares_as_it_grows(LayerMapKind kind);
+
 // A pass of depth `depth` over `unique` layers: block i runs with the weights of layer map[i].
-// interpolate: floor(i*N/D). stack: i mod N.
+// interpolate: floor(i*N/D). stack: i mod N. middle_block and middle do not nest, and have that of
+// interpolate, for evaluation alone. 0 layers run at depth 0 alone.
 LayerMap sharing_map(LayerMapKind kind, int64_t unique, int64_t depth);
 
 // The map that first applies `inner`, then looks its result up in `outer`: r[i] = outer[inner[i]].

@@ -1,5 +1,5 @@
-// Named methods: each is a small description that fills the keys of [progressive] that the user
-// left out. A method adds no trainer of its own.
+// Named methods: each is a small description that fills the keys of [progressive], and
+// where it must of [train], that the user left out. A method adds no trainer of its own.
 #pragma once
 
 #include <string>
@@ -14,7 +14,10 @@ struct Method {
   std::string summary;    // one line for help and `apollo plan`
   std::string reference;  // the paper
   // The keys of [progressive] for a model of `layers` layers (`method` is set by the caller).
+  // Throws UsageError where the method has no schedule for so many.
   RunConfig::Progressive (*fill)(int64_t layers);
+  // Changes the keys of [train] that belong to the method; null: none do.
+  void (*fill_train)(RunConfig::Train& train) = nullptr;
 };
 
 const std::vector<Method>& methods();

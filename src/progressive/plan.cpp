@@ -26,19 +26,24 @@ struct StepFlops {
   double head = 0.0;
   double layer = 0.0;
   double deep_layer = 0.0;
+  double frozen_layer = 0.0;
 
   StepFlops(const RunConfig& config, const ModelShape& shape) {
     const int64_t rows = config.train.batch_size;
     head = 3.0 * head_forward_flops(shape, rows * targets_per_sequence(config));
     const bool always_again = config.train.recompute == Recompute::kAll;
+    frozen_layer = layer_forward_flops(shape, rows, shape.context);
     layer = (always_again ? 4.0 : 3.0) * layer_forward_flops(shape, rows, shape.context);
     // Of the layers of a pass that is deeper than its stage.
     if (config.train.recompute == Recompute::kDeep) {
       deep_layer = layer_forward_flops(shape, rows, shape.context);
     }
   }
-  // At a mean depth, which need not be whole.
-  double at(double depth) const { return depth * layer + head; }
+  // At a mean depth, which need not be whole; the `frozen` first layers run forward alone.
+  double at(double depth, int64_t frozen = 0) const {
+    return (depth - static_cast<double>(frozen)) * layer +
+           static_cast<double>(frozen) * frozen_layer + head;
+  }
 };
 
 // Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
@@ -65,8 +70,10 @@ double largest_activation_bytes(const RunConfig& config, const ModelShape& shape
   const bool always_again = config.train.recompute == Recompute::kAll;
   const bool deepest_again =
       config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
-  return std::max(activation_bytes(config, shape, deepest, rows, deepest_again),
-                  activation_bytes(config, shape, stage.layers, rows, always_again));
+  // What runs forward alone keeps nothing.
+  if (stage.depth < stage.layers) deepest = stage.depth;
+  return std::max(activation_bytes(config, shape, deepest - stage.frozen, rows, deepest_again),
+                  activation_bytes(config, shape, stage.depth - stage.frozen, rows, always_again));
 }
 
 StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Stage& stage,
@@ -79,13 +86,14 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
         static_cast<double>(summary->num_rehearsal_steps) / static_cast<double>(summary->num_steps);
   }
   const double unique = static_cast<double>(stage.layers);
-  plan.expected_depth = unique + rehearsal * (stage.depths.mean() - unique);
+  plan.expected_depth =
+      static_cast<double>(stage.depth) + rehearsal * (stage.depths.mean() - unique);
   plan.parameters = num_parameters(shape, stage.layers);
   plan.state_bytes = state_bytes(shape, stage.layers);
   plan.activation_bytes = largest_activation_bytes(config, shape, stage);
   const StepFlops step(config, shape);
-  plan.step_flops =
-      step.at(plan.expected_depth) + rehearsal * mean_deep_depth(stage) * step.deep_layer;
+  plan.step_flops = step.at(plan.expected_depth, stage.frozen) +
+                    rehearsal * mean_deep_depth(stage) * step.deep_layer;
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;
@@ -148,13 +156,15 @@ std::string header_text(const RunPlan& plan) {
   return fmt::format(
       "{}: {} of {} layers, width {}, {} heads, context {}, vocabulary {}\n"
       "method {}: {}\n"
-      "layer map {}; depth {} per {}, rehearse from {}; optimizer state {}\n"
+      "layer map {}, new layers {}; depth {} per {}, rehearse from {}; optimizer state {}; trains "
+      "{}\n"
       "run of {}: batches of {} sequences, {} sequences in an epoch\n",
       config.run.name, enum_name(plan.shape.architecture), plan.shape.layers, plan.shape.width,
       plan.shape.heads, plan.shape.context, plan.shape.vocab_size, keys.method,
-      find_method(keys.method).summary, enum_name(keys.layer_map), enum_name(keys.depth_sampler),
-      enum_name(keys.depth_draw), keys.rehearse_from, enum_name(keys.optimizer_state),
-      to_string(config.train.duration), config.train.batch_size, plan.train_sequences);
+      find_method(keys.method).summary, enum_name(keys.layer_map), enum_name(keys.new_layers),
+      enum_name(keys.depth_sampler), enum_name(keys.depth_draw), keys.rehearse_from,
+      enum_name(keys.optimizer_state), enum_name(keys.trains), to_string(config.train.duration),
+      config.train.batch_size, plan.train_sequences);
 }
 
 std::string totals_text(const RunPlan& plan) {

@@ -24,6 +24,16 @@ void apply_method(ResolvedConfig& resolved) {
         resolved.origins[path] = "method " + method.name;
       },
       resolved.config, filled);
+  if (method.fill_train == nullptr) return;
+  method.fill_train(filled.train);
+  visit_train_fields(
+      [&](const Field& field, auto& value, auto& method_value) {
+        const std::string path = field.path();
+        if (value == method_value || resolved.is_set(path)) return;
+        value = method_value;
+        resolved.origins[path] = "method " + method.name;
+      },
+      resolved.config, filled);
 }
 
 ResolvedConfig resolve_run_config(const std::filesystem::path& path,

@@ -10,8 +10,8 @@
 
 namespace apollo {
 
-// Fills the keys of [progressive] that were not set with those of the method, origin "method NAME".
-// Throws UsageError for an unknown method.
+// Fills the keys of [progressive] that were not set with those of the method, and those of [train]
+// that it changes, origin "method NAME". Throws UsageError for an unknown method.
 void apply_method(ResolvedConfig& resolved);
 
 // read_run_config(), validate(), apply_method() and stage_faults() in one; throws ConfigError with

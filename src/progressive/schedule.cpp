@@ -50,8 +50,8 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
       targets_per_sequence_(targets_per_sequence(config)),
       seed_(config.run.seed),
       recompute_(config.train.recompute),
-      depth_draw_(config.progressive.depth_draw),
-      rehearse_from_(config.progressive.rehearse_from),
+      lr_axis_(config.train.lr_axis),
+      keys_(config.progressive),
       batch_size_(config.train.batch_size),
       micro_batch_size_(config.train.micro_batch_size),
       train_sequences_(train_sequences),
@@ -70,6 +70,7 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
     check_lengths(config, faults);
   }
   if (!faults.empty()) throw ConfigError(std::move(faults));
+  if (keys_.rewarm.value > 0.0) rewarm_share_ = share(keys_.rewarm, lr_axis_);
 }
 
 Milestone Schedule::resolve(const Duration& duration, const Duration& whole) const {
@@ -91,15 +92,29 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
   return {};
 }
 
+// With trains = "new" what the growth before it added trains, and with it the head; the first stage
+// has no growth before it and the last one trains all of the model.
+Stage Schedule::make_stage(const RunConfig& config, size_t index, const Milestone& end) const {
+  const std::vector<StageSpec>& specs = config.progressive.stages;
+  const int64_t layers = specs[index].layers;
+  Stage stage{layers, end,
+              DepthDistribution(config.progressive.depth_sampler, layers, shape_.layers),
+              specs[index].depth.value_or(layers)};
+  const bool is_last = index + 1 == specs.size();
+  if (config.progressive.trains == Trains::kAll || is_last) return stage;
+  for (size_t i = index; i-- > 0 && stage.frozen == 0;) {
+    if (specs[i].layers < layers) stage.frozen = specs[i].layers;
+  }
+  return stage;
+}
+
 bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults) {
   end_ = resolve(duration_, duration_);
   const std::vector<StageSpec>& specs = config.progressive.stages;
   const size_t num_faults = faults.size();
   for (size_t i = 0; i < specs.size(); ++i) {
     const Milestone end = specs[i].until ? resolve(*specs[i].until, duration_) : end_;
-    stages_.push_back(
-        {specs[i].layers, end,
-         DepthDistribution(config.progressive.depth_sampler, specs[i].layers, shape_.layers)});
+    stages_.push_back(make_stage(config, i, end));
     if (end.axis == Milestone::Axis::kHours) known_ahead_ = false;
     if (!specs[i].until) continue;
     const std::string where = fmt::format("progressive.stages[{}].until", i);
@@ -121,7 +136,7 @@ bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& 
 
 void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults) {
   const double fewest_flops =
-      train_flops(shape_, stages_.front().layers, batch_size_, targets_per_sequence_);
+      train_flops(shape_, stages_.front().depth, batch_size_, targets_per_sequence_);
   const double steps =
       end_.axis == Milestone::Axis::kFlops ? end_.value / fewest_flops : end_.value;
   if (end_.axis != Milestone::Axis::kHours && steps > kMaxSteps) {
@@ -165,6 +180,9 @@ void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& f
   };
   check("train.warmup", config.train.warmup);
   if (config.train.lr_schedule == LrSchedule::kWsd) check("train.decay", config.train.decay);
+  if (config.progressive.rewarm.value > 0.0) {
+    check("progressive.rewarm", config.progressive.rewarm);
+  }
 }
 
 RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>* summaries) const {
@@ -211,8 +229,10 @@ bool Schedule::advance(const RunPosition& position, StageState& state) const {
   const int64_t last = static_cast<int64_t>(stages_.size()) - 1;
   bool moved = false;
   while (state.index < last && stages_[state.index].end.reached(position)) {
+    const bool grows = stages_[state.index + 1].layers > stages_[state.index].layers;
     ++state.index;
     state.start = position;
+    if (grows) state.grown = position;
     moved = true;
   }
   return moved;
@@ -221,27 +241,49 @@ bool Schedule::advance(const RunPosition& position, StageState& state) const {
 bool Schedule::rehearses(const RunPosition& position, const StageState& state) const {
   const Stage& stage = stages_.at(state.index);
   if (stage.depths.fixed() && stage.depths.depth_at(0.5) == stage.layers) return false;
-  if (rehearse_from_ <= 0.0) return true;
+  if (keys_.rehearse_from <= 0.0) return true;
   const double start = coordinate(state.start, stage.end.axis);
   const double length = stage.end.value - start;
   if (length <= 0.0) return true;
-  return (coordinate(position, stage.end.axis) - start) / length >= rehearse_from_;
+  return (coordinate(position, stage.end.axis) - start) / length >= keys_.rehearse_from;
+}
+
+int64_t Schedule::draw_depth_at(int64_t step, int64_t micro_step, const Stage& stage) const {
+  if (keys_.stratify == 0) return draw_depth(stage.depths, seed_, step, micro_step);
+  const bool by_step = keys_.depth_draw == DepthDraw::kStep;
+  const int64_t index = by_step ? step : step * micro_steps_ + micro_step;
+  return stage.depths.depth_at(stratified_uniform(seed_, index, keys_.stratify));
 }
 
 std::vector<int64_t> Schedule::depths_at(const RunPosition& position,
                                          const StageState& state) const {
   const Stage& stage = stages_.at(state.index);
-  std::vector<int64_t> depths(micro_steps_, stage.layers);
+  std::vector<int64_t> depths(micro_steps_, stage.depth);
   if (!rehearses(position, state)) return depths;
-  if (depth_draw_ == DepthDraw::kStep) {
-    const int64_t depth = draw_depth(stage.depths, seed_, position.step, /*micro_step=*/0);
-    std::fill(depths.begin(), depths.end(), depth);
-    return depths;
-  }
   for (int64_t m = 0; m < micro_steps_; ++m) {
-    depths[m] = draw_depth(stage.depths, seed_, position.step, m);
+    const bool drawn_already = m > 0 && keys_.depth_draw == DepthDraw::kStep;
+    depths[m] = drawn_already ? depths[0] : draw_depth_at(position.step, m, stage);
   }
   return depths;
+}
+
+LayerMap Schedule::blocks_at(int64_t depth, int64_t micro_step, const RunPosition& position,
+                             const StageState& state) const {
+  const int64_t layers = stages_.at(state.index).layers;
+  if (depth >= layers) return sharing_map(keys_.layer_map, layers, depth);
+  const bool by_step = keys_.depth_draw == DepthDraw::kStep;
+  return random_subnetwork(layers, depth, seed_, position.step, by_step ? 0 : micro_step);
+}
+
+double Schedule::lr_factor(double progress, const StageState& state) const {
+  double factor = 1.0;
+  const double layers = static_cast<double>(std::max<int64_t>(1, stages_.at(state.index).layers));
+  if (keys_.lr_depth_power != 0.0) {
+    factor = std::pow(static_cast<double>(shape_.layers) / layers, keys_.lr_depth_power);
+  }
+  if (rewarm_share_ <= 0.0 || state.grown.step == 0) return factor;
+  const double since_growth = progress - this->progress(state.grown, lr_axis_);
+  return factor * std::clamp(since_growth / rewarm_share_, 0.0, 1.0);
 }
 
 int64_t Schedule::micro_batch_rows(int64_t micro_step) const {
@@ -257,7 +299,8 @@ double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState
   double flops = 0.0;
   for (size_t m = 0; m < depths.size(); ++m) {
     flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)),
-                         targets_per_sequence_, recomputes(depths[m], state));
+                         targets_per_sequence_, recomputes(depths[m], state),
+                         stages_.at(state.index).frozen);
   }
   return flops;
 }

@@ -10,6 +10,7 @@
 #include "config/run_config.h"
 #include "progressive/depth_sampler.h"
 #include "progressive/flops.h"
+#include "progressive/layer_map.h"
 
 namespace apollo {
 
@@ -38,12 +39,15 @@ struct Stage {
   int64_t layers = 0;
   Milestone end;  // the run's end for the last stage
   DepthDistribution depths;
+  int64_t depth = 0;   // of a pass that does not rehearse: `layers`, or fewer drawn at random
+  int64_t frozen = 0;  // the first so many layers do not train, nor does the embedding below them
 };
 
 // The stage a run is in and where that stage began; part of a checkpoint.
 struct StageState {
   int64_t index = 0;
   RunPosition start;
+  RunPosition grown = {};  // where layers were added last; stages can follow without any
 
   bool operator==(const StageState&) const = default;
 };
@@ -65,8 +69,15 @@ class Schedule {
   // end is reached (a stage that has no step is passed through). True where it moved.
   bool advance(const RunPosition& position, StageState& state) const;
   // Depths of the passes of one step, one per micro-step (all equal with depth_draw = step).
-  // Before `rehearse_from` of the stage all are N.
+  // Before `rehearse_from` of the stage all are its `depth`.
   std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
+  // The layers that a pass of such a depth runs, in order: shared ones, or a subnetwork where the
+  // depth is less than the stage's layers.
+  LayerMap blocks_at(int64_t depth, int64_t micro_step, const RunPosition& position,
+                     const StageState& state) const;
+  // What the learning rate is multiplied with at `progress` of the run (on train.lr_axis):
+  // (L/N)^lr_depth_power, and after growth the part of `rewarm` that is over.
+  double lr_factor(double progress, const StageState& state) const;
   // Training FLOPs of a step with these depths.
   double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
   // Whether the blocks of a pass of `depth` are computed again in its backward pass.
@@ -103,11 +114,13 @@ class Schedule {
   // `duration` as a point of the run, counted from its start; percents are of `whole`.
   Milestone resolve(const Duration& duration, const Duration& whole) const;
   bool resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults);
+  Stage make_stage(const RunConfig& config, size_t index, const Milestone& end) const;
   void check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const;
   // Runs through all steps up to `until` or the end, without training.
   RunPosition simulate(const Milestone& until, std::vector<StageSummary>* summaries) const;
   void simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults);
   bool rehearses(const RunPosition& position, const StageState& state) const;
+  int64_t draw_depth_at(int64_t step, int64_t micro_step, const Stage& stage) const;
   Milestone::Axis axis_of(LrAxis axis) const;
   double total(Milestone::Axis axis) const;
 
@@ -117,8 +130,8 @@ class Schedule {
   Milestone end_;
   uint64_t seed_ = 0;
   Recompute recompute_ = Recompute::kNone;
-  DepthDraw depth_draw_ = DepthDraw::kStep;
-  double rehearse_from_ = 0.0;
+  LrAxis lr_axis_ = LrAxis::kSteps;
+  RunConfig::Progressive keys_;
   int64_t batch_size_ = 0;
   int64_t micro_batch_size_ = 0;
   int64_t micro_steps_ = 1;
@@ -127,6 +140,7 @@ class Schedule {
   double total_flops_ = 0.0;
   bool known_ahead_ = true;  // nothing is measured in hours
   Duration duration_;
+  double rewarm_share_ = 0.0;  // of the run
   std::vector<StageSummary> summaries_;
 };
 

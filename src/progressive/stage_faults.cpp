@@ -1,8 +1,11 @@
-// Checks of one stage list: first each stage by itself, then the order of the ends where both are
-// in one unit. Ends in different units are compared by the simulation (schedule.cpp).
+// Checks of [progressive] by itself: first each stage by itself, then the order of the ends where
+// both are in one unit. Ends in different units are compared by the simulation (schedule.cpp).
 #include "progressive/stage_faults.h"
 
 #include <string>
+
+#include "config/enum_names.h"
+#include "progressive/layer_map.h"
 
 namespace apollo {
 
@@ -17,8 +20,9 @@ void check_layers(const RunConfig& config, size_t index, std::vector<Diagnostic>
   const int64_t layers = stages[index].layers;
   const std::string where = stage_key(index, "layers");
   const bool is_last = index + 1 == stages.size();
-  if (layers < 1) {
-    faults.push_back({where, fmt::format("a stage needs at least one layer (got {})", layers), ""});
+  if (layers < 0 || (layers == 0 && config.progressive.new_layers != NewLayers::kRandom)) {
+    faults.push_back({where, fmt::format("a stage needs at least one layer (got {})", layers),
+                      "with new_layers = \"random\" a run can begin with none"});
   } else if (layers > config.model.layers) {
     faults.push_back({where,
                       fmt::format("a stage cannot have more layers than the model, {} (got {})",
@@ -34,6 +38,69 @@ void check_layers(const RunConfig& config, size_t index, std::vector<Diagnostic>
                       fmt::format("the last stage must have all layers of the model, {} (got {})",
                                   config.model.layers, layers),
                       fmt::format("add a last stage {{layers = {}}}", config.model.layers)});
+  }
+}
+
+// Whether the layers can be had from those of the stage before.
+void check_growth(const RunConfig& config, size_t index, std::vector<Diagnostic>& faults) {
+  if (index == 0) return;
+  const std::vector<StageSpec>& stages = config.progressive.stages;
+  const int64_t before = stages[index - 1].layers;
+  const int64_t layers = stages[index].layers;
+  if (before < 0 || layers <= before) return;
+  try {
+    growth_map(config.progressive.layer_map, before, layers);
+  } catch (const UsageError& error) {
+    faults.push_back({stage_key(index, "layers"), error.what(),
+                      "other numbers of layers, or layer_map = \"interpolate\" or \"stack\""});
+  }
+}
+
+void check_depth(const RunConfig& config, size_t index, std::vector<Diagnostic>& faults) {
+  const StageSpec& stage = config.progressive.stages[index];
+  if (!stage.depth || stage.layers < 0) return;
+  const std::string where = stage_key(index, "depth");
+  if (*stage.depth < 2 || *stage.depth > stage.layers) {
+    faults.push_back(
+        {where,
+         fmt::format("a subnetwork has at least the first and the last and at most all {} layers "
+                     "of its stage (got {})",
+                     stage.layers, *stage.depth),
+         ""});
+  } else if (config.progressive.depth_sampler != DepthSamplerKind::kShallowest) {
+    faults.push_back({where,
+                      fmt::format("subnetworks share no layers: they need depth_sampler "
+                                  "'shallowest' (got '{}')",
+                                  enum_name(config.progressive.depth_sampler)),
+                      ""});
+  } else if (config.progressive.trains == Trains::kNew) {
+    faults.push_back({where, "subnetworks train all of their layers: they need trains 'all'", ""});
+  }
+}
+
+// Keys that do not go together.
+void check_combinations(const RunConfig::Progressive& keys, std::vector<Diagnostic>& faults) {
+  const bool shares = keys.depth_sampler != DepthSamplerKind::kShallowest;
+  if (shares && !shares_as_it_grows(keys.layer_map)) {
+    faults.push_back({"progressive.depth_sampler",
+                      fmt::format("'{}' makes passes share layers, for which layer_map must be "
+                                  "'interpolate' or 'stack' (got '{}')",
+                                  enum_name(keys.depth_sampler), enum_name(keys.layer_map)),
+                      "depth_sampler = \"shallowest\" shares none"});
+  }
+  if (keys.trains == Trains::kNew && (shares || keys.layer_map != LayerMapKind::kStack)) {
+    faults.push_back({"progressive.trains",
+                      fmt::format("'new' needs new layers above all others and no sharing: "
+                                  "layer_map 'stack' and depth_sampler 'shallowest' (got '{}' and "
+                                  "'{}')",
+                                  enum_name(keys.layer_map), enum_name(keys.depth_sampler)),
+                      ""});
+  }
+  if (keys.shared_gradient_power != 0.0 && keys.depth_draw == DepthDraw::kMicroBatch) {
+    faults.push_back({"progressive.shared_gradient_power",
+                      "divides by the uses of a layer in a step, for which depth_draw must be "
+                      "'step' (got 'micro_batch')",
+                      ""});
   }
 }
 
@@ -89,8 +156,11 @@ std::vector<Diagnostic> stage_faults(const RunConfig& config) {
   }
   for (size_t i = 0; i < stages.size(); ++i) {
     check_layers(config, i, faults);
+    check_growth(config, i, faults);
+    check_depth(config, i, faults);
     check_until(config, i, faults);
   }
+  check_combinations(config.progressive, faults);
   if (config.train.duration.unit == DurationUnit::kPercent) {
     faults.push_back({"train.duration",
                       fmt::format("a run cannot last a share of itself (got '{}')",

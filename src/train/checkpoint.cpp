@@ -35,7 +35,10 @@ Json state_json(const TrainState& state, const CheckpointInfo& info, const fs::p
   return {{"format_version", kFormatVersion},
           {"position", position_json(state.position)},
           {"tokens", state.tokens},
-          {"stage", {{"index", state.stage.index}, {"start", position_json(state.stage.start)}}},
+          {"stage",
+           {{"index", state.stage.index},
+            {"start", position_json(state.stage.start)},
+            {"grown", position_json(state.stage.grown)}}},
           {"eval_flops", state.eval_flops},
           {"eval_seconds", state.eval_seconds},
           {"energy_joules", state.energy_joules},
@@ -57,6 +60,10 @@ void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
   state.tokens = json.at("tokens").get<int64_t>();
   state.stage.index = json.at("stage").at("index").get<int64_t>();
   state.stage.start = read_position(json.at("stage").at("start"));
+  // Older checkpoints lack it: each of their stages but the first began with growth.
+  // growth.
+  const bool has_grown = json.at("stage").contains("grown");
+  state.stage.grown = has_grown ? read_position(json.at("stage").at("grown")) : state.stage.start;
   state.eval_flops = json.at("eval_flops").get<double>();
   state.eval_seconds = json.at("eval_seconds").get<double>();
   state.energy_joules = json.at("energy_joules").get<double>();

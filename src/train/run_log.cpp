@@ -144,6 +144,8 @@ void RunLog::growth(const TrainState& state, const GrowthRow& row) {
   json["map"] = row.map;
   json["loss_before"] = nullable(row.loss_before);
   json["loss_after"] = nullable(row.loss_after);
+  json["own_loss_before"] = nullable(row.own_loss_before);
+  json["own_loss_after"] = nullable(row.own_loss_after);
   metrics_.write(json);
   std::string probe;
   if (row.loss_before && row.loss_after) {

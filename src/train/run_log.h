@@ -34,6 +34,8 @@ struct GrowthRow {
   LayerMap map;
   std::optional<double> loss_before;  // of a probe at full depth
   std::optional<double> loss_after;
+  std::optional<double> own_loss_before;  // each at the depth of its own layers
+  std::optional<double> own_loss_after;
 };
 
 class RunLog {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "optim/clip.h"
+#include "optim/shared_gradients.h"
 
 namespace apollo {
 namespace {
@@ -32,13 +33,38 @@ int64_t count_targets(const TokenBatch& batch) {
 
 // The learning rate in the middle of the step, so that neither the first step is lost to a rate of
 // zero nor the last.
-double step_lr(const RunPosition& before, double flops, const StepContext& context) {
+double step_lr(const RunPosition& before, const StageState& stage, double flops,
+               const StepContext& context) {
   RunPosition after = before;
   after.step += 1;
   after.flops += flops;
   const LrAxis axis = context.config.train.lr_axis;
-  return context.lr.at(
-      0.5 * (context.schedule.progress(before, axis) + context.schedule.progress(after, axis)));
+  const double middle =
+      0.5 * (context.schedule.progress(before, axis) + context.schedule.progress(after, axis));
+  return context.lr.at(middle) * context.schedule.lr_factor(middle, stage);
+}
+
+// How the passes of the stage run a pass of `depth`.
+PassOptions pass_options(int64_t depth, const TrainState& state, const StepContext& context) {
+  const Stage& stage = context.schedule.stages().at(static_cast<size_t>(state.stage.index));
+  PassOptions pass = context.pass;
+  pass.recompute = context.schedule.recomputes(depth, state.stage);
+  pass.frozen_blocks = stage.frozen;
+  // A subnetwork's branches are fewer; this keeps the variance of their sum.
+  if (depth < stage.layers) {
+    pass.branch_scale = std::sqrt(static_cast<double>(stage.layers) / static_cast<double>(depth));
+  }
+  return pass;
+}
+
+// With progressive.shared_gradient_power, for which all passes of a step have one depth.
+void share_gradients(TrainState& state, const StepContext& context, int64_t depth) {
+  const double power = context.config.progressive.shared_gradient_power;
+  if (power == 0.0) return;
+  const LayerMap blocks =
+      context.schedule.blocks_at(depth, /*micro_step=*/0, state.position, state.stage);
+  divide_shared_gradients(state.model->parameters(), use_counts(blocks, state.model->num_layers()),
+                          power);
 }
 
 [[noreturn]] void report_divergence(const TrainState& state, const StepResult& result) {
@@ -67,8 +93,9 @@ StepResult train_step(TrainState& state, const StepContext& context) {
   StepResult result;
   result.depths = context.schedule.depths_at(state.position, state.stage);
   result.flops = context.schedule.step_flops(result.depths, state.stage);
-  result.lr = step_lr(state.position, result.flops, context);
+  result.lr = step_lr(state.position, state.stage, result.flops, context);
 
+  const Stage& stage = context.schedule.stages().at(static_cast<size_t>(state.stage.index));
   ParameterSet& parameters = state.model->parameters();
   parameters.zero_gradients();
   // Of all micro-batches together, since the loss is a mean over the targets of all.
@@ -81,20 +108,22 @@ StepResult train_step(TrainState& state, const StepContext& context) {
         to_device(batch, micro_step * context.config.train.micro_batch_size,
                   context.schedule.micro_batch_rows(micro_step), state.model->device());
     seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
-    const LayerMap blocks = state.model->blocks(result.depths[m]);
-    PassOptions pass = context.pass;
-    pass.recompute = context.schedule.recomputes(result.depths[m], state.stage);
+    const LayerMap blocks =
+        context.schedule.blocks_at(result.depths[m], micro_step, state.position, state.stage);
+    const PassOptions pass = pass_options(result.depths[m], state, context);
     const at::Tensor micro_loss = state.model->loss_sum(micro_batch, blocks, pass) / num_targets;
     micro_loss.backward();
     loss += micro_loss.detach();
   }
+  share_gradients(state, context, result.depths.front());
   result.loss = loss.item<double>();
   result.grad_norm = gradient_norm(parameters.gradients());
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
     report_divergence(state, result);
   }
   clip_gradients(parameters.gradients(), result.grad_norm, context.config.train.clip);
-  adamw_step(parameters, state.optimizer, result.lr, context.optimizer);
+  adamw_step(parameters, state.optimizer, result.lr, context.optimizer,
+             trained_slots(parameters.layout(), stage.frozen));
 
   state.position.step += 1;
   state.position.flops += result.flops;

@@ -270,10 +270,12 @@ void Trainer::evaluate_if_due() {
   const int64_t full_depth = model_spec_.shape.layers;
   const int64_t stage_depth = state_.model->num_layers();
   std::vector<std::pair<const char*, int64_t>> wanted;
-  if (wants(config, EvalDepth::kStage) && stage_depth != full_depth) {
+  if ((wants(config, EvalDepth::kStage) || stage_depth == 0) && stage_depth != full_depth) {
     wanted.emplace_back("stage", stage_depth);
   }
-  if (wants(config, EvalDepth::kFull) || stage_depth == full_depth) {
+  // Without layers there are none to share at a greater depth.
+  const bool has_layers = stage_depth > 0;
+  if (has_layers && (wants(config, EvalDepth::kFull) || stage_depth == full_depth)) {
     wanted.emplace_back("full", full_depth);
   }
   // A signal can end this half-way; nothing is logged or charged before all of it is done.
@@ -324,36 +326,57 @@ void Trainer::grow_if_due() {
     state_.stage = next;
     return;
   }
+  const RunConfig::Progressive& keys = resolved_.config.progressive;
   row.map = growth_map(model_spec_.layer_map, row.from, target);
-  const auto before = probe(*state_.model);
+  // Layers that do not go on with the work of others have no moments of theirs.
+  const LayerMap moments = keys.new_layers == NewLayers::kCopy ? row.map : without_copies(row.map);
+  if (keys.new_layers == NewLayers::kRandom) row.map = moments;
+  const Probe before = probe(*state_.model);
   const auto start = std::chrono::steady_clock::now();
-  auto grown = grow_model(*state_.model, row.map);
-  AdamWState optimizer = grow_adamw_state(state_.optimizer, state_.model->parameters().layout(),
-                                          grown->parameters().layout(), row.map,
-                                          resolved_.config.progressive.optimizer_state);
+  auto grown = grow_model(
+      *state_.model, row.map,
+      {.kind = keys.new_layers, .noise = keys.growth_noise, .seed = resolved_.config.run.seed});
+  AdamWState optimizer =
+      grow_adamw_state(state_.optimizer, state_.model->parameters().layout(),
+                       grown->parameters().layout(), moments, keys.optimizer_state);
   const double growth_hours = seconds_since(start) / 3600.0;
-  const auto after = probe(*grown);
+  const Probe after = probe(*grown);
   // From here on nothing can throw: a signal during a probe leaves the state before growth.
   state_.model = std::move(grown);
   state_.optimizer = std::move(optimizer);
   state_.stage = next;
   state_.position.hours += growth_hours;
-  if (before && after) {
-    row.loss_before = before->loss;
-    row.loss_after = after->loss;
-    state_.eval_flops += before->flops + after->flops;
-  }
+  row.loss_before = before.full_loss;
+  row.loss_after = after.full_loss;
+  row.own_loss_before = before.own_loss;
+  row.own_loss_after = after.own_loss;
+  state_.eval_flops += before.flops + after.flops;
   log_->growth(state_, row);
 }
 
-// One batch at full depth: enough to see that growth left the function as it was.
-std::optional<EvaluationResult> Trainer::probe(const LanguageModel& model) const {
-  if (valid_ == nullptr) return std::nullopt;
+// One batch, at full depth and at the model's own: enough to see what growth does to the function.
+Trainer::Probe Trainer::probe(const LanguageModel& model) const {
+  Probe result;
+  if (valid_ == nullptr) return result;
   const RunConfig& config = resolved_.config;
-  return evaluate(model, model_spec_.shape.layers, *valid_,
-                  {.batch_size = config.train.micro_batch_size,
-                   .max_tokens = config.train.micro_batch_size * model_spec_.shape.context,
-                   .pass = make_pass_options(config, /*training=*/false)});
+  const auto loss_at = [&](int64_t depth) {
+    const EvaluationResult found =
+        evaluate(model, depth, *valid_,
+                 {.batch_size = config.train.micro_batch_size,
+                  .max_tokens = config.train.micro_batch_size * model_spec_.shape.context,
+                  .pass = make_pass_options(config, /*training=*/false)});
+    result.flops += found.flops;
+    return found.loss;
+  };
+  const int64_t own = model.num_layers();
+  const int64_t full = model_spec_.shape.layers;
+  result.own_loss = loss_at(own);
+  if (own == full) {
+    result.full_loss = result.own_loss;
+  } else if (own > 0) {
+    result.full_loss = loss_at(full);
+  }
+  return result;
 }
 
 void Trainer::save_if_due() {

@@ -48,7 +48,14 @@ class Trainer {
   EvaluationResult evaluate_at(int64_t depth);
   void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
   void grow_if_due();
-  std::optional<EvaluationResult> probe(const LanguageModel& model) const;
+  // Losses of one validation batch; absent without validation data, the full one also for a model
+  // without layers.
+  struct Probe {
+    std::optional<double> own_loss;   // at the depth of the model's layers
+    std::optional<double> full_loss;  // of the final model's
+    double flops = 0.0;
+  };
+  Probe probe(const LanguageModel& model) const;
   void save_if_due();
   void save();
   void step();

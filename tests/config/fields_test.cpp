@@ -11,7 +11,7 @@ namespace {
 TEST(Fields, EveryPathIsThereOnce) {
   const std::vector<std::string>& paths = field_paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
-  EXPECT_EQ(paths.size(), 49u);
+  EXPECT_EQ(paths.size(), 56u);
   EXPECT_EQ(paths.front(), "run.name");
   EXPECT_EQ(paths.back(), "checkpoint.keep");
 }
@@ -37,7 +37,8 @@ TEST(Fields, ParseEnumForTheCommandLine) {
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
-                 "--map must be one of 'interpolate', 'stack' (got 'stak'); did you "
+                 "--map must be one of 'interpolate', 'stack', 'middle_block', 'middle' (got "
+                 "'stak'); did you "
                  "mean 'stack'?");
   }
 }

@@ -162,8 +162,8 @@ TEST(Gpt2, RefusesSizesThatCannotBe) {
   ModelSpec spec = small_spec(2);
   spec.shape.heads = 3;
   EXPECT_EQ(message(spec, 1), "heads must divide width (got width 20, heads 3)");
-  EXPECT_EQ(message(small_spec(2), 0),
-            "model sizes must be positive (got layers 0, width 20, heads 2, context 12, "
+  EXPECT_EQ(message(small_spec(2), -1),
+            "model sizes must be positive (got layers -1, width 20, heads 2, context 12, "
             "vocabulary 31)");
 }
 

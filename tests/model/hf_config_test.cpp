@@ -98,7 +98,7 @@ TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
 TEST_F(HfConfigTest, RefusesWrongSizesAndTypes) {
   for (const char* key : {"n_layer", "n_embd", "n_head", "n_positions", "vocab_size"}) {
     const std::string start = std::string("FILE: key '") + key + "'";
-    EXPECT_EQ(error_with(key, 0), start + ": expected a positive integer, found 0");
+    EXPECT_EQ(error_with(key, -1), start + ": expected a positive integer, found -1");
     EXPECT_EQ(error_with(key, "3"), start + ": expected a positive integer, found \"3\"");
     EXPECT_EQ(error_with(key, 2.5), start + ": expected a positive integer, found 2.5");
     Json config = to_hf_config(small_spec(3), 3, std::nullopt);
@@ -163,8 +163,8 @@ TEST_F(HfConfigTest, RefusesADamagedNoteOfApollo) {
   EXPECT_EQ(error_with("apollo", Json::object()), "FILE: key 'final_layers' is missing");
   EXPECT_EQ(error_with("apollo", 7), "FILE: key 'apollo': expected an object, found 7");
   EXPECT_EQ(error_with("apollo", {{"final_layers", 3}, {"layer_map", "shuffle"}}),
-            "FILE: key 'layer_map' is \"shuffle\", which Apollo does not compute (expected "
-            "\"interpolate\")");
+            "FILE: key 'layer_map' is \"shuffle\": expected one of 'interpolate', 'stack', "
+            "'middle_block', 'middle'");
 }
 
 TEST_F(HfConfigTest, RefusesAbsentAndDamagedFiles) {

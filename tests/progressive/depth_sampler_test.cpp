@@ -179,7 +179,7 @@ TEST(DepthSampler, RefusesMoreUniqueLayersThanLayers) {
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
-                 "cannot sample depths of 13 unique of 12 layers: 1 <= unique <= layers must hold");
+                 "cannot sample depths of 13 unique of 12 layers: 0 <= unique <= layers must hold");
   }
 }
 

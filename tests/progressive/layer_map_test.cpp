@@ -110,7 +110,7 @@ std::string usage_error(Call call) {
 
 TEST(LayerMap, RefusesToShrink) {
   EXPECT_EQ(usage_error([] { growth_map(LayerMapKind::kStack, 6, 3); }),
-            "cannot grow 6 layers to 3: 1 <= source <= target must hold");
+            "cannot grow 6 layers to 3: 0 <= source <= target must hold");
   EXPECT_EQ(usage_error([] { sharing_map(LayerMapKind::kInterpolate, 0, 3); }),
             "cannot run 0 unique layers at depth 3: 1 <= unique <= depth must hold");
   EXPECT_EQ(usage_error([] {

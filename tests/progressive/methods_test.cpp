@@ -55,8 +55,9 @@ TEST(Methods, UnknownMethodNamesTheNearest) {
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_STREQ(error.what(),
-                 "unknown method 'apolo': known are 'scratch', 'apollo'; did you mean "
-                 "'apollo'?");
+                 "unknown method 'apolo': known are 'scratch', 'apollo', 'stackbert', 'mslt', "
+                 "'gstack', 'midas', "
+                 "'lidas', 'one_hop', 'raptr', 'identity'; did you mean 'apollo'?");
   }
 }
 

@@ -105,7 +105,7 @@ TEST(Plan, Table) {
   EXPECT_EQ(plan_table(plan_of(config, 1e10)),
 R"(tiny: gpt2 of 12 layers, width 64, 4 heads, context 128, vocabulary 257
 method apollo: grows in stages while shared layers rehearse the depth to come (LVPS)
-layer map interpolate; depth shallowest per step, rehearse from 0; optimizer state transport
+layer map interpolate, new layers copy; depth shallowest per step, rehearse from 0; optimizer state transport; trains all
 run of 400 steps: batches of 8 sequences, 1000 sequences in an epoch
 
 stage  layers  first step     steps  E[depth]   depth     params        state  activations        FLOPs  of scratch

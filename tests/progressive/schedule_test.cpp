@@ -207,7 +207,7 @@ TEST(Schedule, AStageWithoutStepsIsPassedThrough) {
   StageState state;
   EXPECT_FALSE(schedule.advance({}, state));
   EXPECT_TRUE(schedule.advance({.step = 1}, state));
-  EXPECT_EQ(state, (StageState{.index = 2, .start = {.step = 1}}));
+  EXPECT_EQ(state, (StageState{.index = 2, .start = {.step = 1}, .grown = {.step = 1}}));
 }
 
 TEST(Schedule, ProgressOnBothAxes) {

@@ -7,5 +7,13 @@ namespace apollo {
 
 Method scratch_method();
 Method apollo_method();
+Method stackbert_method();
+Method mslt_method();
+Method gstack_method();
+Method midas_method();
+Method lidas_method();
+Method one_hop_method();
+Method raptr_method();
+Method identity_method();
 
 }  // namespace apollo

@@ -1,0 +1,32 @@
+// Growth by blocks that do nothing yet: copies whose output projections are zero.
+// Wu et al., "LLaMA Pro: Progressive LLaMA with Block Expansion", ACL 2024: a copy follows each
+// layer (or group of layers), and its attention's and MLP's output projections are zero, so that
+// the grown model computes what the old one computes, exactly where the norm stands before the
+// block (GPT-2). A BERT normalises the sum behind each block once more: its function changes a
+// little. The paper grows a finished model and trains the new blocks alone to keep what it knows;
+// here the stages are those of stackbert and all layers train.
+#include "progressive/methods/registry.h"
+#include "progressive/methods/stage_shapes.h"
+
+namespace apollo {
+
+Method identity_method() {
+  return {
+      .name = "identity",
+      .summary = "doubles by copies that begin as the identity, without sharing",
+      .reference = "LLaMA Pro: Progressive LLaMA with Block Expansion (ACL 2024)",
+      .fill =
+          [](int64_t layers) {
+            require_layers("identity", layers, 2);
+            RunConfig::Progressive keys;
+            keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 30.0}, {1.0 / 4.0, 12.5}});
+            keys.layer_map = LayerMapKind::kInterpolate;
+            keys.new_layers = NewLayers::kIdentity;
+            keys.depth_sampler = DepthSamplerKind::kShallowest;
+            keys.optimizer_state = OptimizerStateRule::kTransport;
+            return keys;
+          },
+  };
+}
+
+}  // namespace apollo

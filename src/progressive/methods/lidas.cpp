@@ -1,0 +1,27 @@
+// LIDAS: MIDAS (midas.cpp) with the layers of the exact middle in place of the middle block; the
+// two differ where the blocks are even in number. Kapl et al., "Do Depth-Grown Models Overcome the
+// Curse of Depth?", 2025. Stages as those of midas.
+#include "progressive/methods/registry.h"
+#include "progressive/methods/stage_shapes.h"
+
+namespace apollo {
+
+Method lidas_method() {
+  return {
+      .name = "lidas",
+      .summary = "grows in equal steps by a copy of the layers in the exact middle",
+      .reference = "Do Depth-Grown Models Overcome the Curse of Depth? (2025)",
+      .fill =
+          [](int64_t layers) {
+            require_layers("lidas", layers, 2);
+            RunConfig::Progressive keys;
+            keys.stages = stages_of_equal_steps(layers, /*wanted=*/6, /*power=*/2.0);
+            keys.layer_map = LayerMapKind::kMiddle;
+            keys.depth_sampler = DepthSamplerKind::kShallowest;
+            keys.optimizer_state = OptimizerStateRule::kTransport;
+            return keys;
+          },
+  };
+}
+
+}  // namespace apollo

@@ -1,0 +1,38 @@
+// One layer for most of the run, then all at once, at a learning rate that is still high.
+// Bu, "Deep Progressive Training: scaling up depth capacity of zero/one-layer models", 2025: growth
+// after 80 % of the run under a warm-up, stable, decay schedule. It comes before the decay, which
+// is the last 10 % here, so that the loss of the grown model meets that of a deep one while the
+// rate is high. Copies are the new layers here; the paper has fresh ones do as well (new_layers =
+// "random"), and with these a run may begin without any layer (stages = [{layers = 0, until =
+// "80%"}, ...]).
+#include "progressive/methods/registry.h"
+#include "progressive/methods/stage_shapes.h"
+
+namespace apollo {
+
+Method one_hop_method() {
+  return {
+      .name = "one_hop",
+      .summary = "one layer until 80 % of the run, then all of them, under a wsd schedule",
+      .reference =
+          "Deep Progressive Training: scaling up depth capacity of zero/one-layer models (2025)",
+      .fill =
+          [](int64_t layers) {
+            require_layers("one_hop", layers, 2);
+            RunConfig::Progressive keys;
+            keys.stages = {{.layers = 1, .until = Duration{80.0, DurationUnit::kPercent}},
+                           {.layers = layers}};
+            keys.layer_map = LayerMapKind::kInterpolate;
+            keys.depth_sampler = DepthSamplerKind::kShallowest;
+            keys.optimizer_state = OptimizerStateRule::kTransport;
+            return keys;
+          },
+      .fill_train =
+          [](RunConfig::Train& train) {
+            train.lr_schedule = LrSchedule::kWsd;
+            train.decay = {10.0, DurationUnit::kPercent};
+          },
+  };
+}
+
+}  // namespace apollo
