@@ -13,6 +13,7 @@
 #include "model/architecture.h"
 #include "model/layer.h"
 #include "model/recompute.h"
+#include "ops/attention.h"
 
 namespace apollo {
 namespace {

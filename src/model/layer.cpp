@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "ops/attention.h"
 
 namespace apollo {
 namespace {
@@ -54,21 +53,6 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
   at::Tensor branch = linear(x, layer);
   if (dropout > 0.0) branch = at::dropout(branch, dropout, /*train=*/true);
   return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
-}
-
-at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                                double dropout, Kernels kernels) {
-  const int64_t batch = qkv_BTX.size(0);
-  const int64_t length = qkv_BTX.size(1);
-  const int64_t width = qkv_BTX.size(2) / 3;
-  // Apart by unbind, whose gradient is one tensor: those of three slices would each be as large as
-  // qkv, zeros but for a third, and be added up.
-  const std::vector<at::Tensor> parts_BTHK =
-      qkv_BTX.view({batch, length, 3, pattern.heads, width / pattern.heads}).unbind(2);
-  const at::Tensor mixed_BHTK = attention(
-      parts_BTHK[0].transpose(1, 2), parts_BTHK[1].transpose(1, 2), parts_BTHK[2].transpose(1, 2),
-      pattern.causal, pattern.visible_B1TT, dropout, kernels);
-  return mixed_BHTK.transpose(1, 2).reshape({batch, length, width});
 }
 
 void check_length(const ModelSpec& spec, int64_t length) {

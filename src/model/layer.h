@@ -30,18 +30,6 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
                                const LinearLayer& layer, const NormLayer& norm, double dropout,
                                Kernels kernels);
 
-// How the blocks of one pass attend.
-struct AttentionPattern {
-  int64_t heads = 1;
-  bool causal = false;
-  at::Tensor visible_B1TT = {};  // see ops/attention.h; undefined: no restriction
-};
-
-// Multi-head self-attention of projected queries, keys and values side by side, [B, T, 3W]; heads
-// are merged again: [B, T, W].
-at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                                double dropout, Kernels kernels);
-
 // Throws UsageError where a sequence is longer than the context.
 void check_length(const ModelSpec& spec, int64_t length);
 

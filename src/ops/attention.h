@@ -1,4 +1,4 @@
-// Self-attention through the best kernel of the device, and its plain form.
+// Multi-head self-attention through the best kernel of the device, and its plain form.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,13 +7,24 @@
 
 namespace apollo {
 
-// softmax(q k^T / sqrt(K)) v for every head, with dropout on the weights.
-// q, k, v: [B, H, T, K]; returns [B, H, T, K]. `causal`: position t sees positions <= t.
-// `visible`: bool, which positions (last dimension) each position sees, or undefined for all; not
-// together with `causal`. Every position must see at least one.
-// kFused: the device's fused kernel, which never holds the T x T weights (with dropout 0; with
-// dropout the CPU has only the plain form). kReference: matrix products and a softmax.
-at::Tensor attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK, const at::Tensor& v_BHTK,
-                     bool causal, const at::Tensor& visible_B1TT, double dropout, Kernels kernels);
+// How the blocks of one pass attend.
+struct AttentionPattern {
+  int64_t heads = 1;
+  bool causal = false;  // position t sees positions <= t
+  // Bool: which positions (last dimension) each position sees; undefined: all. Not together with
+  // `causal`. Every position must see at least one.
+  at::Tensor visible_B1TT = {};
+};
+
+// softmax(q k^T / sqrt(K)) v for every head, with dropout on the weights. qkv: projected queries,
+// keys and values side by side, [B, T, 3W], each of `heads` heads side by side, W = heads * K;
+// returns the heads side by side, [B, T, W].
+//
+// kFused: own kernels (attention_kernels.h) for float32 on the CPU outside automatic mixed
+// precision, else the device's fused kernel; neither holds the T x T weights (but ATen's with
+// dropout on the CPU does). The kernels' gradients can't be differentiated again; their results
+// do not depend on the number of threads. kReference: matrix products and a softmax.
+at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
+                                double dropout, Kernels kernels);
 
 }  // namespace apollo

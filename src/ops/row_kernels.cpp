@@ -36,6 +36,16 @@ const RowKernels*& kernels_in_use() {
 
 }  // namespace
 
+int64_t attention_scratch_size(int64_t length, int64_t head_width) {
+  // Of the gradient, which needs more: seven copies of a head filled up to whole blocks and
+  // vectors, two blocks of scores and one of gradients of the queries.
+  constexpr int64_t kMostLanes = 16;
+  const auto filled = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
+  const int64_t width = filled(head_width, kMostLanes);
+  return 7 * filled(length, kAttentionBlock) * width + 2 * kAttentionBlock * kAttentionBlock +
+         kAttentionBlock * width;
+}
+
 bool is_supported(InstructionSet set) {
   return kernels_of(set) != nullptr;
 }

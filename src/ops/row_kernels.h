@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "ops/attention_kernels.h"
+
 namespace apollo {
 
 // Which function GELU is: x P(X < x) of a normal X, or its approximation by tanh.
@@ -82,6 +84,7 @@ struct RowKernels {
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
   void (*cross_entropy)(const CrossEntropyRows& rows, int64_t begin, int64_t end);
+  AttentionKernels attention;
 };
 
 enum class InstructionSet { kPortable, kAvx2, kAvx512 };

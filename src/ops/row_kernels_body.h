@@ -2,6 +2,7 @@
 // A row is read several times, but from the first-level cache: it stays there.
 #pragma once
 
+#include "ops/attention_body.h"
 #include "ops/row_kernels.h"
 #include "ops/vector_math.h"
 
@@ -209,8 +210,9 @@ void cross_entropy(const CrossEntropyRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-constexpr RowKernels kRowKernels = {add_norm, add_norm_gradient, bias_gelu, bias_gelu_gradient,
-                                    cross_entropy};
+constexpr RowKernels kRowKernels = {add_norm,      add_norm_gradient,
+                                    bias_gelu,     bias_gelu_gradient,
+                                    cross_entropy, {attention, attention_gradient}};
 
 }  // namespace
 }  // namespace apollo

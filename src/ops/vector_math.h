@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #ifndef APOLLO_VECTOR_BYTES
 #error "define APOLLO_VECTOR_BYTES, the width of the machine's vectors, before this header"
@@ -90,6 +91,39 @@ inline float largest(const Floats& x) {
   for (int64_t i = 1; i < kLanes; ++i)
     found = x[i] > found ? x[i] : found;
   return found;
+}
+
+// 0, 1, 2, ...
+inline Bits lane_numbers() {
+  Bits numbers;
+  for (int64_t i = 0; i < kLanes; ++i)
+    numbers[i] = static_cast<uint32_t>(i);
+  return numbers;
+}
+
+// As many vectors as each has lanes.
+using Square = Floats[kLanes];
+
+// The lanes of both in turn, from lane kFirst of each on.
+template <int64_t kFirst, int... kLane>
+inline Floats interleave(const Floats& x, const Floats& y, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(x, y, (kFirst + kLane / 2 + kLane % 2 * kLanes)...);
+}
+
+// One stage turns the bits of (row, lane), as one number, by one place.
+inline void transpose(Square& square) {
+  const auto lanes = std::make_integer_sequence<int, kLanes>();
+  for (int64_t stage = 1; stage < kLanes; stage *= 2) {
+    Square next;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = interleave<0>(square[i], square[i + kLanes / 2], lanes);
+      next[2 * i + 1] = interleave<kLanes / 2>(square[i], square[i + kLanes / 2], lanes);
+    }
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kLanes; ++i)
+      square[i] = next[i];
+  }
 }
 
 inline Bits bits_of(const Floats& x) {

@@ -1,169 +1,249 @@
-// Both forms of attention against plain loops in double precision, and their gradients against each
-// other.
+// Attention and its gradients, tensor by tensor, against products and a softmax in double
+// precision: the plain form, the device's own and the kernels with every instruction set.
 #include "ops/attention.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <string>
+
+#include "ops/row_kernels.h"
 
 namespace apollo {
 namespace {
+
+constexpr InstructionSet kSets[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
+                                    InstructionSet::kAvx512};
 
 struct Size {
   int64_t batch, heads, length, head_width;
 };
 
-constexpr Size kSizes[] = {{1, 1, 1, 1}, {2, 3, 7, 5}, {1, 4, 65, 16}, {3, 1, 130, 64}};
-
-struct Qkv {
-  at::Tensor q, k, v, weights;  // `weights` make a scalar of the result
-};
-
-Qkv make_inputs(const Size& size) {
-  auto random = at::make_generator<at::CPUGeneratorImpl>(5);
-  const auto draw = [&] {
-    return at::empty({size.batch, size.heads, size.length, size.head_width}, at::kFloat)
-        .normal_(0.0, 1.0, random);
-  };
-  return {draw(), draw(), draw(), draw()};
+std::string text(const Size& size) {
+  return "B " + std::to_string(size.batch) + " H " + std::to_string(size.heads) + " T " +
+         std::to_string(size.length) + " K " + std::to_string(size.head_width);
 }
 
-at::Tensor by_loops(const Qkv& in, bool causal) {
-  const at::Tensor q = in.q.to(at::kDouble), k = in.k.to(at::kDouble), v = in.v.to(at::kDouble);
-  at::Tensor out = at::zeros_like(q);
-  const auto qa = q.accessor<double, 4>(), ka = k.accessor<double, 4>();
-  const auto va = v.accessor<double, 4>();
-  auto oa = out.accessor<double, 4>();
-  const int64_t length = q.size(2), width = q.size(3);
-  for (int64_t b = 0; b < q.size(0); ++b) {
-    for (int64_t h = 0; h < q.size(1); ++h) {
-      for (int64_t i = 0; i < length; ++i) {
-        const int64_t seen = causal ? i + 1 : length;
-        double total = 0.0;
-        for (int64_t j = 0; j < seen; ++j) {
-          double score = 0.0;
-          for (int64_t c = 0; c < width; ++c)
-            score += qa[b][h][i][c] * ka[b][h][j][c];
-          const double weight = std::exp(score / std::sqrt(static_cast<double>(width)));
-          total += weight;
-          for (int64_t c = 0; c < width; ++c)
-            oa[b][h][i][c] += weight * va[b][h][j][c];
-        }
-        for (int64_t c = 0; c < width; ++c)
-          oa[b][h][i][c] /= total;
-      }
-    }
-  }
-  return out;
+at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
+  auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random);
+}
+
+at::Tensor random_qkv(const Size& size, uint64_t seed = 5) {
+  return draw({size.batch, size.length, 3 * size.heads * size.head_width}, seed);
+}
+
+struct Result {
+  at::Tensor mixed;
+  at::Tensor grad_qkv;
+};
+
+// Of the sum of weights * attention(qkv).
+Result differentiate(const at::Tensor& qkv, const AttentionPattern& pattern, Kernels kernels,
+                     double dropout = 0.0) {
+  const at::Tensor leaf = qkv.clone().requires_grad_(true);
+  const at::Tensor mixed = multi_head_attention(leaf, pattern, dropout, kernels);
+  const at::Tensor weights = draw(mixed.sizes().vec(), 17).to(qkv.scalar_type());
+  (mixed * weights).sum().backward();
+  return {mixed.detach(), leaf.grad()};
+}
+
+Result in_double(const at::Tensor& qkv, const AttentionPattern& pattern) {
+  return differentiate(qkv.to(at::kDouble), pattern, Kernels::kReference);
 }
 
 double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor exact = expected.to(at::kDouble);
-  const at::Tensor difference = found.to(at::kDouble) - exact;
+  const at::Tensor difference = found.to(at::kDouble) - expected;
   return at::linalg_vector_norm(difference).item<double>() /
-         (at::linalg_vector_norm(exact).item<double>() + 1e-12);
+         at::linalg_vector_norm(expected).item<double>();
 }
 
-TEST(Attention, EqualsPlainLoops) {
-  for (const Size& size : kSizes) {
-    const Qkv in = make_inputs(size);
-    for (const bool causal : {true, false}) {
-      const at::Tensor expected = by_loops(in, causal);
-      for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-        const at::Tensor found =
-            attention(in.q, in.k, in.v, causal, /*visible=*/{}, /*dropout=*/0.0, kernels);
-        EXPECT_LT(relative_error(found, expected), 1e-6)
-            << "length " << size.length << " causal " << causal;
+void expect_close(const Result& found, const Result& expected, double tolerance) {
+  EXPECT_LT(relative_error(found.mixed, expected.mixed), tolerance);
+  const auto found_parts = found.grad_qkv.chunk(3, 2);
+  const auto parts = expected.grad_qkv.chunk(3, 2);
+  // With one position the weights are constant, so queries and keys have no gradient.
+  if (found.mixed.size(1) == 1) {
+    EXPECT_LT(found_parts[0].abs().max().item<float>(), 1e-5F);
+    EXPECT_LT(found_parts[1].abs().max().item<float>(), 1e-5F);
+  } else {
+    EXPECT_LT(relative_error(found_parts[0], parts[0]), tolerance) << "queries";
+    EXPECT_LT(relative_error(found_parts[1], parts[1]), tolerance) << "keys";
+  }
+  EXPECT_LT(relative_error(found_parts[2], parts[2]), tolerance) << "values";
+}
+
+// With every instruction set, then the plain form.
+void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& pattern,
+                             double tolerance = 2e-6) {
+  const Result expected = in_double(qkv, pattern);
+  for (const InstructionSet set : kSets) {
+    if (!is_supported(set)) continue;
+    SCOPED_TRACE(testing::Message() << "set " << static_cast<int>(set));
+    const InstructionSetScope scope(set);
+    expect_close(differentiate(qkv, pattern, Kernels::kFused), expected, tolerance);
+  }
+  SCOPED_TRACE("reference");
+  expect_close(differentiate(qkv, pattern, Kernels::kReference), expected, tolerance);
+}
+
+// The reference of all other tests is checked against the formula itself.
+TEST(Attention, ThePlainFormIsTheFormula) {
+  const Size size{2, 3, 7, 5};
+  const at::Tensor qkv = random_qkv(size).to(at::kDouble);
+  const auto x = qkv.view({2, 7, 3, 3, 5});
+  const auto in = x.accessor<double, 5>();
+  for (const bool causal : {true, false}) {
+    const at::Tensor mixed =
+        multi_head_attention(qkv, {.heads = 3, .causal = causal}, 0.0, Kernels::kReference)
+            .view({2, 7, 3, 5});
+    const auto found = mixed.accessor<double, 4>();
+    for (int64_t b = 0; b < 2; ++b) {
+      for (int64_t h = 0; h < 3; ++h) {
+        for (int64_t i = 0; i < 7; ++i) {
+          double total = 0.0;
+          double sums[5] = {};
+          for (int64_t j = 0; j < (causal ? i + 1 : 7); ++j) {
+            double score = 0.0;
+            for (int64_t c = 0; c < 5; ++c)
+              score += in[b][i][0][h][c] * in[b][j][1][h][c];
+            const double weight = std::exp(score / std::sqrt(5.0));
+            total += weight;
+            for (int64_t c = 0; c < 5; ++c)
+              sums[c] += weight * in[b][j][2][h][c];
+          }
+          for (int64_t c = 0; c < 5; ++c)
+            EXPECT_NEAR(found[b][i][h][c], sums[c] / total, 1e-12);
+        }
       }
     }
   }
 }
 
-std::vector<at::Tensor> gradients(const Qkv& in, bool causal, Kernels kernels,
-                                  const at::Tensor& visible = {}) {
-  std::vector<at::Tensor> leaves;
-  for (const at::Tensor& tensor : {in.q, in.k, in.v})
-    leaves.push_back(tensor.clone().requires_grad_(true));
-  const at::Tensor out = attention(leaves[0], leaves[1], leaves[2], causal, visible, 0.0, kernels);
-  (out * in.weights).sum().backward();
-  return {leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
-}
-
-TEST(Attention, FusedAndPlainHaveTheSameGradients) {
-  for (const Size& size : kSizes) {
-    const Qkv in = make_inputs(size);
-    for (const bool causal : {true, false}) {
-      const auto fused = gradients(in, causal, Kernels::kFused);
-      const auto plain = gradients(in, causal, Kernels::kReference);
-      // With one position the weights are constant, so q and k have no gradient.
-      for (size_t i = size.length == 1 ? 2 : 0; i < fused.size(); ++i) {
-        EXPECT_LT(relative_error(fused[i], plain[i]), 5e-6)
-            << "input " << i << " length " << size.length << " causal " << causal;
+TEST(Attention, EqualsDoublePrecisionAtAwkwardSizes) {
+  for (const int64_t length : {1, 2, 31, 33, 64, 127, 130}) {
+    for (const int64_t head_width : {1, 7, 16, 20, 33, 64, 80}) {
+      const Size size{2, 2, length, head_width};
+      for (const bool causal : {true, false}) {
+        SCOPED_TRACE(text(size) + (causal ? " causal" : " full"));
+        expect_close_everywhere(random_qkv(size), {.heads = size.heads, .causal = causal});
       }
     }
+  }
+}
+
+// Position t of sequence b belongs to document (t + 3 b) / 9 and sees that one only.
+at::Tensor documents_mask(const Size& size) {
+  std::vector<int64_t> document;
+  for (int64_t b = 0; b < size.batch; ++b) {
+    for (int64_t t = 0; t < size.length; ++t)
+      document.push_back((t + 3 * b) / 9);
+  }
+  const at::Tensor documents_BT =
+      at::from_blob(document.data(), {size.batch, size.length}, at::kLong).clone();
+  return documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
+}
+
+TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
+  for (const int64_t length : {1, 8, 31, 127, 130}) {
+    const Size size{2, 3, length, 20};
+    SCOPED_TRACE(text(size));
+    expect_close_everywhere(random_qkv(size),
+                            {.heads = size.heads, .visible_B1TT = documents_mask(size)});
+  }
+}
+
+// Scores of some 100 carry the rounding of their size into the weights, in either form.
+TEST(Attention, ScoresFarApartNeitherOverflowNorVanish) {
+  const Size size{1, 2, 70, 16};
+  for (const bool causal : {true, false}) {
+    expect_close_everywhere(random_qkv(size) * 6.0, {.heads = size.heads, .causal = causal}, 1e-5);
+  }
+}
+
+TEST(Attention, WhatIsNotANumberIsHandedOn) {
+  const Size size{1, 1, 5, 4};
+  at::Tensor qkv = random_qkv(size);
+  qkv.select(1, 2).fill_(std::numeric_limits<float>::quiet_NaN());
+  for (const InstructionSet set : kSets) {
+    if (!is_supported(set)) continue;
+    const InstructionSetScope scope(set);
+    const at::Tensor mixed =
+        multi_head_attention(qkv, {.heads = 1, .causal = true}, 0.0, Kernels::kFused);
+    EXPECT_TRUE(mixed.slice(1, 2).isnan().all().item<bool>());
   }
 }
 
 TEST(Attention, CausalPositionsDoNotSeeTheFuture) {
+  const Size size{2, 3, 77, 5};
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-    const Qkv in = make_inputs({2, 3, 7, 5});
-    const at::Tensor before = attention(in.q, in.k, in.v, /*causal=*/true, {}, 0.0, kernels);
-    in.k.slice(2, 4).add_(3.0);
-    in.v.slice(2, 4).add_(3.0);
-    const at::Tensor after = attention(in.q, in.k, in.v, /*causal=*/true, {}, 0.0, kernels);
-    EXPECT_TRUE(before.slice(2, 0, 4).equal(after.slice(2, 0, 4)));
-    EXPECT_FALSE(before.slice(2, 4).equal(after.slice(2, 4)));
+    const AttentionPattern pattern{.heads = size.heads, .causal = true};
+    at::Tensor qkv = random_qkv(size);
+    const at::Tensor before = multi_head_attention(qkv, pattern, 0.0, kernels);
+    for (const int64_t changed : {1, 16, 40, 65, 76}) {
+      at::Tensor other = qkv.clone();
+      other.slice(1, changed).add_(3.0);
+      const at::Tensor after = multi_head_attention(other, pattern, 0.0, kernels);
+      EXPECT_TRUE(before.slice(1, 0, changed).equal(after.slice(1, 0, changed))) << changed;
+      EXPECT_FALSE(
+          before.slice(1, changed, changed + 1).equal(after.slice(1, changed, changed + 1)))
+          << changed;
+    }
   }
 }
 
-at::Tensor places(std::vector<int64_t> values) {
-  return at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong).clone();
+TEST(Attention, DoesNotDependOnTheNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  const Size size{3, 5, 130, 24};
+  const at::Tensor qkv = random_qkv(size);
+  const AttentionPattern pattern{.heads = size.heads, .causal = true};
+  at::set_num_threads(1);
+  const Result one = differentiate(qkv, pattern, Kernels::kFused);
+  at::set_num_threads(2);
+  const Result two = differentiate(qkv, pattern, Kernels::kFused);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(one.mixed.equal(two.mixed));
+  EXPECT_TRUE(one.grad_qkv.equal(two.grad_qkv));
 }
 
-// What two rows of 7 positions see: two groups that ignore each other, and one of all.
-at::Tensor two_groups_and_one() {
-  const at::Tensor groups_BT = places({0, 0, 1, 0, 1, 1, 0, 2, 2, 2, 2, 2, 2, 2}).view({2, 7});
-  return groups_BT.unsqueeze(2).eq(groups_BT.unsqueeze(1)).unsqueeze(1);
+TEST(Attention, IsTheSameWithoutGradient) {
+  const Size size{2, 2, 33, 16};
+  const at::Tensor qkv = random_qkv(size);
+  const AttentionPattern pattern{.heads = size.heads, .causal = true};
+  const Result with_gradient = differentiate(qkv, pattern, Kernels::kFused);
+  const at::NoGradGuard no_grad;
+  const at::Tensor mixed = multi_head_attention(qkv, pattern, 0.0, Kernels::kFused);
+  EXPECT_FALSE(mixed.requires_grad());
+  EXPECT_TRUE(mixed.equal(with_gradient.mixed));
 }
 
-TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
-  const Qkv in = make_inputs({2, 3, 7, 5});
-  const at::Tensor visible = two_groups_and_one();
-  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-    const auto run = [&](const Qkv& given, const at::Tensor& mask) {
-      return attention(given.q, given.k, given.v, /*causal=*/false, mask, 0.0, kernels);
-    };
-    const at::Tensor found = run(in, visible);
-    const at::Tensor group_T = places({0, 1, 3, 6});
-    const auto pick = [&](const at::Tensor& x) {
-      return x.slice(0, 0, 1).index_select(2, group_T);
-    };
-    const Qkv alone{pick(in.q), pick(in.k), pick(in.v), {}};
-    EXPECT_LT(relative_error(pick(found), run(alone, {})), 1e-6);
-    EXPECT_LT(relative_error(found.slice(0, 1), run(in, {}).slice(0, 1)), 1e-6);
-  }
-}
-
-TEST(Attention, TheMaskedKernelsHaveTheSameGradients) {
-  const Qkv in = make_inputs({2, 3, 7, 5});
-  const at::Tensor visible = two_groups_and_one();
-  const auto fused = gradients(in, /*causal=*/false, Kernels::kFused, visible);
-  const auto plain = gradients(in, /*causal=*/false, Kernels::kReference, visible);
-  for (size_t i = 0; i < fused.size(); ++i)
-    EXPECT_LT(relative_error(fused[i], plain[i]), 5e-6) << "input " << i;
+TEST(Attention, TakesWhatIsNotDense) {
+  const Size size{2, 2, 9, 8};
+  const at::Tensor qkv = random_qkv(size);
+  const at::Tensor strided = qkv.transpose(0, 1).contiguous().transpose(0, 1);
+  const AttentionPattern pattern{.heads = size.heads, .causal = true};
+  EXPECT_LT(relative_error(multi_head_attention(strided, pattern, 0.0, Kernels::kFused),
+                           in_double(qkv, pattern).mixed),
+            2e-6);
 }
 
 TEST(Attention, DropoutZeroesWeightsAndKeepsTheMean) {
+  const Size size{8, 8, 64, 4};
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-    Qkv in = make_inputs({8, 8, 64, 4});
-    in.v.fill_(1.0);
-    const at::Tensor dropped = attention(in.q, in.k, in.v, /*causal=*/false, {}, 0.25, kernels);
+    at::Tensor qkv = random_qkv(size);
+    qkv.slice(2, 2 * 32).fill_(1.0);
+    const at::Tensor dropped = multi_head_attention(qkv, {.heads = size.heads}, 0.25, kernels);
     EXPECT_NEAR(dropped.mean().item<double>(), 1.0, 0.02);
     EXPECT_GT(dropped.std().item<double>(), 0.01);
   }

@@ -1,0 +1,404 @@
+// The kernels of attention_kernels.h for one instruction set: see vector_math.h for how this is
+// compiled.
+//
+// All factors are first copied to where they are dense, aligned and filled with zeros up to whole
+// vectors, so that the products know no tails. Keys and values are also needed with the positions
+// along the vector; they are transposed one block of kKeyBlock positions after the other.
+#pragma once
+
+#include "ops/attention_kernels.h"
+#include "ops/dropout_mask.h"
+#include "ops/matrix_tiles.h"
+
+namespace apollo {
+namespace {
+
+constexpr int64_t kQueryBlock = kAttentionBlock;
+constexpr int64_t kKeyBlock = kAttentionBlock;
+static_assert(kQueryBlock % kTileRows == 0 && kKeyBlock % (kTileVectors * kLanes) == 0);
+
+// The score of what is not seen. Not infinity, for a block in which a row sees nothing.
+constexpr float kHidden = -1e30F;
+
+using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+
+inline int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+inline int64_t most(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+
+// One head of one sequence.
+struct Head {
+  explicit Head(const AttentionHeads& heads, int64_t index)
+      : heads(heads),
+        length(heads.length),
+        width(heads.head_width),
+        padded_width((width + kLanes - 1) / kLanes * kLanes),
+        stride(heads.num_heads * width),
+        index(index),
+        place((index / heads.num_heads) * length * stride + index % heads.num_heads * width),
+        place_in_qkv((index / heads.num_heads) * length * 3 * stride +
+                     index % heads.num_heads * width),
+        scale(1.0F / __builtin_sqrtf(static_cast<float>(width))),
+        visible_TT(heads.visible_BTT == nullptr
+                       ? nullptr
+                       : heads.visible_BTT + index / heads.num_heads * length * length),
+        mask(heads.dropout, heads.dropout_key),
+        log_sums_T(heads.log_sums_BHT + index * length) {}
+
+  const float* queries() const { return heads.qkv_BT3HK + place_in_qkv; }
+  const float* keys() const { return queries() + stride; }
+  const float* values() const { return keys() + stride; }
+  int64_t qkv_stride() const { return 3 * stride; }
+
+  // How many keys from the first on the queries before `end` see.
+  int64_t keys_seen(int64_t end) const { return heads.causal ? least(end, length) : length; }
+
+  // The scores of a query for the keys of a vector, or kHidden.
+  Floats seen(const Floats& scores, int64_t query, int64_t key) const {
+    const int64_t limit = keys_seen(query + 1);
+    Floats result = scores;
+    if (key + kLanes > limit) {
+      const Bits beyond = lane_numbers() + static_cast<uint32_t>(most(0, key - limit + kLanes));
+      result = beyond < static_cast<uint32_t>(kLanes) ? result : Floats{} + kHidden;
+      if (key >= limit) return Floats{} + kHidden;
+    }
+    if (visible_TT == nullptr) return result;
+    Bytes shown = {};
+    const int64_t count = least(kLanes, length - key);
+    __builtin_memcpy(&shown, visible_TT + query * length + key, static_cast<uint64_t>(count));
+    return __builtin_convertvector(shown, Bits) != 0U ? result : Floats{} + kHidden;
+  }
+
+  // What dropout multiplies the weights of a query with.
+  Floats kept(int64_t query, int64_t key) const {
+    return mask.factors(index * length + query, key);
+  }
+
+  const AttentionHeads& heads;
+  int64_t length;
+  int64_t width;
+  int64_t padded_width;
+  int64_t stride;  // between the positions of `mixed`
+  int64_t index;
+  int64_t place;  // of the head's first number in `mixed`
+  int64_t place_in_qkv;
+  float scale;
+  const bool* visible_TT;
+  DropoutMask mask;
+  float* log_sums_T;
+};
+
+inline Floats load_up_to(const float* from, int64_t count) {
+  return count >= kLanes ? load(from) : load_part(from, count);
+}
+
+// factor * from, rows of `width`, as rows of padded width filled with zeros.
+inline void copy_padded(const float* from, int64_t stride, int64_t rows, const Head& head,
+                        float factor, float* to) {
+  for (int64_t row = 0; row < rows; ++row, from += stride, to += head.padded_width) {
+    for (int64_t i = 0; i < head.width; i += kLanes)
+      store(to + i, load_up_to(from + i, head.width - i) * factor);
+  }
+}
+
+inline void copy_back(const float* from, const Head& head, int64_t rows, float* to,
+                      int64_t stride) {
+  for (int64_t row = 0; row < rows; ++row, from += head.padded_width, to += stride) {
+    for_columns(head.width,
+                [&](int64_t i, const auto& lanes) { lanes.store(to + i, load(from + i)); });
+  }
+}
+
+inline void fill_zero(float* to, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes)
+    store(to + i, Floats{});
+}
+
+// factor * from, [T, width], as blocks [padded width, kKeyBlock] of kKeyBlock positions each;
+// zeros beyond the last.
+inline void transpose_blocks(const float* from, int64_t stride, const Head& head, float factor,
+                             float* to) {
+  for (int64_t first = 0; first < head.length; first += kKeyBlock) {
+    for (int64_t row = 0; row < kKeyBlock && first + row < head.length; row += kLanes) {
+      const int64_t rows = least(kLanes, head.length - first - row);
+      for (int64_t column = 0; column < head.width; column += kLanes) {
+        Square square = {};
+        for (int64_t i = 0; i < rows; ++i) {
+          square[i] =
+              load_up_to(from + (first + row + i) * stride + column, head.width - column) * factor;
+        }
+        transpose(square);
+        for (int64_t i = 0; i < kLanes; ++i)
+          store(to + (column + i) * kKeyBlock + row, square[i]);
+      }
+    }
+    to += head.padded_width * kKeyBlock;
+  }
+}
+
+// Pieces of the scratch memory, one after the other.
+class Scratch {
+ public:
+  explicit Scratch(float* next) : next_(next) {}
+  float* take(int64_t count) {
+    float* piece = next_;
+    next_ += count;
+    return piece;
+  }
+
+ private:
+  float* next_;
+};
+
+inline int64_t padded_length(int64_t length) {
+  return (length + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+}
+
+// A block of scores: queries [query, query_end) x keys [key, key_end), in rows of kKeyBlock.
+struct Block {
+  int64_t query, query_end;
+  int64_t key, key_end;
+
+  int64_t queries() const { return query_end - query; }
+  int64_t keys() const { return key_end - key; }
+  // How many of the block's keys the queries before row `end` of it see.
+  int64_t columns(const Head& head, int64_t end) const {
+    return most(0, least(head.keys_seen(query + end), key_end) - key);
+  }
+};
+
+// Rows are queries, columns keys, steps the width.
+template <class Finish>
+inline void multiply_by_keys(const Head& head, const Block& block, const LeftFactor& left,
+                             const float* transposed, const Finish& finish) {
+  multiply_tiles(
+      block.queries(), left, {transposed + block.key * head.padded_width, kKeyBlock},
+      [&](int64_t, int64_t end) {
+        return TileRange{block.columns(head, end), 0, head.width};
+      },
+      finish);
+}
+
+// to += block * rows: rows are queries, steps keys.
+inline void add_by_queries(const Head& head, const Block& block, const float* scores,
+                           const float* rows, float* to) {
+  multiply_tiles(
+      block.queries(), {scores, kKeyBlock, 1},
+      {rows + block.key * head.padded_width, head.padded_width},
+      [&](int64_t, int64_t end) {
+        return TileRange{head.padded_width, 0, block.columns(head, end)};
+      },
+      [&](int64_t row, int64_t column, const Floats& sums) {
+        float* place = to + row * head.padded_width + column;
+        store(place, load(place) + sums);
+      });
+}
+
+// to += block^T * rows: rows are keys, steps queries.
+inline void add_by_keys(const Head& head, const Block& block, const float* scores,
+                        const float* rows, float* to) {
+  multiply_tiles(
+      block.keys(), {scores, 1, kKeyBlock},
+      {rows + block.query * head.padded_width, head.padded_width},
+      [&](int64_t begin, int64_t) {
+        const int64_t first = head.heads.causal ? most(0, block.key + begin - block.query) : 0;
+        return TileRange{head.padded_width, first, block.queries()};
+      },
+      [&](int64_t row, int64_t column, const Floats& sums) {
+        float* place = to + (block.key + row) * head.padded_width + column;
+        store(place, load(place) + sums);
+      });
+}
+
+template <class Each>
+inline void for_key_blocks(const Head& head, int64_t query, int64_t query_end, const Each& each) {
+  const int64_t seen = head.keys_seen(query_end);
+  for (int64_t key = 0; key < seen; key += kKeyBlock)
+    each(Block{query, query_end, key, least(key + kKeyBlock, seen)});
+}
+
+// The running maximum and sum of exponentials of each row of a query block.
+struct RowSums {
+  float top[kQueryBlock];
+  float total[kQueryBlock];
+};
+
+// Turns a block of scores into weights that are not yet divided by their sums, and scales what was
+// mixed before to the new maximum.
+inline void exponentiate_block(const Head& head, const Block& block, RowSums& sums, float* scores,
+                               float* mixed) {
+  for (int64_t row = 0; row < block.queries(); ++row) {
+    float* s = scores + row * kKeyBlock;
+    const int64_t tile_end = least(row / kTileRows * kTileRows + kTileRows, block.queries());
+    const int64_t columns = block.columns(head, tile_end);
+    Floats tops = Floats{} + sums.top[row];
+    for (int64_t i = 0; i < columns; i += kLanes)
+      tops = larger(load(s + i), tops);
+    const float top = largest(tops);
+    Floats totals = {};
+    for (int64_t i = 0; i < columns; i += kLanes) {
+      const Floats e = exp_of_negative(load(s + i) - top);
+      totals += e;
+      store(s + i, head.mask.active() ? e * head.kept(block.query + row, block.key + i) : e);
+    }
+    const float shrink = exp_of_negative(Floats{} + (sums.top[row] - top))[0];
+    sums.total[row] = sums.total[row] * shrink + sum(totals);
+    sums.top[row] = top;
+    if (block.key == 0) continue;
+    float* m = mixed + row * head.padded_width;
+    for (int64_t i = 0; i < head.padded_width; i += kLanes)
+      store(m + i, load(m + i) * shrink);
+  }
+}
+
+inline void attend(const Head& head, float* scratch_begin) {
+  Scratch scratch(scratch_begin);
+  const int64_t padded = padded_length(head.length) * head.padded_width;
+  float* keys = scratch.take(padded);
+  float* values = scratch.take(padded);
+  float* scores = scratch.take(kQueryBlock * kKeyBlock);
+  float* mixed = scratch.take(kQueryBlock * head.padded_width);
+  transpose_blocks(head.keys(), head.qkv_stride(), head, head.scale, keys);
+  copy_padded(head.values(), head.qkv_stride(), head.length, head, 1.0F, values);
+  for (int64_t query = 0; query < head.length; query += kQueryBlock) {
+    const int64_t query_end = least(query + kQueryBlock, head.length);
+    RowSums sums;
+    for (int64_t row = 0; row < kQueryBlock; ++row) {
+      sums.top[row] = kHidden;
+      sums.total[row] = 0.0F;
+    }
+    fill_zero(mixed, kQueryBlock * head.padded_width);
+    for_key_blocks(head, query, query_end, [&](const Block& block) {
+      multiply_by_keys(head, block,
+                       {head.queries() + query * head.qkv_stride(), head.qkv_stride(), 1}, keys,
+                       [&](int64_t row, int64_t column, const Floats& score) {
+                         store(scores + row * kKeyBlock + column,
+                               head.seen(score, query + row, block.key + column));
+                       });
+      exponentiate_block(head, block, sums, scores, mixed);
+      add_by_queries(head, block, scores, values, mixed);
+    });
+    for (int64_t row = 0; row < query_end - query; ++row) {
+      const float inverse = 1.0F / sums.total[row];
+      const float* from = mixed + row * head.padded_width;
+      float* to = head.heads.mixed_BTHK + head.place + (query + row) * head.stride;
+      for_columns(head.width, [&](int64_t i, const auto& lanes) {
+        lanes.store(to + i, load(from + i) * inverse);
+      });
+      head.log_sums_T[query + row] = sums.top[row] + __builtin_logf(sums.total[row]);
+    }
+  }
+}
+
+void attention(const AttentionHeads& heads, int64_t begin, int64_t end, float* scratch) {
+  for (int64_t index = begin; index < end; ++index)
+    attend(Head(heads, index), scratch);
+}
+
+// What the gradient of one head works with; names are those of what is copied or summed up.
+struct GradientScratch {
+  GradientScratch(const Head& head, float* begin) {
+    Scratch scratch(begin);
+    const int64_t padded = padded_length(head.length) * head.padded_width;
+    for (float** piece : {&keys, &transposed_keys, &transposed_values, &queries, &grad_mixed,
+                          &grad_keys, &grad_values}) {
+      *piece = scratch.take(padded);
+    }
+    weights = scratch.take(kQueryBlock * kKeyBlock);
+    grad_scores = scratch.take(kQueryBlock * kKeyBlock);
+    grad_queries = scratch.take(kQueryBlock * head.padded_width);
+  }
+
+  float *keys, *transposed_keys;  // scaled
+  float* transposed_values;
+  float* queries;  // scaled
+  float* grad_mixed;
+  float *grad_keys, *grad_values;
+  float *weights, *grad_scores;  // of a block
+  float* grad_queries;           // of a block
+};
+
+// The sum of grad * mixed of each query of a block: of each row of weights times their gradients,
+// by which the softmax's gradient is weights * (gradients - sum).
+inline void sum_of_products(const Head& head, const float* grad_mixed, int64_t query,
+                            int64_t query_end, float* sums) {
+  for (int64_t t = query; t < query_end; ++t) {
+    const float* mixed = head.heads.mixed_BTHK + head.place + t * head.stride;
+    const float* grad = grad_mixed + t * head.padded_width;
+    Floats total = {};
+    for_columns(head.width, [&](int64_t i, const auto& lanes) {
+      total += lanes.load(mixed + i) * load(grad + i);
+    });
+    sums[t - query] = sum(total);
+  }
+}
+
+// The weights of a block, with dropout, and the gradients by its scores.
+inline void block_gradient(const Head& head, const Block& block, const GradientScratch& scratch,
+                           const float* products) {
+  const int64_t first = block.query * head.padded_width;
+  multiply_by_keys(head, block,
+                   {head.queries() + block.query * head.qkv_stride(), head.qkv_stride(), 1},
+                   scratch.transposed_keys, [&](int64_t row, int64_t column, const Floats& score) {
+                     const int64_t query = block.query + row;
+                     const Floats x = head.seen(score, query, block.key + column);
+                     store(scratch.weights + row * kKeyBlock + column,
+                           exp_of_negative(x - head.log_sums_T[query]));
+                   });
+  multiply_by_keys(head, block, {scratch.grad_mixed + first, head.padded_width, 1},
+                   scratch.transposed_values, [&](int64_t row, int64_t column, const Floats& sums) {
+                     float* place = scratch.weights + row * kKeyBlock + column;
+                     const Floats weight = load(place);
+                     Floats grad = sums;
+                     if (head.mask.active()) {
+                       const Floats kept = head.kept(block.query + row, block.key + column);
+                       grad *= kept;
+                       store(place, weight * kept);
+                     }
+                     store(scratch.grad_scores + row * kKeyBlock + column,
+                           weight * (grad - products[row]));
+                   });
+}
+
+inline void attend_gradient(const AttentionGradientHeads& heads, const Head& head, float* memory) {
+  const GradientScratch scratch(head, memory);
+  const int64_t length = head.length;
+  const int64_t stride = head.qkv_stride();
+  copy_padded(head.keys(), stride, length, head, head.scale, scratch.keys);
+  copy_padded(head.queries(), stride, length, head, head.scale, scratch.queries);
+  copy_padded(heads.grad_mixed_BTHK + head.place, head.stride, length, head, 1.0F,
+              scratch.grad_mixed);
+  transpose_blocks(head.keys(), stride, head, head.scale, scratch.transposed_keys);
+  transpose_blocks(head.values(), stride, head, 1.0F, scratch.transposed_values);
+  fill_zero(scratch.grad_keys, length * head.padded_width);
+  fill_zero(scratch.grad_values, length * head.padded_width);
+  float* grad_queries = heads.grad_qkv_BT3HK + head.place_in_qkv;
+  for (int64_t query = 0; query < length; query += kQueryBlock) {
+    const int64_t query_end = least(query + kQueryBlock, length);
+    float products[kQueryBlock];
+    sum_of_products(head, scratch.grad_mixed, query, query_end, products);
+    fill_zero(scratch.grad_queries, kQueryBlock * head.padded_width);
+    for_key_blocks(head, query, query_end, [&](const Block& block) {
+      block_gradient(head, block, scratch, products);
+      add_by_keys(head, block, scratch.weights, scratch.grad_mixed, scratch.grad_values);
+      add_by_keys(head, block, scratch.grad_scores, scratch.queries, scratch.grad_keys);
+      add_by_queries(head, block, scratch.grad_scores, scratch.keys, scratch.grad_queries);
+    });
+    copy_back(scratch.grad_queries, head, query_end - query, grad_queries + query * stride, stride);
+  }
+  copy_back(scratch.grad_keys, head, length, grad_queries + head.stride, stride);
+  copy_back(scratch.grad_values, head, length, grad_queries + 2 * head.stride, stride);
+}
+
+void attention_gradient(const AttentionGradientHeads& heads, int64_t begin, int64_t end,
+                        float* scratch) {
+  for (int64_t index = begin; index < end; ++index)
+    attend_gradient(heads, Head(heads.forward, index), scratch);
+}
+
+}  // namespace
+}  // namespace apollo

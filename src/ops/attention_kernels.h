@@ -1,0 +1,48 @@
+// The loops under attention.h: float32 on the CPU, one head of one sequence after the other.
+// row_kernels.h says how they are compiled and chosen.
+//
+// As in FlashAttention (Dao et al. 2022, algorithms 1 and 4; Dao 2023) the T x T weights exist one
+// block at a time: the forward pass keeps the logarithm of each row's sum of exponentials, by which
+// the backward pass forms the weights again. What no position sees is not computed, to the tile.
+#pragma once
+
+#include <cstdint>
+
+namespace apollo {
+
+// Queries, keys and values are the three parts of qkv, [B, T, 3, H, K], dense like all the others.
+struct AttentionHeads {
+  int64_t length;      // T
+  int64_t num_heads;   // H
+  int64_t head_width;  // K
+  bool causal;
+  const bool* visible_BTT;  // null: all; not together with `causal`
+  // Weights are zeroed with this probability; which ones, the key and the place say.
+  double dropout;
+  uint64_t dropout_key;
+  const float* qkv_BT3HK;
+  float* mixed_BTHK;
+  float* log_sums_BHT;
+};
+
+struct AttentionGradientHeads {
+  AttentionHeads forward;  // its results are read
+  const float* grad_mixed_BTHK;
+  float* grad_qkv_BT3HK;
+};
+
+// Queries and keys are taken in blocks of this many: the parts of a block stay in the first-level
+// cache.
+constexpr int64_t kAttentionBlock = 64;
+
+// Floats of scratch memory that each of the loops needs.
+int64_t attention_scratch_size(int64_t length, int64_t head_width);
+
+// The loops over heads [begin, end) of the B * H; `scratch` is aligned to 64 bytes.
+struct AttentionKernels {
+  void (*attention)(const AttentionHeads& heads, int64_t begin, int64_t end, float* scratch);
+  void (*attention_gradient)(const AttentionGradientHeads& heads, int64_t begin, int64_t end,
+                             float* scratch);
+};
+
+}  // namespace apollo
