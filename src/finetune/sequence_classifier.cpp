@@ -162,7 +162,7 @@ void save_classifier(const SequenceClassifier& classifier, const OutputNames& na
                      const Tokenizer& tokenizer, TokenId padding, const fs::path& dir) {
   const Json config = classifier_config(classifier, names, tokenizer, padding);
   write_file_atomic(dir / "config.json", config.dump(2) + "\n");
-  NamedTensors tensors = hf_tensors(classifier.body(), /*with_head=*/false);
+  NamedTensors tensors = hf_tensors(weights_of(classifier.body()), /*with_head=*/false);
   const ParameterSet& head = classifier.head();
   for (const ParameterSlot& slot : head.layout().slots())
     tensors.emplace_back(slot.spec.name, slot_view(head.values(), slot));

@@ -179,23 +179,33 @@ void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap&
 
 }  // namespace
 
-NamedTensors hf_tensors(const LanguageModel& model, bool with_head) {
-  const WeightNames& names = describe(model.spec().shape.architecture).names;
+ModelWeights weights_of(const LanguageModel& model) {
+  return {model.spec(), model.num_layers(), model.parameters().layout(),
+          model.parameters().values()};
+}
+
+NamedTensors hf_tensors(const ModelWeights& weights, bool with_head) {
+  const WeightNames& names = describe(weights.spec.shape.architecture).names;
   NamedTensors tensors;
-  for (const ParameterSlot& slot : model.parameters().layout().slots()) {
+  for (const ParameterSlot& slot : weights.layout.slots()) {
     if (!with_head && starts_with_any(slot.spec.name, names.heads)) continue;
-    for (auto& part : stored_views(slot.spec, slot_view(model.parameters().values(), slot)))
+    for (auto& part : stored_views(slot.spec, slot_view(weights.values, slot)))
       tensors.push_back(std::move(part));
   }
   return tensors;
 }
 
+void save_hf_model(const ModelWeights& weights, const fs::path& dir,
+                   std::optional<TokenId> end_of_text) {
+  const Json config = to_hf_config(weights.spec, weights.num_layers, end_of_text);
+  write_file_atomic(dir / "config.json", config.dump(2) + "\n");
+  write_safetensors(dir / "model.safetensors", hf_tensors(weights, /*with_head=*/true),
+                    {{"format", "pt"}});
+}
+
 void save_hf_model(const LanguageModel& model, const fs::path& dir,
                    std::optional<TokenId> end_of_text) {
-  const Json config = to_hf_config(model.spec(), model.num_layers(), end_of_text);
-  write_file_atomic(dir / "config.json", config.dump(2) + "\n");
-  write_safetensors(dir / "model.safetensors", hf_tensors(model, /*with_head=*/true),
-                    {{"format", "pt"}});
+  save_hf_model(weights_of(model), dir, end_of_text);
 }
 
 std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device,

@@ -13,8 +13,21 @@
 
 namespace apollo {
 
+// What a folder keeps of a model. Its values may be a copy, to be written while the model changes.
+struct ModelWeights {
+  ModelSpec spec;
+  int64_t num_layers = 0;
+  ParameterLayout layout;
+  at::Tensor values;  // [layout.total_size()]
+};
+
+// With the model's own values, not a copy.
+ModelWeights weights_of(const LanguageModel& model);
+
 // Writes config.json and model.safetensors into the existing folder `dir`, as a model of
-// model.num_layers() layers. `end_of_text` becomes bos and eos of the config.
+// `num_layers` layers. `end_of_text` becomes bos and eos of the config.
+void save_hf_model(const ModelWeights& weights, const std::filesystem::path& dir,
+                   std::optional<TokenId> end_of_text);
 void save_hf_model(const LanguageModel& model, const std::filesystem::path& dir,
                    std::optional<TokenId> end_of_text);
 
@@ -37,6 +50,6 @@ std::optional<at::Tensor> find_hf_tensor(const std::filesystem::path& dir, const
 
 // The weights by the names and shapes of Hugging Face, as views; the language head apart if so
 // asked.
-NamedTensors hf_tensors(const LanguageModel& model, bool with_head);
+NamedTensors hf_tensors(const ModelWeights& weights, bool with_head);
 
 }  // namespace apollo

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json_lines.h"
-#include "model/hf_folder.h"
 #include "model/safetensors.h"
 
 namespace apollo {
@@ -31,7 +30,7 @@ RunPosition read_position(const Json& json) {
           json.at("hours").get<double>()};
 }
 
-Json state_json(const TrainState& state, const CheckpointInfo& info, const fs::path& dir) {
+Json state_json(const TrainState& state, const CheckpointInfo& info) {
   return {{"format_version", kFormatVersion},
           {"position", position_json(state.position)},
           {"tokens", state.tokens},
@@ -49,10 +48,12 @@ Json state_json(const TrainState& state, const CheckpointInfo& info, const fs::p
           {"config_hash", info.config_hash},
           {"train_data", info.train_data},
           {"valid_data", info.valid_data},
-          {"tokenizer", info.tokenizer_hash},
-          {"files",
-           {{kModelFile, hash_file(dir / kModelFile)},
-            {kOptimizerFile, hash_file(dir / kOptimizerFile)}}}};
+          {"tokenizer", info.tokenizer_hash}};
+}
+
+Json hashes_json(const fs::path& dir) {
+  return {{kModelFile, hash_file(dir / kModelFile)},
+          {kOptimizerFile, hash_file(dir / kOptimizerFile)}};
 }
 
 void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
@@ -77,17 +78,15 @@ void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
   info.tokenizer_hash = json.at("tokenizer").get<std::string>();
 }
 
-void save_optimizer(const TrainState& state, const fs::path& path) {
+void save_optimizer(const AdamWState& optimizer, const ParameterLayout& layout,
+                    const fs::path& path) {
   NamedTensors tensors;
-  for (const ParameterSlot& slot : state.model->parameters().layout().slots()) {
-    tensors.emplace_back("exp_avg." + slot.spec.name, slot_view(state.optimizer.exp_avg, slot));
-    tensors.emplace_back("exp_avg_sq." + slot.spec.name,
-                         slot_view(state.optimizer.exp_avg_sq, slot));
-  }
   Json num_steps = Json::object();
-  for (size_t i = 0; i < state.optimizer.num_steps.size(); ++i) {
-    num_steps[state.model->parameters().layout().slots()[i].spec.name] =
-        state.optimizer.num_steps[i];
+  for (size_t i = 0; i < layout.slots().size(); ++i) {
+    const ParameterSlot& slot = layout.slots()[i];
+    tensors.emplace_back("exp_avg." + slot.spec.name, slot_view(optimizer.exp_avg, slot));
+    tensors.emplace_back("exp_avg_sq." + slot.spec.name, slot_view(optimizer.exp_avg_sq, slot));
+    num_steps[slot.spec.name] = optimizer.num_steps[i];
   }
   write_safetensors(path, tensors, {{"num_steps", num_steps.dump()}});
 }
@@ -151,18 +150,35 @@ LoadedCheckpoint load_checkpoint(const fs::path& dir, at::Device device) {
 
 }  // namespace
 
-fs::path save_checkpoint(const fs::path& checkpoints, const TrainState& state,
-                         const CheckpointInfo& info, const Tokenizer* tokenizer, int64_t keep) {
-  fs::create_directories(checkpoints);
-  const std::string name = fmt::format("step-{:08}", state.position.step);
+CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info) {
+  const auto to_host = [](const at::Tensor& buffer) {
+    return buffer.to(at::TensorOptions(at::kCPU), /*non_blocking=*/false, /*copy=*/true);
+  };
+  CheckpointCopy copy{.step = state.position.step,
+                      .weights = weights_of(*state.model),
+                      .optimizer = {to_host(state.optimizer.exp_avg),
+                                    to_host(state.optimizer.exp_avg_sq), state.optimizer.num_steps},
+                      .state = state_json(state, info)};
+  copy.weights.values = to_host(copy.weights.values);
+  return copy;
+}
+
+fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& copy,
+                          const Tokenizer* tokenizer, int64_t keep) {
+  std::error_code error;
+  fs::create_directories(checkpoints, error);
+  if (error) fail<Error>("{}: cannot make folder: {}", checkpoints.string(), error.message());
+  const std::string name = fmt::format("step-{:08}", copy.step);
   const fs::path dir = checkpoints / name;
   write_folder_atomic(dir, [&](const fs::path& fresh) {
     fs::create_directories(fresh / "apollo");
-    save_hf_model(*state.model, fresh,
+    save_hf_model(copy.weights, fresh,
                   tokenizer != nullptr ? tokenizer->end_of_text() : std::nullopt);
     if (tokenizer != nullptr) tokenizer->save(fresh);
-    save_optimizer(state, fresh / kOptimizerFile);
-    write_file_atomic(fresh / kStateFile, state_json(state, info, fresh).dump(2) + "\n");
+    save_optimizer(copy.optimizer, copy.weights.layout, fresh / kOptimizerFile);
+    Json state = copy.state;
+    state["files"] = hashes_json(fresh);
+    write_file_atomic(fresh / kStateFile, state.dump(2) + "\n");
   });
   replace_link(checkpoints / "latest", name);
   remove_old(checkpoints, dir, keep);

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "base/json_lines.h"
+#include "model/hf_folder.h"
 #include "text/tokenizer.h"
 #include "train/train_state.h"
 
@@ -23,11 +25,22 @@ struct CheckpointInfo {
   int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
 };
 
-// Saves and makes it the latest, then removes all but the newest `keep`. Throws an error naming
-// the path where the disk is full or not writable; older checkpoints are then untouched.
-std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints,
-                                      const TrainState& state, const CheckpointInfo& info,
-                                      const Tokenizer* tokenizer, int64_t keep);
+// What a checkpoint will hold, in host memory of its own (12 bytes a parameter): training goes on
+// while it is written.
+struct CheckpointCopy {
+  int64_t step = 0;
+  ModelWeights weights;
+  AdamWState optimizer;
+  Json state;  // apollo/state.json, apart from the hashes of the files
+};
+
+CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info);
+
+// Writes the copy and makes it the latest, then removes all but the newest `keep`. Throws an error
+// naming the path where the disk is full or not writable; older checkpoints are then untouched.
+std::filesystem::path write_checkpoint(const std::filesystem::path& checkpoints,
+                                       const CheckpointCopy& copy, const Tokenizer* tokenizer,
+                                       int64_t keep);
 
 struct LoadedCheckpoint {
   TrainState state;

@@ -156,10 +156,11 @@ void RunLog::growth(const TrainState& state, const GrowthRow& row) {
            row.to, to_string(row.map), probe);
 }
 
-void RunLog::checkpoint(const TrainState& state, const std::string& path, double seconds) {
+void RunLog::checkpoint(const TrainState& state, const WrittenCheckpoint& written) {
   Json json = event("checkpoint", state);
-  json["path"] = path;
-  json["seconds"] = seconds;
+  json["path"] = written.path.string();
+  json["seconds"] = written.training_seconds;
+  json["write_s"] = written.write_seconds;
   metrics_.write(json);
   metrics_.flush();
 }

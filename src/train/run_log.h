@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/json_lines.h"
+#include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
 #include "train/tensorboard.h"
 #include "train/train_step.h"
@@ -51,7 +52,8 @@ class RunLog {
   void evaluation(const TrainState& state, const EvaluationRow& row,
                   std::optional<double> energy_joules);
   void growth(const TrainState& state, const GrowthRow& row);
-  void checkpoint(const TrainState& state, const std::string& path, double seconds);
+  // Once it is on disk, which may be steps after `written.path` says.
+  void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
   // reason: "finished", "signal" or "diverged".
   void end(const TrainState& state, const std::string& reason, std::optional<double> energy_joules);
 

@@ -130,6 +130,8 @@ void Trainer::start_or_resume() {
     write_file_atomic(run_dir_ / "run.toml", to_toml(resolved_));
     log_ = std::make_unique<RunLog>(run_dir_, /*keep_bytes=*/0, /*first_step=*/0);
   }
+  writer_ =
+      std::make_unique<CheckpointWriter>(run_dir_, data_.tokenizer.get(), config.checkpoint.keep);
   log_beginning();
   if (loaded) {
     log_->resume(state_);
@@ -226,6 +228,7 @@ void Trainer::run() {
     loop();
   } catch (const Interrupted& stop) {
     save();
+    log_written(writer_->wait());
     log_->end(state_, "signal", energy_joules());
     log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
              state_.position.step);
@@ -234,6 +237,7 @@ void Trainer::run() {
     log_->end(state_, "diverged", energy_joules());
     throw;
   }
+  log_written(writer_->wait());
   log_->end(state_, "finished", energy_joules());
 }
 
@@ -243,6 +247,7 @@ void Trainer::loop() {
     grow_if_due();
     save_if_due();
     if (finished()) return;
+    log_written(writer_->poll());
     throw_if_stopped();
     step();
   }
@@ -388,15 +393,16 @@ void Trainer::save_if_due() {
 
 void Trainer::save() {
   const auto start = std::chrono::steady_clock::now();
+  log_written(writer_->wait());
   state_.energy_joules = energy_joules().value_or(0.0);
   CheckpointInfo info = identity();
   info.metrics_bytes = log_->flush();
-  sync_file(run_dir_ / "metrics.jsonl");
-  const fs::path saved = save_checkpoint(run_dir_ / "checkpoints", state_, info,
-                                         data_.tokenizer.get(), resolved_.config.checkpoint.keep);
-  const double seconds = seconds_since(start);
-  state_.position.hours += seconds / 3600.0;
-  log_->checkpoint(state_, fs::relative(saved, run_dir_).string(), seconds);
+  writer_->start(copy_for_checkpoint(state_, info), start);
+  state_.position.hours += seconds_since(start) / 3600.0;
+}
+
+void Trainer::log_written(const std::optional<WrittenCheckpoint>& written) {
+  if (written) log_->checkpoint(state_, *written);
 }
 
 double Trainer::seconds_since(std::chrono::steady_clock::time_point start) const {

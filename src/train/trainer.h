@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "config/resolved_config.h"
 #include "data/prepare.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
 #include "train/recurrence.h"
 #include "train/run_log.h"
 #include "train/train_step.h"
@@ -28,7 +28,8 @@ class Trainer {
   ~Trainer();
 
   // Trains to the end. Throws Interrupted after saving when a signal asks to stop (during an
-  // evaluation too), DivergedError without saving.
+  // evaluation too), DivergedError without saving, and the error of a checkpoint that could not be
+  // written at the next step.
   void run();
 
   const std::filesystem::path& run_dir() const { return run_dir_; }
@@ -58,6 +59,7 @@ class Trainer {
   Probe probe(const LanguageModel& model) const;
   void save_if_due();
   void save();
+  void log_written(const std::optional<WrittenCheckpoint>& written);
   void step();
 
   double seconds_since(std::chrono::steady_clock::time_point start) const;
@@ -78,6 +80,7 @@ class Trainer {
   std::unique_ptr<Recurrence> checkpoints_;
   TrainState state_;
   std::unique_ptr<RunLog> log_;  // null: the run is over
+  std::unique_ptr<CheckpointWriter> writer_;
   std::unique_ptr<EnergyMeter> energy_;
   double energy_before_ = 0.0;  // of the processes that trained this run earlier
 };

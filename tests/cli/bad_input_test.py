@@ -210,6 +210,31 @@ class BadPlaces(ApolloTest):
                                     "train.txt", expect=1, **options)
         self.assertIn("Permission denied", stderr)
 
+    def test_a_checkpoint_that_may_not_be_written(self):
+        """A run that is at step 3 and finds the folder of its checkpoints closed at step 6."""
+        options = {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
+        self.dir.chmod(0o777)
+        words = ["train", "run.toml", "--out", "run"]
+        try:
+            self.run_apollo(*words, **options)
+        except (PermissionError, subprocess.SubprocessError) as error:
+            self.skipTest(f"cannot act as another user: {error}")
+        shutil.copytree(self.dir / "run", self.dir / "whole", symlinks=True)
+        checkpoints = self.dir / "run/checkpoints"
+        (checkpoints / "latest").unlink()
+        (checkpoints / "latest").symlink_to("step-00000003")
+        for step in (6, 9, 12):
+            shutil.rmtree(checkpoints / f"step-{step:08}")
+        checkpoints.chmod(0o555)
+        _, stderr = self.run_apollo(*words, expect=1, **options)
+        self.assertEqual(stderr.splitlines()[-1],
+                         "apollo: error: run/checkpoints/step-00000006: cannot make folder: "
+                         "Permission denied")
+        self.assertEqual(self.check_survivor(self.dir / "run", stderr), "step-00000003")
+        checkpoints.chmod(0o755)
+        self.run_apollo(*words, **options)
+        self.assert_same_run("run", "whole")
+
     def check_survivor(self, folder, stderr):
         self.assertRegex(stderr, r"apollo: error: .*cannot (write|sync|make folder)")
         latest = os.readlink(folder / "checkpoints/latest")

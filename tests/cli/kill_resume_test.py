@@ -19,6 +19,28 @@ class KillResume(ApolloTest):
         self.kill_and_resume(10, LONG + ["model.architecture=bert",
                                          "data.tokenizer=train:wordpiece:100"])
 
+    def test_kills_while_a_checkpoint_is_written(self):
+        overrides = ["train.duration=120 steps", "checkpoint.every=5 steps", "model.width=64",
+                     "eval.every=0 steps"]
+        self.train("whole", *overrides)
+        sets = [word for override in overrides for word in ("--set", override)]
+        checkpoints = self.dir / "killed/checkpoints"
+        torn, names = [], []
+        while len(torn) < 4:
+            process = self.start("train", "run.toml", "--out", "killed", *sets)
+            while process.poll() is None and not (checkpoints.is_dir() and any(
+                    name not in names and name.startswith(".step-")
+                    for name in os.listdir(checkpoints))):
+                pass
+            process.kill()
+            self.assertNotEqual(process.wait(), 0, "the run ended before its kill")
+            names = os.listdir(checkpoints)
+            torn += [name for name in names if name.startswith(".step-")]
+        self.train("killed", *overrides)
+        print(f"\nkilled while these were written: {' '.join(torn)}")
+        self.assert_same_run("killed", "whole")
+        self.assertEqual([name for name in os.listdir(checkpoints) if name.startswith(".")], [])
+
     def kill_and_resume(self, num_kills, overrides):
         began = time.monotonic()
         self.train("whole", *overrides)

@@ -47,7 +47,7 @@ class CheckpointTest : public testing::Test {
  protected:
   fs::path save_at(int64_t step, int64_t keep = 5) {
     state_.position.step = step;
-    return save_checkpoint(dir_, state_, kInfo, tokenizer_.get(), keep);
+    return write_checkpoint(dir_, copy_for_checkpoint(state_, kInfo), tokenizer_.get(), keep);
   }
   std::string load_error() const {
     std::string text =
@@ -90,6 +90,18 @@ TEST_F(CheckpointTest, RoundTripsToTheBit) {
                 .size(),
             1u)
       << "slots of different ages, or the test says little";
+}
+
+TEST_F(CheckpointTest, ACopyIsNotTouchedByTrainingThatGoesOn) {
+  const CheckpointCopy copy = copy_for_checkpoint(state_, kInfo);
+  const TrainState before = trained_state(run_);
+  state_.model->parameters().values().zero_();
+  state_.optimizer.exp_avg.zero_();
+  state_.optimizer.exp_avg_sq.zero_();
+  state_.optimizer.num_steps.assign(state_.optimizer.num_steps.size(), 0);
+  state_.tokens = -1;
+  write_checkpoint(dir_, copy, tokenizer_.get(), /*keep=*/1);
+  expect_equal_states(load_latest_checkpoint(dir_, at::kCPU)->state, before);
 }
 
 TEST_F(CheckpointTest, IsAFolderOfHuggingFaceNames) {
