@@ -20,5 +20,6 @@ void add_export_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_finetune_command(CLI::App& app);
+void add_suite_command(CLI::App& app);
 
 }  // namespace apollo

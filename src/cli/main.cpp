@@ -18,11 +18,11 @@
 namespace apollo {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"tokenizer", "prepare", "plan", "compare",
-                                                    "report"};
-constexpr std::array<AddCommand, 5> kCommands = {add_tokenizer_command, add_prepare_command,
-                                                 add_plan_command, add_compare_command,
-                                                 add_report_command};
+constexpr std::array<std::string_view, 6> kNames = {"tokenizer", "prepare", "plan",
+                                                    "compare",   "report",  "suite"};
+constexpr std::array<AddCommand, 6> kCommands = {add_tokenizer_command, add_prepare_command,
+                                                 add_plan_command,      add_compare_command,
+                                                 add_report_command,    add_suite_command};
 
 // OpenMP's threads spin at the end of each operator until the last one is there, by default for
 // milliseconds: on a machine that does other work two threads then wait for each other's time

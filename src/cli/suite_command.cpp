@@ -1,0 +1,126 @@
+// apollo suite: a grid of runs, trained and compared.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "report/comparison.h"
+#include "report/page.h"
+#include "report/tables.h"
+#include "suite/run_suite.h"
+#include "suite/suite_file.h"
+#include "suite/suite_plan.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct SuiteArguments {
+  std::string file;
+  std::string out;
+  int64_t jobs = 0;  // 0: the suite's
+  bool dry_run = false;
+  bool json = false;
+  SuitePlanOptions plan;
+};
+
+// The runs of a model that finished; empty where the baseline or all others did not.
+std::vector<fs::path> comparable_folders(const SuitePlan& plan, const SuiteOutcome& outcome,
+                                         const std::string& model) {
+  std::vector<fs::path> folders;
+  size_t num_baselines = 0;
+  for (const RunOutcome& run : outcome.runs) {
+    if (run.run.model != model || !run.final_loss) continue;
+    folders.push_back(run.run.folder);
+    if (run.run.name == plan.file.baseline) ++num_baselines;
+  }
+  if (num_baselines == 0 || num_baselines == folders.size()) folders.clear();
+  return folders;
+}
+
+void show_comparison(const SuitePlan& plan, const SuiteOutcome& outcome, const std::string& model) {
+  const auto folders = comparable_folders(plan, outcome, model);
+  const std::string title = model.empty() ? "" : model + ": ";
+  if (folders.empty()) {
+    log_warning("{}nothing to compare: the baseline '{}' and another run must have finished", title,
+                plan.file.baseline);
+    return;
+  }
+  const Comparison comparison = compare_folders(folders, {.baseline = plan.file.baseline});
+  if (!model.empty()) fmt::print("== {} ==\n\n", model);
+  fmt::print("{}\n", to_text(comparison_tables(comparison), comparison.notes));
+  const fs::path folder = plan.model_folder(model);
+  write_file_atomic(folder / "results.json", to_json(comparison).dump(2) + "\n");
+  write_comparison_page(comparison, folder / "report.html");
+  log_info("{}wrote {}", title, (folder / "report.html").string());
+}
+
+void report_failures(const SuiteOutcome& outcome) {
+  const auto failures = outcome.failures();
+  if (failures.empty()) return;
+  std::string text;
+  for (const RunOutcome* failed : failures) {
+    text += fmt::format("\n  {}: {}\n    folder: {}", failed->run.label(), failed->reason,
+                        failed->run.folder.string());
+  }
+  fail<Error>("suite: {} of the runs did not finish:{}", failures.size(), text);
+}
+
+void run_suite_command(const SuiteArguments& arguments) {
+  SuiteFile file = read_suite_file(arguments.file);
+  const fs::path out =
+      arguments.out.empty() ? fs::path("runs") / file.name : fs::path(arguments.out);
+  const SuitePlan plan = plan_suite(std::move(file), out, arguments.plan);
+  if (arguments.dry_run) {
+    fmt::print("{}", arguments.json ? suite_plan_json(plan).dump(2) + "\n" : suite_plan_text(plan));
+    return;
+  }
+  fs::create_directories(out);
+  const FileLock lock(out / ".lock");
+  log_info("{}: {} runs, {}", plan.file.name, plan.num_runs(), out.string());
+  const SuiteOutcome outcome =
+      run_suite(plan, {.jobs = arguments.jobs > 0 ? arguments.jobs : plan.file.jobs,
+                       .program = {fs::read_symlink("/proc/self/exe").string()}});
+  for (const SuiteModel& model : plan.file.models)
+    show_comparison(plan, outcome, model.name);
+  report_failures(outcome);
+}
+
+}  // namespace
+
+void add_suite_command(CLI::App& app) {
+  auto arguments = std::make_shared<SuiteArguments>();
+  CLI::App* command = app.add_subcommand(
+      "suite", "Train a grid of runs, seeds and budgets and compare them; the same again resumes");
+  command->add_option("SUITE.toml", arguments->file, "the suite")->required();
+  command->add_option("--out", arguments->out, "folder of its runs (default: runs/<suite.name>)")
+      ->type_name("DIR");
+  command->add_option("--jobs", arguments->jobs, "runs at once (default: suite.jobs)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
+  command->add_flag("--json", arguments->json, "print JSON");
+  command
+      ->add_option("--tokens", arguments->plan.tokens,
+                   "with --dry-run: size of the training data, to plan without it")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--vocab-size", arguments->plan.vocab_size,
+                   "size of the vocabulary, with --tokens")
+      ->check(CLI::PositiveNumber);
+  command->footer(
+      "Example:\n"
+      "  apollo suite recipes/suites/smoke.toml --out runs/smoke\n"
+      "Ctrl-C lets the runs save and exits with 130.");
+  command->callback([arguments] { run_suite_command(*arguments); });
+}
+
+}  // namespace apollo

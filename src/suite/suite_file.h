@@ -1,0 +1,70 @@
+// SUITE.toml: a grid of runs, seeds and budgets over a config that all start from, as a typed
+// struct. Values for RUN.toml stay text here (`--set` takes them), but each was read as the type of
+// its key, so that a fault points into SUITE.toml.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/duration.h"
+
+namespace apollo {
+
+// A key of RUN.toml with a value, as TOML writes it.
+struct Setting {
+  std::string key;
+  std::string value;
+  std::string where;  // "file:line:col"
+
+  std::string text() const { return key + "=" + value; }
+};
+
+// Values of one key to be tried.
+struct TuneKey {
+  std::string key;
+  std::vector<Setting> values;
+};
+
+// One [[run]]: a method with its settings, over all seeds and budgets.
+struct SuiteRun {
+  std::string name;
+  std::string where;
+  std::vector<Setting> settings;
+  std::optional<std::vector<TuneKey>> tune;  // nullopt: the suite's; empty: none
+  std::vector<uint64_t> seeds;               // empty: the suite's
+  std::vector<Duration> budgets;             // empty: the model's, else the suite's
+};
+
+// One [[model]]: all runs once more over another base or other settings. Each has a comparison of
+// its own, since the losses of two models do not compare.
+struct SuiteModel {
+  std::string name;  // empty: of a suite without [[model]]
+  std::string where;
+  std::filesystem::path base;
+  std::vector<Setting> settings;
+  std::vector<Duration> budgets;  // empty: the suite's
+  std::optional<Duration> tune_budget;
+};
+
+struct SuiteFile {
+  std::filesystem::path path;
+  std::string name;
+  std::vector<uint64_t> seeds;    // empty: that of the base
+  std::vector<Duration> budgets;  // empty: train.duration of each run
+  std::string baseline;           // name of a run
+  int64_t jobs = 1;
+  std::optional<uint64_t> tune_seed;    // default: the first seed of the run
+  std::optional<Duration> tune_budget;  // default: the first budget of the run
+  std::vector<Setting> settings;
+  std::vector<TuneKey> tune;
+  std::vector<SuiteModel> models;  // at least one
+  std::vector<SuiteRun> runs;      // at least one
+};
+
+// Throws ConfigError with every fault of the file.
+SuiteFile read_suite_file(const std::filesystem::path& path);
+
+}  // namespace apollo

@@ -1,0 +1,356 @@
+#include "suite/suite_plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "config/fields.h"
+#include "data/batches.h"
+#include "data/prepare.h"
+#include "progressive/plan.h"
+#include "progressive/resolve.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct DataSize {
+  int64_t tokens = 0;
+  int64_t vocab_size = 0;
+};
+
+// Opens each data once, whatever the number of runs on it.
+class DataSizes {
+ public:
+  explicit DataSizes(const SuitePlanOptions& options) : options_(options) {}
+
+  DataSize of(const ResolvedConfig& resolved) {
+    if (options_.tokens > 0) {
+      const int64_t asked = resolved.config.model.vocab_size;
+      return {static_cast<int64_t>(options_.tokens), asked > 0 ? asked : options_.vocab_size};
+    }
+    std::string key = fmt::format("{} {}", resolved.config.model.vocab_size,
+                                  enum_name(resolved.config.model.architecture));
+    visit_data_fields([&](const Field&, const auto& value) { key += " " + toml_text(value); },
+                      resolved.config);
+    const auto [found, is_new] = known_.try_emplace(key);
+    if (is_new) {
+      const RunData data = open_run_data(resolved.config, resolved.base_dir);
+      found->second = {data.train->size(), data.vocab_size};
+    }
+    return found->second;
+  }
+
+ private:
+  SuitePlanOptions options_;
+  std::map<std::string, DataSize> known_;
+};
+
+// What a key is in the end: the suite's, then the model's, then the run's value.
+std::vector<Setting> merged_settings(const SuiteFile& file, const SuiteModel& model,
+                                     const SuiteRun& run) {
+  std::vector<Setting> merged;
+  for (const auto* settings : {&file.settings, &model.settings, &run.settings}) {
+    for (const Setting& setting : *settings) {
+      const auto same = std::find_if(merged.begin(), merged.end(), [&](const Setting& other) {
+        return other.key == setting.key;
+      });
+      if (same == merged.end()) {
+        merged.push_back(setting);
+      } else {
+        *same = setting;
+      }
+    }
+  }
+  return merged;
+}
+
+// Every combination of the values, the last key fastest; one empty combination for no key.
+std::vector<std::vector<Setting>> combinations(const std::vector<TuneKey>& keys) {
+  std::vector<std::vector<Setting>> all = {{}};
+  for (const TuneKey& key : keys) {
+    std::vector<std::vector<Setting>> longer;
+    for (const auto& shorter : all) {
+      for (const Setting& value : key.values) {
+        longer.push_back(shorter);
+        longer.back().push_back(value);
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+// A name for a folder: "5e12 flops" -> "5e12-flops", text without what a shell would mind.
+std::string folder_name(std::string text) {
+  for (char& c : text) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' ||
+                          c == '+' || c == '=' || c == '-' || c == ',';
+    if (!is_plain) c = '-';
+  }
+  std::erase(text, '"');
+  return text;
+}
+
+// "progressive.rehearse_from=0.8" -> "rehearse_from=0.8"
+std::string choice_name(const std::vector<std::string>& choice) {
+  std::vector<std::string> parts;
+  for (const std::string& part : choice) {
+    std::string value = part.substr(part.find('=') + 1);
+    std::erase(value, '"');
+    const std::string key = part.substr(0, part.find('='));
+    parts.push_back(key.substr(key.find('.') + 1) + "=" + value);
+  }
+  return fmt::format("{}", fmt::join(parts, ","));
+}
+
+class Planner {
+ public:
+  Planner(SuiteFile file, fs::path out, const SuitePlanOptions& options)
+      : plan_{std::move(file), std::move(out), {}}, sizes_(options) {}
+
+  SuitePlan plan() {
+    for (const SuiteModel& model : plan_.file.models) {
+      for (const SuiteRun& run : plan_.file.runs)
+        plan_group(model, run);
+    }
+    ResolvedConfig place;
+    place.file = plan_.file.path;
+    throw_if_any(std::move(faults_), place);
+    return std::move(plan_);
+  }
+
+ private:
+  // One run as it is being put together, to blame the right line.
+  struct Draft {
+    const SuiteModel& model;
+    const SuiteRun& run;
+    std::vector<Setting> settings;
+    std::vector<Setting> choice;
+  };
+
+  void plan_group(const SuiteModel& model, const SuiteRun& run) {
+    const SuiteFile& file = plan_.file;
+    PlannedGroup group{model.name, run.name, {}, {}};
+    const std::vector<TuneKey>& keys = run.tune ? *run.tune : file.tune;
+    const auto grid = combinations(keys);
+    Draft draft{model, run, merged_settings(file, model, run), grid.front()};
+    std::erase_if(draft.settings, [&](const Setting& setting) {
+      return std::any_of(keys.begin(), keys.end(),
+                         [&](const TuneKey& key) { return key.key == setting.key; });
+    });
+    // A base that cannot be read has its faults told once, by the run's first config.
+    const auto first = resolve(draft, nullptr, nullptr);
+    if (!first) return;
+    const std::vector<Duration> budgets = budgets_of(draft, *first);
+    const std::vector<uint64_t> seeds = !run.seeds.empty()    ? run.seeds
+                                        : !file.seeds.empty() ? file.seeds
+                                                              : std::vector{first->config.run.seed};
+    if (!keys.empty()) {
+      const uint64_t seed = file.tune_seed.value_or(seeds.front());
+      const Duration budget =
+          model.tune_budget.value_or(file.tune_budget.value_or(budgets.front()));
+      for (const auto& choice : grid) {
+        draft.choice = choice;
+        append(group.tuning, draft, budget, seed, /*is_tuning=*/true);
+      }
+      draft.choice = grid.front();
+    }
+    for (const uint64_t seed : seeds) {
+      for (const Duration& budget : budgets)
+        append(group.runs, draft, budget, seed, /*is_tuning=*/false);
+    }
+    plan_.groups.push_back(std::move(group));
+  }
+
+  std::vector<Duration> budgets_of(const Draft& draft, const ResolvedConfig& resolved) const {
+    for (const auto* budgets : {&draft.run.budgets, &draft.model.budgets, &plan_.file.budgets}) {
+      if (!budgets->empty()) return *budgets;
+    }
+    return {resolved.config.train.duration};
+  }
+
+  static std::vector<std::string> overrides_of(const Draft& draft, const Duration* budget,
+                                               const uint64_t* seed) {
+    std::vector<std::string> overrides = {"run.name=" + toml_text(draft.run.name)};
+    if (seed != nullptr) overrides.push_back(fmt::format("run.seed={}", *seed));
+    for (const Setting& setting : draft.settings) {
+      if (budget == nullptr || setting.key != "train.duration") overrides.push_back(setting.text());
+    }
+    if (budget != nullptr) overrides.push_back("train.duration=" + toml_text(*budget));
+    for (const Setting& setting : draft.choice)
+      overrides.push_back(setting.text());
+    return overrides;
+  }
+
+  // nullopt where the config is refused; its faults are kept, each once.
+  std::optional<ResolvedConfig> resolve(const Draft& draft, const Duration* budget,
+                                        const uint64_t* seed) {
+    try {
+      return resolve_run_config(draft.model.base, overrides_of(draft, budget, seed));
+    } catch (const ConfigError& error) {
+      for (const Diagnostic& fault : error.diagnostics())
+        add_fault(draft, fault);
+      return std::nullopt;
+    }
+  }
+
+  // A fault of a value that the suite set points there: the message names its key.
+  void add_fault(const Draft& draft, Diagnostic fault) {
+    if (fault.where == "--set" || !fault.where.starts_with(draft.model.base.string() + ":")) {
+      std::string where = draft.run.where;
+      // "train.lr must be ..." names the whole key, "unknown method ..." its last part.
+      for (const bool whole : {false, true}) {
+        for (const auto* settings : {&draft.settings, &draft.choice}) {
+          for (const Setting& setting : *settings) {
+            const std::string& key = setting.key;
+            const std::string name = whole ? key : key.substr(key.find('.') + 1) + " '";
+            if (fault.message.find(name) != std::string::npos) where = setting.where;
+          }
+        }
+      }
+      fault.where = where;
+      fault.message = fmt::format("run '{}': {}", draft.run.name, fault.message);
+    }
+    const std::string text = fault.where + fault.message;
+    if (told_.insert(text).second) faults_.push_back(std::move(fault));
+  }
+
+  void append(std::vector<PlannedRun>& runs, const Draft& draft, const Duration& budget,
+              uint64_t seed, bool is_tuning) {
+    const auto resolved = resolve(draft, &budget, &seed);
+    if (!resolved) return;
+    PlannedRun run;
+    run.model = draft.model.name;
+    run.name = draft.run.name;
+    run.budget = to_string(budget);
+    run.seed = seed;
+    run.base = draft.model.base;
+    run.overrides = overrides_of(draft, &budget, &seed);
+    for (const Setting& setting : draft.choice)
+      run.choice.push_back(setting.text());
+    run.config = resolved->config;
+    run.sets_threads = resolved->is_set("run.threads") && resolved->config.run.threads > 0;
+    run.folder = plan_.model_folder(run.model);
+    if (is_tuning) run.folder /= "tune";
+    run.folder = run.folder / run.name / folder_name(run.budget) / fmt::format("seed-{}", seed);
+    if (is_tuning) run.folder /= folder_name(choice_name(run.choice));
+    cost(run, draft, *resolved);
+    runs.push_back(std::move(run));
+  }
+
+  void cost(PlannedRun& run, const Draft& draft, const ResolvedConfig& resolved) {
+    const DataSize size = sizes_.of(resolved);
+    run.config.model.vocab_size = size.vocab_size;
+    const int64_t sequences = num_sequences(resolved.config, size.tokens);
+    if (sequences < 1) {
+      fail<DataError>("run '{}': {} tokens are less than one sequence of a context of {}", run.name,
+                      size.tokens, resolved.config.model.context);
+    }
+    try {
+      const RunPlan plan =
+          plan_run(resolved.config, model_shape(resolved.config, size.vocab_size), sequences);
+      run.steps = plan.steps;
+      run.flops = plan.flops;
+    } catch (const ConfigError& error) {
+      for (const Diagnostic& fault : error.diagnostics())
+        add_fault(draft, located(resolved, fault));
+    }
+  }
+
+  SuitePlan plan_;
+  DataSizes sizes_;
+  std::vector<Diagnostic> faults_;
+  std::set<std::string> told_;
+};
+
+// Visits tuning and compared runs alike.
+template <class Visitor>
+void for_each_run(const SuitePlan& plan, Visitor visit) {
+  for (const PlannedGroup& group : plan.groups) {
+    for (const PlannedRun& run : group.tuning)
+      visit(run, /*is_tuning=*/true);
+    for (const PlannedRun& run : group.runs)
+      visit(run, /*is_tuning=*/false);
+  }
+}
+
+}  // namespace
+
+std::string PlannedRun::label() const {
+  std::string text = model.empty() ? name : model + "/" + name;
+  text += fmt::format(", {}, seed {}", budget, seed);
+  return choice.empty() ? text : text + ", " + choice_name(choice);
+}
+
+double SuitePlan::flops() const {
+  double sum = 0.0;
+  for_each_run(*this, [&](const PlannedRun& run, bool) { sum += run.flops; });
+  return sum;
+}
+
+int64_t SuitePlan::num_runs() const {
+  int64_t count = 0;
+  for_each_run(*this, [&](const PlannedRun&, bool) { ++count; });
+  return count;
+}
+
+SuitePlan plan_suite(SuiteFile file, const fs::path& out, const SuitePlanOptions& options) {
+  return Planner(std::move(file), out, options).plan();
+}
+
+PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice) {
+  const size_t kept = run.overrides.size() - run.choice.size();
+  run.overrides.resize(kept);
+  run.overrides.insert(run.overrides.end(), choice.begin(), choice.end());
+  run.choice = choice;
+  const int64_t vocab_size = run.config.model.vocab_size;
+  run.config = resolve_run_config(run.base, run.overrides).config;
+  run.config.model.vocab_size = vocab_size;
+  return run;
+}
+
+std::string suite_plan_text(const SuitePlan& plan) {
+  std::string text = fmt::format("{}: {} runs, {}\n\n", plan.file.name, plan.num_runs(),
+                                 format_flops(plan.flops()));
+  constexpr const char* kRow = "{:<11}  {:>9}  {:>13}  {}\n";
+  text += fmt::format(fmt::runtime(kRow), "", "steps", "FLOPs", "run");
+  for_each_run(plan, [&](const PlannedRun& run, bool is_tuning) {
+    const bool known = run.flops > 0;
+    text += fmt::format(
+        fmt::runtime(kRow), is_tuning ? "tune" : "run", known ? std::to_string(run.steps) : "?",
+        known ? format_flops(run.flops) : "?",
+        is_tuning || run.choice.empty() ? run.label()
+                                        : fmt::format("{} (to be tuned)", PlannedRun(run).label()));
+  });
+  return text;
+}
+
+Json suite_plan_json(const SuitePlan& plan) {
+  Json runs = Json::array();
+  for_each_run(plan, [&](const PlannedRun& run, bool is_tuning) {
+    const bool known = run.flops > 0;
+    runs.push_back({{"model", run.model.empty() ? Json() : Json(run.model)},
+                    {"name", run.name},
+                    {"budget", run.budget},
+                    {"seed", run.seed},
+                    {"tuning", is_tuning},
+                    {"choice", run.choice},
+                    {"folder", run.folder.string()},
+                    {"method", run.config.progressive.method},
+                    {"steps", known ? Json(run.steps) : Json()},
+                    {"flops", known ? Json(run.flops) : Json()}});
+  });
+  return {{"name", plan.file.name},
+          {"baseline", plan.file.baseline},
+          {"flops", plan.flops()},
+          {"runs", std::move(runs)}};
+}
+
+}  // namespace apollo
