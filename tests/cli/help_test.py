@@ -4,7 +4,7 @@ from harness import ApolloTest, main
 
 COMMANDS = ["tokenizer", "tokenizer train", "tokenizer encode", "tokenizer decode", "prepare",
             "plan", "train", "eval", "score", "generate", "grow", "export", "finetune",
-            "compare", "report"]
+            "compare", "report", "suite"]
 
 
 class Help(ApolloTest):

@@ -1,0 +1,183 @@
+"""`apollo suite`: the grid, tuning, failing runs, resumption after a signal, the dry run."""
+
+import json
+import os
+import signal
+
+from harness import ApolloTest, main, wait_for
+
+SUITE = """
+[suite]
+name = "grid"
+base = "run.toml"
+seeds = [1, 2]
+budgets = ["4 steps", "8 steps"]
+baseline = "plain"
+[[run]]
+name = "plain"
+set = { "progressive.method" = "scratch", "progressive.stages" = [{layers = 12}] }
+tune = { "train.lr" = [1e-5, 1e-2] }
+[[run]]
+name = "grown"
+[run.set]
+progressive.rehearse_from = 0.5
+"""
+
+
+class Suite(ApolloTest):
+    def setUp(self):
+        super().setUp()
+        self.write("suite.toml", SUITE)
+
+    def reasons(self, folder):
+        """The end of every run below the folder, by its place."""
+        found = {}
+        for path in sorted((self.dir / folder).rglob("metrics.jsonl")):
+            place = path.parent.relative_to(self.dir / folder)
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            found[str(place)] = rows[-1].get("reason")
+        return found
+
+    def test_grid_tuning_and_comparison(self):
+        stdout, stderr = self.run_apollo("suite", "suite.toml", "--jobs", "2")
+        self.assertIn("Equal loss\n", stdout)
+        self.assertIn("plain: best is train.lr=0.01\n", stderr)
+        self.assertIn("[10/10] ", stderr)
+        out = self.dir / "runs/grid"
+        for name in ("plain", "grown"):
+            for steps in (4, 8):
+                for seed in (1, 2):
+                    folder = f"{name}/{steps}-steps/seed-{seed}"
+                    end = self.rows(out / folder, "end")[-1]
+                    self.assertEqual((end["reason"], end["step"]), ("finished", steps), folder)
+                    start = self.rows(out / folder, "start")[0]
+                    self.assertEqual((start["name"], start["seed"]), (name, seed))
+                    self.assertIn("lr = 0.01 ", (out / folder / "run.toml").read_text())
+                    self.assertTrue((out / folder / "suite.log").exists())
+        tried = out / "tune/plain/4-steps/seed-1"
+        self.assertEqual(sorted(path.name for path in tried.iterdir()), ["lr=0.01", "lr=1e-05"])
+        self.assertTrue((out / "plain/4-steps/seed-1").samefile(tried / "lr=0.01"),
+                        "what tuning has trained is not trained again")
+        self.assertTrue((out / "report.html").exists())
+        json.loads((out / "results.json").read_text())
+
+        again, stderr = self.run_apollo("suite", "suite.toml")
+        self.assertEqual(again, stdout)
+        self.assertEqual(stderr.count(": finished before\n"), 10)
+        self.assertNotIn("begins", stderr)
+
+        self.write("suite.toml", SUITE.replace("0.5", "0.25"))
+        _, stderr = self.run_apollo("suite", "suite.toml", expect=1)
+        self.assertIn("grown, 4 steps, seed 1: the folder holds a run with other values "
+                      "(progressive.rehearse_from: 0.5 -> 0.25); hint: remove it, or choose another "
+                      "--out\n", stderr)
+
+    def test_goes_on_after_a_signal(self):
+        self.write("suite.toml", SUITE.replace('["4 steps", "8 steps"]', '["160 steps"]')
+                   .replace('tune = { "train.lr" = [1e-5, 1e-2] }', ""))
+        process = self.start("suite", "suite.toml", "--jobs", "2", "--out", "out")
+        runs = [f"{name}/160-steps/seed-{seed}" for seed in (1, 2) for name in ("plain", "grown")]
+        wait_for(lambda: all((self.dir / "out" / run / "checkpoints/latest").exists()
+                             for run in runs[:2]))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 143)
+        self.assertTrue((self.dir / "stderr").read_text().endswith(
+            "stopping: waiting for the runs to save\nstopped; the same command goes on from here\n"
+            "apollo: error: stopped by SIGTERM\n"))
+        self.assertEqual(self.reasons("out"), dict.fromkeys(sorted(runs[:2]), "signal"))
+        _, stderr = self.run_apollo("suite", "suite.toml", "--out", "out", "--jobs", "2")
+        self.assertEqual(stderr.count("goes on, log in"), 2)
+        self.assertEqual(self.reasons("out"), dict.fromkeys(sorted(runs), "finished"))
+        self.train("whole", "run.seed=2", "train.duration=160 steps", "run.name=grown",
+                   "progressive.rehearse_from=0.5")
+        self.assert_same_run("out/grown/160-steps/seed-2", "whole")
+
+    def test_a_run_that_fails_leaves_the_others_alone(self):
+        self.write("suite.toml", SUITE.replace(
+            '[run.set]', 'seeds = [1]\nbudgets = ["4 steps"]\n[run.set]') + """
+[[run]]
+name = "wild"
+seeds = [1]
+budgets = ["4 steps"]
+set = { "train.lr" = 1e30, "train.clip" = 0.0 }
+""")
+        stdout, stderr = self.run_apollo("suite", "suite.toml", expect=1)
+        self.assertIn("Equal loss\n", stdout)
+        self.assertTrue(stderr.endswith(
+            "apollo: error: suite: 1 of the runs did not finish:\n"
+            "  wild, 4 steps, seed 1: diverged at step 1\n"
+            "    folder: runs/grid/wild/4-steps/seed-1\n"), stderr)
+
+    def test_the_reason_of_a_crash_is_told(self):
+        self.write("suite.toml", SUITE.replace("tune =", "# tune ="))
+        folder = self.dir / "runs/grid/grown/4-steps/seed-1"
+        folder.mkdir(parents=True)
+        (folder / "checkpoints").write_text("in the way")
+        stdout, stderr = self.run_apollo("suite", "suite.toml", expect=1)
+        self.assertIn("Equal loss\n", stdout)
+        self.assertIn("1 of the runs did not finish:\n  grown, 4 steps, seed 1: exit code 1: ",
+                      stderr)
+
+    def test_dry_run(self):
+        stdout, _ = self.run_apollo("suite", "suite.toml", "--dry-run", "--json", "--tokens", "1e6",
+                                    "--vocab-size", "257")
+        plan = json.loads(stdout)
+        self.assertEqual(plan["name"], "grid")
+        self.assertEqual([(run["name"], run["budget"], run["seed"], run["tuning"], run["steps"])
+                          for run in plan["runs"]],
+                         [("plain", "4 steps", 1, True, 4)] * 2 +
+                         [(name, f"{steps} steps", seed, False, steps)
+                          for name in ("plain", "grown") for seed in (1, 2) for steps in (4, 8)])
+        self.assertEqual(plan["flops"], sum(run["flops"] for run in plan["runs"]))
+        self.assertFalse(os.path.exists(self.dir / "runs"))
+        text, _ = self.run_apollo("suite", "suite.toml", "--dry-run")
+        self.assertEqual(text.count("plain, 8 steps, seed 2, lr=1e-05 (to be tuned)\n"), 1)
+
+    def test_all_faults_at_once(self):
+        self.write("bad.toml", """[suite]
+base = "run.toml"
+seed = [1, 2]
+baseline = "plan"
+[[run]]
+name = "plain"
+set = { "progressive.metod" = "scratch", "train.lr" = "x", "run.seed" = 3 }
+tune = { "train.lr" = 3 }
+[[run]]
+name = "plain"
+""")
+        _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+        self.assertEqual(stderr, """bad.toml:3:1: error: unknown key 'seed' in [suite]
+  hint: did you mean 'seeds'?
+bad.toml:4:12: error: baseline 'plan' is none of the runs
+  hint: did you mean 'plain'?
+bad.toml:7:9: error: unknown key 'progressive.metod' of RUN.toml
+  hint: did you mean 'progressive.method'?
+bad.toml:7:55: error: train.lr must be a number (got string 'x')
+bad.toml:7:60: error: 'run.seed' is set by the suite
+  hint: use the key 'seeds'
+bad.toml:8:23: error: 'train.lr' must be a list of the values to try
+  hint: for example [1e-3, 2e-3, 4e-3]
+bad.toml:9:1: error: there are two runs 'plain'
+""")
+
+    def test_values_that_train_would_refuse(self):
+        self.write("bad.toml", """[suite]
+base = "run.toml"
+[[run]]
+name = "a"
+set = { "progressive.method" = "scratsh", "train.lr" = -1.0 }
+[[run]]
+name = "b"
+set = { model.heads = 7 }
+""")
+        _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+        self.assertRegex(stderr, r"^bad.toml:5:32: error: run 'a': unknown method 'scratsh': .*"
+                                 r"did you mean 'scratch'\?\n"
+                                 r"bad.toml:5:56: error: run 'a': train.lr must be positive "
+                                 r"\(got -1\)\n"
+                                 r"bad.toml:8:23: error: run 'b': model.heads must divide "
+                                 r"model.width \(got 7 heads, width 16\)\n$")
+
+
+if __name__ == "__main__":
+    main()
