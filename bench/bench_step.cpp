@@ -1,6 +1,6 @@
 // Runs training steps on request, so that a script can measure them in turn with those of another
 // program on the same weights and batches. Each line read from stdin runs one step; its answer is
-// one JSON line with the batch, the loss and the seconds of the step.
+// one JSON line with the batch, the loss, the FLOPs and the seconds of the step.
 //
 //   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR
 #include <ATen/Parallel.h>
@@ -11,6 +11,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/allocator.h"
 #include "base/json_lines.h"
 #include "data/batches.h"
 #include "model/hf_folder.h"
@@ -61,6 +62,7 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     fmt::print("{}\n", Json{{"loss", result.loss},
                             {"seconds", seconds.count()},
+                            {"flops", result.flops},
                             {"inputs", batch.inputs},
                             {"targets", batch.targets}}
                            .dump());
@@ -73,6 +75,7 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
 }  // namespace apollo
 
 int main(int argc, char** argv) {
+  apollo::set_allocator();
   if (argc != 6) {
     fmt::print(stderr, "usage: bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR\n");
     return 2;

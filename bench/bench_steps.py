@@ -1,9 +1,14 @@
 """Training steps of Apollo and of other programs in turn, on the same batches and threads.
 
-Each program runs in a process of its own that waits while the others work. Printed for each peer:
-the median time of a step, the median and the spread of the ratio within a round, and the peak
-resident memory; with `transformers`, which starts from the same weights, also the largest
-difference of the losses.
+Each program runs in a process of its own that waits while the others work. Printed as Markdown, in
+parts to choose from:
+
+peers    for each peer the median time of a step, the median and the spread of the ratio within a
+         round, the peak resident memory, and the time from its start to the end of its first step;
+         with `transformers`, which starts from the same weights, also the largest difference of the
+         losses. Compiled peers find an empty cache at the first number of threads.
+depth    a step of 1 layer against one of 12 at M, and the ratio of their FLOPs
+threads  a step at M on 1 and on 2 threads
 """
 
 import argparse
@@ -14,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 # name: family, layers, width, heads, context, vocabulary, batch
 SIZES = {
@@ -22,6 +28,7 @@ SIZES = {
     "BERT": ("bert", 12, 256, 4, 128, 8192, 32),
 }
 PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "products"]
+PARTS = ["peers", "depth", "threads"]
 WARM_UP = 2
 LR = 3e-4
 HERE = pathlib.Path(__file__).parent
@@ -30,6 +37,7 @@ HERE = pathlib.Path(__file__).parent
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[2])
     parser.add_argument("--peers", nargs="+", default=["transformers", "products"], choices=PEERS)
@@ -41,13 +49,17 @@ class Server:
     """A program that runs one step for each line that it reads."""
 
     def __init__(self, command, **environment):
+        self.started, self.first_step = time.perf_counter(), None
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
 
     def step(self, request=""):
         print(request, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
+        answer = json.loads(self.process.stdout.readline())
+        if self.first_step is None:
+            self.first_step = time.perf_counter() - self.started
+        return answer
 
     def peak_mib(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -92,58 +104,120 @@ def make_tokens(size, path):
     (num_special + ids % (vocab - num_special)).astype("<u2").tofile(path)
 
 
-def run(args, name, threads, workspace):
-    size = SIZES[name]
+def prepare(name, size, workspace):
     folder, tokens = workspace / name, workspace / f"{name}.bin"
     if not folder.exists():
         make_model(size, folder)
         make_tokens(size, tokens)
-    batch = size[6]
+    return folder, tokens
+
+
+def start_apollo(args, name, size, threads, workspace):
+    folder, tokens = prepare(name, size, workspace)
     # The environment that `apollo` gives its engine (src/cli/main.cpp).
-    apollo = Server([args.build / "bench_step", folder, tokens, batch, threads, LR],
-                    GOMP_SPINCOUNT="10000")
-    peers = {kind: Server([sys.executable, HERE / "peer_step.py", kind, folder, batch, threads, LR])
-             for kind in args.peers}
-    ours, theirs, losses = [], {kind: [] for kind in peers}, []
+    return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR],
+                  GOMP_SPINCOUNT="10000")
+
+
+def start_peer(kind, name, size, threads, workspace):
+    return Server([sys.executable, HERE / "peer_step.py", kind, workspace / name, size[6], threads,
+                   LR], TORCHINDUCTOR_CACHE_DIR=str(workspace / "inductor"))
+
+
+def bench_peers(args, name, threads, workspace):
+    size = SIZES[name]
+    # One after the other: what a program needs until its first step is its own time.
+    apollo = start_apollo(args, name, size, threads, workspace)
+    answer, peers, ours, theirs, losses = apollo.step(), {}, [], {}, []
     for round_number in range(WARM_UP + args.rounds):
-        answer = apollo.step()
+        if round_number > 0:
+            answer = apollo.step()
         request = json.dumps({key: answer[key] for key in ("inputs", "targets")})
-        answers = {kind: peer.step(request) for kind, peer in peers.items()}
+        answers = {}
+        for kind in args.peers:
+            if kind not in peers:
+                peers[kind] = start_peer(kind, name, size, threads, workspace)
+            answers[kind] = peers[kind].step(request)
         if "transformers" in answers:
             losses.append(abs(answer["loss"] - answers["transformers"]["loss"]))
         if round_number >= WARM_UP:
             ours.append(answer["seconds"])
             for kind, found in answers.items():
-                theirs[kind].append(found["seconds"])
-    report(name, size, threads, apollo, ours, peers, theirs, losses)
+                theirs.setdefault(kind, []).append(found["seconds"])
+    report(name, threads, apollo, ours, peers, theirs, losses)
     for server in (apollo, *peers.values()):
         server.close()
 
 
-def report(name, size, threads, apollo, ours, peers, theirs, losses):
-    family, layers, width, heads, context, vocab, batch = size
-    print(f"\n{name}: {family} of {layers} layers, width {width}, {heads} heads, context {context}, "
-          f"vocabulary {vocab}, batch {batch}, fp32, {threads} threads, {len(ours)} rounds")
-    print(f"  {'':24}{'step':>9}{'Apollo is':>12}{'spread':>16}{'peak memory':>14}")
-    print(f"  {'Apollo':24}{statistics.median(ours):7.3f} s{'':28}{apollo.peak_mib():10.0f} MiB")
+def spread(ratios):
+    return f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def report(name, threads, apollo, ours, peers, theirs, losses):
+    family, layers, width, heads, context, vocab, batch = SIZES[name]
+    print(f"\n**{name}**: {family} of {layers} layers, width {width}, {heads} heads, context {context}, "
+          f"vocabulary {vocab}, batch {batch}, fp32, {threads} thread{'s' if threads > 1 else ''}, "
+          f"{len(ours)} rounds\n")
+    print("| | step | its time by Apollo's (range) | peak memory | Apollo's by its | first step after |")
+    print("|---|---|---|---|---|---|")
+    peak = apollo.peak_mib()
+    print(f"| Apollo | {statistics.median(ours):.3f} s | | {peak:.0f} MiB | | "
+          f"{apollo.first_step:.1f} s |")
     for kind, seconds in theirs.items():
-        ratios = sorted(b / a for a, b in zip(ours, seconds))
-        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        print(f"  {kind:24}{statistics.median(seconds):7.3f} s{statistics.median(ratios):11.2f}x"
-              f"{spread:>16}{peers[kind].peak_mib():10.0f} MiB")
+        ratios = [b / a for a, b in zip(ours, seconds)]
+        memory = ("| |" if kind == "products" else
+                  f"{peers[kind].peak_mib():.0f} MiB | {peak / peers[kind].peak_mib():.2f} |")
+        first = "" if kind == "products" else f"{peers[kind].first_step:.1f} s"
+        print(f"| {kind} | {statistics.median(seconds):.3f} s | {spread(ratios)} | {memory} "
+              f"{first} |")
     if losses:
-        print(f"  largest difference of the losses from transformers over {len(losses)} steps:"
-              f" {max(losses):.1e}")
+        print(f"\nLargest difference of the losses from transformers over {len(losses)} steps: "
+              f"{max(losses):.1e}.")
     sys.stdout.flush()
+
+
+def bench_pair(args, first, second):
+    """Rounds of one step of each, the answers of both."""
+    pairs = [(first.step(), second.step()) for _ in range(WARM_UP + args.rounds)][WARM_UP:]
+    first.close()
+    second.close()
+    return pairs
+
+
+def bench_depth(args, threads, workspace):
+    size = SIZES["M"]
+    shallow_size = (size[0], 1, *size[2:])
+    pairs = bench_pair(args, start_apollo(args, "M", size, threads, workspace),
+                       start_apollo(args, "M1", shallow_size, threads, workspace))
+    times = [shallow["seconds"] / deep["seconds"] for deep, shallow in pairs]
+    flops = pairs[0][1]["flops"] / pairs[0][0]["flops"]
+    print(f"\nA step of 1 layer by one of 12 at M, {threads} threads: FLOPs {flops:.4f}, time "
+          f"{statistics.median(times):.4f} ({min(times):.4f} to {max(times):.4f}): "
+          f"{statistics.median(times) / flops:.2f} times the ratio of FLOPs", flush=True)
+
+
+def bench_threads(args, workspace):
+    size = SIZES["M"]
+    pairs = bench_pair(args, start_apollo(args, "M", size, 1, workspace),
+                       start_apollo(args, "M", size, 2, workspace))
+    ratios = [one["seconds"] / two["seconds"] for one, two in pairs]
+    print(f"\nTwo threads at M: {spread(ratios)} as fast as one", flush=True)
 
 
 def main():
     args = parse_arguments()
     args.build = args.build.resolve()
     with tempfile.TemporaryDirectory() as name:
-        for size in args.sizes:
+        workspace = pathlib.Path(name)
+        if "peers" in args.parts:
+            for size in args.sizes:
+                for threads in args.threads:
+                    bench_peers(args, size, threads, workspace)
+        if "depth" in args.parts:
             for threads in args.threads:
-                run(args, size, threads, pathlib.Path(name))
+                bench_depth(args, threads, workspace)
+        if "threads" in args.parts:
+            bench_threads(args, workspace)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 // build/apollo-engine: every command, with LibTorch. build/apollo calls it (main.cpp).
+#include "base/allocator.h"
 #include "cli/commands.h"
 #include "cli/program.h"
 
 int main(int argc, char** argv) {
   using namespace apollo;
+  set_allocator();
   constexpr AddCommand kCommands[] = {
       add_tokenizer_command, add_prepare_command,  add_plan_command,     add_train_command,
       add_eval_command,      add_score_command,    add_generate_command, add_grow_command,

@@ -5,8 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
+#include "base/allocator.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -39,6 +41,16 @@ PassOptions make_pass_options(const RunConfig& config, bool training) {
 bool wants(const RunConfig& config, EvalDepth which) {
   const auto& depths = config.eval.depths;
   return std::find(depths.begin(), depths.end(), which) != depths.end();
+}
+
+// How a thread waits for the others, which libgomp reads when it is loaded (cli/main.cpp).
+std::string waiting_of_threads() {
+  for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}) {
+    if (const char* value = std::getenv(name)) {
+      return fmt::format("threads wait by {}={}", name, value);
+    }
+  }
+  return "threads wait as libgomp sets it";
 }
 
 // A kill can come between the last checkpoint, after which `begin` bytes had been logged, and the
@@ -152,6 +164,7 @@ void Trainer::log_beginning() const {
   log_info("device {}, {} threads, {} kernels, LibTorch {}", device_.str(),
            resolved_.config.run.threads, enum_name(resolved_.config.run.kernels),
            APOLLO_TORCH_VERSION);
+  log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : schedule_->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
              stage.first_step, stage.first_step + stage.num_steps, stage.mean_depth,
