@@ -10,7 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/power_options.h"
 #include "report/comparison.h"
+#include "report/group_tables.h"
 #include "report/page.h"
 #include "report/tables.h"
 
@@ -22,6 +24,8 @@ struct Options {
   CompareOptions compare;
   std::string html;
   std::string json;
+  std::string csv;
+  std::string markdown;
 };
 
 void run_compare(Options options) {
@@ -38,6 +42,11 @@ void run_compare(Options options) {
   } else {
     fmt::print("{}", to_text(comparison_tables(comparison), comparison.notes));
     if (!options.json.empty()) write_file_atomic(options.json, json);
+  }
+  if (!options.csv.empty()) write_file_atomic(options.csv, groups_csv(comparison));
+  if (!options.markdown.empty()) {
+    write_file_atomic(options.markdown,
+                      to_markdown(comparison_tables(comparison), comparison.notes));
   }
   if (!options.html.empty()) {
     write_comparison_page(comparison, options.html);
@@ -63,11 +72,17 @@ void add_compare_command(CLI::App& app) {
       ->type_name("FILE")
       ->expected(0, 1)
       ->default_str("-");
+  command->add_option("--csv", options->csv, "write mean and deviation of every run as CSV")
+      ->type_name("FILE");
+  command->add_option("--markdown", options->markdown, "write the tables as Markdown")
+      ->type_name("FILE");
+  add_power_options(*command, options->compare.power);
   command->add_flag("--force", options->compare.force,
                     "compare runs of different data or models all the same");
   command->footer(
       "Example:\n"
-      "  apollo compare runs/scratch runs/apollo --html comparison.html");
+      "  apollo compare runs/scratch runs/apollo --html comparison.html\n"
+      "Runs of one name are seeds and budgets of one another, and are averaged.");
   command->callback([options] { run_compare(*options); });
 }
 

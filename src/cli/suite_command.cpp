@@ -1,9 +1,11 @@
 // apollo suite: a grid of runs, trained and compared.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/power_options.h"
 #include "report/comparison.h"
+#include "report/group_tables.h"
 #include "report/page.h"
 #include "report/tables.h"
 #include "suite/run_suite.h"
@@ -29,6 +33,9 @@ struct SuiteArguments {
   int64_t jobs = 0;  // 0: the suite's
   bool dry_run = false;
   bool json = false;
+  std::string csv;
+  std::string markdown;
+  PowerOptions power;
   SuitePlanOptions plan;
 };
 
@@ -46,21 +53,69 @@ std::vector<fs::path> comparable_folders(const SuitePlan& plan, const SuiteOutco
   return folders;
 }
 
-void show_comparison(const SuitePlan& plan, const SuiteOutcome& outcome, const std::string& model) {
+// The comparison of one model's runs; nullopt, with a warning, where there is nothing to compare.
+std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcome& outcome,
+                                        const std::string& model, const PowerOptions& power) {
   const auto folders = comparable_folders(plan, outcome, model);
-  const std::string title = model.empty() ? "" : model + ": ";
   if (folders.empty()) {
-    log_warning("{}nothing to compare: the baseline '{}' and another run must have finished", title,
-                plan.file.baseline);
-    return;
+    log_warning("{}nothing to compare: the baseline '{}' and another run must have finished",
+                model.empty() ? "" : model + ": ", plan.file.baseline);
+    return std::nullopt;
   }
-  const Comparison comparison = compare_folders(folders, {.baseline = plan.file.baseline});
-  if (!model.empty()) fmt::print("== {} ==\n\n", model);
-  fmt::print("{}\n", to_text(comparison_tables(comparison), comparison.notes));
-  const fs::path folder = plan.model_folder(model);
+  Comparison comparison =
+      compare_folders(folders, {.baseline = plan.file.baseline, .power = power});
+  for (const TuningOutcome& group : outcome.tuning) {
+    if (group.model != model) continue;
+    for (size_t i = 0; i < group.tried.size(); ++i) {
+      const RunOutcome& tried = group.tried[i];
+      comparison.tuning.push_back({group.name, fmt::format("{}", fmt::join(tried.run.choice, ", ")),
+                                   tried.run.budget, tried.run.seed, tried.final_loss, tried.reason,
+                                   group.best == i, tried.run.folder.string()});
+    }
+  }
+  return comparison;
+}
+
+// A file beside the one that was asked for, where each model has a comparison of its own:
+// table.csv -> table-gpt2.csv.
+fs::path file_of_model(const fs::path& file, const std::string& model) {
+  if (model.empty()) return file;
+  return file.parent_path() / (file.stem().string() + "-" + model + file.extension().string());
+}
+
+void show_comparison(const SuiteArguments& arguments, const Comparison& comparison,
+                     const fs::path& folder, const std::string& model) {
+  const std::vector<Table> tables = comparison_tables(comparison);
+  if (!arguments.json) {
+    if (!model.empty()) fmt::print("== {} ==\n\n", model);
+    fmt::print("{}\n", to_text(tables, comparison.notes));
+  }
   write_file_atomic(folder / "results.json", to_json(comparison).dump(2) + "\n");
   write_comparison_page(comparison, folder / "report.html");
-  log_info("{}wrote {}", title, (folder / "report.html").string());
+  log_info("wrote {}", (folder / "report.html").string());
+  if (!arguments.csv.empty()) {
+    write_file_atomic(file_of_model(arguments.csv, model), groups_csv(comparison));
+  }
+  if (!arguments.markdown.empty()) {
+    write_file_atomic(file_of_model(arguments.markdown, model),
+                      to_markdown(tables, comparison.notes));
+  }
+}
+
+// {"suite", "comparisons": {MODEL: ...}}: "" is the model of a suite without [[model]].
+void show_comparisons(const SuiteArguments& arguments, const SuitePlan& plan,
+                      const SuiteOutcome& outcome) {
+  Json comparisons = Json::object();
+  for (const SuiteModel& model : plan.file.models) {
+    const auto comparison = compare_model(plan, outcome, model.name, arguments.power);
+    if (!comparison) continue;
+    show_comparison(arguments, *comparison, plan.model_folder(model.name), model.name);
+    if (arguments.json) comparisons[model.name] = to_json(*comparison);
+  }
+  if (arguments.json) {
+    const Json all = {{"suite", plan.file.name}, {"comparisons", std::move(comparisons)}};
+    fmt::print("{}\n", all.dump(2));
+  }
 }
 
 void report_failures(const SuiteOutcome& outcome) {
@@ -89,8 +144,7 @@ void run_suite_command(const SuiteArguments& arguments) {
   const SuiteOutcome outcome =
       run_suite(plan, {.jobs = arguments.jobs > 0 ? arguments.jobs : plan.file.jobs,
                        .program = {fs::read_symlink("/proc/self/exe").string()}});
-  for (const SuiteModel& model : plan.file.models)
-    show_comparison(plan, outcome, model.name);
+  show_comparisons(arguments, plan, outcome);
   report_failures(outcome);
 }
 
@@ -108,6 +162,13 @@ void add_suite_command(CLI::App& app) {
       ->type_name("N");
   command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
   command->add_flag("--json", arguments->json, "print JSON");
+  command
+      ->add_option("--csv", arguments->csv,
+                   "write mean and deviation of every run as CSV; of several models one each")
+      ->type_name("FILE");
+  command->add_option("--markdown", arguments->markdown, "write the tables as Markdown, alike")
+      ->type_name("FILE");
+  add_power_options(*command, arguments->power);
   command
       ->add_option("--tokens", arguments->plan.tokens,
                    "with --dry-run: size of the training data, to plan without it")

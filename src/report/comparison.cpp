@@ -114,28 +114,40 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
                                    : fmt::format("did you mean '{}'?", nearest));
 }
 
-void check_comparable(const std::vector<RunHistory>& runs, const std::vector<std::string>& names,
-                      size_t baseline, bool force, std::vector<std::string>& notes) {
+// Throws, or notes where forced, what makes losses of the runs other quantities.
+void check_comparable(Comparison& comparison, bool force) {
+  const ComparedRun& baseline = comparison.runs[comparison.baseline];
   std::string refused;
-  for (size_t i = 0; i < runs.size(); ++i) {
+  for (const ComparedRun& run : comparison.runs) {
     const std::string binding =
-        differences(binding_traits(runs[i]), binding_traits(runs[baseline]));
-    if (!binding.empty()) {
-      refused += fmt::format("{}'{}' differs from '{}' in {}", refused.empty() ? "" : "; ",
-                             names[i], names[baseline], binding);
-    }
-    const std::string noted = differences(noted_traits(runs[i]), noted_traits(runs[baseline]));
-    if (!noted.empty()) {
-      notes.push_back(
-          fmt::format("'{}' differs from '{}' in {}", names[i], names[baseline], noted));
-    }
+        differences(binding_traits(run.history), binding_traits(baseline.history));
+    if (binding.empty()) continue;
+    refused += fmt::format("{}'{}' differs from '{}' in {}", refused.empty() ? "" : "; ", run.name,
+                           baseline.name, binding);
   }
   if (refused.empty()) return;
   if (!force) {
     fail<UsageError>(
         "compare: the runs are not comparable: {} (hint: --force compares them anyway)", refused);
   }
-  notes.insert(notes.begin(), "NOT COMPARABLE, forced: " + refused);
+  comparison.notes.push_back("NOT COMPARABLE, forced: " + refused);
+}
+
+// Of groups, once what all their runs share; seeds are what the runs of a group are to differ in.
+void note_differences(Comparison& comparison) {
+  const bool grouped = comparison.is_grouped;
+  for (const ComparedRun& run : comparison.runs) {
+    if (!run.pair) continue;
+    const ComparedRun& pair = comparison.runs[*run.pair];
+    const std::string noted = differences(noted_traits(run.history), noted_traits(pair.history));
+    if (noted.empty()) continue;
+    std::string note = fmt::format("'{}' differs from '{}' in {}", grouped ? run.group : run.name,
+                                   grouped ? pair.group : pair.name, noted);
+    auto& notes = comparison.notes;
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) {
+      notes.push_back(std::move(note));
+    }
+  }
 }
 
 void note_baseline_minimum(const LossCurve& curve, const std::string& name,
@@ -147,6 +159,59 @@ void note_baseline_minimum(const LossCurve& curve, const std::string& name,
     notes.push_back(fmt::format(
         "'{}' was better before its end: loss {:.4f} at {}, {:.4f} at the end; its end is compared",
         name, best->loss, format_flops(best->cost.flops), curve.back().loss));
+  }
+}
+
+// Every run against the one that it is paired with.
+void measure_runs(Comparison& comparison) {
+  std::vector<LossCurve> curves;
+  for (const ComparedRun& run : comparison.runs) {
+    curves.push_back(full_depth_curve(run.history));
+    if (curves.back().empty()) {
+      fail<DataError>(
+          "{}: no evaluation at full depth ({} layers), nothing to compare (hint: set "
+          "eval.depths to [\"stage\", \"full\"], or let the run reach its last stage)",
+          (run.history.folder / "metrics.jsonl").string(), run.history.info.layers);
+    }
+  }
+  auto& notes = comparison.notes;
+  for (size_t i = 0; i < comparison.runs.size(); ++i) {
+    if (comparison.runs[i].is_baseline) {
+      note_baseline_minimum(curves[i], comparison.runs[i].name, notes);
+    }
+  }
+  for (size_t i = 0; i < comparison.runs.size(); ++i) {
+    ComparedRun& run = comparison.runs[i];
+    run.final = full_depth_evaluations(run.history).back();
+    for (std::string& note : run_notes(run.history, run.name))
+      notes.push_back(std::move(note));
+    if (!run.pair) {
+      notes.push_back(fmt::format("'{}' ({}) has no run of '{}' to be paired with", run.name,
+                                  run.budget, comparison.runs[comparison.baseline].group));
+      continue;
+    }
+    const LossCurve& baseline = curves[*run.pair];
+    // The baseline reaches its own last loss at its end, whatever it touched on the way.
+    run.equal_loss =
+        *run.pair == i ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
+    run.equal_flops = equal_flops(curves[i], baseline);
+    if (run.equal_loss.ended_above) {
+      notes.push_back(fmt::format(
+          "'{}' reached the baseline's loss and ended above it again: the first crossing counts",
+          run.name));
+    }
+  }
+}
+
+// A mean over the runs that got there flatters those that did not.
+void note_group_faults(Comparison& comparison) {
+  if (!comparison.is_grouped) return;
+  for (const RunGroup& group : comparison.groups) {
+    if (group.num_reached == group.num_pairs || group.num_reached == 0) continue;
+    comparison.notes.push_back(fmt::format(
+        "'{}' ({}) reached the baseline's loss with {} of {} seeds: its savings at equal loss are "
+        "the mean of these alone",
+        group.name, group.budget, group.num_reached, group.num_pairs));
   }
 }
 
@@ -179,12 +244,14 @@ Json number(std::optional<double> value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
-Json run_json(const ComparedRun& run) {
+Json run_json(const ComparedRun& run, const PowerOptions& power) {
   const Cost& cost = run.final.cost;
+  const auto energy = energy_use(cost, power);
+  const auto of_energy = [&](auto get) { return energy ? number(get(*energy, power)) : Json(); };
   const auto reached = [&](double Cost::*part) {
     return run.equal_loss.cost ? number((*run.equal_loss.cost).*part) : Json(nullptr);
   };
-  Json equal_loss = {{"loss", number(run.equal_loss.loss)},
+  Json equal_loss = {{"loss", run.pair ? number(run.equal_loss.loss) : Json(nullptr)},
                      {"flops_saved", number(run.equal_loss.flops_saved)},
                      {"wall_saved", number(run.equal_loss.wall_saved)},
                      {"tokens_saved", number(run.equal_loss.tokens_saved)},
@@ -192,7 +259,7 @@ Json run_json(const ComparedRun& run) {
                      {"flops", reached(&Cost::flops)},
                      {"wall_s", reached(&Cost::wall_s)},
                      {"tokens", reached(&Cost::tokens)}};
-  Json equal_flops = {{"flops", number(run.equal_flops.flops)},
+  Json equal_flops = {{"flops", run.pair ? number(run.equal_flops.flops) : Json(nullptr)},
                       {"loss", number(run.equal_flops.loss)},
                       {"baseline_loss", number(run.equal_flops.baseline_loss)}};
   Json growths = Json::array();
@@ -206,6 +273,8 @@ Json run_json(const ComparedRun& run) {
   return {{"name", run.name},
           {"folder", run.history.folder.string()},
           {"method", run.history.info.method},
+          {"seed", run.history.info.seed},
+          {"budget", run.budget},
           {"final_loss", number(run.final.loss)},
           {"ppl", number(run.final.ppl)},
           {"bpb", number(run.final.bpb)},
@@ -215,6 +284,9 @@ Json run_json(const ComparedRun& run) {
           {"wall_s", number(cost.wall_s)},
           {"tokens", number(cost.tokens)},
           {"energy_j", number(cost.energy_j)},
+          {"estimated_energy_j", energy && energy->is_estimate ? Json(energy->joules) : Json()},
+          {"cost", of_energy(money)},
+          {"g_co2e", of_energy(grams_co2e)},
           {"equal_loss", std::move(equal_loss)},
           {"equal_flops", std::move(equal_flops)},
           {"growths", std::move(growths)}};
@@ -249,41 +321,19 @@ Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& opti
   }
   const std::vector<std::string> names = unique_names(runs);
   Comparison comparison;
+  comparison.power = options.power;
   comparison.baseline = find_baseline(runs, names, options.baseline);
-  check_comparable(runs, names, comparison.baseline, options.force, comparison.notes);
-
-  std::vector<LossCurve> curves;
-  for (const RunHistory& run : runs) {
-    curves.push_back(full_depth_curve(run));
-    if (curves.back().empty()) {
-      fail<DataError>(
-          "{}: no evaluation at full depth ({} layers), nothing to compare (hint: set "
-          "eval.depths to [\"stage\", \"full\"], or let the run reach its last stage)",
-          (run.folder / "metrics.jsonl").string(), run.info.layers);
-    }
-  }
-  const LossCurve& baseline = curves[comparison.baseline];
-  note_baseline_minimum(baseline, names[comparison.baseline], comparison.notes);
   for (size_t i = 0; i < runs.size(); ++i) {
-    ComparedRun run;
-    run.name = names[i];
-    run.is_baseline = i == comparison.baseline;
-    run.final = full_depth_evaluations(runs[i]).back();
-    // The baseline reaches its own last loss at its end, whatever it touched on the way.
-    run.equal_loss =
-        run.is_baseline ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
-    run.equal_flops = equal_flops(curves[i], baseline);
-    for (std::string& note : run_notes(runs[i], names[i])) {
-      comparison.notes.push_back(std::move(note));
-    }
-    if (run.equal_loss.ended_above) {
-      comparison.notes.push_back(fmt::format(
-          "'{}' reached the baseline's loss and ended above it again: the first crossing counts",
-          names[i]));
-    }
-    run.history = std::move(runs[i]);
-    comparison.runs.push_back(std::move(run));
+    comparison.runs.push_back({});
+    comparison.runs.back().name = names[i];
+    comparison.runs.back().history = std::move(runs[i]);
   }
+  pair_runs(comparison);
+  check_comparable(comparison, options.force);
+  note_differences(comparison);
+  measure_runs(comparison);
+  comparison.groups = group_runs(comparison);
+  note_group_faults(comparison);
   comparison.config_differences = config_differences(comparison.runs);
   return comparison;
 }
@@ -304,9 +354,26 @@ Comparison compare_folders(std::vector<std::filesystem::path> folders,
 Json to_json(const Comparison& comparison) {
   Json runs = Json::array();
   for (const ComparedRun& run : comparison.runs)
-    runs.push_back(run_json(run));
-  return {{"baseline", comparison.runs[comparison.baseline].name},
+    runs.push_back(run_json(run, comparison.power));
+  Json groups = Json::array();
+  for (const RunGroup& group : comparison.groups)
+    groups.push_back(to_json(group, comparison));
+  Json tuning = Json::array();
+  for (const TuningTrial& trial : comparison.tuning) {
+    tuning.push_back({{"name", trial.group},
+                      {"values", trial.values},
+                      {"budget", trial.budget},
+                      {"seed", trial.seed},
+                      {"loss", number(trial.loss)},
+                      {"fault", trial.fault.empty() ? Json() : Json(trial.fault)},
+                      {"best", trial.is_best},
+                      {"folder", trial.folder}});
+  }
+  const ComparedRun& baseline = comparison.runs[comparison.baseline];
+  return {{"baseline", comparison.is_grouped ? baseline.group : baseline.name},
           {"runs", std::move(runs)},
+          {"groups", std::move(groups)},
+          {"tuning", std::move(tuning)},
           {"notes", comparison.notes}};
 }
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/json_lines.h"
+#include "report/groups.h"
+#include "report/power.h"
 #include "report/run_history.h"
 #include "report/savings.h"
 
@@ -17,8 +19,13 @@ namespace apollo {
 
 struct ComparedRun {
   RunHistory history;
-  std::string name;  // unique among the compared
+  std::string name;    // unique among the compared
+  std::string group;   // shared by the seeds and budgets of one run: run.name
+  std::string budget;  // train.duration
   bool is_baseline = false;
+  // The baseline's run that this one is measured against, itself for one of these: that of the same
+  // seed and budget, or the only one; nullopt: there is none, and the savings are unknown.
+  std::optional<size_t> pair;
   Evaluation final;  // last at full depth
   EqualLoss equal_loss;
   EqualFlops equal_flops;
@@ -30,9 +37,25 @@ struct ConfigDifference {
   std::vector<std::string> values;
 };
 
+// One set of values that was tried before the compared runs were made.
+struct TuningTrial {
+  std::string group;
+  std::string values;  // "train.lr=0.002"
+  std::string budget;
+  uint64_t seed = 0;
+  std::optional<double> loss;
+  std::string fault;  // why there is no loss
+  bool is_best = false;
+  std::string folder;
+};
+
 struct Comparison {
   std::vector<ComparedRun> runs;  // in the order given
-  size_t baseline = 0;
+  size_t baseline = 0;            // or the first of the baseline's runs
+  bool is_grouped = false;        // a run comes with several seeds or budgets
+  std::vector<RunGroup> groups;
+  std::vector<TuningTrial> tuning;  // of a suite
+  PowerOptions power;
   std::vector<ConfigDifference> config_differences;
   std::vector<std::string> notes;  // what a reader of the numbers must know
 };
@@ -41,6 +64,7 @@ struct CompareOptions {
   std::string baseline{};  // name or folder of one of the runs; empty: the first of method scratch,
                            // else the first
   bool force = false;      // compare what is not comparable, with a note
+  PowerOptions power{};
 };
 
 // Throws UsageError for fewer than two runs, an unknown baseline, or runs that are not comparable
@@ -55,7 +79,7 @@ Comparison compare_folders(std::vector<std::filesystem::path> folders,
 // {"baseline": NAME, "runs": [{"name", "final_loss", "flops", "wall_s", "equal_loss": {"loss",
 // "flops_saved", "wall_saved", "tokens_saved"}, "equal_flops": {"flops", "loss",
 // "baseline_loss"}}]} and more; null where not reached or not known. The baseline is among the
-// runs.
+// runs. "groups": the same over seeds, each number as {"n", "mean", "std", "min", "max"}.
 Json to_json(const Comparison& comparison);
 
 // What a reader of one run's numbers must know: still going, resumed, stopped early.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "report/group_tables.h"
 
 namespace apollo {
 namespace {
@@ -143,19 +144,35 @@ void append_growths(const RunHistory& run, const std::string& name, Table& table
   for (const Growth& growth : run.growths) {
     std::optional<double> jump;
     if (growth.loss_before && growth.loss_after) jump = *growth.loss_after - *growth.loss_before;
-    table.rows.push_back({name, std::to_string(growth.step),
-                          fmt::format("{} → {}", growth.from, growth.to),
-                          format_or(growth.loss_before, "{:.4f}"),
-                          format_or(growth.loss_after, "{:.4f}"), format_jump(jump)});
+    table.rows.push_back(
+        {name, std::to_string(growth.step), fmt::format("{} → {}", growth.from, growth.to),
+         format_or(growth.loss_before, "{:.4f}"), format_or(growth.loss_after, "{:.4f}"),
+         format_jump(jump), format_or(gradient_rise(run, growth), "{:.2f}x")});
   }
 }
 
 Table growth_table() {
   Table table;
   table.title = "Growth";
-  table.explanation = "Full-depth validation loss just before and just after layers were added.";
-  table.header = {"run", "after step", "layers", "loss before", "loss after", "jump"};
+  table.explanation =
+      "Full-depth validation loss just before and just after layers were added; gradient: the "
+      "greatest norm of the 20 steps after, over the median of the 20 before.";
+  table.header = {"run", "after step", "layers", "loss before", "loss after", "jump", "gradient"};
   return table;
+}
+
+// Of runs that do not repeat one another.
+std::vector<Table> single_run_tables(const Comparison& comparison) {
+  std::vector<Totals> totals;
+  Table growths = growth_table();
+  for (const ComparedRun& run : comparison.runs) {
+    totals.push_back({run.name, &run.history, &run.final});
+    append_growths(run.history, run.name, growths);
+  }
+  std::vector<Table> tables = {totals_table(totals), equal_loss_table(comparison),
+                               equal_flops_table(comparison)};
+  if (!growths.rows.empty()) tables.push_back(std::move(growths));
+  return tables;
 }
 
 // Columns on a terminal: one a code point, which holds for all that reports print.
@@ -248,15 +265,11 @@ std::string format_energy(double joules) {
 }
 
 std::vector<Table> comparison_tables(const Comparison& comparison) {
-  std::vector<Totals> totals;
-  Table growths = growth_table();
-  for (const ComparedRun& run : comparison.runs) {
-    totals.push_back({run.name, &run.history, &run.final});
-    append_growths(run.history, run.name, growths);
+  std::vector<Table> tables =
+      comparison.is_grouped ? group_tables(comparison) : single_run_tables(comparison);
+  for (Table extra : {energy_table(comparison), tuning_table(comparison)}) {
+    if (!extra.rows.empty()) tables.push_back(std::move(extra));
   }
-  std::vector<Table> tables = {totals_table(totals), equal_loss_table(comparison),
-                               equal_flops_table(comparison)};
-  if (!growths.rows.empty()) tables.push_back(std::move(growths));
   return tables;
 }
 

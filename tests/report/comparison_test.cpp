@@ -210,7 +210,7 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
                       "600    40.0 %\n"),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0\n"),
+  EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0         –\n"),
             std::string::npos)
       << text;
 }

@@ -1,0 +1,23 @@
+#include "cli/power_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace apollo {
+
+void add_power_options(CLI::App& command, PowerOptions& options) {
+  command.add_option("--price-per-kwh", options.price_per_kwh, "show what the energy cost")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("PRICE");
+  command
+      .add_option("--grid-intensity", options.grid_intensity,
+                  "show emissions; g CO2e for a kWh of your grid")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("GRAMS");
+  command
+      .add_option("--watts", options.watts,
+                  "of the machine: estimates the energy of runs without a meter")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("W");
+}
+
+}  // namespace apollo

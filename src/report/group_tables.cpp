@@ -1,0 +1,320 @@
+#include "report/group_tables.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/units.h"
+
+namespace apollo {
+namespace {
+
+constexpr const char* kUnknown = "–";
+
+std::string format_mean(const std::optional<Spread>& spread, std::string (*format)(double)) {
+  return spread ? format(spread->mean) : kUnknown;
+}
+
+std::string speed_up(const std::optional<Spread>& saved, Bound bound = Bound::kExact) {
+  if (!saved) return kUnknown;
+  const char* sign = bound == Bound::kAtLeast ? "≥ " : bound == Bound::kAtMost ? "≤ " : "";
+  return sign + format_speed_up(saved->mean);
+}
+
+// "3", or "2 of 3" where not all seeds got there.
+std::string seeds_text(int64_t reached, int64_t pairs) {
+  return reached == pairs ? std::to_string(pairs) : fmt::format("{} of {}", reached, pairs);
+}
+
+const RunInfo& info_of(const RunGroup& group, const Comparison& comparison) {
+  return comparison.runs[group.runs.front()].history.info;
+}
+
+Table methods_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Runs over seeds";
+  table.explanation =
+      "Mean ± standard deviation over seeds of the last validation loss (nats per predicted token) "
+      "at full depth, with its least and greatest; mean costs of training.";
+  table.header = {"run",   "method",   "budget", "seeds",     "valid loss",
+                  "least", "greatest", "FLOPs",  "wall time", "tokens"};
+  for (const RunGroup& group : comparison.groups) {
+    const auto& loss = group.final_loss;
+    table.rows.push_back({group.name, info_of(group, comparison).method, group.budget,
+                          std::to_string(group.runs.size()), format_spread(loss, 4),
+                          loss ? fmt::format("{:.4f}", loss->least) : kUnknown,
+                          loss ? fmt::format("{:.4f}", loss->greatest) : kUnknown,
+                          format_mean(group.flops, format_flops),
+                          format_mean(group.wall_s, format_seconds),
+                          format_mean(group.tokens, format_count)});
+  }
+  return table;
+}
+
+Table equal_loss_table(const Comparison& comparison) {
+  const bool has_energy =
+      std::any_of(comparison.groups.begin(), comparison.groups.end(),
+                  [](const RunGroup& group) { return !group.is_baseline && group.energy_saved; });
+  Table table;
+  table.title = "Equal loss";
+  table.explanation = fmt::format(
+      "Saved at the last full-depth validation loss of '{}' with the same seed and budget (first "
+      "crossing, linear between evaluations). The speed-up is that of the mean saving.",
+      comparison.runs[comparison.baseline].group);
+  table.header = {"run",      "budget",     "seeds",    "FLOPs saved",
+                  "speed-up", "time saved", "speed-up", "tokens saved"};
+  if (has_energy) table.header.push_back("energy saved");
+  for (const RunGroup& group : comparison.groups) {
+    if (group.is_baseline || group.num_pairs == 0) continue;
+    std::vector<std::string> row = {group.name, group.budget,
+                                    seeds_text(group.num_reached, group.num_pairs)};
+    row.insert(row.end(), {format_saved(group.flops_saved), speed_up(group.flops_saved),
+                           format_saved(group.wall_saved), speed_up(group.wall_saved),
+                           format_saved(group.tokens_saved)});
+    if (has_energy) row.push_back(group.energy_saved ? format_saved(group.energy_saved) : kUnknown);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Table equal_budget_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Equal budget";
+  table.explanation = fmt::format(
+      "Every run at the end of its budget, learning rate decayed. Difference: to '{}' with the "
+      "same "
+      "seed. Saved: against the FLOPs at which the baseline's runs would have ended with the same "
+      "loss, log FLOPs interpolated between its budgets; ≥ and ≤ are bounds, beyond the baseline's "
+      "budgets.",
+      comparison.runs[comparison.baseline].group);
+  table.header = {"run", "budget", "FLOPs", "loss", "difference", "FLOPs saved", "speed-up"};
+  for (const RunGroup& group : comparison.groups) {
+    const bool has_saving = !group.is_baseline && group.budget_saved;
+    table.rows.push_back(
+        {group.name, group.budget, format_mean(group.flops, format_flops),
+         format_spread(group.final_loss, 4),
+         group.is_baseline ? "baseline" : format_spread(group.loss_difference, 4),
+         has_saving ? format_saved(group.budget_saved, group.budget_bound) : kUnknown,
+         has_saving ? speed_up(group.budget_saved, group.budget_bound) : kUnknown});
+  }
+  return table;
+}
+
+Table growth_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Growth";
+  table.explanation =
+      "Full-depth validation loss just before and just after layers were added, and its jump; "
+      "gradient: the greatest norm of the 20 steps after, over the median of the 20 before.";
+  table.header = {"run",         "budget",     "after step", "layers",
+                  "loss before", "loss after", "jump",       "gradient"};
+  for (const RunGroup& group : comparison.groups) {
+    for (const GrowthSummary& growth : group.growths) {
+      const bool is_exact =
+          growth.jump && growth.jump->least == 0.0 && growth.jump->greatest == 0.0;
+      table.rows.push_back(
+          {group.name, group.budget, fmt::format("{:.0f}", growth.step.mean),
+           fmt::format("{} → {}", growth.from, growth.to), format_spread(growth.loss_before, 4),
+           format_spread(growth.loss_after, 4), is_exact ? "0" : format_spread(growth.jump, 4),
+           growth.gradient ? format_spread(growth.gradient, 2) + "x" : kUnknown});
+    }
+  }
+  return table;
+}
+
+// Where every mean comes from.
+Table seeds_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Each run";
+  table.explanation = "One run folder a row: what the means above are made of.";
+  table.header = {"run",   "seed",      "budget",      "valid loss",
+                  "FLOPs", "wall time", "FLOPs saved", "folder"};
+  for (const ComparedRun& run : comparison.runs) {
+    const auto& saved = run.equal_loss.flops_saved;
+    table.rows.push_back({run.group, std::to_string(run.history.info.seed), run.budget,
+                          fmt::format("{:.4f}", run.final.loss), format_flops(run.final.cost.flops),
+                          format_seconds(run.final.cost.wall_s),
+                          run.is_baseline ? "baseline"
+                          : run.pair      ? format_saved(saved)
+                                          : "no pair",
+                          run.history.folder.string()});
+  }
+  return table;
+}
+
+// One name a column of CSV, a Spread as three.
+class CsvRow {
+ public:
+  void add(const std::string& name, const std::string& value) {
+    header.push_back(name);
+    values.push_back(value);
+  }
+  void add(const std::string& name, const std::optional<Spread>& spread) {
+    const auto text = [&](double Spread::*part) {
+      return spread ? fmt::format("{}", (*spread).*part) : "";
+    };
+    add(name + "_mean", text(&Spread::mean));
+    add(name + "_std", text(&Spread::deviation));
+    add(name + "_min", text(&Spread::least));
+    add(name + "_max", text(&Spread::greatest));
+    add(name + "_n", spread ? std::to_string(spread->n) : "0");
+  }
+  std::vector<std::string> header;
+  std::vector<std::string> values;
+};
+
+// RFC 4180.
+std::string csv_line(const std::vector<std::string>& cells) {
+  std::string line;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) line += ',';
+    if (cells[i].find_first_of(",\"\n") == std::string::npos) {
+      line += cells[i];
+      continue;
+    }
+    line += '"';
+    for (const char c : cells[i])
+      line += c == '"' ? "\"\"" : std::string(1, c);
+    line += '"';
+  }
+  return line + "\n";
+}
+
+CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
+  constexpr const char* kBounds[] = {"exact", "at least", "at most"};
+  CsvRow row;
+  row.add("run", group.name);
+  row.add("method", info_of(group, comparison).method);
+  row.add("budget", group.budget);
+  row.add("final_loss", group.final_loss);
+  row.add("flops", group.flops);
+  row.add("wall_s", group.wall_s);
+  row.add("tokens", group.tokens);
+  row.add("energy_j", group.energy_j);
+  row.add("equal_loss_pairs", std::to_string(group.num_pairs));
+  row.add("equal_loss_flops_saved", group.flops_saved);
+  row.add("equal_loss_wall_saved", group.wall_saved);
+  row.add("equal_loss_tokens_saved", group.tokens_saved);
+  row.add("equal_loss_energy_saved", group.energy_saved);
+  row.add("equal_budget_loss_difference", group.loss_difference);
+  row.add("equal_budget_flops_saved", group.budget_saved);
+  row.add("equal_budget_bound", kBounds[static_cast<int>(group.budget_bound)]);
+  return row;
+}
+
+std::string markdown_cell(std::string text) {
+  for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
+    text.insert(at, "\\");
+  return text;
+}
+
+}  // namespace
+
+std::string format_spread(const std::optional<Spread>& spread, int digits) {
+  if (!spread) return kUnknown;
+  if (spread->n == 1) return fmt::format("{:.{}f}", spread->mean, digits);
+  return fmt::format("{:.{}f} ± {:.{}f}", spread->mean, digits, spread->deviation, digits);
+}
+
+std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
+  if (!spread) return "not reached";
+  const char* sign = bound == Bound::kAtLeast ? "≥ " : bound == Bound::kAtMost ? "≤ " : "";
+  std::string text = fmt::format("{}{:.1f}", sign, 100.0 * spread->mean);
+  if (spread->n > 1) text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
+  return text + " %";
+}
+
+std::vector<Table> group_tables(const Comparison& comparison) {
+  std::vector<Table> tables = {methods_table(comparison), equal_loss_table(comparison),
+                               equal_budget_table(comparison)};
+  Table growths = growth_table(comparison);
+  if (!growths.rows.empty()) tables.push_back(std::move(growths));
+  tables.push_back(seeds_table(comparison));
+  return tables;
+}
+
+Table tuning_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Tuning";
+  table.explanation =
+      "Values tried before, by the last full-depth validation loss; the best of each run, marked "
+      "with *, was taken for all seeds and budgets.";
+  table.header = {"run", "tried", "budget", "seed", "valid loss", "folder"};
+  for (const TuningTrial& trial : comparison.tuning) {
+    const std::string loss = trial.loss ? fmt::format("{:.4f}", *trial.loss) : trial.fault;
+    table.rows.push_back({trial.group, trial.values, trial.budget, std::to_string(trial.seed),
+                          trial.is_best ? "* " + loss : loss, trial.folder});
+  }
+  return table;
+}
+
+Table energy_table(const Comparison& comparison) {
+  const PowerOptions& power = comparison.power;
+  Table table;
+  table.title = "Energy";
+  table.explanation = "Of training up to the last evaluation, as the run's meter counted it.";
+  if (power.watts) {
+    table.explanation = fmt::format(
+        "Of training up to the last evaluation; where a run had no meter, an ESTIMATE: its wall "
+        "time at {} W.",
+        *power.watts);
+  }
+  if (power.price_per_kwh) {
+    table.explanation += fmt::format(" Cost at {} a kWh.", *power.price_per_kwh);
+  }
+  if (power.grid_intensity) {
+    table.explanation += fmt::format(" CO2e at {} g a kWh.", *power.grid_intensity);
+  }
+  table.header = {"run", "energy", "source", "cost", "CO2e"};
+  if (!power.any()) return table;
+  for (const ComparedRun& run : comparison.runs) {
+    const auto energy = energy_use(run.final.cost, power);
+    std::vector<std::string> row(table.header.size(), kUnknown);
+    row[0] = run.name;
+    if (energy) {
+      row[1] = format_energy(energy->joules);
+      row[2] = energy->is_estimate ? "estimate" : "meter";
+      if (const auto cost = money(*energy, power)) row[3] = fmt::format("{:.4g}", *cost);
+      if (const auto grams = grams_co2e(*energy, power)) row[4] = fmt::format("{:.4g} g", *grams);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::string groups_csv(const Comparison& comparison) {
+  std::string csv;
+  for (const RunGroup& group : comparison.groups) {
+    const CsvRow row = csv_row(group, comparison);
+    if (csv.empty()) csv += csv_line(row.header);
+    csv += csv_line(row.values);
+  }
+  return csv;
+}
+
+std::string to_markdown(const std::vector<Table>& tables, const std::vector<std::string>& notes) {
+  std::string text;
+  const auto append_row = [&](const std::vector<std::string>& cells) {
+    for (const std::string& cell : cells)
+      text += "| " + markdown_cell(cell) + " ";
+    text += "|\n";
+  };
+  for (const Table& table : tables) {
+    text += fmt::format("### {}\n{}\n\n", table.title, table.explanation);
+    append_row(table.header);
+    text += "|---";
+    for (size_t i = 1; i < table.header.size(); ++i)
+      text += "|---:";
+    text += "|\n";
+    for (const auto& row : table.rows)
+      append_row(row);
+    text += "\n";
+  }
+  for (const std::string& note : notes)
+    text += "* " + note + "\n";
+  return text;
+}
+
+}  // namespace apollo

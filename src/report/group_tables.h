@@ -1,0 +1,29 @@
+// The tables of a comparison over seeds and budgets: mean ± standard deviation.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/comparison.h"
+#include "report/tables.h"
+
+namespace apollo {
+
+std::vector<Table> group_tables(const Comparison& comparison);
+
+// What was tried before the runs that are compared; no rows where nothing was.
+Table tuning_table(const Comparison& comparison);
+
+// Energy, what it costs and emits; no rows where nothing is known of them.
+Table energy_table(const Comparison& comparison);
+
+// The groups as CSV, numbers apart from their deviations; and the tables as Markdown.
+std::string groups_csv(const Comparison& comparison);
+std::string to_markdown(const std::vector<Table>& tables, const std::vector<std::string>& notes);
+
+// "41.6 ± 1.2 %"; one value has no deviation.
+std::string format_saved(const std::optional<Spread>& spread, Bound bound = Bound::kExact);
+std::string format_spread(const std::optional<Spread>& spread, int digits);
+
+}  // namespace apollo

@@ -1,0 +1,352 @@
+#include "report/groups.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include "report/comparison.h"
+
+namespace apollo {
+namespace {
+
+constexpr int64_t kGradientWindow = 20;  // steps
+constexpr int kNumLossLevels = 48;
+
+// The length that was asked for. The FLOPs of two seeds differ by a step or so.
+std::string budget_of(const RunHistory& run) {
+  for (const auto& [key, value] : run.config) {
+    if (key == "train.duration") return value;
+  }
+  return run.info.total_flops > 0 ? fmt::format("{:.3g} flops", run.info.total_flops)
+                                  : fmt::format("{} steps", run.info.total_steps);
+}
+
+// Collects the values that are known.
+class Values {
+ public:
+  void add(std::optional<double> value) {
+    if (value && std::isfinite(*value)) values_.push_back(*value);
+  }
+  std::optional<Spread> spread() const { return spread_of(values_); }
+
+ private:
+  std::vector<double> values_;
+};
+
+template <class Get>
+std::optional<Spread> over_runs(const RunGroup& group, const Comparison& comparison, Get get) {
+  Values values;
+  for (const size_t index : group.runs)
+    values.add(get(comparison.runs[index]));
+  return values.spread();
+}
+
+void summarize_costs(const Comparison& comparison, RunGroup& group) {
+  const auto over = [&](auto get) { return over_runs(group, comparison, get); };
+  group.final_loss = over([](const ComparedRun& run) { return run.final.loss; });
+  group.flops = over([](const ComparedRun& run) { return run.final.cost.flops; });
+  group.wall_s = over([](const ComparedRun& run) { return run.final.cost.wall_s; });
+  group.tokens = over([](const ComparedRun& run) { return run.final.cost.tokens; });
+  group.energy_j = over([](const ComparedRun& run) { return run.final.cost.energy_j; });
+}
+
+void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
+  const auto over = [&](std::optional<double> EqualLoss::*part) {
+    return over_runs(group, comparison, [&](const ComparedRun& run) {
+      return run.pair ? run.equal_loss.*part : std::nullopt;
+    });
+  };
+  for (const size_t index : group.runs) {
+    const ComparedRun& run = comparison.runs[index];
+    group.num_pairs += run.pair.has_value();
+    group.num_reached += run.pair && run.equal_loss.cost;
+  }
+  group.flops_saved = over(&EqualLoss::flops_saved);
+  group.wall_saved = over(&EqualLoss::wall_saved);
+  group.tokens_saved = over(&EqualLoss::tokens_saved);
+  group.energy_saved = over(&EqualLoss::energy_saved);
+  const auto difference = [&](const ComparedRun& run) -> std::optional<double> {
+    if (!run.pair) return std::nullopt;
+    return run.final.loss - comparison.runs[*run.pair].final.loss;
+  };
+  group.loss_difference = over_runs(group, comparison, difference);
+  group.target_loss = over_runs(group, comparison, [&](const ComparedRun& run) {
+    return run.pair ? std::optional(comparison.runs[*run.pair].final.loss) : std::nullopt;
+  });
+}
+
+// From where both curves begin down to where the baseline ended.
+void summarize_levels(const Comparison& comparison, RunGroup& group) {
+  std::vector<std::pair<LossCurve, LossCurve>> pairs;
+  double high = INFINITY;
+  double low = -INFINITY;
+  for (const size_t index : group.runs) {
+    const ComparedRun& run = comparison.runs[index];
+    if (!run.pair) continue;
+    pairs.emplace_back(full_depth_curve(run.history),
+                       full_depth_curve(comparison.runs[*run.pair].history));
+    const auto& [curve, baseline] = pairs.back();
+    high = std::min({high, curve.front().loss, baseline.front().loss});
+    low = std::max(low, baseline.back().loss);
+  }
+  if (pairs.empty() || low >= high) return;
+  for (int i = 0; i <= kNumLossLevels; ++i) {
+    const double loss = std::lerp(high, low, static_cast<double>(i) / kNumLossLevels);
+    std::vector<double> saved;
+    for (const auto& [curve, baseline] : pairs) {
+      const auto cost = cost_at_loss(curve, loss);
+      const auto baseline_cost = cost_at_loss(baseline, loss);
+      if (cost && baseline_cost && baseline_cost->flops > 0) {
+        saved.push_back(1.0 - cost->flops / baseline_cost->flops);
+      }
+    }
+    if (saved.size() == pairs.size()) group.saved_at_loss.push_back({loss, *spread_of(saved)});
+  }
+}
+
+BudgetPoint end_of(const ComparedRun& run) {
+  return {run.final.cost.flops, run.final.loss};
+}
+
+// The ends of the baseline's runs of one seed, by rising FLOPs.
+std::vector<BudgetPoint> baseline_ends(const Comparison& comparison, uint64_t seed) {
+  std::vector<BudgetPoint> ends;
+  for (const ComparedRun& run : comparison.runs) {
+    if (run.is_baseline && run.history.info.seed == seed) ends.push_back(end_of(run));
+  }
+  std::sort(ends.begin(), ends.end(),
+            [](const BudgetPoint& a, const BudgetPoint& b) { return a.flops < b.flops; });
+  return ends;
+}
+
+void summarize_equal_budget(const Comparison& comparison, RunGroup& group) {
+  Values values;
+  std::set<Bound> bounds;
+  for (const size_t index : group.runs) {
+    const ComparedRun& run = comparison.runs[index];
+    if (run.is_baseline) continue;
+    const auto saving =
+        budget_saving(end_of(run), baseline_ends(comparison, run.history.info.seed));
+    if (!saving) continue;
+    values.add(saving->flops_saved);
+    if (saving->bound != Bound::kExact) bounds.insert(saving->bound);
+  }
+  // The mean of bounds of both kinds would say nothing.
+  if (bounds.size() > 1) return;
+  group.budget_saved = values.spread();
+  if (!bounds.empty()) group.budget_bound = *bounds.begin();
+}
+
+void summarize_growths(const Comparison& comparison, RunGroup& group) {
+  std::vector<std::pair<int64_t, int64_t>> hops;
+  for (const size_t index : group.runs) {
+    for (const Growth& growth : comparison.runs[index].history.growths) {
+      const std::pair hop(growth.from, growth.to);
+      if (std::find(hops.begin(), hops.end(), hop) == hops.end()) hops.push_back(hop);
+    }
+  }
+  for (const auto& [from, to] : hops) {
+    Values step, before, after, jump, gradient;
+    for (const size_t index : group.runs) {
+      const RunHistory& run = comparison.runs[index].history;
+      for (const Growth& growth : run.growths) {
+        if (growth.from != from || growth.to != to) continue;
+        step.add(static_cast<double>(growth.step));
+        before.add(growth.loss_before);
+        after.add(growth.loss_after);
+        if (growth.loss_before && growth.loss_after) {
+          jump.add(*growth.loss_after - *growth.loss_before);
+        }
+        gradient.add(gradient_rise(run, growth));
+      }
+    }
+    group.growths.push_back({from, to, *step.spread(), before.spread(), after.spread(),
+                             jump.spread(), gradient.spread()});
+  }
+}
+
+Json number(const std::optional<Spread>& spread) {
+  if (!spread) return nullptr;
+  return {{"n", spread->n},
+          {"mean", spread->mean},
+          {"std", spread->deviation},
+          {"min", spread->least},
+          {"max", spread->greatest}};
+}
+
+}  // namespace
+
+std::optional<Spread> spread_of(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  Spread spread;
+  spread.n = static_cast<int64_t>(values.size());
+  const double count = static_cast<double>(values.size());
+  spread.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double squares = 0.0;
+  for (const double value : values)
+    squares += (value - spread.mean) * (value - spread.mean);
+  if (values.size() > 1) spread.deviation = std::sqrt(squares / (count - 1.0));
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  spread.least = *least;
+  spread.greatest = *greatest;
+  return spread;
+}
+
+std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
+                                          const std::vector<BudgetPoint>& baseline) {
+  if (baseline.size() < 2) return std::nullopt;
+  const auto saved = [&](double baseline_flops, Bound bound) {
+    return BudgetSaving{1.0 - point.flops / baseline_flops, bound};
+  };
+  const BudgetPoint& first = baseline.front();
+  if (point.loss > first.loss) return saved(first.flops, Bound::kAtMost);
+  const auto below = std::find_if(baseline.begin(), baseline.end(), [&](const BudgetPoint& other) {
+    return other.loss <= point.loss;
+  });
+  if (below == baseline.end()) return saved(baseline.back().flops, Bound::kAtLeast);
+  if (below == baseline.begin()) return saved(first.flops, Bound::kExact);
+  const BudgetPoint& above = *(below - 1);
+  const double share = (above.loss - point.loss) / (above.loss - below->loss);
+  return saved(std::exp(std::lerp(std::log(above.flops), std::log(below->flops), share)),
+               Bound::kExact);
+}
+
+std::optional<double> gradient_rise(const RunHistory& run, const Growth& growth) {
+  std::vector<double> before;
+  double after = -INFINITY;
+  for (size_t i = 0; i < run.steps.size(); ++i) {
+    const auto distance = static_cast<int64_t>(run.steps.step[i]) - growth.step;
+    const double norm = run.steps.grad_norm[i];
+    if (!std::isfinite(norm)) continue;
+    if (distance > -kGradientWindow && distance <= 0) before.push_back(norm);
+    if (distance > 0 && distance <= kGradientWindow) after = std::max(after, norm);
+  }
+  if (before.empty() || after < 0.0) return std::nullopt;
+  const auto middle = before.begin() + static_cast<std::ptrdiff_t>(before.size() / 2);
+  std::nth_element(before.begin(), middle, before.end());
+  return *middle > 0.0 ? std::optional(after / *middle) : std::nullopt;
+}
+
+void pair_runs(Comparison& comparison) {
+  std::map<std::tuple<std::string, std::string, uint64_t>, int> count;
+  const auto key = [](const ComparedRun& run) {
+    return std::tuple(run.group, run.budget, run.history.info.seed);
+  };
+  for (ComparedRun& run : comparison.runs) {
+    run.group = run.history.info.name;
+    run.budget = budget_of(run.history);
+    ++count[key(run)];
+  }
+  const std::string baseline = comparison.runs[comparison.baseline].group;
+  // Two runs of one name, budget and seed are no repetition: they stay apart, under their names.
+  for (size_t i = 0; i < comparison.runs.size(); ++i) {
+    ComparedRun& run = comparison.runs[i];
+    const bool is_unique = count[key(run)] == 1;
+    run.is_baseline = i == comparison.baseline || (is_unique && run.group == baseline);
+    if (!is_unique) run.group = run.name;
+  }
+  std::map<std::string, int> sizes;
+  for (const ComparedRun& run : comparison.runs)
+    comparison.is_grouped |= ++sizes[run.group] > 1;
+  std::map<std::string, std::set<std::string>> budgets;
+  for (const ComparedRun& run : comparison.runs)
+    budgets[run.group].insert(run.budget);
+  for (ComparedRun& run : comparison.runs) {
+    if (sizes[run.group] == 1) continue;
+    run.name = run.group;
+    if (budgets[run.group].size() > 1) run.name += ", " + run.budget;
+    run.name += fmt::format(", seed {}", run.history.info.seed);
+  }
+  for (ComparedRun& run : comparison.runs) {
+    if (!comparison.is_grouped) {
+      run.pair = comparison.baseline;
+      continue;
+    }
+    for (size_t i = 0; i < comparison.runs.size() && !run.pair; ++i) {
+      const ComparedRun& other = comparison.runs[i];
+      if (other.is_baseline && other.budget == run.budget &&
+          other.history.info.seed == run.history.info.seed) {
+        run.pair = i;
+      }
+    }
+  }
+}
+
+std::vector<RunGroup> group_runs(const Comparison& comparison) {
+  std::vector<RunGroup> groups;
+  for (size_t i = 0; i < comparison.runs.size(); ++i) {
+    const ComparedRun& run = comparison.runs[i];
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const RunGroup& group) {
+      return group.name == run.group && group.budget == run.budget;
+    });
+    if (same != groups.end()) {
+      same->runs.push_back(i);
+    } else {
+      groups.push_back({});
+      groups.back().name = run.group;
+      groups.back().budget = run.budget;
+      groups.back().runs = {i};
+      groups.back().is_baseline = run.is_baseline;
+    }
+  }
+  for (RunGroup& group : groups) {
+    summarize_costs(comparison, group);
+    summarize_equal_loss(comparison, group);
+    if (!group.is_baseline) summarize_levels(comparison, group);
+    summarize_equal_budget(comparison, group);
+    summarize_growths(comparison, group);
+  }
+  return groups;
+}
+
+Json to_json(const RunGroup& group, const Comparison& comparison) {
+  constexpr const char* kBounds[] = {"exact", "at least", "at most"};
+  Json levels = Json::array();
+  for (const SavingAtLoss& level : group.saved_at_loss) {
+    levels.push_back({{"loss", level.loss}, {"flops_saved", number(level.flops_saved)}});
+  }
+  Json growths = Json::array();
+  for (const GrowthSummary& growth : group.growths) {
+    growths.push_back({{"from", growth.from},
+                       {"to", growth.to},
+                       {"step", number(growth.step)},
+                       {"loss_before", number(growth.loss_before)},
+                       {"loss_after", number(growth.loss_after)},
+                       {"jump", number(growth.jump)},
+                       {"gradient_rise", number(growth.gradient)}});
+  }
+  Json folders = Json::array();
+  for (const size_t index : group.runs)
+    folders.push_back(comparison.runs[index].history.folder.string());
+  return {{"name", group.name},
+          {"budget", group.budget},
+          {"is_baseline", group.is_baseline},
+          {"method", comparison.runs[group.runs.front()].history.info.method},
+          {"folders", std::move(folders)},
+          {"final_loss", number(group.final_loss)},
+          {"flops", number(group.flops)},
+          {"wall_s", number(group.wall_s)},
+          {"tokens", number(group.tokens)},
+          {"energy_j", number(group.energy_j)},
+          {"equal_loss",
+           {{"pairs", group.num_pairs},
+            {"reached", group.num_reached},
+            {"loss", number(group.target_loss)},
+            {"flops_saved", number(group.flops_saved)},
+            {"wall_saved", number(group.wall_saved)},
+            {"tokens_saved", number(group.tokens_saved)},
+            {"energy_saved", number(group.energy_saved)},
+            {"levels", std::move(levels)}}},
+          {"equal_budget",
+           {{"loss_difference", number(group.loss_difference)},
+            {"flops_saved", number(group.budget_saved)},
+            {"bound", kBounds[static_cast<int>(group.budget_bound)]}}},
+          {"growths", std::move(growths)}};
+}
+
+}  // namespace apollo

@@ -1,0 +1,116 @@
+// Runs that repeat one another: the same run of several seeds at one budget, and the same at
+// several budgets. What a reader believes is a mean with its spread, paired by seed: each run is
+// measured against the baseline's run of the same seed and budget, and the savings are averaged,
+// so that luck which both share cancels.
+//
+// At equal budget every learning rate has decayed to its end, so a saving cannot be read off one
+// run's curve. It is read between two curves of final loss against FLOPs, one point a budget: the
+// FLOPs at which the baseline would have ended with the run's loss, by interpolation of log FLOPs
+// between its budgets. Beyond these nothing is extrapolated: there the saving is a bound.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json_lines.h"
+#include "report/savings.h"
+
+namespace apollo {
+
+struct ComparedRun;
+struct Comparison;
+
+// Of n values; the deviation is that of a sample (n - 1), 0 for one value.
+struct Spread {
+  int64_t n = 0;
+  double mean = 0.0;
+  double deviation = 0.0;
+  double least = 0.0;
+  double greatest = 0.0;
+};
+
+// nullopt for no value.
+std::optional<Spread> spread_of(const std::vector<double>& values);
+
+enum class Bound { kExact, kAtLeast, kAtMost };
+
+// A saving read between two curves of loss against budget.
+struct BudgetSaving {
+  double flops_saved = 0.0;
+  Bound bound = Bound::kExact;
+};
+
+// End of one run: a point of such a curve.
+struct BudgetPoint {
+  double flops = 0.0;
+  double loss = 0.0;
+};
+
+// What a run that ended at `point` saved against a baseline whose runs ended at `baseline`, of
+// rising FLOPs; nullopt for fewer than two of these.
+std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
+                                          const std::vector<BudgetPoint>& baseline);
+
+// What was saved at one level of loss.
+struct SavingAtLoss {
+  double loss = 0.0;
+  Spread flops_saved;
+};
+
+struct GrowthSummary {
+  int64_t from = 0;
+  int64_t to = 0;
+  Spread step;
+  std::optional<Spread> loss_before;
+  std::optional<Spread> loss_after;
+  std::optional<Spread> jump;
+  std::optional<Spread> gradient;  // as gradient_rise() of each run
+};
+
+// Runs of one name and one budget, one for each seed.
+struct RunGroup {
+  std::string name;
+  std::string budget;        // "5e12 flops"
+  std::vector<size_t> runs;  // of Comparison::runs
+  bool is_baseline = false;
+
+  std::optional<Spread> final_loss;
+  std::optional<Spread> flops;  // at the last evaluation, as all costs
+  std::optional<Spread> wall_s;
+  std::optional<Spread> tokens;
+  std::optional<Spread> energy_j;
+
+  // Equal loss, over the pairs that reached the baseline's.
+  int64_t num_pairs = 0;
+  int64_t num_reached = 0;
+  std::optional<Spread> target_loss;
+  std::optional<Spread> flops_saved;
+  std::optional<Spread> wall_saved;
+  std::optional<Spread> tokens_saved;
+  std::optional<Spread> energy_saved;
+  std::vector<SavingAtLoss> saved_at_loss;  // of falling loss; levels that all pairs reached
+
+  // Equal budget.
+  std::optional<Spread> loss_difference;  // run - baseline
+  std::optional<Spread> budget_saved;     // over the runs with a saving, bounds included
+  Bound budget_bound = Bound::kExact;
+
+  std::vector<GrowthSummary> growths;
+};
+
+// Greatest gradient norm of the 20 steps after a growth over the median of the 20 before; nullopt
+// where there are none.
+std::optional<double> gradient_rise(const RunHistory& run, const Growth& growth);
+
+// Fills group, budget and pair of every run of `comparison`, whose baseline is known; names those
+// of a group by seed and budget.
+void pair_runs(Comparison& comparison);
+
+// The groups in the order of their first runs, from runs whose savings are known.
+std::vector<RunGroup> group_runs(const Comparison& comparison);
+
+Json to_json(const RunGroup& group, const Comparison& comparison);
+
+}  // namespace apollo
