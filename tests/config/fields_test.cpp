@@ -26,6 +26,13 @@ TEST(Fields, EnumNamesAreInTheOrderOfTheEnumerators) {
   EXPECT_EQ(enum_name(DepthSamplerKind::kSigmoid), "sigmoid");
   EXPECT_EQ(enum_name(DepthSamplerKind::kShallowest), "shallowest");
   EXPECT_EQ(enum_name(DepthDraw::kMicroBatch), "micro_batch");
+  EXPECT_EQ(enum_name(LayerMapKind::kMiddleBlock), "middle_block");
+  EXPECT_EQ(enum_name(LayerMapKind::kMiddle), "middle");
+  EXPECT_EQ(enum_name(NewLayers::kIdentity), "identity");
+  EXPECT_EQ(enum_name(NewLayers::kRandom), "random");
+  EXPECT_EQ(enum_name(Trains::kNew), "new");
+  EXPECT_EQ(enum_name(OptimizerStateRule::kTransportScaled), "transport_scaled");
+  EXPECT_EQ(enum_name(OptimizerStateRule::kKeep), "keep");
   EXPECT_EQ(enum_name(OptimizerStateRule::kReset), "reset");
   EXPECT_EQ(enum_name(EvalDepth::kFull), "full");
 }

@@ -276,5 +276,18 @@ TEST(ResolvedConfig, LocatesFaultsOfKeysAndOfMissingKeys) {
   EXPECT_EQ(where("train.lr"), "train.lr: is wrong");
 }
 
+TEST(TomlIo, AStageMayHaveADepth) {
+  const ResolvedConfig resolved =
+      load_text("[data]\ntrain = [\"a\"]\n",
+                {"progressive.stages=[{layers=6,depth=4,until=\"5%\"},{layers=6}]"});
+  const std::vector<StageSpec>& stages = resolved.config.progressive.stages;
+  EXPECT_EQ(stages[0].depth, 4);
+  EXPECT_EQ(stages[1].depth, std::nullopt);
+  EXPECT_EQ(toml_text(stages), "[{layers = 6, depth = 4, until = \"5%\"}, {layers = 6}]");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[progressive]\nstages = [{layers = 6, x = 1}]\n"),
+            "run.toml:4:24: error: unknown key 'x' in progressive.stages[0]\n"
+            "  hint: a stage has 'layers', 'until' and 'depth'");
+}
+
 }  // namespace
 }  // namespace apollo

@@ -160,5 +160,21 @@ TEST(Validate, EverythingAtOnce) {
             "--set: error: train.lr must be positive (got -1)");
 }
 
+TEST(Validate, Progressive) {
+  EXPECT_EQ(error_of("progressive.growth_noise=-0.1"),
+            "--set: error: progressive.growth_noise must be at least 0 (got -0.1)");
+  EXPECT_EQ(error_of("progressive.stratify=-1"),
+            "--set: error: progressive.stratify must be at least 0 (got -1)");
+  EXPECT_EQ(error_of("progressive.shared_gradient_power=-1"),
+            "--set: error: progressive.shared_gradient_power must be at least 0 (got -1)");
+  EXPECT_EQ(error_of("progressive.rewarm=101%"),
+            "--set: error: progressive.rewarm is longer than the run (got '101%')");
+  EXPECT_EQ(error_of("progressive.new_layers=identitiy"),
+            "--set: error: progressive.new_layers must be one of 'copy', 'identity', 'random' "
+            "(got string 'identitiy')\n"
+            "  hint: did you mean 'identity'?");
+  EXPECT_EQ(error_of("progressive.lr_depth_power=-0.5", "progressive.rewarm=2%"), "");
+}
+
 }  // namespace
 }  // namespace apollo

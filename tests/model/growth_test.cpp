@@ -142,5 +142,99 @@ TEST(Sharing, ALayerUsedSeveralTimesReceivesTheSumOfItsGradients) {
   }
 }
 
+ModelSpec spec_of(Architecture architecture) {
+  ModelSpec spec = small_spec(kFinal);
+  spec.shape.architecture = architecture;
+  return spec;
+}
+
+double change_by_identity_growth(const LanguageModel& model, LayerMapKind kind) {
+  const at::Tensor inputs = random_tokens(model.spec(), 3, 12);
+  const int64_t layers = model.num_layers();
+  const auto grown = grow_model(model, growth_map(kind, layers, 2 * layers),
+                                {.kind = NewLayers::kIdentity, .seed = 1});
+  return largest_difference(logits_at(*grown, inputs, 2 * layers),
+                            logits_at(model, inputs, layers));
+}
+
+TEST(IdentityGrowth, LeavesTheFunctionOfAGptToTheBit) {
+  const auto model = random_model(spec_of(Architecture::kGpt2), 3);
+  for (const LayerMapKind kind :
+       {LayerMapKind::kInterpolate, LayerMapKind::kStack, LayerMapKind::kMiddle}) {
+    EXPECT_EQ(change_by_identity_growth(*model, kind), 0.0);
+  }
+}
+
+// Behind a block that adds nothing a BERT normalises once more what is normalised already: the same
+// up to rounding while the norms scale by 1 and shift by 0, as they start; not afterwards.
+TEST(IdentityGrowth, LeavesTheFunctionOfABertWhileItsNormsAreNew) {
+  auto model = make_model(spec_of(Architecture::kBert), 3, at::kCPU);
+  model->parameters().initialize(1);
+  EXPECT_LT(change_by_identity_growth(*model, LayerMapKind::kInterpolate), 2e-6);
+  model = random_model(spec_of(Architecture::kBert), 3);
+  EXPECT_GT(change_by_identity_growth(*model, LayerMapKind::kInterpolate), 1e-2);
+}
+
+TEST(IdentityGrowth, ClosesTheBranchesOfAddedLayersAlone) {
+  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
+    const auto model = random_model(spec_of(architecture), 2);
+    const LayerMap map = {0, 1, 0, 1};
+    const auto grown = grow_model(*model, map, {.kind = NewLayers::kIdentity, .noise = 0.1});
+    int64_t num_zero = 0;
+    for (const ParameterSlot& slot : grown->parameters().layout().slots()) {
+      const bool is_zero =
+          grown->parameters().tensor(slot.spec.name).abs().max().item<double>() == 0.0;
+      EXPECT_EQ(is_zero, slot.spec.layer >= 2 && slot.spec.role == Role::kBranchOutput)
+          << slot.spec.name;
+      num_zero += is_zero;
+    }
+    EXPECT_EQ(num_zero, 2 * 4) << "two linear layers in each added one";
+  }
+}
+
+TEST(RandomGrowth, FreshLayersAreThoseOfANewModel) {
+  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
+    const ModelSpec spec = spec_of(architecture);
+    const auto fresh = make_model(spec, 4, at::kCPU);
+    fresh->parameters().initialize(17);
+    for (const int64_t layers : {0, 2}) {
+      const auto model = random_model(spec, layers);
+      const LayerMap map = without_copies(growth_map(LayerMapKind::kInterpolate, layers, 4));
+      const auto grown = grow_model(*model, map, {.kind = NewLayers::kRandom, .seed = 17});
+      for (const ParameterSlot& slot : grown->parameters().layout().slots()) {
+        const int64_t layer = slot.spec.layer;
+        const int64_t source = layer < 0 ? -1 : map[static_cast<size_t>(layer)];
+        const at::Tensor& expected = layer >= 0 && source == kFresh
+                                         ? fresh->parameters().tensor(slot.spec.name)
+                                         : model->parameters().part(slot.spec.part, source);
+        EXPECT_TRUE(grown->parameters().tensor(slot.spec.name).equal(expected)) << slot.spec.name;
+      }
+    }
+  }
+}
+
+TEST(GrowthNoise, PartsTheCopiesAndTheirMatricesAlone) {
+  ModelSpec spec = small_spec(kFinal);
+  spec.shape.width = 64;
+  const auto model = random_model(spec, 1);
+  const AddedLayers added = {.noise = 0.25, .seed = 3};
+  const auto grown = grow_model(*model, {0, 0, 0}, added);
+  for (const ParameterSlot& slot : grown->parameters().layout().slots()) {
+    const int64_t layer = slot.spec.layer;
+    if (layer < 0) continue;
+    const at::Tensor& source = model->parameters().part(slot.spec.part, 0);
+    const at::Tensor change = grown->parameters().tensor(slot.spec.name) - source;
+    const double relative = at::linalg_vector_norm(change).item<double>() /
+                            at::linalg_vector_norm(source).item<double>();
+    const double expected = layer > 0 && slot.spec.shape.size() == 2 ? 0.25 : 0.0;
+    EXPECT_NEAR(relative, expected, 0.02) << slot.spec.name;
+  }
+  const auto same = grow_model(*model, {0, 0, 0}, added);
+  EXPECT_TRUE(grown->parameters().values().equal(same->parameters().values()));
+  EXPECT_FALSE(grown->parameters()
+                   .part("mlp.c_fc.weight", 1)
+                   .equal(grown->parameters().part("mlp.c_fc.weight", 2)));
+}
+
 }  // namespace
 }  // namespace apollo

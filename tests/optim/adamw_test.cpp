@@ -175,5 +175,65 @@ TEST(AdamWGrowth, ResetStartsEmpty) {
   expect_layers(OptimizerStateRule::kReset, {0, 0, 1, 1, 2, 2}, empty, false);
 }
 
+TEST(AdamWGrowth, FreshLayersStartEmpty) {
+  expect_layers(OptimizerStateRule::kTransport, {0, kFresh, 1, kFresh, 2, kFresh},
+                {0, kEmpty, 1, kEmpty, 2, kEmpty}, true);
+}
+
+TEST(AdamWGrowth, TransportScaledSharesTheMomentsAmongTheCopies) {
+  const ParameterSet before = small_parameters(3);
+  const LayerMap map = {0, 1, 2, 1, 2, 2};
+  const double uses[] = {1, 2, 3, 2, 3, 3};
+  const ParameterLayout to(model_parameters(small_spec(), 6));
+  const AdamWState old = distinct_state(before);
+  const AdamWState plain =
+      grow_adamw_state(old, before.layout(), to, map, OptimizerStateRule::kTransport);
+  const AdamWState scaled =
+      grow_adamw_state(old, before.layout(), to, map, OptimizerStateRule::kTransportScaled);
+  EXPECT_EQ(scaled.num_steps, plain.num_steps);
+  for (const ParameterSlot& slot : to.slots()) {
+    const double r = slot.spec.layer < 0 ? 1.0 : uses[slot.spec.layer];
+    EXPECT_TRUE(slot_view(scaled.exp_avg, slot).equal(slot_view(plain.exp_avg, slot) / r));
+    EXPECT_TRUE(
+        slot_view(scaled.exp_avg_sq, slot).equal(slot_view(plain.exp_avg_sq, slot) / (r * r)));
+  }
+}
+
+TEST(AdamW, LeavesSlotsThatDoNotTrain) {
+  ParameterSet parameters = small_parameters(3);
+  const ParameterLayout& layout = parameters.layout();
+  const at::NoGradGuard no_grad;
+  fill_slots(parameters.values(), layout, 1);
+  fill_slots(parameters.gradients(), layout, 2);
+  AdamWState state = distinct_state(parameters);
+  ParameterSet all = small_parameters(3);
+  all.values().copy_(parameters.values());
+  all.gradients().copy_(parameters.gradients());
+  AdamWState all_state = distinct_state(all);
+  const AdamWState before = distinct_state(parameters);
+  const at::Tensor values = parameters.values().clone();
+
+  const std::vector<bool> trained = trained_slots(layout, /*frozen_layers=*/2);
+  adamw_step(parameters, state, 0.1, {}, trained);
+  adamw_step(all, all_state, 0.1, {});
+  std::vector<std::string> names;
+  for (size_t i = 0; i < layout.slots().size(); ++i) {
+    const ParameterSlot& slot = layout.slots()[i];
+    SCOPED_TRACE(slot.spec.name);
+    const bool trains = trained[i];
+    if (trains && slot.spec.layer < 0) names.push_back(slot.spec.name);
+    EXPECT_EQ(trains, slot.spec.layer == 2 || slot.spec.role == Role::kHead);
+    EXPECT_EQ(state.num_steps[i], before.num_steps[i] + (trains ? 1 : 0));
+    EXPECT_TRUE(slot_view(parameters.values(), slot)
+                    .equal(slot_view(trains ? all.values() : values, slot)));
+    EXPECT_TRUE(slot_view(state.exp_avg, slot)
+                    .equal(slot_view(trains ? all_state.exp_avg : before.exp_avg, slot)));
+    EXPECT_TRUE(slot_view(state.exp_avg_sq, slot)
+                    .equal(slot_view(trains ? all_state.exp_avg_sq : before.exp_avg_sq, slot)));
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"transformer.wte.weight", "transformer.ln_f.weight",
+                                             "transformer.ln_f.bias"}));
+}
+
 }  // namespace
 }  // namespace apollo

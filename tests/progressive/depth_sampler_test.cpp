@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <set>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -181,6 +183,90 @@ TEST(DepthSampler, RefusesMoreUniqueLayersThanLayers) {
     EXPECT_STREQ(error.what(),
                  "cannot sample depths of 13 unique of 12 layers: 0 <= unique <= layers must hold");
   }
+}
+
+TEST(DepthSampler, WithoutLayersEveryDepthIsNone) {
+  for (const DepthSamplerKind kind : {DepthSamplerKind::kLvps, DepthSamplerKind::kDeepest}) {
+    const DepthDistribution depths(kind, 0, 12);
+    EXPECT_EQ(depths.probability(0), 1.0);
+    EXPECT_EQ(depths.mean(), 0.0);
+    EXPECT_EQ(draw_depth(depths, 1, 2, 3), 0);
+  }
+}
+
+TEST(Stratified, EveryWindowHasOneDrawInEachStratum) {
+  for (const int64_t window : {1, 2, 7, 12, 16}) {
+    std::set<std::vector<int64_t>> orders;
+    for (int64_t start = 0; start < 50 * window; start += window) {
+      std::vector<int64_t> order;
+      for (int64_t i = 0; i < window; ++i) {
+        const double uniform = stratified_uniform(5, start + i, window);
+        ASSERT_GE(uniform, 0.0);
+        ASSERT_LT(uniform, 1.0);
+        order.push_back(static_cast<int64_t>(uniform * static_cast<double>(window)));
+      }
+      orders.insert(order);
+      EXPECT_EQ(std::set<int64_t>(order.begin(), order.end()).size(), static_cast<size_t>(window));
+    }
+    EXPECT_GT(orders.size(), static_cast<size_t>(std::min<int64_t>(window - 1, 6)));
+  }
+}
+
+TEST(Stratified, FollowsTheSameLawWithLessVariance) {
+  constexpr int64_t kWindow = 16;
+  constexpr int64_t kWindows = 4000;
+  const DepthDistribution depths(DepthSamplerKind::kLvps, 3, 12);
+  std::vector<double> shares(13, 0.0);
+  double plain_variance = 0.0, variance = 0.0;
+  const auto squared_error = [&](double sum) {
+    const double error = sum / kWindow - depths.mean();
+    return error * error / kWindows;
+  };
+  for (int64_t w = 0; w < kWindows; ++w) {
+    double sum = 0.0, plain_sum = 0.0;
+    for (int64_t i = w * kWindow; i < (w + 1) * kWindow; ++i) {
+      const int64_t depth = depths.depth_at(stratified_uniform(9, i, kWindow));
+      shares[static_cast<size_t>(depth)] += 1.0 / (kWindow * kWindows);
+      sum += static_cast<double>(depth);
+      plain_sum += static_cast<double>(draw_depth(depths, 9, i, 0));
+    }
+    variance += squared_error(sum);
+    plain_variance += squared_error(plain_sum);
+  }
+  for (int64_t depth = 3; depth <= 12; ++depth)
+    EXPECT_NEAR(shares[static_cast<size_t>(depth)], depths.probability(depth), 0.003) << depth;
+  EXPECT_LT(variance, plain_variance / 10);
+}
+
+TEST(Stratified, EachPlaceOfAWindowFollowsTheUniformLaw) {
+  double sums[3] = {};
+  for (int64_t w = 0; w < 6000; ++w) {
+    for (int64_t i = 0; i < 3; ++i)
+      sums[i] += stratified_uniform(4, 3 * w + i, 3) / 6000;
+  }
+  for (const double mean : sums)
+    EXPECT_NEAR(mean, 0.5, 0.015);
+}
+
+TEST(Subnetwork, KeepsTheEndsAndDrawsTheRestEvenly) {
+  constexpr int64_t kDraws = 20000;
+  std::vector<double> shares(12, 0.0);
+  for (int64_t step = 0; step < kDraws; ++step) {
+    const LayerMap layers = random_subnetwork(12, 6, 3, step, 0);
+    ASSERT_EQ(layers.size(), 6u);
+    ASSERT_EQ(layers.front(), 0);
+    ASSERT_EQ(layers.back(), 11);
+    ASSERT_TRUE(std::is_sorted(layers.begin(), layers.end(), std::less_equal<>()));
+    for (const int64_t layer : layers)
+      shares[static_cast<size_t>(layer)] += 1.0 / kDraws;
+  }
+  for (int64_t layer = 1; layer < 11; ++layer)
+    EXPECT_NEAR(shares[static_cast<size_t>(layer)], 0.4, 0.015) << layer;
+  EXPECT_EQ(to_string(random_subnetwork(4, 4, 3, 0, 0)), "0 1 2 3");
+  EXPECT_EQ(to_string(random_subnetwork(9, 2, 3, 0, 0)), "0 8");
+  EXPECT_EQ(random_subnetwork(24, 12, 3, 5, 1), random_subnetwork(24, 12, 3, 5, 1));
+  EXPECT_NE(random_subnetwork(24, 12, 3, 5, 1), random_subnetwork(24, 12, 3, 5, 0));
+  EXPECT_NE(random_subnetwork(24, 12, 3, 5, 1), random_subnetwork(24, 12, 4, 5, 1));
 }
 
 }  // namespace

@@ -81,5 +81,16 @@ TEST(Flops, ShapeOfAConfig) {
   EXPECT_EQ(model_shape(config, 300), (ModelShape{Architecture::kGpt2, 4, 384, 6, 256, 300}));
 }
 
+TEST(Flops, FrozenBlocksRunForwardAlone) {
+  const ModelShape shape = {Architecture::kGpt2, 1, 8, 2, 4, 11};
+  const double layer = layer_forward_flops(shape, 3, 4);
+  const double head = head_forward_flops(shape, 12);
+  EXPECT_EQ(train_flops(shape, 5, 3, 4, /*recompute=*/false, /*frozen=*/3),
+            3 * (2 * layer + head) + 3 * layer);
+  EXPECT_EQ(train_flops(shape, 5, 3, 4, /*recompute=*/true, /*frozen=*/3),
+            3 * (2 * layer + head) + 2 * layer + 3 * layer);
+  EXPECT_EQ(train_flops(shape, 0, 3, 4), 3 * head);
+}
+
 }  // namespace
 }  // namespace apollo

@@ -98,6 +98,78 @@ TEST(LayerMap, EveryLayerIsUsed) {
   EXPECT_EQ(use_counts(growth_map(LayerMapKind::kStack, 3, 5), 3), (std::vector<int64_t>{1, 2, 2}));
 }
 
+TEST(LayerMap, StackCopiesTheTopLayersOntoTheTop) {
+  // MSLT (Yang et al. 2020): new layer i is a copy of layer i - (N' - N).
+  for (int64_t small = 1; small <= kDeepest; ++small) {
+    for (int64_t large = small; large <= 2 * small; ++large) {
+      LayerMap top;
+      for (int64_t i = 0; i < large; ++i)
+        top.push_back(i < small ? i : i - (large - small));
+      ASSERT_EQ(growth_map(LayerMapKind::kStack, small, large), top);
+    }
+  }
+}
+
+TEST(LayerMap, MiddleBlockFollowsItself) {
+  const auto map = [](int64_t source, int64_t target) {
+    return to_string(growth_map(LayerMapKind::kMiddleBlock, source, target));
+  };
+  // Block number ceil(n/2) of n: the first of 1 and 2, the second of 3 and 4, the third of 5.
+  EXPECT_EQ(map(2, 4), "0 1 0 1");
+  EXPECT_EQ(map(4, 6), "0 1 0 1 2 3");
+  EXPECT_EQ(map(6, 8), "0 1 2 3 2 3 4 5");
+  EXPECT_EQ(map(8, 10), "0 1 2 3 2 3 4 5 6 7");
+  EXPECT_EQ(map(10, 12), "0 1 2 3 4 5 4 5 6 7 8 9");
+  EXPECT_EQ(map(3, 4), "0 1 1 2");
+  EXPECT_EQ(map(6, 6), "0 1 2 3 4 5");
+}
+
+TEST(LayerMap, MiddleLayersFollowThemselves) {
+  const auto map = [](int64_t source, int64_t target) {
+    return to_string(growth_map(LayerMapKind::kMiddle, source, target));
+  };
+  EXPECT_EQ(map(2, 4), "0 1 0 1");
+  EXPECT_EQ(map(4, 6), "0 1 2 1 2 3");
+  EXPECT_EQ(map(6, 8), "0 1 2 3 2 3 4 5");
+  EXPECT_EQ(map(8, 10), "0 1 2 3 4 3 4 5 6 7");
+  EXPECT_EQ(map(5, 7), "0 1 2 1 2 3 4");
+  EXPECT_EQ(map(6, 6), "0 1 2 3 4 5");
+}
+
+TEST(LayerMap, MiddleMapsAreOneForAnOddNumberOfBlocks) {
+  for (int64_t block = 1; block <= 6; ++block) {
+    for (int64_t num_blocks = 1; num_blocks <= 8; ++num_blocks) {
+      const int64_t source = block * num_blocks;
+      const bool equal = growth_map(LayerMapKind::kMiddleBlock, source, source + block) ==
+                         growth_map(LayerMapKind::kMiddle, source, source + block);
+      // A single layer in the middle of an even number lies in the lower half by either rule.
+      EXPECT_EQ(equal, num_blocks % 2 == 1 || block == 1) << source << " by " << block;
+    }
+  }
+}
+
+TEST(LayerMap, MiddleMapsShareForEvaluationAlone) {
+  for (const LayerMapKind kind : {LayerMapKind::kMiddleBlock, LayerMapKind::kMiddle}) {
+    EXPECT_FALSE(shares_as_it_grows(kind));
+    EXPECT_EQ(sharing_map(kind, 4, 12), sharing_map(LayerMapKind::kInterpolate, 4, 12));
+    EXPECT_FALSE(nests(kind, 4, 6, 12));
+  }
+}
+
+TEST(LayerMap, FreshLayersHaveNoSource) {
+  const LayerMap grown = growth_map(LayerMapKind::kInterpolate, 2, 5);
+  EXPECT_EQ(to_string(grown), "0 0 0 1 1");
+  EXPECT_EQ(added_layers(grown), (std::vector<bool>{false, true, true, false, true}));
+  EXPECT_EQ(to_string(without_copies(grown)), "0 -1 -1 1 -1");
+  EXPECT_EQ(to_string(without_copies(growth_map(LayerMapKind::kStack, 2, 4))), "0 1 -1 -1");
+  EXPECT_EQ(added_layers(without_copies(grown)), added_layers(grown));
+  EXPECT_EQ(use_counts(without_copies(grown), 2), (std::vector<int64_t>{1, 1}));
+  for (const LayerMapKind kind : kKinds) {
+    EXPECT_EQ(to_string(growth_map(kind, 0, 3)), "-1 -1 -1");
+    EXPECT_TRUE(sharing_map(kind, 0, 0).empty());
+  }
+}
+
 template <class Call>
 std::string usage_error(Call call) {
   try {
@@ -117,6 +189,13 @@ TEST(LayerMap, RefusesToShrink) {
               compose({0, 1}, {0, 2});
             }),
             "cannot compose layer maps: layer 2 of a map of 2");
+}
+
+TEST(LayerMap, RefusesAMiddleThatIsNotThere) {
+  EXPECT_EQ(usage_error([] { growth_map(LayerMapKind::kMiddleBlock, 4, 7); }),
+            "cannot grow 4 layers to 7 by a copy of the middle block: its 3 layers must divide 4");
+  EXPECT_EQ(usage_error([] { growth_map(LayerMapKind::kMiddle, 4, 9); }),
+            "cannot grow 4 layers to 9 by a copy of the middle ones: 4 are too few");
 }
 
 }  // namespace

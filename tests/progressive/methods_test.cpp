@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "config/fields.h"
+#include "progressive/stage_faults.h"
 
 namespace apollo {
 namespace {
@@ -10,14 +12,19 @@ namespace {
 std::string stages_text(const std::vector<StageSpec>& stages) {
   std::string text;
   for (const StageSpec& stage : stages) {
-    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", stage.layers,
+    text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", stage.layers,
+                        stage.depth ? fmt::format(" at {}", *stage.depth) : "",
                         stage.until ? " until " + to_string(*stage.until) : "");
   }
   return text;
 }
 
+std::string stages_of(const std::string& method, int64_t layers) {
+  return stages_text(find_method(method).fill(layers).stages);
+}
+
 std::string apollo_stages(int64_t layers) {
-  return stages_text(find_method("apollo").fill(layers).stages);
+  return stages_of("apollo", layers);
 }
 
 TEST(Methods, ApolloStages) {
@@ -59,6 +66,93 @@ TEST(Methods, UnknownMethodNamesTheNearest) {
                  "'gstack', 'midas', "
                  "'lidas', 'one_hop', 'raptr', 'identity'; did you mean 'apollo'?");
   }
+}
+
+// map, new layers, what trains, sampler and moments.
+std::string keys_of(const std::string& method) {
+  const RunConfig::Progressive keys = find_method(method).fill(12);
+  return fmt::format("{} {} {} {} {}", enum_name(keys.layer_map), enum_name(keys.new_layers),
+                     enum_name(keys.trains), enum_name(keys.depth_sampler),
+                     enum_name(keys.optimizer_state));
+}
+
+TEST(Methods, KeysOfEach) {
+  EXPECT_EQ(keys_of("apollo"), "interpolate copy all lvps transport");
+  EXPECT_EQ(keys_of("stackbert"), "stack copy all shallowest reset");
+  EXPECT_EQ(keys_of("mslt"), "stack copy new shallowest keep");
+  EXPECT_EQ(keys_of("gstack"), "stack copy all shallowest reset");
+  EXPECT_EQ(keys_of("midas"), "middle_block copy all shallowest transport");
+  EXPECT_EQ(keys_of("lidas"), "middle copy all shallowest transport");
+  EXPECT_EQ(keys_of("one_hop"), "interpolate copy all shallowest transport");
+  EXPECT_EQ(keys_of("raptr"), "interpolate copy all shallowest transport");
+  EXPECT_EQ(keys_of("identity"), "interpolate identity all shallowest transport");
+}
+
+TEST(Methods, StagesOfEach) {
+  // 50,000, 120,000 and 400,000 steps of 400,000.
+  EXPECT_EQ(stages_of("stackbert", 12), "3 until 12.5%, 6 until 30%, 12");
+  EXPECT_EQ(stages_of("stackbert", 24), "6 until 12.5%, 12 until 30%, 24");
+  EXPECT_EQ(stages_of("stackbert", 7), "1 until 30%, 7");
+  EXPECT_EQ(stages_of("mslt", 12), "3 until 20%, 6 until 40%, 9 until 60%, 12 until 80%, 12");
+  EXPECT_EQ(stages_of("mslt", 6), "2 until 25%, 4 until 50%, 6 until 75%, 6");
+  EXPECT_EQ(stages_of("gstack", 24), "6 until 10%, 24");
+  EXPECT_EQ(stages_of("gstack", 10), "2 until 10%, 10");
+  EXPECT_EQ(stages_of("one_hop", 12), "1 until 80%, 12");
+  EXPECT_EQ(stages_of("raptr", 12), "12 at 6 until 25%, 12 at 8 until 50%, 12 at 10 until 75%, 12");
+  EXPECT_EQ(stages_of("raptr", 24),
+            "24 at 12 until 25%, 24 at 16 until 50%, 24 at 20 until 75%, 24");
+  EXPECT_EQ(stages_of("raptr", 3), "3 at 2 until 50%, 3");
+  EXPECT_EQ(stages_of("identity", 12), stages_of("stackbert", 12));
+  EXPECT_EQ(stages_of("lidas", 24), stages_of("midas", 24));
+}
+
+TEST(Methods, StagesOfMidasLastInProportionToTheSquareOfTheirNumber) {
+  const std::vector<StageSpec> stages = find_method("midas").fill(24).stages;
+  ASSERT_EQ(stages.size(), 6u);
+  double end = 0.0;
+  for (int64_t i = 1; i <= 6; ++i) {
+    const StageSpec& stage = stages[static_cast<size_t>(i - 1)];
+    EXPECT_EQ(stage.layers, 4 * i);
+    end += static_cast<double>(i * i);
+    if (i < 6) EXPECT_DOUBLE_EQ(stage.until->value, 100.0 * end / 91.0);
+  }
+  // Steps of depth: as near to 6 as the divisors allow.
+  EXPECT_EQ(find_method("midas").fill(12).stages.size(), 6u);
+  EXPECT_EQ(find_method("midas").fill(32).stages.size(), 4u);
+  EXPECT_EQ(find_method("midas").fill(14).stages.size(), 7u);
+  EXPECT_EQ(find_method("midas").fill(13).stages.size(), 13u);
+}
+
+TEST(Methods, EachHasAScheduleForEveryDepthThatIsNotTooSmall) {
+  for (const Method& method : methods()) {
+    RunConfig config;
+    config.train.duration = {1000, DurationUnit::kSteps};
+    for (int64_t layers = 3; layers <= 100; ++layers) {
+      config.model.layers = layers;
+      config.progressive = method.fill(layers);
+      const std::vector<Diagnostic> faults = stage_faults(config);
+      EXPECT_TRUE(faults.empty()) << method.name << " of " << layers << ": " << faults.front().where
+                                  << ": " << faults.front().message;
+    }
+  }
+}
+
+TEST(Methods, RefuseAModelThatIsTooShallow) {
+  const auto error_of = [](const std::string& method, int64_t layers) -> std::string {
+    try {
+      find_method(method).fill(layers);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  for (const char* name :
+       {"stackbert", "mslt", "gstack", "midas", "lidas", "one_hop", "identity"}) {
+    EXPECT_EQ(error_of(name, 1),
+              fmt::format("method '{}' needs a model of at least 2 layers (got 1)", name));
+    EXPECT_EQ(error_of(name, 2), "no error");
+  }
+  EXPECT_EQ(error_of("raptr", 2), "method 'raptr' needs a model of at least 3 layers (got 2)");
 }
 
 }  // namespace

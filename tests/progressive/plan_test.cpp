@@ -132,5 +132,28 @@ TEST(Plan, Json) {
   EXPECT_EQ(json["steps"], 20000);
 }
 
+TEST(Plan, FrozenLayersCostAThirdAndKeepNothing) {
+  const RunPlan plan = plan_of(config_of("mslt"));
+  ASSERT_EQ(plan.stages.size(), 5u);
+  // 9 of 12 layers at a third of the price and 3 at the full one.
+  EXPECT_NEAR(plan.stages[3].layer_share_of_scratch, 0.5, 1e-9);
+  EXPECT_NEAR(plan.stages[4].layer_share_of_scratch, 1.0, 1e-9);
+  EXPECT_NEAR(
+      plan.stages[3].flops / static_cast<double>(plan.stages[3].steps) / plan.stages[3].step_flops,
+      1.0, 1e-9);
+  EXPECT_EQ(plan.stages[3].activation_bytes, plan.stages[0].activation_bytes);
+}
+
+TEST(Plan, SubnetworksHaveTheirOwnDepth) {
+  const RunPlan plan = plan_of(config_of("raptr"));
+  ASSERT_EQ(plan.stages.size(), 4u);
+  EXPECT_EQ(plan.stages[0].layers, 12);
+  EXPECT_EQ(plan.stages[0].expected_depth, 6.0);
+  EXPECT_EQ(plan.stages[0].actual_depth, 6.0);
+  EXPECT_EQ(plan.stages[0].parameters, plan.stages[3].parameters);
+  EXPECT_LT(plan.stages[0].activation_bytes, plan.stages[3].activation_bytes);
+  EXPECT_NEAR(plan.layer_share_of_scratch, 0.75, 1e-9);
+}
+
 }  // namespace
 }  // namespace apollo

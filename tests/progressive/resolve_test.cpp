@@ -96,5 +96,68 @@ TEST(Resolve, StagesAreNotJudgedByUnreadableLayers) {
             "run.toml:4:10: error: model.layers must be an integer (got string '6')");
 }
 
+TEST(Resolve, AMethodFillsItsKeysOfTraining) {
+  const ResolvedConfig resolved = resolve_text(kText, {"progressive.method=one_hop"});
+  EXPECT_EQ(resolved.config.train.lr_schedule, LrSchedule::kWsd);
+  EXPECT_EQ(resolved.config.train.decay, (Duration{10.0, DurationUnit::kPercent}));
+  EXPECT_EQ(resolved.origins.at("train.lr_schedule"), "method one_hop");
+  EXPECT_FALSE(resolved.is_set("train.lr"));
+  const ResolvedConfig set =
+      resolve_text(kText, {"progressive.method=one_hop", "train.lr_schedule=cosine"});
+  EXPECT_EQ(set.config.train.lr_schedule, LrSchedule::kCosine);
+  EXPECT_EQ(set.origins.at("train.lr_schedule"), "--set");
+  EXPECT_FALSE(resolve_text(kText).is_set("train.lr_schedule"));
+}
+
+TEST(Resolve, AMethodThatTheModelIsTooShallowFor) {
+  EXPECT_EQ(resolve_error(std::string(kText) + "[model]\nlayers = 1\n[progressive]\n"
+                                               "method = \"gstack\"\n"),
+            "run.toml:6:10: error: method 'gstack' needs a model of at least 2 layers (got 1)");
+}
+
+TEST(Resolve, KeysThatDoNotGoTogether) {
+  const std::string text = std::string(kText) + "[progressive]\n";
+  EXPECT_EQ(resolve_error(text + "layer_map = \"middle\"\n"
+                                 "stages = [{layers = 6, until = \"5%\"}, {layers = 12}]\n"),
+            "progressive.depth_sampler: error: 'lvps' makes passes share layers, for which "
+            "layer_map must be 'interpolate' or 'stack' (got 'middle')\n"
+            "  hint: depth_sampler = \"shallowest\" shares none");
+  EXPECT_EQ(resolve_error(text + "method = \"midas\"\n"
+                                 "stages = [{layers = 4, until = \"5%\"}, {layers = 12}]\n"),
+            "run.toml:5:49: error: progressive.stages[1].layers: cannot grow 4 layers to 12 by a "
+            "copy of the middle block: its 8 layers must divide 4\n"
+            "  hint: other numbers of layers, or layer_map = \"interpolate\" or \"stack\"");
+  EXPECT_EQ(resolve_error(text + "trains = \"new\"\n"),
+            "run.toml:4:10: error: progressive.trains: 'new' needs new layers above all others and "
+            "no sharing: layer_map 'stack' and depth_sampler 'shallowest' (got 'interpolate' and "
+            "'lvps')");
+  EXPECT_EQ(resolve_error(text + "shared_gradient_power = 0.5\ndepth_draw = \"micro_batch\"\n"),
+            "run.toml:4:25: error: progressive.shared_gradient_power: divides by the uses of a "
+            "layer in a step, for which depth_draw must be 'step' (got 'micro_batch')");
+}
+
+TEST(Resolve, StagesOfSubnetworksAndOfNoLayers) {
+  const std::string text = std::string(kText) + "[progressive]\nmethod = \"raptr\"\n";
+  const auto stage = [](const std::string& first) {
+    return "stages = [{" + first + ", until = \"5%\"}, {layers = 12}]\n";
+  };
+  EXPECT_EQ(resolve_error(text + stage("layers = 12, depth = 5")), "");
+  EXPECT_EQ(resolve_error(text + stage("layers = 12, depth = 13")),
+            "run.toml:5:33: error: progressive.stages[0].depth: a subnetwork has at least the "
+            "first and the last and at most all 12 layers of its stage (got 13)");
+  EXPECT_EQ(
+      resolve_error(text + "depth_sampler = \"lvps\"\n" + stage("layers = 12, depth = 5")),
+      "run.toml:6:33: error: progressive.stages[0].depth: subnetworks share no layers: they need "
+      "depth_sampler 'shallowest' (got 'lvps')");
+  EXPECT_EQ(resolve_error(text + "layer_map = \"stack\"\ntrains = \"new\"\n" +
+                          stage("layers = 12, depth = 5")),
+            "run.toml:7:33: error: progressive.stages[0].depth: subnetworks train all of their "
+            "layers: they need trains 'all'");
+  EXPECT_EQ(resolve_error(text + stage("layers = 0")),
+            "run.toml:5:21: error: progressive.stages[0].layers: a stage needs at least one layer "
+            "(got 0)\n  hint: with new_layers = \"random\" a run can begin with none");
+  EXPECT_EQ(resolve_error(text + "new_layers = \"random\"\n" + stage("layers = 0")), "");
+}
+
 }  // namespace
 }  // namespace apollo

@@ -275,5 +275,91 @@ TEST(TrainStep, NamesTheFirstGradientThatIsNotFinite) {
       << text;
 }
 
+TEST(TrainStep, FrozenLayersAreLeftToTheBit) {
+  const TinyRun run;
+  for (const char* architecture : {"gpt2", "bert"}) {
+    const StepRoom room(run, with({std::string("model.architecture=") + architecture,
+                                   "data.tokenizer=train:wordpiece:60", "progressive.method=mslt",
+                                   "progressive.depth_sampler=shallowest",
+                                   "progressive.layer_map=stack", "progressive.trains=new"}));
+    TrainState state = room.fresh_state();
+    state.stage.index = 1;  // 3 layers, of which the second and the third are new
+    state.model = make_model(state.model->spec(), 3, at::kCPU);
+    state.model->parameters().initialize(7);
+    state.optimizer = make_adamw_state(state.model->parameters());
+    const at::Tensor before = state.model->parameters().values().clone();
+    const StepResult result = train_step(state, room.context());
+    const int64_t targets = state.model->is_causal() ? 16 : 2;
+    EXPECT_EQ(result.flops, train_flops(room.shape(), 3, 4, targets, /*recompute=*/false, 1));
+    for (size_t i = 0; i < state.optimizer.num_steps.size(); ++i) {
+      const ParameterSlot& slot = state.model->parameters().layout().slots()[i];
+      const bool trains = slot.spec.layer >= 1 || slot.spec.role == Role::kHead;
+      EXPECT_EQ(state.optimizer.num_steps[i], trains ? 1 : 0) << slot.spec.name;
+      const bool same =
+          at::equal(slot_view(state.model->parameters().values(), slot), slot_view(before, slot));
+      EXPECT_EQ(same, !trains) << slot.spec.name;
+    }
+  }
+}
+
+TEST(TrainStep, ASubnetworkRunsWithScaledBranches) {
+  const TinyRun run;
+  const StepRoom room(
+      run, with({"progressive.depth_sampler=shallowest", "train.micro_batch_size=4",
+                 "progressive.stages=[{layers=12,depth=5,until=\"6 steps\"},{layers=12}]"}));
+  TrainState state = room.fresh_state();
+  TokenBatch batch;
+  room.data().fill_train(0, 4, batch);
+  const LayerMap layers = random_subnetwork(12, 5, 42, 0, 0);
+  const double expected = state.model
+                              ->loss_sum(to_device(batch, at::kCPU), layers,
+                                         {.training = true, .branch_scale = std::sqrt(12.0 / 5.0)})
+                              .item<double>() /
+                          64.0;
+  const StepResult result = train_step(state, room.context());
+  EXPECT_EQ(result.depths, std::vector<int64_t>{5});
+  EXPECT_NEAR(result.loss, expected, 1e-5);
+  EXPECT_EQ(result.flops, train_flops(room.shape(), 5, 4, 16));
+}
+
+TEST(TrainStep, SharedGradientsAreDividedBeforeTheirNormIsTaken) {
+  const TinyRun run;
+  const StepRoom plain(run, with({"progressive.depth_sampler=deepest"}));
+  const StepRoom divided(
+      run, with({"progressive.depth_sampler=deepest", "progressive.shared_gradient_power=1"}));
+  TrainState expected = plain.fresh_state();
+  TrainState state = divided.fresh_state();
+  train_step(expected, plain.context());
+  const StepResult result = train_step(state, divided.context());
+  // One layer that ran 12 times; neither norm is clipped or both are, so compare directions.
+  const ParameterSet& a = expected.model->parameters();
+  const ParameterSet& b = state.model->parameters();
+  const double norm_a = expected.optimizer.exp_avg.norm().item<double>();
+  EXPECT_GT(norm_a, 0.0);
+  const auto ratio = [&](const std::string& name) {
+    return a.tensor(name).grad().norm().item<double>() /
+           b.tensor(name).grad().norm().item<double>();
+  };
+  EXPECT_NEAR(ratio("transformer.h.0.mlp.c_fc.weight") / ratio("transformer.wpe.weight"), 12.0,
+              1e-3);
+  EXPECT_GT(result.grad_norm, 0.0);
+}
+
+TEST(TrainStep, TheLearningRateRisesAgainAfterGrowth) {
+  const TinyRun run;
+  const StepRoom room(run, with({"progressive.rewarm=4 steps", "train.lr_schedule=constant",
+                                 "progressive.lr_depth_power=1"}));
+  TrainState state = room.fresh_state();
+  EXPECT_NEAR(train_step(state, room.context()).lr, 12 * 1e-2, 1e-12);
+  state.position.step = 3;
+  state.stage = {.index = 1, .start = {.step = 3}, .grown = {.step = 3}};
+  state.model = make_model(state.model->spec(), 3, at::kCPU);
+  state.model->parameters().initialize(7);
+  state.optimizer = make_adamw_state(state.model->parameters());
+  for (const double part : {0.125, 0.375, 0.625}) {
+    EXPECT_NEAR(train_step(state, room.context()).lr, part * 4 * 1e-2, 1e-12);
+  }
+}
+
 }  // namespace
 }  // namespace apollo

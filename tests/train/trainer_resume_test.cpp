@@ -151,5 +151,41 @@ TEST_P(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
 INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume, testing::Values("gpt2", "bert"),
                          [](const auto& test) { return std::string(test.param); });
 
+// Frozen layers, subnetworks, fresh layers, noise and the rise after growth.
+TEST(TrainerResumeMethods, FromStepsInEveryStage) {
+  const std::vector<std::vector<std::string>> kinds = {
+      {"progressive.layer_map=stack", "progressive.trains=new",
+       "progressive.depth_sampler=shallowest",
+       "progressive.stages=[{layers=2,until=\"2 steps\"},{layers=4,until=\"4 steps\"},"
+       "{layers=4,until=\"6 steps\"},{layers=4}]",
+       "model.layers=4", "progressive.optimizer_state=keep"},
+      {"progressive.depth_sampler=shallowest", "model.layers=4",
+       "progressive.stages=[{layers=4,depth=2,until=\"4 steps\"},{layers=4}]"},
+      {"progressive.new_layers=random", "model.layers=4", "progressive.growth_noise=0.1",
+       "progressive.stages=[{layers=0,until=\"2 steps\"},{layers=2,until=\"5 steps\"},{layers=4}]"},
+      {"progressive.growth_noise=0.1", "progressive.stratify=3", "progressive.rewarm=3 steps",
+       "progressive.lr_depth_power=0.5", "progressive.shared_gradient_power=0.5",
+       "progressive.optimizer_state=transport_scaled"}};
+  for (std::vector<std::string> overrides : kinds) {
+    SCOPED_TRACE(overrides.front());
+    const TinyRun run;
+    overrides.insert(overrides.end(),
+                     {"train.duration=12 steps", "checkpoint.every=1 steps", "checkpoint.keep=99"});
+    run.train("whole", overrides);
+    for (const int64_t step : {1, 3, 5, 8}) {
+      SCOPED_TRACE(step);
+      const std::string name = "killed" + std::to_string(step);
+      fs::copy(run / "whole", run / name,
+               fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+      replace_link(run / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+      run.train(name, overrides);
+      expect_equal_states(run.latest(name).state, run.latest("whole").state);
+      EXPECT_EQ(run.latest(name).state.stage.grown.step,
+                run.latest("whole").state.stage.grown.step);
+      EXPECT_EQ(numbers(run, name), numbers(run, "whole"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace apollo

@@ -192,5 +192,71 @@ TEST(Trainer, NamesAFolderThatCannotBeMade) {
             (run / "file/out").string() + ": cannot make the run folder: Not a directory");
 }
 
+std::vector<double> losses(const TinyRun& run, const std::string& name) {
+  std::vector<double> found;
+  for (const Json& row : run.rows(name, "step"))
+    found.push_back(row.at("loss"));
+  return found;
+}
+
+TEST(Trainer, EveryMethodTrainsBothArchitectures) {
+  const TinyRun run;
+  // Without stages of its own the method gives them.
+  std::string config = read_file(run / "run.toml");
+  const size_t begin = config.find("stages = ");
+  config.erase(begin, config.find("[eval]") - begin);
+  run.write("run.toml", config);
+  for (const char* architecture : {"gpt2", "bert"}) {
+    for (const char* method :
+         {"stackbert", "mslt", "gstack", "midas", "lidas", "one_hop", "raptr", "identity"}) {
+      const std::string name = std::string(architecture) + "-" + method;
+      SCOPED_TRACE(name);
+      run.train(name, {std::string("model.architecture=") + architecture,
+                       "data.tokenizer=train:wordpiece:60", "train.duration=24 steps",
+                       std::string("progressive.method=") + method, "model.dropout=0"});
+      EXPECT_EQ(run.latest(name).state.model->num_layers(), 12);
+      EXPECT_EQ(run.rows(name, "grow").empty(), method == std::string("raptr"));
+      const std::vector<Json> evaluations = run.rows(name, "eval");
+      EXPECT_LT(evaluations.back().at("loss"), evaluations.front().at("loss"));
+      for (const Json& row : run.rows(name, "grow")) {
+        if (method != std::string("identity") || architecture != std::string("gpt2")) continue;
+        EXPECT_EQ(row.at("own_loss_before").get<double>(), row.at("own_loss_after").get<double>());
+        EXPECT_NE(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+      }
+    }
+  }
+}
+
+TEST(Trainer, ARunMayBeginWithoutLayers) {
+  const TinyRun run;
+  run.train("out", {"progressive.new_layers=random", "progressive.depth_sampler=shallowest",
+                    "progressive.stages=[{layers=0,until=\"6 steps\"},{layers=12}]"});
+  const Json grown = run.rows("out", "grow").at(0);
+  EXPECT_EQ(grown.at("map"), Json(std::vector<int64_t>(12, kFresh)));
+  EXPECT_TRUE(grown.at("loss_before").is_null());
+  EXPECT_TRUE(grown.at("own_loss_before").is_number());
+  EXPECT_EQ(grown.at("loss_after"), grown.at("own_loss_after"));
+  std::vector<std::pair<std::string, int64_t>> evaluations;
+  for (const Json& row : run.rows("out", "eval"))
+    evaluations.emplace_back(row.at("which"), row.at("depth"));
+  EXPECT_EQ(evaluations, (std::vector<std::pair<std::string, int64_t>>{
+                             {"stage", 0}, {"stage", 0}, {"full", 12}, {"full", 12}}));
+}
+
+TEST(Trainer, IdeasAreOffByDefault) {
+  const TinyRun run;
+  run.train("default");
+  run.train("off", {"progressive.new_layers=copy", "progressive.growth_noise=0",
+                    "progressive.stratify=0", "progressive.shared_gradient_power=0",
+                    "progressive.lr_depth_power=0", "progressive.rewarm=0 steps"});
+  EXPECT_EQ(losses(run, "off"), losses(run, "default"));
+  for (const char* key :
+       {"growth_noise=0.1", "stratify=4", "shared_gradient_power=0.5", "lr_depth_power=0.5",
+        "rewarm=2 steps", "optimizer_state=transport_scaled", "new_layers=random"}) {
+    run.train(key, {std::string("progressive.") + key});
+    EXPECT_NE(losses(run, key), losses(run, "default")) << key;
+  }
+}
+
 }  // namespace
 }  // namespace apollo
