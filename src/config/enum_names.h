@@ -46,6 +46,8 @@ template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<OptimizerStateRule> = {
     "transport", "transport_scaled", "keep", "reset"};
 template <>
+inline constexpr std::array<std::string_view, 2> kEnumNames<GrowWhen> = {"schedule", "ready"};
+template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<EvalDepth> = {"stage", "full"};
 
 template <class E>

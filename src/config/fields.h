@@ -120,6 +120,13 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
               "layers and end of each stage, in order; with a depth, passes run so many of the "
               "layers, drawn at random"},
         c.progressive.stages...);
+  visit(
+      Field{"progressive", "grow_when", Effect::kResult,
+            "schedule: at the ends of stages; ready: earlier where a probe of the validation data "
+            "finds the shared layers no worse at the next stage's depth than at their own"},
+      c.progressive.grow_when...);
+  visit(Field{"progressive", "probe_every", Effect::kResult, "with grow_when = ready"},
+        c.progressive.probe_every...);
   visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
         c.progressive.layer_map...);
   visit(Field{"progressive", "new_layers", Effect::kResult,

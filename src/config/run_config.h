@@ -23,6 +23,7 @@ enum class Trains { kAll, kNew };
 enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };
 enum class DepthDraw { kStep, kMicroBatch };
 enum class OptimizerStateRule { kTransport, kTransportScaled, kKeep, kReset };
+enum class GrowWhen { kSchedule, kReady };
 enum class EvalDepth { kStage, kFull };
 
 // Part of a run with a fixed number of unique layers. The last stage has no `until`.
@@ -97,7 +98,9 @@ struct RunConfig {
     double shared_gradient_power = 0.0;  // p: gradients of a layer used r times over r^p
     OptimizerStateRule optimizer_state = OptimizerStateRule::kTransport;
     double lr_depth_power = 0.0;  // p: learning rate of a stage of N of L layers times (L/N)^p
-    Duration rewarm = {0.0, DurationUnit::kSteps};  // rise of the learning rate after growth
+    GrowWhen grow_when = GrowWhen::kSchedule;
+    Duration probe_every = {1.0, DurationUnit::kPercent};  // with grow_when = ready
+    Duration rewarm = {0.0, DurationUnit::kSteps};         // rise of the learning rate after growth
   } progressive;
 
   struct Eval {

@@ -213,6 +213,7 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
   check.at_least("progressive.growth_noise", keys.growth_noise, 0.0);
   check.at_least<int64_t>("progressive.stratify", keys.stratify, 0);
   check.at_least("progressive.shared_gradient_power", keys.shared_gradient_power, 0.0);
+  check.positive("progressive.probe_every", keys.probe_every.value);
   const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
   check.require(
       rewarm <= 100.0, {"progressive.rewarm"},
@@ -221,6 +222,11 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
 
 void check_rest(const RunConfig& config, Checker& check) {
   check_progressive(config.progressive, check);
+  check.require(config.progressive.grow_when == GrowWhen::kSchedule || !config.data.valid.empty() ||
+                    config.data.valid_fraction > 0.0,
+                {"progressive.grow_when"},
+                "progressive.grow_when 'ready' needs validation data to probe",
+                "data.valid, or data.valid_fraction = 0.01");
   check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
                 "for example depths = [\"stage\", \"full\"]");
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);

@@ -52,6 +52,7 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
       recompute_(config.train.recompute),
       lr_axis_(config.train.lr_axis),
       keys_(config.progressive),
+      known_ahead_(config.progressive.grow_when == GrowWhen::kSchedule),
       batch_size_(config.train.batch_size),
       micro_batch_size_(config.train.micro_batch_size),
       train_sequences_(train_sequences),
@@ -229,13 +230,25 @@ bool Schedule::advance(const RunPosition& position, StageState& state) const {
   const int64_t last = static_cast<int64_t>(stages_.size()) - 1;
   bool moved = false;
   while (state.index < last && stages_[state.index].end.reached(position)) {
-    const bool grows = stages_[state.index + 1].layers > stages_[state.index].layers;
-    ++state.index;
-    state.start = position;
-    if (grows) state.grown = position;
+    advance_early(position, state);
     moved = true;
   }
   return moved;
+}
+
+void Schedule::advance_early(const RunPosition& position, StageState& state) const {
+  const bool grows = stages_.at(state.index + 1).layers > stages_.at(state.index).layers;
+  ++state.index;
+  state.start = position;
+  if (grows) state.grown = position;
+}
+
+int64_t Schedule::layers_to_probe(const StageState& state) const {
+  const bool is_last = state.index + 1 == static_cast<int64_t>(stages_.size());
+  if (keys_.grow_when == GrowWhen::kSchedule || is_last) return 0;
+  const int64_t layers = stages_[state.index].layers;
+  const int64_t next = stages_[state.index + 1].layers;
+  return layers > 0 && next > layers ? next : 0;
 }
 
 bool Schedule::rehearses(const RunPosition& position, const StageState& state) const {

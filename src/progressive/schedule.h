@@ -1,6 +1,7 @@
 // When: the stages of a run, the depth of every pass, the end. All that a run of steps, tokens,
 // epochs or FLOPs will do is known before it starts, because depth draws depend on (seed, step,
-// micro-step) alone; only a run or stage measured in hours is decided while it runs.
+// micro-step) alone; only a run or stage measured in hours, and one with grow_when = ready, is
+// decided while it runs.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,7 @@ struct StageState {
   int64_t index = 0;
   RunPosition start;
   RunPosition grown = {};  // where layers were added last; stages can follow without any
+  int64_t probes_due = 0;  // with grow_when = ready: how often a probe was due so far
 
   bool operator==(const StageState&) const = default;
 };
@@ -68,6 +70,11 @@ class Schedule {
   // Moves `state` to the stage that holds at `position`: the next one as soon as the current one's
   // end is reached (a stage that has no step is passed through). True where it moved.
   bool advance(const RunPosition& position, StageState& state) const;
+  // The same before that end, by one stage.
+  void advance_early(const RunPosition& position, StageState& state) const;
+  // With grow_when = ready: the layers to which a probe may find the stage ready to grow; 0 where
+  // it ends by the schedule alone.
+  int64_t layers_to_probe(const StageState& state) const;
   // Depths of the passes of one step, one per micro-step (all equal with depth_draw = step).
   // Before `rehearse_from` of the stage all are its `depth`.
   std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
@@ -132,13 +139,13 @@ class Schedule {
   Recompute recompute_ = Recompute::kNone;
   LrAxis lr_axis_ = LrAxis::kSteps;
   RunConfig::Progressive keys_;
+  bool known_ahead_ = true;  // nothing is measured in hours or grows when it is ready
   int64_t batch_size_ = 0;
   int64_t micro_batch_size_ = 0;
   int64_t micro_steps_ = 1;
   int64_t train_sequences_ = 0;
   int64_t total_steps_ = 0;
   double total_flops_ = 0.0;
-  bool known_ahead_ = true;  // nothing is measured in hours
   Duration duration_;
   double rewarm_share_ = 0.0;  // of the run
   std::vector<StageSummary> summaries_;

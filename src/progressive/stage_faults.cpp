@@ -41,6 +41,30 @@ void check_layers(const RunConfig& config, size_t index, std::vector<Diagnostic>
   }
 }
 
+// With grow_when = "ready" the loss after growth must be known before it: growth that only copies,
+// by the nesting theorem (layer_map.h).
+void check_readiness(const RunConfig& config, std::vector<Diagnostic>& faults) {
+  const RunConfig::Progressive& keys = config.progressive;
+  if (keys.grow_when != GrowWhen::kReady) return;
+  if (!shares_as_it_grows(keys.layer_map) || keys.new_layers != NewLayers::kCopy ||
+      keys.growth_noise > 0.0) {
+    faults.push_back({"progressive.grow_when",
+                      "'ready' needs a growth that keeps the function: layer_map 'interpolate' or "
+                      "'stack', new_layers 'copy' and no growth_noise",
+                      ""});
+  }
+  for (size_t i = 1; i < keys.stages.size(); ++i) {
+    const int64_t before = keys.stages[i - 1].layers;
+    const int64_t layers = keys.stages[i].layers;
+    if (before < 1 || layers % before == 0) continue;
+    faults.push_back({stage_key(i, "layers"),
+                      fmt::format("grow_when 'ready' needs stages that divide the next (got {} "
+                                  "after {})",
+                                  layers, before),
+                      ""});
+  }
+}
+
 // Whether the layers can be had from those of the stage before.
 void check_growth(const RunConfig& config, size_t index, std::vector<Diagnostic>& faults) {
   if (index == 0) return;
@@ -161,6 +185,7 @@ std::vector<Diagnostic> stage_faults(const RunConfig& config) {
     check_until(config, i, faults);
   }
   check_combinations(config.progressive, faults);
+  check_readiness(config, faults);
   if (config.train.duration.unit == DurationUnit::kPercent) {
     faults.push_back({"train.duration",
                       fmt::format("a run cannot last a share of itself (got '{}')",

@@ -37,7 +37,8 @@ Json state_json(const TrainState& state, const CheckpointInfo& info) {
           {"stage",
            {{"index", state.stage.index},
             {"start", position_json(state.stage.start)},
-            {"grown", position_json(state.stage.grown)}}},
+            {"grown", position_json(state.stage.grown)},
+            {"probes_due", state.stage.probes_due}}},
           {"eval_flops", state.eval_flops},
           {"eval_seconds", state.eval_seconds},
           {"energy_joules", state.energy_joules},
@@ -61,6 +62,7 @@ void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
   state.tokens = json.at("tokens").get<int64_t>();
   state.stage.index = json.at("stage").at("index").get<int64_t>();
   state.stage.start = read_position(json.at("stage").at("start"));
+  state.stage.probes_due = json.at("stage").value("probes_due", int64_t{0});
   // Older checkpoints lack it: each of their stages but the first began with growth.
   // growth.
   const bool has_grown = json.at("stage").contains("grown");

@@ -137,6 +137,17 @@ void RunLog::evaluation(const TrainState& state, const EvaluationRow& row,
            row.depth, row.loss, details);
 }
 
+void RunLog::probe(const TrainState& state, const ProbeRow& row) {
+  Json json = event("probe", state);
+  json["layers"] = row.layers;
+  json["next_layers"] = row.next_layers;
+  json["loss"] = row.loss;
+  json["next_loss"] = row.next_loss;
+  json["ready"] = row.ready;
+  json["eval_flops"] = state.eval_flops;
+  metrics_.write(json);
+}
+
 void RunLog::growth(const TrainState& state, const GrowthRow& row) {
   Json json = event("grow", state);
   json["from"] = row.from;

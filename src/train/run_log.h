@@ -39,6 +39,15 @@ struct GrowthRow {
   std::optional<double> own_loss_after;
 };
 
+// With progressive.grow_when = ready: whether the stage is ready to grow, and why.
+struct ProbeRow {
+  int64_t layers = 0;
+  int64_t next_layers = 0;
+  double loss = 0.0;       // of the shared layers at a depth of `layers`
+  double next_loss = 0.0;  // and of `next_layers`
+  bool ready = false;
+};
+
 class RunLog {
  public:
   // Appends to `run_dir`/metrics.jsonl after its first `keep_bytes` bytes.
@@ -52,6 +61,7 @@ class RunLog {
   void evaluation(const TrainState& state, const EvaluationRow& row,
                   std::optional<double> energy_joules);
   void growth(const TrainState& state, const GrowthRow& row);
+  void probe(const TrainState& state, const ProbeRow& row);
   // Once it is on disk, which may be steps after `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
   // reason: "finished", "signal" or "diverged".

@@ -90,6 +90,7 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   schedule_ = std::make_unique<Schedule>(config, model_spec_.shape, train_->num_sequences());
   evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
   checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
+  probes_ = std::make_unique<Recurrence>(config.progressive.probe_every, *schedule_);
   context_ = std::make_unique<StepContext>(
       StepContext{config, *schedule_, *prefetcher_, make_lr_curve(config.train, *schedule_),
                   make_adamw_options(config.train), make_pass_options(config, /*training=*/true)});
@@ -334,8 +335,15 @@ void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationR
 }
 
 void Trainer::grow_if_due() {
+  if (schedule_->finished(state_.position)) return;
   StageState next = state_.stage;
-  if (schedule_->finished(state_.position) || !schedule_->advance(state_.position, next)) return;
+  std::optional<Readiness> readiness;
+  if (!schedule_->advance(state_.position, next)) {
+    readiness = probe_readiness();
+    if (!readiness) return;
+    if (!readiness->row.ready) return charge(*readiness);
+    schedule_->advance_early(state_.position, next);
+  }
   const int64_t target = schedule_->stages()[static_cast<size_t>(next.index)].layers;
   GrowthRow row;
   row.from = state_.model->num_layers();
@@ -363,6 +371,7 @@ void Trainer::grow_if_due() {
   state_.model = std::move(grown);
   state_.optimizer = std::move(optimizer);
   state_.stage = next;
+  if (readiness) charge(*readiness);
   state_.position.hours += growth_hours;
   row.loss_before = before.full_loss;
   row.loss_after = after.full_loss;
@@ -370,6 +379,29 @@ void Trainer::grow_if_due() {
   row.own_loss_after = after.own_loss;
   state_.eval_flops += before.flops + after.flops;
   log_->growth(state_, row);
+}
+
+// By the nesting theorem the loss after growth is that of the shared layers at the new depth.
+std::optional<Trainer::Readiness> Trainer::probe_readiness() {
+  const int64_t next_layers = schedule_->layers_to_probe(state_.stage);
+  if (next_layers == 0 || probes_->times_due(state_.position) <= state_.stage.probes_due) {
+    return std::nullopt;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const int64_t layers = state_.model->num_layers();
+  const EvaluationResult own = evaluate_at(layers);
+  const EvaluationResult next = evaluate_at(next_layers);
+  return Readiness{{layers, next_layers, own.loss, next.loss, next.loss <= own.loss},
+                   own.flops + next.flops,
+                   seconds_since(start)};
+}
+
+// Apart from the probe, so that a signal during the growth that follows leaves the probe due.
+void Trainer::charge(const Readiness& readiness) {
+  state_.stage.probes_due = probes_->times_due(state_.position);
+  state_.eval_flops += readiness.flops;
+  state_.eval_seconds += readiness.seconds;
+  log_->probe(state_, readiness.row);
 }
 
 // One batch, at full depth and at the model's own: enough to see what growth does to the function.

@@ -49,6 +49,14 @@ class Trainer {
   EvaluationResult evaluate_at(int64_t depth);
   void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
   void grow_if_due();
+  struct Readiness {
+    ProbeRow row;
+    double flops = 0.0;
+    double seconds = 0.0;
+  };
+  // A probe with grow_when = ready, where one is due.
+  std::optional<Readiness> probe_readiness();
+  void charge(const Readiness& readiness);
   // Losses of one validation batch; absent without validation data, the full one also for a model
   // without layers.
   struct Probe {
@@ -78,6 +86,7 @@ class Trainer {
   std::unique_ptr<StepContext> context_;
   std::unique_ptr<Recurrence> evaluations_;
   std::unique_ptr<Recurrence> checkpoints_;
+  std::unique_ptr<Recurrence> probes_;  // of readiness to grow
   TrainState state_;
   std::unique_ptr<RunLog> log_;  // null: the run is over
   std::unique_ptr<CheckpointWriter> writer_;

@@ -176,5 +176,14 @@ TEST(Validate, Progressive) {
   EXPECT_EQ(error_of("progressive.lr_depth_power=-0.5", "progressive.rewarm=2%"), "");
 }
 
+TEST(Validate, ReadinessNeedsValidationData) {
+  EXPECT_EQ(error_of("progressive.grow_when=ready"),
+            "--set: error: progressive.grow_when 'ready' needs validation data to probe\n"
+            "  hint: data.valid, or data.valid_fraction = 0.01");
+  EXPECT_EQ(error_of("progressive.grow_when=ready", "data.valid_fraction=0.1"), "");
+  EXPECT_EQ(error_of("progressive.probe_every=0 steps"),
+            "--set: error: progressive.probe_every must be positive (got 0)");
+}
+
 }  // namespace
 }  // namespace apollo

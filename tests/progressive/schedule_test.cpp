@@ -466,5 +466,38 @@ TEST(Schedule, ARunThatBeginsWithoutLayers) {
                    800 * train_flops(model_shape(config, 100), 0, 8, 32));
 }
 
+TEST(Schedule, GrowthByReadinessIsDecidedWhileItRuns) {
+  RunConfig config = small_config();
+  config.progressive.grow_when = GrowWhen::kReady;
+  const Schedule schedule = schedule_of(config);
+  EXPECT_TRUE(schedule.summaries().empty());
+  EXPECT_EQ(schedule.total_steps(), 1000);
+  EXPECT_EQ(schedule.total_flops(), 0.0);
+  EXPECT_EQ(schedule.progress({.step = 250, .flops = 1e9}, LrAxis::kFlops), 0.25);
+  EXPECT_EQ(schedule.layers_to_probe({}), 3);
+  EXPECT_EQ(schedule.layers_to_probe({.index = 3, .start = {}}), 0);
+  EXPECT_EQ(schedule_of(small_config()).layers_to_probe({}), 0);
+  StageState state;
+  schedule.advance_early({.step = 20}, state);
+  EXPECT_EQ(state, (StageState{.index = 1, .start = {.step = 20}, .grown = {.step = 20}}));
+  EXPECT_FALSE(schedule.advance({.step = 99}, state));
+  EXPECT_TRUE(schedule.advance({.step = 100}, state)) << "its end is the latest one";
+}
+
+TEST(Schedule, ReadinessNeedsAGrowthWhoseLossIsKnown) {
+  RunConfig config = small_config();
+  config.progressive.grow_when = GrowWhen::kReady;
+  config.progressive.new_layers = NewLayers::kIdentity;
+  config.progressive.stages = {{4, Duration{10, DurationUnit::kPercent}},
+                               {6, Duration{20, DurationUnit::kPercent}},
+                               {12, std::nullopt}};
+  EXPECT_EQ(faults_of(config),
+            (std::vector<std::string>{
+                "progressive.grow_when: 'ready' needs a growth that keeps the function: layer_map "
+                "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
+                "progressive.stages[1].layers: grow_when 'ready' needs stages that divide the next "
+                "(got 6 after 4)"}));
+}
+
 }  // namespace
 }  // namespace apollo

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 // What the run logged of its numbers; times and rates differ from run to run.
 std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   std::vector<std::string> lines;
-  for (const char* event : {"step", "eval", "grow"}) {
+  for (const char* event : {"step", "eval", "probe", "grow"}) {
     for (Json row : run.rows(name, event)) {
       for (const char* key : {"wall_s", "energy_j", "tokens_per_s", "eval_s"})
         row.erase(key);
@@ -165,7 +165,9 @@ TEST(TrainerResumeMethods, FromStepsInEveryStage) {
        "progressive.stages=[{layers=0,until=\"2 steps\"},{layers=2,until=\"5 steps\"},{layers=4}]"},
       {"progressive.growth_noise=0.1", "progressive.stratify=3", "progressive.rewarm=3 steps",
        "progressive.lr_depth_power=0.5", "progressive.shared_gradient_power=0.5",
-       "progressive.optimizer_state=transport_scaled"}};
+       "progressive.optimizer_state=transport_scaled"},
+      {"progressive.grow_when=ready", "progressive.probe_every=2 steps",
+       "progressive.depth_sampler=deepest"}};
   for (std::vector<std::string> overrides : kinds) {
     SCOPED_TRACE(overrides.front());
     const TinyRun run;

@@ -258,5 +258,38 @@ TEST(Trainer, IdeasAreOffByDefault) {
   }
 }
 
+TEST(Trainer, GrowsWhenAProbeFindsItReadyAndAtTheLatestByItsStage) {
+  const TinyRun run;
+  run.train("out", {"progressive.grow_when=ready", "progressive.probe_every=2 steps",
+                    "train.duration=40 steps", "progressive.depth_sampler=deepest",
+                    "progressive.stages=[{layers=1,until=\"21 steps\"},{layers=3,until=\"30 "
+                    "steps\"},{layers=12}]"});
+  const std::vector<Json> probes = run.rows("out", "probe");
+  const std::vector<Json> grown = run.rows("out", "grow");
+  ASSERT_EQ(grown.size(), 2u);
+  ASSERT_FALSE(probes.empty());
+  // What was ready grew at once, and nothing else before the end of its stage.
+  std::vector<int64_t> expected;
+  int64_t last_probe = 0;
+  for (const Json& probe : probes) {
+    EXPECT_EQ(probe.at("ready").get<bool>(),
+              probe.at("next_loss").get<double>() <= probe.at("loss").get<double>());
+    EXPECT_EQ(probe.at("step").get<int64_t>() % 2, 0);
+    EXPECT_GT(probe.at("step").get<int64_t>(), last_probe);
+    last_probe = probe.at("step");
+    if (probe.at("ready")) expected.push_back(probe.at("step"));
+  }
+  std::vector<int64_t> found;
+  for (const Json& row : grown) {
+    const int64_t latest = row.at("to") == 3 ? 21 : 30;
+    EXPECT_LE(row.at("step"), latest);
+    if (row.at("step") != latest) found.push_back(row.at("step"));
+    EXPECT_EQ(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_FALSE(found.empty()) << "readiness is not tested";
+  EXPECT_GT(run.rows("out", "end").at(0).at("eval_flops"), probes[0].at("eval_flops"));
+}
+
 }  // namespace
 }  // namespace apollo
