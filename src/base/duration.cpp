@@ -56,6 +56,15 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// The shorter of fixed and scientific digits, as people write FLOPs: 5e12.
+std::string short_number(double value) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  std::string text(digits.data(), end);
+  std::erase(text, '+');
+  return text;
+}
+
 [[noreturn]] void reject(std::string_view text) {
   fail<UsageError>(
       "'{}' is not a duration: expected a number and a unit, one of steps, tokens, epochs, flops, "
@@ -89,6 +98,7 @@ Duration parse_duration(std::string_view text) {
 std::string to_string(const Duration& duration) {
   // fmt prints the shortest digits that read back as the same double.
   if (duration.unit == DurationUnit::kPercent) return fmt::format("{}%", duration.value);
+  if (duration.unit == DurationUnit::kFlops) return short_number(duration.value) + " flops";
   for (const UnitName& known : kUnits) {
     if (known.unit == duration.unit) return fmt::format("{} {}", duration.value, known.name);
   }

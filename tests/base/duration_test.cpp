@@ -29,7 +29,9 @@ TEST(Duration, ReadsEveryUnit) {
 TEST(Duration, TextAndValueRoundTrip) {
   EXPECT_EQ(to_string({500, DurationUnit::kSteps}), "500 steps");
   EXPECT_EQ(to_string({2.5, DurationUnit::kPercent}), "2.5%");
-  EXPECT_EQ(to_string({1e18, DurationUnit::kFlops}), "1e+18 flops");
+  EXPECT_EQ(to_string({1e18, DurationUnit::kFlops}), "1e18 flops");
+  EXPECT_EQ(to_string({5e12, DurationUnit::kFlops}), "5e12 flops");
+  EXPECT_EQ(to_string({1.25e13, DurationUnit::kFlops}), "1.25e13 flops");
   EXPECT_EQ(to_string({0.1, DurationUnit::kHours}), "0.1 hours");
   for (uint64_t i = 0; i < 3000; ++i) {
     const double scale = std::vector<double>{1, 1e-9, 1e6, 1e21}[i % 4];

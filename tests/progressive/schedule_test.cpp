@@ -312,7 +312,7 @@ TEST(Schedule, DurationsThatMakeNoRun) {
   config.train.duration = {1e22, DurationUnit::kFlops};
   EXPECT_EQ(faults_of(config),
             std::vector<std::string>{"train.duration: a run of more than 1e+09 "
-                                     "steps cannot be planned (got '1e+22 flops')"});
+                                     "steps cannot be planned (got '1e22 flops')"});
   config.progressive.stages.clear();
   config.train.duration = {10, DurationUnit::kSteps};
   EXPECT_EQ(faults_of(config),
