@@ -8,6 +8,7 @@ namespace {
 
 constexpr double kWidthsPerBlock = 17.0;
 constexpr double kBytesOfState = 16.0;
+constexpr double kBytesOfCheckpoint = 12.0;
 constexpr double kBytesFp32 = 4.0;
 constexpr double kBytesBf16 = 2.0;
 
@@ -15,6 +16,10 @@ constexpr double kBytesBf16 = 2.0;
 
 double state_bytes(const ModelShape& shape, int64_t layers) {
   return kBytesOfState * static_cast<double>(num_parameters(shape, layers));
+}
+
+double checkpoint_bytes(const ModelShape& shape, int64_t layers) {
+  return kBytesOfCheckpoint * static_cast<double>(num_parameters(shape, layers));
 }
 
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,

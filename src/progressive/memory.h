@@ -11,6 +11,10 @@ namespace apollo {
 // Parameters, gradients and two moments in fp32: 16 bytes each. Exact.
 double state_bytes(const ModelShape& shape, int64_t layers);
 
+// The copy in host memory that a checkpoint is written from while training goes on: parameters and
+// two moments. Exact.
+double checkpoint_bytes(const ModelShape& shape, int64_t layers);
+
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
 // 17 widths a token and block (two norms, QKV, attention and its projection, MLP with its
 // activation, residuals), the scores twice where no fused kernel avoids them, and the logits with

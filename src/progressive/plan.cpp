@@ -167,6 +167,11 @@ std::string header_text(const RunPlan& plan) {
       config.train.batch_size, plan.train_sequences);
 }
 
+std::string checkpoint_text(const RunPlan& plan) {
+  return fmt::format("while a checkpoint is written: up to {} more of host memory\n",
+                     format_bytes(checkpoint_bytes(plan.shape, plan.stages.back().layers)));
+}
+
 std::string totals_text(const RunPlan& plan) {
   if (!plan.known_ahead) return "steps and totals are decided while it runs (hours)\n";
   std::string text = fmt::format(
@@ -201,7 +206,7 @@ std::string plan_table(const RunPlan& plan) {
                         format_bytes(stage.state_bytes), format_bytes(stage.activation_bytes),
                         known(format_flops(stage.flops)), known(percent(stage.share_of_scratch)));
   }
-  return text + "\n" + totals_text(plan);
+  return text + checkpoint_text(plan) + "\n" + totals_text(plan);
 }
 
 Json plan_json(const RunPlan& plan) {
@@ -216,6 +221,7 @@ Json plan_json(const RunPlan& plan) {
                       {"parameters", stage.parameters},
                       {"state_bytes", stage.state_bytes},
                       {"activation_bytes", stage.activation_bytes},
+                      {"checkpoint_bytes", checkpoint_bytes(plan.shape, stage.layers)},
                       {"step_flops", stage.step_flops},
                       {"flops", known(stage.flops)},
                       {"share_of_scratch", known(stage.share_of_scratch)},

@@ -9,6 +9,7 @@ constexpr ModelShape kShape = {Architecture::kGpt2, 12, 768, 12, 1024, 50257};
 
 TEST(Memory, StateIsThatOfTheUniqueLayers) {
   EXPECT_EQ(state_bytes(kShape, 12), 16.0 * 124439808);
+  EXPECT_EQ(checkpoint_bytes(kShape, 12), 12.0 * 124439808);
   EXPECT_EQ(state_bytes(kShape, 12) - state_bytes(kShape, 3), 16.0 * 9 * 7087872);
 }
 

@@ -113,6 +113,7 @@ stage  layers  first step     steps  E[depth]   depth     params        state  a
     2       3          20        20     3.000   3.000       175k     2.67 MiB     14.8 MiB   26.2 GFLOP      26.5 %
     3       6          40        60     6.000   6.000       325k     4.95 MiB     27.5 MiB    151 GFLOP      51.0 %
     4      12         100       300    12.000  12.000       625k     9.53 MiB     53.0 MiB   1.48 TFLOP     100.0 %
+while a checkpoint is written: up to 7.15 MiB more of host memory
 
 total: 400 steps, 410k tokens, 1.67 TFLOP
        84.5 % of training from scratch for as many steps (84.2 % without the head)
