@@ -68,7 +68,11 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:  # torch.compile's workers can outlive their work
+            self.process.kill()
+            self.process.wait()
 
 
 def make_model(size, folder):

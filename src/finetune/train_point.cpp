@@ -84,8 +84,8 @@ class PointTrainer {
         classifier_.logits(batch, {.training = true, .precision = task_.config.train.precision}),
         targets_of(task_.train, rows, device));
     loss.backward();
-    const double norm =
-        std::hypot(gradient_norm(body.gradients()), gradient_norm(head.gradients()));
+    const double norm = std::hypot(gradient_norm(body.gradients()).item<double>(),
+                                   gradient_norm(head.gradients()).item<double>());
     const double value = loss.item<double>();
     if (!std::isfinite(value) || !std::isfinite(norm)) return std::nullopt;
     clip_gradients(body.gradients(), norm, task_.config.train.clip);

@@ -5,8 +5,8 @@
 
 namespace apollo {
 
-double gradient_norm(const at::Tensor& gradients) {
-  return at::linalg_vector_norm(gradients).item<double>();
+at::Tensor gradient_norm(const at::Tensor& gradients) {
+  return at::linalg_vector_norm(gradients);
 }
 
 void clip_gradients(const at::Tensor& gradients, double norm, double largest) {

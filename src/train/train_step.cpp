@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -116,8 +117,10 @@ StepResult train_step(TrainState& state, const StepContext& context) {
     loss += micro_loss.detach();
   }
   share_gradients(state, context, result.depths.front());
-  result.loss = loss.item<double>();
-  result.grad_norm = gradient_norm(parameters.gradients());
+  // Both in one copy: no step waits for its device more than once to be checked.
+  const at::Tensor checked = at::stack({loss, gradient_norm(parameters.gradients())}).cpu();
+  result.loss = checked[0].item<double>();
+  result.grad_norm = checked[1].item<double>();
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
     report_divergence(state, result);
   }
