@@ -160,7 +160,8 @@ void add_suite_command(CLI::App& app) {
   command->add_option("--jobs", arguments->jobs, "runs at once (default: suite.jobs)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
+  CLI::Option* dry_run =
+      command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
   command->add_flag("--json", arguments->json, "print JSON");
   command
       ->add_option("--csv", arguments->csv,
@@ -172,7 +173,8 @@ void add_suite_command(CLI::App& app) {
   command
       ->add_option("--tokens", arguments->plan.tokens,
                    "with --dry-run: size of the training data, to plan without it")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->needs(dry_run);
   command
       ->add_option("--vocab-size", arguments->plan.vocab_size,
                    "size of the vocabulary, with --tokens")

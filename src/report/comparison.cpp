@@ -117,13 +117,19 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
 // Throws, or notes where forced, what makes losses of the runs other quantities.
 void check_comparable(Comparison& comparison, bool force) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
-  std::string refused;
+  constexpr size_t kMostNamed = 3;
+  std::vector<std::string> faults;
   for (const ComparedRun& run : comparison.runs) {
     const std::string binding =
         differences(binding_traits(run.history), binding_traits(baseline.history));
     if (binding.empty()) continue;
-    refused += fmt::format("{}'{}' differs from '{}' in {}", refused.empty() ? "" : "; ", run.name,
-                           baseline.name, binding);
+    faults.push_back(fmt::format("'{}' differs from '{}' in {}", run.name, baseline.name, binding));
+  }
+  const size_t num_named = std::min(faults.size(), kMostNamed);
+  std::string refused = fmt::format(
+      "{}", fmt::join(faults.begin(), faults.begin() + static_cast<ptrdiff_t>(num_named), "; "));
+  if (faults.size() > num_named) {
+    refused += fmt::format("; and {} more", faults.size() - num_named);
   }
   if (refused.empty()) return;
   if (!force) {

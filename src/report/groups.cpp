@@ -9,6 +9,8 @@
 #include <set>
 #include <tuple>
 
+#include "base/duration.h"
+#include "base/error.h"
 #include "report/comparison.h"
 
 namespace apollo {
@@ -20,7 +22,12 @@ constexpr int kNumLossLevels = 48;
 // The length that was asked for. The FLOPs of two seeds differ by a step or so.
 std::string budget_of(const RunHistory& run) {
   for (const auto& [key, value] : run.config) {
-    if (key == "train.duration") return value;
+    if (key != "train.duration") continue;
+    try {
+      return to_string(parse_duration(value));
+    } catch (const UsageError&) {
+      return value;  // of a newer program, whose units this one does not know
+    }
   }
   return run.info.total_flops > 0 ? fmt::format("{:.3g} flops", run.info.total_flops)
                                   : fmt::format("{} steps", run.info.total_steps);

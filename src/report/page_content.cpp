@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "report/curves.h"
+#include "report/group_page.h"
 
 namespace apollo {
 namespace {
@@ -97,6 +98,10 @@ Table config_table(const Comparison& comparison) {
   for (const ComparedRun& run : comparison.runs)
     table.header.push_back(run.name);
   for (const ConfigDifference& difference : comparison.config_differences) {
+    // These are columns of the other tables.
+    if (comparison.is_grouped &&
+        (difference.key == "run.seed" || difference.key == "train.duration"))
+      continue;
     std::vector<std::string> row = {difference.key};
     for (const std::string& value : difference.values)
       row.push_back(value.empty() ? "–" : value);
@@ -129,18 +134,34 @@ std::string comparison_chart_json(const Comparison& comparison) {
   return out + "]}";
 }
 
-}  // namespace
-
-PageContent comparison_content(const Comparison& comparison) {
+// Of runs that do not repeat one another.
+void fill_run_content(const Comparison& comparison, PageContent& content) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   const ComparedRun& best = best_run(comparison);
-  PageContent content;
   content.kind = "Comparison";
   content.title = fmt::format("{} against {}", best.name, baseline.name);
   if (const size_t others = comparison.runs.size() - 2; others > 0) {
     content.title += fmt::format(", and {} more", others);
   }
   content.lede = comparison_lede(best, baseline);
+  content.headlines = comparison_headlines(best, baseline);
+  content.chart_json = comparison_chart_json(comparison);
+}
+
+}  // namespace
+
+PageContent comparison_content(const Comparison& comparison) {
+  const ComparedRun& baseline = comparison.runs[comparison.baseline];
+  PageContent content;
+  content.tables = comparison_tables(comparison);
+  content.config = config_table(comparison);
+  content.notes = comparison.notes;
+  content.footer = footer_text(baseline.history.info);
+  if (comparison.is_grouped) {
+    fill_group_content(comparison, content);
+  } else {
+    fill_run_content(comparison, content);
+  }
   const std::string model = model_text(baseline.history.info);
   // A forced comparison may be one of different models.
   if (std::all_of(comparison.runs.begin(), comparison.runs.end(),
@@ -148,12 +169,6 @@ PageContent comparison_content(const Comparison& comparison) {
     content.lede += fmt::format(" {} end as the same model: {}.",
                                 comparison.runs.size() == 2 ? "Both" : "All", model);
   }
-  content.headlines = comparison_headlines(best, baseline);
-  content.tables = comparison_tables(comparison);
-  content.config = config_table(comparison);
-  content.notes = comparison.notes;
-  content.chart_json = comparison_chart_json(comparison);
-  content.footer = footer_text(baseline.history.info);
   return content;
 }
 

@@ -76,7 +76,14 @@ std::string exit_text(int code) {
 std::optional<RunOutcome> outcome_in_folder(const PlannedRun& run) {
   const auto begun = begun_config(run.folder);
   if (!begun) return std::nullopt;
-  const auto differences = differing_keys(*begun, as_begun(run.config, *begun));
+  const RunHistory history = read_run(run.folder);
+  auto differences = differing_keys(*begun, as_begun(run.config, *begun));
+  const auto check = [&](const char* what, const std::string& hash, const std::string& before) {
+    if (hash != before) differences.push_back(what);
+  };
+  check("the training data", run.train_data, history.info.train_data);
+  check("the validation data", run.valid_data, history.info.valid_data);
+  check("the tokenizer", run.tokenizer, history.info.tokenizer);
   if (!differences.empty()) {
     return RunOutcome{
         run, RunStatus::kFailed,
@@ -85,7 +92,6 @@ std::optional<RunOutcome> outcome_in_folder(const PlannedRun& run) {
                     fmt::join(differences, ", ")),
         std::nullopt};
   }
-  const RunHistory history = read_run(run.folder);
   if (!history.end || history.end->reason == "signal") return std::nullopt;
   RunOutcome outcome{run, RunStatus::kFinished, "", std::nullopt};
   if (history.end->reason == "diverged") {
@@ -112,9 +118,14 @@ std::optional<RunOutcome> known_outcome(const PlannedRun& run) {
 // The runs of one list, as many at once as there are jobs.
 class Queue {
  public:
+  // `flops_after`: of the runs that follow on these.
   Queue(std::vector<PlannedRun> runs, const SuiteOptions& options, int64_t& num_before,
-        int64_t num_all)
-      : runs_(std::move(runs)), options_(options), number_(num_before), num_all_(num_all) {}
+        int64_t num_all, double flops_after)
+      : runs_(std::move(runs)),
+        options_(options),
+        number_(num_before),
+        num_all_(num_all),
+        flops_after_(flops_after) {}
 
   // One outcome for each run, in order.
   std::vector<RunOutcome> run_all();
@@ -140,6 +151,7 @@ class Queue {
   const SuiteOptions& options_;
   int64_t& number_;  // of the last run begun, of all of the suite
   int64_t num_all_;
+  double flops_after_;
   std::vector<std::optional<RunOutcome>> outcomes_;
   std::vector<Active> active_;
   size_t next_ = 0;
@@ -250,7 +262,7 @@ void Queue::stop(int signal) {
 
 // By the rate of the runs that have ended; runs of unknown length are left out.
 std::string Queue::time_left() const {
-  double flops = 0.0;
+  double flops = flops_after_;
   for (size_t i = 0; i < runs_.size(); ++i) {
     if (!outcomes_[i]) flops += runs_[i].flops;
   }
@@ -311,9 +323,14 @@ void append_runs(const PlannedGroup& group, const TuningOutcome* tuning,
 std::vector<TuningOutcome> run_tuning(const SuitePlan& plan, const SuiteOptions& options,
                                       int64_t& number) {
   std::vector<PlannedRun> all;
-  for (const PlannedGroup& group : plan.groups)
+  double flops_after = plan.flops();
+  for (const PlannedGroup& group : plan.groups) {
     all.insert(all.end(), group.tuning.begin(), group.tuning.end());
-  std::vector<RunOutcome> outcomes = Queue(all, options, number, plan.num_runs()).run_all();
+    for (const PlannedRun& run : group.tuning)
+      flops_after -= run.flops;
+  }
+  std::vector<RunOutcome> outcomes =
+      Queue(all, options, number, plan.num_runs(), flops_after).run_all();
   std::vector<TuningOutcome> tuning;
   auto next = outcomes.begin();
   for (const PlannedGroup& group : plan.groups) {
@@ -358,7 +375,7 @@ SuiteOutcome run_suite(const SuitePlan& plan, const SuiteOptions& options) {
   // One seed after the other, so that a comparison of all runs can be had early.
   std::stable_sort(wanted.begin(), wanted.end(),
                    [](const PlannedRun& a, const PlannedRun& b) { return a.seed < b.seed; });
-  for (RunOutcome& run : Queue(std::move(wanted), options, number, plan.num_runs()).run_all())
+  for (RunOutcome& run : Queue(std::move(wanted), options, number, plan.num_runs(), 0.0).run_all())
     outcome.runs.push_back(std::move(run));
   return outcome;
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "config/fields.h"
@@ -20,20 +21,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct DataSize {
+struct DataSummary {
   int64_t tokens = 0;
   int64_t vocab_size = 0;
+  std::string train;  // hashes
+  std::string valid;
+  std::string tokenizer;
 };
 
 // Opens each data once, whatever the number of runs on it.
-class DataSizes {
+class DataSummaries {
  public:
-  explicit DataSizes(const SuitePlanOptions& options) : options_(options) {}
+  explicit DataSummaries(const SuitePlanOptions& options) : options_(options) {}
 
-  DataSize of(const ResolvedConfig& resolved) {
+  DataSummary of(const ResolvedConfig& resolved) {
     if (options_.tokens > 0) {
       const int64_t asked = resolved.config.model.vocab_size;
-      return {static_cast<int64_t>(options_.tokens), asked > 0 ? asked : options_.vocab_size};
+      const int64_t vocab_size = asked > 0 ? asked : options_.vocab_size;
+      if (vocab_size < 1) fail<UsageError>("--tokens needs --vocab-size, or model.vocab_size");
+      return {static_cast<int64_t>(options_.tokens), vocab_size, {}, {}, {}};
     }
     std::string key = fmt::format("{} {}", resolved.config.model.vocab_size,
                                   enum_name(resolved.config.model.architecture));
@@ -42,14 +48,16 @@ class DataSizes {
     const auto [found, is_new] = known_.try_emplace(key);
     if (is_new) {
       const RunData data = open_run_data(resolved.config, resolved.base_dir);
-      found->second = {data.train->size(), data.vocab_size};
+      found->second = {data.train->size(), data.vocab_size, data.train->info().content_hash,
+                       data.valid ? data.valid->info().content_hash : "",
+                       data.tokenizer ? data.tokenizer->hash() : ""};
     }
     return found->second;
   }
 
  private:
   SuitePlanOptions options_;
-  std::map<std::string, DataSize> known_;
+  std::map<std::string, DataSummary> known_;
 };
 
 // What a key is in the end: the suite's, then the model's, then the run's value.
@@ -113,7 +121,7 @@ std::string choice_name(const std::vector<std::string>& choice) {
 class Planner {
  public:
   Planner(SuiteFile file, fs::path out, const SuitePlanOptions& options)
-      : plan_{std::move(file), std::move(out), {}}, sizes_(options) {}
+      : plan_{std::move(file), std::move(out), {}}, data_(options) {}
 
   SuitePlan plan() {
     for (const SuiteModel& model : plan_.file.models) {
@@ -246,16 +254,19 @@ class Planner {
   }
 
   void cost(PlannedRun& run, const Draft& draft, const ResolvedConfig& resolved) {
-    const DataSize size = sizes_.of(resolved);
-    run.config.model.vocab_size = size.vocab_size;
-    const int64_t sequences = num_sequences(resolved.config, size.tokens);
+    const DataSummary data = data_.of(resolved);
+    run.config.model.vocab_size = data.vocab_size;
+    run.train_data = data.train;
+    run.valid_data = data.valid;
+    run.tokenizer = data.tokenizer;
+    const int64_t sequences = num_sequences(resolved.config, data.tokens);
     if (sequences < 1) {
       fail<DataError>("run '{}': {} tokens are less than one sequence of a context of {}", run.name,
-                      size.tokens, resolved.config.model.context);
+                      data.tokens, resolved.config.model.context);
     }
     try {
       const RunPlan plan =
-          plan_run(resolved.config, model_shape(resolved.config, size.vocab_size), sequences);
+          plan_run(resolved.config, model_shape(resolved.config, data.vocab_size), sequences);
       run.steps = plan.steps;
       run.flops = plan.flops;
     } catch (const ConfigError& error) {
@@ -265,7 +276,7 @@ class Planner {
   }
 
   SuitePlan plan_;
-  DataSizes sizes_;
+  DataSummaries data_;
   std::vector<Diagnostic> faults_;
   std::set<std::string> told_;
 };

@@ -24,6 +24,10 @@ struct PlannedRun {
   std::vector<std::string> choice;     // of these, the values that are tried or were chosen
   RunConfig config;                    // resolved, with the vocabulary of the data
   bool sets_threads = false;           // run.threads was named by the base or the suite
+  // Content hashes; empty where the suite is planned without its data, or there is none.
+  std::string train_data;
+  std::string valid_data;
+  std::string tokenizer;
   int64_t steps = 0;
   double flops = 0.0;  // 0: measured in hours, not known ahead
 

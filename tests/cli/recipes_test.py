@@ -81,6 +81,23 @@ class Recipes(ApolloTest):
                     del config["run"]["name"], config["progressive"]
                 self.assertEqual(*twins)
 
+    def test_suites_can_be_run(self):
+        """Every suite plans; smoke.toml has every method, for both architectures."""
+        methods = {method.lstrip("'").rstrip("',;") for method in self.run_apollo(
+            "plan", "recipes/gpt2-tiny12-scratch.toml", "--set", "progressive.method=?", expect=2
+        )[1].split("known are ")[1].split("\n")[0].split()}
+        self.assertIn("scratch", methods)
+        for path in sorted((RECIPES / "suites").glob("*.toml")):
+            with self.subTest(path.name):
+                plan = json.loads(self.run_apollo(
+                    "suite", path, "--dry-run", "--json", "--tokens", "1e7", "--vocab-size",
+                    "8192")[0])
+                self.assertGreater(plan["flops"], 0)
+                if path.stem == "smoke":
+                    shown = {(run["model"], run["method"]) for run in plan["runs"]}
+                    self.assertEqual(shown, {(model, method) for model in ("gpt2", "bert")
+                                             for method in methods})
+
     def test_a_wrong_number_is_found(self):
         """The test itself: it must not pass whatever a recipe says."""
         text, command = opening(NAMES[0])

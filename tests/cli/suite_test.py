@@ -72,6 +72,15 @@ class Suite(ApolloTest):
                       "(progressive.rehearse_from: 0.5 -> 0.25); hint: remove it, or choose another "
                       "--out\n", stderr)
 
+    def test_finished_runs_of_other_data_are_told_apart(self):
+        self.write("suite.toml", SUITE.replace("tune =", "# tune ="))
+        self.run_apollo("suite", "suite.toml")
+        with open(self.dir / "train.txt", "a") as file:
+            file.write("More text.")
+        _, stderr = self.run_apollo("suite", "suite.toml", expect=1)
+        self.assertEqual(stderr.count("the folder holds a run with other values (the training "
+                                      "data); hint: remove it, or choose another --out\n"), 16)
+
     def test_goes_on_after_a_signal(self):
         self.write("suite.toml", SUITE.replace('["4 steps", "8 steps"]', '["160 steps"]')
                    .replace('tune = { "train.lr" = [1e-5, 1e-2] }', ""))

@@ -73,12 +73,13 @@ rehearse_from = 0.8
 // Walks one run from its first step to its end.
 class Simulation {
  public:
-  Simulation(JsonLinesWriter& out, const std::string& method, int64_t num_steps)
+  Simulation(JsonLinesWriter& out, const std::string& method, int64_t num_steps, uint64_t seed)
       : out_(out),
         stages_(stages_of(method)),
         advantage_(method == "scratch" ? 1.0 : 1.55),
         num_steps_(num_steps),
-        total_flops_(static_cast<double>(num_steps) * step_flops(kLayers)) {}
+        total_flops_(static_cast<double>(num_steps) * step_flops(kLayers)),
+        random_(seed) {}
 
   void run() {
     const int64_t eval_every = std::max<int64_t>(1, num_steps_ / 25);
@@ -176,7 +177,7 @@ class Simulation {
   double advantage_;
   int64_t num_steps_;
   double total_flops_;
-  std::mt19937_64 random_{7};
+  std::mt19937_64 random_;
   std::normal_distribution<double> normal_;
   std::uniform_real_distribution<double> uniform_;
   size_t stage_ = 0;
@@ -264,11 +265,14 @@ void write_run(const std::filesystem::path& folder, const std::vector<Json>& row
 }
 
 void write_realistic_run(const std::filesystem::path& folder, const std::string& name,
-                         const std::string& method, int64_t num_steps) {
+                         const std::string& method, int64_t num_steps, uint64_t seed) {
   std::filesystem::create_directories(folder);
   JsonLinesWriter out(folder / "metrics.jsonl", 0);
-  out.write(start_row(name, method));
-  Simulation(out, method, num_steps).run();
+  Json start = start_row(name, method);
+  start["seed"] = seed;
+  start["total_flops"] = static_cast<double>(num_steps) * step_flops(kLayers);
+  out.write(start);
+  Simulation(out, method, num_steps, seed).run();
   out.flush();
   write_file_atomic(folder / "run.toml", run_toml(method));
 }

@@ -27,8 +27,8 @@ Json end_row(int64_t step, const std::string& reason);
 void write_run(const std::filesystem::path& folder, const std::vector<Json>& rows);
 
 // A 12-layer GPT that looks trained: `method` "apollo" grows 1-3-6-12 with rehearsal, "scratch"
-// does not. Deterministic.
+// does not. Deterministic for a seed.
 void write_realistic_run(const std::filesystem::path& folder, const std::string& name,
-                         const std::string& method, int64_t num_steps);
+                         const std::string& method, int64_t num_steps, uint64_t seed = 42);
 
 }  // namespace apollo

@@ -1,5 +1,6 @@
 // Opens pages in headless Chromium, with the network off, and looks at what was drawn. Skipped
 // where there is no Chromium. APOLLO_SCREENSHOTS=FOLDER keeps pictures for people to look at.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -85,6 +86,26 @@ TEST_F(PageBrowserTest, DrawsAllChartsOfAComparison) {
   EXPECT_EQ(count(page, "training FLOPs</text>"), 6u);
   EXPECT_EQ(count(page, "<figure"), 6u);
   EXPECT_EQ(count(page, "scratch (baseline)</button>"), 1u);
+}
+
+TEST_F(PageBrowserTest, DrawsBandsOverSeedsAndBudgets) {
+  std::vector<std::filesystem::path> folders;
+  for (const char* method : {"scratch", "apollo"}) {
+    for (const int64_t steps : {400, 1600}) {
+      for (const uint64_t seed : {1, 2, 3}) {
+        folders.push_back(dir_ / fmt::format("{}-{}-{}", method, steps, seed));
+        write_realistic_run(folders.back(), method, method, steps, seed);
+      }
+    }
+  }
+  write_comparison_page(compare_folders(folders, {}), dir_ / "seeds.html");
+  const std::string page = dom("seeds.html", "");
+  constexpr size_t kSvgsOfNineCharts = 27;
+  EXPECT_EQ(count(page, kDrawn), kSvgsOfNineCharts);
+  EXPECT_EQ(count(page, "<button type=\"button\" aria-pressed=\"true\"><i"), 2u);
+  EXPECT_EQ(count(page, "Loss against budget"), 1u);
+  EXPECT_EQ(count(page, "over 3 seeds"), 4u) << "lede and three headlines";
+  EXPECT_EQ(count(page, folders.back().string() + "</td>"), 1u) << "every run has its folder";
 }
 
 TEST_F(PageBrowserTest, DrawsASingleRun) {

@@ -106,7 +106,59 @@
   const learningRate = (run, index) =>
     [line(run, index, { x: xs(run.steps), y: run.steps.lr, hovertemplate: "%{y:.3e}" })];
 
+  // Over the seeds of each run, one entry for a run and a budget; none in other reports.
+  const groups = data.groups ?? [];
+  const ofRun = (index) => groups.filter((group) => group.run === index);
+  const faint = (index) => color(index).replace("rgb(", "rgba(").replace(")", ", 0.16)");
+  // More runs than colours: the next ones are dashed.
+  const dash = (index) => (!isBaseline(index) && index > 6 ? "dash" : "solid");
+
+  // The mean as a line, from the least to the greatest as a band.
+  function band(run, index, x, columns, digits) {
+    const edge = { x, hoverinfo: "skip", line: { width: 0, color: color(index) } };
+    return [
+      line(run, index, { ...edge, y: columns.least }),
+      line(run, index, { ...edge, y: columns.greatest, fill: "tonexty", fillcolor: faint(index) }),
+      line(run, index, { x, y: columns.mean, hovertemplate: `%{y:${digits}}`,
+                         line: { color: color(index), dash: dash(index),
+                                 width: isBaseline(index) ? 3 : 2 } }),
+    ];
+  }
+  const lossBands = (run, index) => ofRun(index).flatMap((group) =>
+    band(run, index, group.band.flops, group.band, ".4f"));
+  const savingBands = (run, index) => ofRun(index).flatMap((group) =>
+    (group.saved.loss.length < 2 ? []
+      : band({ name: `${run.name}, ${group.budget}` }, index, group.saved.loss, group.saved, ".1%")));
+  function lossByBudget(run, index) {
+    const ends = ofRun(index).map((group) => group.end).sort((a, b) => a.flops - b.flops);
+    return [line(run, index, {
+      x: ends.map((end) => end.flops), y: ends.map((end) => end.loss), mode: "lines+markers",
+      error_y: { type: "data", array: ends.map((end) => end.deviation), thickness: 1.5, width: 4,
+                 color: color(index) },
+      hovertemplate: "%{y:.4f}", marker: { size: 7, color: color(index) },
+      line: { color: color(index), dash: dash(index), width: isBaseline(index) ? 3 : 2 },
+    })];
+  }
+  const numBudgets = new Set(groups.map((group) => group.budget)).size;
+  const groupCharts = groups.length === 0 ? [] : [
+    { id: "bands", title: "Validation loss over seeds", wide: true, height: 440, loss: true,
+      note: "full depth, against training FLOPs; band: least to greatest of the seeds",
+      traces: lossBands, columns: (run) => ({ loss: ofRun(data.runs.indexOf(run)).flatMap(
+        (group) => group.band.mean.slice(4)) }),
+      xaxis: { title: "training FLOPs", tickformat: "~s" } },
+    { id: "savings", title: "FLOPs saved at each loss", wide: numBudgets < 2, height: 360,
+      note: "against the baseline of the same seed and budget, by the loss that both reached",
+      traces: savingBands, format: ".0%",
+      xaxis: { title: "validation loss", autorange: "reversed" } },
+    ...(numBudgets < 2 ? [] : [{ id: "budgets", title: "Loss against budget", height: 360,
+      note: "at the end of each run, learning rate decayed; bars: standard deviation over seeds",
+      traces: lossByBudget,
+      xaxis: { title: "training FLOPs", type: "log", tickformat: "~s", dtick: "D2",
+               tickangle: 0 } }]),
+  ];
+
   const charts = [
+    ...groupCharts,
     { id: "validation", title: "Validation loss", wide: true, height: 460, loss: true,
       note: "nats per predicted token at full depth; dotted: at the stage's depth; double click: all of it",
       traces: validationLoss, columns: (run) => run.evals, labels: true },
@@ -155,6 +207,7 @@
   function marks(chart) {
     const shapes = [];
     const annotations = [];
+    if (chart.xaxis) return { shapes, annotations };
     const font = { size: 11, color: css("--muted") };
     const small = (extra) => ({ showarrow: false, font, ...extra });
     data.runs.forEach((run, index) => {
@@ -191,8 +244,10 @@
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink") },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--muted"), activecolor: css("--ink") },
       hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line") },
-      xaxis: { ...axis, showgrid: false, tickformat: "~s", hoverformat: ".3s", range: xRange(),
-               title: { text: axes[xAxis()].title, font: { size: 12, color: css("--muted") } } },
+      xaxis: { ...axis, showgrid: false, ...(chart.xaxis ?? { tickformat: "~s", hoverformat: ".3s",
+                                                              range: xRange() }),
+               title: { text: chart.xaxis?.title ?? axes[xAxis()].title,
+                        font: { size: 12, color: css("--muted") } } },
       yaxis: { ...axis, type: logarithmic ? "log" : "linear", tickformat: chart.format,
                rangemode: chart.zero ? "tozero" : "normal",
                dtick: chart.log ? "D2" : undefined,
@@ -220,7 +275,7 @@
     const update = reset ? { "xaxis.autorange": true }
       : { "xaxis.range": [change["xaxis.range[0]"], change["xaxis.range[1]"]] };
     following = true;
-    Promise.all(charts.filter((chart) => chart !== source)
+    Promise.all(charts.filter((chart) => chart !== source && !chart.xaxis)
       .map((chart) => Plotly.relayout(chart.element, update)))
       .finally(() => { following = false; });
   }
@@ -241,6 +296,7 @@
     }
     draw();
     for (const chart of charts) {
+      if (chart.xaxis) continue;  // their axis is their own
       chart.element.on("plotly_relayout", (change) => followZoom(chart, change));
     }
   }
