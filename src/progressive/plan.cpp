@@ -173,7 +173,7 @@ std::string checkpoint_text(const RunPlan& plan) {
 }
 
 std::string totals_text(const RunPlan& plan) {
-  if (!plan.known_ahead) return "steps and totals are decided while it runs (hours)\n";
+  if (!plan.known_ahead) return "steps and totals are decided while it runs\n";
   std::string text = fmt::format(
       "total: {} steps, {} tokens, {}\n"
       "       {} of training from scratch for as many steps ({} without the head)\n",
