@@ -184,9 +184,10 @@ void fill_group_content(const Comparison& comparison, PageContent& content) {
   if (best.flops_saved) {
     content.lede = fmt::format(
         "At a budget of {}, {} reached the final validation loss of {} with {:.1f} % of its FLOPs "
-        "(mean over {} seeds, paired).",
+        "({}).",
         best.budget, best.name, baseline, 100.0 * (1.0 - best.flops_saved->mean),
-        best.flops_saved->n);
+        best.flops_saved->n == 1 ? "one seed"
+                                 : fmt::format("mean over {} seeds, paired", best.flops_saved->n));
   } else {
     content.lede =
         fmt::format("No run reached the final validation loss of {} with every seed.", baseline);

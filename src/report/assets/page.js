@@ -35,13 +35,15 @@
     const skipped = data.baseline !== null && data.baseline < index ? 1 : 0;
     return css(`--run-${(index - skipped) % 6}`);
   }
+  // More runs than colours: the next ones are dashed.
+  const dash = (index) => (!isBaseline(index) && index > 6 ? "dash" : "solid");
   // The baseline lies beneath the others.
   const drawingOrder = [...data.runs.keys()].sort((a, b) => isBaseline(b) - isBaseline(a));
   const xs = (columns) => columns[xAxis()].map((value) => value / axes[xAxis()].scale);
 
   const line = (run, index, extra) => ({
     type: "scatter", mode: "lines", name: run.name, showlegend: false,
-    line: { color: color(index), width: isBaseline(index) ? 3 : 2 }, ...extra,
+    line: { color: color(index), width: isBaseline(index) ? 3 : 2, dash: dash(index) }, ...extra,
   });
 
   // Least and greatest of each bucket as one zigzag, faint behind the average; for a short run,
@@ -65,7 +67,7 @@
   function validationLoss(run, index) {
     const traces = [line(run, index, {
       x: xs(run.evals), y: run.evals.loss, mode: "lines+markers", hovertemplate: "%{y:.4f}",
-      line: { color: color(index), width: 2.5 }, marker: { size: 5 },
+      line: { color: color(index), width: 2.5, dash: dash(index) }, marker: { size: 5 },
     })];
     if (run.stage_evals.loss.length > 0) {
       traces.push(line(run, index, {
@@ -110,8 +112,6 @@
   const groups = data.groups ?? [];
   const ofRun = (index) => groups.filter((group) => group.run === index);
   const faint = (index) => color(index).replace("rgb(", "rgba(").replace(")", ", 0.16)");
-  // More runs than colours: the next ones are dashed.
-  const dash = (index) => (!isBaseline(index) && index > 6 ? "dash" : "solid");
 
   // The mean as a line, from the least to the greatest as a band.
   function band(run, index, x, columns, digits) {
@@ -209,6 +209,8 @@
     const annotations = [];
     if (chart.xaxis) return { shapes, annotations };
     const font = { size: 11, color: css("--muted") };
+    // Of many runs the labels would cover one another.
+    const hasLabels = chart.labels && data.runs.length - hidden.size <= 4;
     const small = (extra) => ({ showarrow: false, font, ...extra });
     data.runs.forEach((run, index) => {
       if (hidden.has(index)) return;
@@ -216,7 +218,7 @@
         const x = growth[xAxis()] / axes[xAxis()].scale;
         shapes.push({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, layer: "below",
                       opacity: 0.6, line: { color: color(index), width: 1, dash: "dot" } });
-        if (chart.labels) {
+        if (hasLabels) {
           annotations.push(small({ x, yref: "paper", y: 1, yanchor: "bottom",
                                    text: `${growth.from}→${growth.to}` }));
         }
@@ -345,7 +347,8 @@
 
   function paintChips() {
     document.querySelectorAll("#runs i").forEach((swatch, index) => {
-      swatch.style.background = color(index);
+      swatch.style.background = dash(index) === "solid" ? color(index)
+        : `repeating-linear-gradient(90deg, ${color(index)} 0 5px, transparent 5px 8px)`;
     });
   }
 
