@@ -148,7 +148,7 @@
       xaxis: { title: "training FLOPs", tickformat: "~s" } },
     { id: "savings", title: "FLOPs saved at each loss", wide: numBudgets < 2, height: 360,
       note: "against the baseline of the same seed and budget, by the loss that both reached",
-      traces: savingBands, format: ".0%",
+      traces: savingBands, format: ".0%", range: [-1, 1],  // beyond, it only says "far worse"
       xaxis: { title: "validation loss", autorange: "reversed" } },
     ...(numBudgets < 2 ? [] : [{ id: "budgets", title: "Loss against budget", height: 360,
       note: "at the end of each run, learning rate decayed; bars: standard deviation over seeds",
@@ -253,7 +253,7 @@
       yaxis: { ...axis, type: logarithmic ? "log" : "linear", tickformat: chart.format,
                rangemode: chart.zero ? "tozero" : "normal",
                dtick: chart.log ? "D2" : undefined,
-               range: chart.loss ? lossRange(chart) : undefined },
+               range: chart.loss ? lossRange(chart) : chart.range },
       ...marks(chart),
     };
   }
