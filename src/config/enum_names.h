@@ -48,6 +48,8 @@ inline constexpr std::array<std::string_view, 4> kEnumNames<OptimizerStateRule> 
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<GrowWhen> = {"schedule", "ready"};
 template <>
+inline constexpr std::array<std::string_view, 3> kEnumNames<SourceMap> = {"fpi", "aki", "ligo"};
+template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<EvalDepth> = {"stage", "full"};
 
 template <class E>

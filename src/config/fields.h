@@ -163,6 +163,19 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"progressive", "rewarm", Effect::kResult,
               "length of the linear rise of the learning rate after each growth"},
         c.progressive.rewarm...);
+  // A resumed run needs its source no more, so the folder may have moved.
+  visit(Field{"progressive", "source", Effect::kNone,
+              "folder of a trained model that the run begins from; empty: none"},
+        c.progressive.source...);
+  visit(Field{"progressive", "source_map", Effect::kResult,
+              "how the source grows: fpi keeps its function, aki takes from the layer above, ligo "
+              "learns"},
+        c.progressive.source_map...);
+  visit(Field{"progressive", "source_steps", Effect::kResult, "in which ligo learns its map"},
+        c.progressive.source_steps...);
+  visit(Field{"progressive", "charge_source", Effect::kResult,
+              "whether the source's training counts as the run's"},
+        c.progressive.charge_source...);
 }
 
 template <class Visitor, class... Configs>

@@ -24,6 +24,7 @@ enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest }
 enum class DepthDraw { kStep, kMicroBatch };
 enum class OptimizerStateRule { kTransport, kTransportScaled, kKeep, kReset };
 enum class GrowWhen { kSchedule, kReady };
+enum class SourceMap { kFpi, kAki, kLigo };
 enum class EvalDepth { kStage, kFull };
 
 // Part of a run with a fixed number of unique layers. The last stage has no `until`.
@@ -101,6 +102,10 @@ struct RunConfig {
     GrowWhen grow_when = GrowWhen::kSchedule;
     Duration probe_every = {1.0, DurationUnit::kPercent};  // with grow_when = ready
     Duration rewarm = {0.0, DurationUnit::kSteps};         // rise of the learning rate after growth
+    std::string source;  // folder of a trained model that the run begins from; empty: none
+    SourceMap source_map = SourceMap::kFpi;  // how it grows to the first stage
+    int64_t source_steps = 100;              // in which ligo learns its map
+    bool charge_source = true;               // the source's training counts as the run's
   } progressive;
 
   struct Eval {

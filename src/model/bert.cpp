@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/architecture.h"
+#include "model/axes.h"
 #include "model/layer.h"
 #include "model/recompute.h"
 #include "ops/attention.h"
@@ -129,22 +130,27 @@ class Bert final : public LanguageModel {
 // Collects the parameters with their initialisation: N(0, 0.02), biases 0, norms 1.
 class ParameterList {
  public:
-  void matrix(int64_t layer, const std::string& part, int64_t rows, int64_t columns,
+  struct Dimension {
+    int64_t size;
+    Axis axis;
+  };
+
+  void matrix(int64_t layer, const std::string& part, Dimension rows, Dimension columns,
               std::vector<std::string> pieces = {}) {
     constexpr double kStd = 0.02;
     add(layer, part, {rows, columns}, Init::kNormal, kStd, std::move(pieces));
   }
-  void bias(int64_t layer, const std::string& part, int64_t size,
-            std::vector<std::string> pieces = {}) {
-    add(layer, part, {size}, Init::kZeros, 0.0, std::move(pieces));
+  void vector(int64_t layer, const std::string& part, Dimension size, Init init,
+              std::vector<std::string> pieces = {}) {
+    add(layer, part, {size}, init, 0.0, std::move(pieces));
   }
-  void linear(int64_t layer, const std::string& part, int64_t out, int64_t in) {
+  void linear(int64_t layer, const std::string& part, Dimension out, Dimension in) {
     matrix(layer, part + ".weight", out, in);
-    bias(layer, part + ".bias", out);
+    vector(layer, part + ".bias", out, Init::kZeros);
   }
-  void norm(int64_t layer, const std::string& part, int64_t width) {
-    add(layer, part + ".weight", {width}, Init::kOnes, 0.0, {});
-    bias(layer, part + ".bias", width);
+  void norm(int64_t layer, const std::string& part, Dimension width) {
+    vector(layer, part + ".weight", width, Init::kOnes);
+    vector(layer, part + ".bias", width, Init::kZeros);
   }
   std::vector<ParameterSpec> take() { return std::move(specs_); }
 
@@ -152,10 +158,16 @@ class ParameterList {
   static std::string name_of(int64_t layer, const std::string& part) {
     return layer < 0 ? part : fmt::format("bert.encoder.layer.{}.{}", layer, part);
   }
-  void add(int64_t layer, const std::string& part, std::vector<int64_t> shape, Init init,
-           double std, std::vector<std::string> pieces) {
+  void add(int64_t layer, const std::string& part, const std::vector<Dimension>& dimensions,
+           Init init, double std, std::vector<std::string> pieces) {
     for (std::string& piece : pieces)
       piece = name_of(layer, piece);
+    std::vector<int64_t> shape;
+    std::vector<Axis> meaning;
+    for (const Dimension& dimension : dimensions) {
+      shape.push_back(dimension.size);
+      meaning.push_back(dimension.axis);
+    }
     // Weight decay applies to matrices, embeddings included, and to nothing else.
     const bool decay = shape.size() >= 2;
     const bool ends_branch =
@@ -172,36 +184,45 @@ class ParameterList {
                       .pieces = std::move(pieces),
                       .role = ends_branch ? Role::kBranchOutput
                               : in_head   ? Role::kHead
-                                          : Role::kOther});
+                                          : Role::kOther,
+                      .axes = std::move(meaning)});
   }
 
   std::vector<ParameterSpec> specs_;
 };
 
 std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_layers) {
-  const int64_t width = spec.shape.width;
-  const int64_t inner = spec.shape.inner_width();
+  const ModelShape& shape = spec.shape;
+  const int64_t width = shape.width;
+  const int64_t inner = shape.inner_width();
   ParameterList list;
-  list.matrix(-1, "bert.embeddings.word_embeddings.weight", spec.shape.vocab_size, width);
-  list.matrix(-1, "bert.embeddings.position_embeddings.weight", spec.shape.context, width);
-  list.matrix(-1, "bert.embeddings.token_type_embeddings.weight", spec.shape.token_types, width);
-  list.norm(-1, "bert.embeddings.LayerNorm", width);
+  list.matrix(-1, "bert.embeddings.word_embeddings.weight", {shape.vocab_size, axes::kFixed},
+              {width, axes::kResidualOut});
+  list.matrix(-1, "bert.embeddings.position_embeddings.weight", {shape.context, axes::kFixed},
+              {width, axes::kResidualOut});
+  list.matrix(-1, "bert.embeddings.token_type_embeddings.weight", {shape.token_types, axes::kFixed},
+              {width, axes::kResidualOut});
+  list.norm(-1, "bert.embeddings.LayerNorm", {width, axes::kPerResidual});
   for (int64_t i = 0; i < num_layers; ++i) {
-    list.matrix(i, "attention.self.qkv.weight", 3 * width, width,
+    list.matrix(i, "attention.self.qkv.weight", {3 * width, axes::kQkvOut},
+                {width, axes::kResidualIn},
                 {"attention.self.query.weight", "attention.self.key.weight",
                  "attention.self.value.weight"});
-    list.bias(
-        i, "attention.self.qkv.bias", 3 * width,
+    list.vector(
+        i, "attention.self.qkv.bias", {3 * width, axes::kQkvOut}, Init::kZeros,
         {"attention.self.query.bias", "attention.self.key.bias", "attention.self.value.bias"});
-    list.linear(i, "attention.output.dense", width, width);
-    list.norm(i, "attention.output.LayerNorm", width);
-    list.linear(i, "intermediate.dense", inner, width);
-    list.linear(i, "output.dense", width, inner);
-    list.norm(i, "output.LayerNorm", width);
+    list.linear(i, "attention.output.dense", {width, axes::kResidualOut}, {width, axes::kHeadsIn});
+    list.norm(i, "attention.output.LayerNorm", {width, axes::kPerResidual});
+    list.linear(i, "intermediate.dense", {inner, axes::kInnerOut}, {width, axes::kResidualIn});
+    list.linear(i, "output.dense", {width, axes::kResidualOut}, {inner, axes::kInnerIn});
+    list.norm(i, "output.LayerNorm", {width, axes::kPerResidual});
   }
-  list.linear(-1, "cls.predictions.transform.dense", width, width);
-  list.norm(-1, "cls.predictions.transform.LayerNorm", width);
-  list.bias(-1, "cls.predictions.bias", spec.shape.vocab_size);
+  list.linear(-1, "cls.predictions.transform.dense", {width, axes::kResidualOut},
+              {width, axes::kResidualIn});
+  // The tied head sums over what this norm gives, with weights that the embedding owns: so the norm
+  // stands for the head's input.
+  list.norm(-1, "cls.predictions.transform.LayerNorm", {width, axes::kResidualIn});
+  list.vector(-1, "cls.predictions.bias", {shape.vocab_size, axes::kFixed}, Init::kZeros);
   return list.take();
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/architecture.h"
+#include "model/axes.h"
 #include "model/layer.h"
 #include "model/recompute.h"
 #include "ops/attention.h"
@@ -139,7 +140,7 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
   const double residual_std = kStd / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
   std::vector<ParameterSpec> specs;
   const auto add = [&](int64_t layer, const std::string& part, std::vector<int64_t> shape,
-                       Init init, double std = 0.0) {
+                       std::vector<Axis> meaning, Init init, double std = 0.0) {
     const std::string name =
         layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
     // Weight decay applies to matrices, embeddings included, and to nothing else.
@@ -155,26 +156,35 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
                      .init_std = std,
                      .role = ends_branch ? Role::kBranchOutput
                              : in_head   ? Role::kHead
-                                         : Role::kOther});
+                                         : Role::kOther,
+                     .axes = std::move(meaning)});
   };
-  add(-1, "wte.weight", {spec.shape.vocab_size, width}, Init::kNormal, kStd);
-  add(-1, "wpe.weight", {spec.shape.context, width}, Init::kNormal, kStd);
+  add(-1, "wte.weight", {spec.shape.vocab_size, width}, {axes::kFixed, axes::kResidualOut},
+      Init::kNormal, kStd);
+  add(-1, "wpe.weight", {spec.shape.context, width}, {axes::kFixed, axes::kResidualOut},
+      Init::kNormal, kStd);
   for (int64_t i = 0; i < num_layers; ++i) {
-    add(i, "ln_1.weight", {width}, Init::kOnes);
-    add(i, "ln_1.bias", {width}, Init::kZeros);
-    add(i, "attn.c_attn.weight", {width, 3 * width}, Init::kNormal, kStd);
-    add(i, "attn.c_attn.bias", {3 * width}, Init::kZeros);
-    add(i, "attn.c_proj.weight", {width, width}, Init::kNormal, residual_std);
-    add(i, "attn.c_proj.bias", {width}, Init::kZeros);
-    add(i, "ln_2.weight", {width}, Init::kOnes);
-    add(i, "ln_2.bias", {width}, Init::kZeros);
-    add(i, "mlp.c_fc.weight", {width, inner}, Init::kNormal, kStd);
-    add(i, "mlp.c_fc.bias", {inner}, Init::kZeros);
-    add(i, "mlp.c_proj.weight", {inner, width}, Init::kNormal, residual_std);
-    add(i, "mlp.c_proj.bias", {width}, Init::kZeros);
+    add(i, "ln_1.weight", {width}, {axes::kPerResidual}, Init::kOnes);
+    add(i, "ln_1.bias", {width}, {axes::kPerResidual}, Init::kZeros);
+    add(i, "attn.c_attn.weight", {width, 3 * width}, {axes::kResidualIn, axes::kQkvOut},
+        Init::kNormal, kStd);
+    add(i, "attn.c_attn.bias", {3 * width}, {axes::kQkvOut}, Init::kZeros);
+    add(i, "attn.c_proj.weight", {width, width}, {axes::kHeadsIn, axes::kResidualOut},
+        Init::kNormal, residual_std);
+    add(i, "attn.c_proj.bias", {width}, {axes::kResidualOut}, Init::kZeros);
+    add(i, "ln_2.weight", {width}, {axes::kPerResidual}, Init::kOnes);
+    add(i, "ln_2.bias", {width}, {axes::kPerResidual}, Init::kZeros);
+    add(i, "mlp.c_fc.weight", {width, inner}, {axes::kResidualIn, axes::kInnerOut}, Init::kNormal,
+        kStd);
+    add(i, "mlp.c_fc.bias", {inner}, {axes::kInnerOut}, Init::kZeros);
+    add(i, "mlp.c_proj.weight", {inner, width}, {axes::kInnerIn, axes::kResidualOut}, Init::kNormal,
+        residual_std);
+    add(i, "mlp.c_proj.bias", {width}, {axes::kResidualOut}, Init::kZeros);
   }
-  add(-1, "ln_f.weight", {width}, Init::kOnes);
-  add(-1, "ln_f.bias", {width}, Init::kZeros);
+  // The tied head sums over what the last norm gives, with weights that the embedding owns: so the
+  // norm stands for the head's input.
+  add(-1, "ln_f.weight", {width}, {axes::kResidualIn}, Init::kOnes);
+  add(-1, "ln_f.bias", {width}, {axes::kResidualIn}, Init::kZeros);
   return specs;
 }
 

@@ -9,6 +9,7 @@ package.
                                          where a position has no target
     hf_reference.py logits DIR IN OUT    loads a folder, refuses missing or unexpected weights, and
                                          writes the logits for the `inputs` of IN
+    hf_reference.py logits64 IN OUT DIR...   the same of several folders, in float64, by number
     hf_reference.py tensors OUT          a file with one tensor of each type
     hf_reference.py same A B             fails unless both files hold the same tensors, bit for bit
 """
@@ -113,7 +114,7 @@ def make_bert(folder):
         save_file(result, f"{folder}/{name}.safetensors")
 
 
-def logits(folder, inputs, out):
+def load(folder):
     from transformers import AutoConfig, BertForMaskedLM, GPT2LMHeadModel
 
     is_bert = AutoConfig.from_pretrained(folder).model_type == "bert"
@@ -122,10 +123,22 @@ def logits(folder, inputs, out):
     for problem, names in info.items():
         if names:
             sys.exit(f"{folder}: {problem}: {names}")
+    return model.eval()
+
+
+def logits(folder, inputs, out):
+    model = load(folder)
     with torch.no_grad():
-        save_file({"logits": model.eval()(load_file(inputs)["inputs"]).logits}, out)
+        save_file({"logits": model(load_file(inputs)["inputs"]).logits}, out)
     print(f"{model.config.num_hidden_layers} layers, bos {model.config.bos_token_id}, "
           f"eos {model.config.eos_token_id}")
+
+
+def logits64(inputs, out, *folders):
+    tokens = load_file(inputs)["inputs"]
+    with torch.no_grad():
+        save_file({str(i): load(folder).double()(tokens).logits for i, folder in enumerate(folders)},
+                  out)
 
 
 def tensors(out):
@@ -151,4 +164,5 @@ def same(first, second):
 
 
 if __name__ == "__main__":
-    {"make": make, "make_bert": make_bert, "logits": logits, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_bert": make_bert, "logits": logits, "logits64": logits64,
+     "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "model/safetensors.h"
 #include "support/python_original.h"
@@ -24,6 +26,22 @@ inline at::Tensor transformers_logits(const std::filesystem::path& folder,
       "logits '" + folder.string() + "' '" + inputs.string() + "' '" + logits.string() + "'");
   if (description != nullptr) *description = printed;
   return read_safetensors(logits).tensors.at(0).second;
+}
+
+// The same of several folders, in float64, in their order.
+inline std::vector<at::Tensor> transformers_logits64(
+    const std::vector<std::filesystem::path>& folders, const at::Tensor& inputs_BT) {
+  const TempDir temp;
+  write_safetensors(temp / "inputs", {{"inputs", inputs_BT}});
+  std::string arguments =
+      "logits64 '" + (temp / "inputs").string() + "' '" + (temp / "logits").string() + "'";
+  for (const std::filesystem::path& folder : folders)
+    arguments += " '" + folder.string() + "'";
+  run_python("tests/model/hf_reference.py", arguments);
+  std::vector<at::Tensor> logits(folders.size());
+  for (auto& [name, tensor] : read_safetensors(temp / "logits").tensors)
+    logits.at(std::stoul(name)) = tensor;
+  return logits;
 }
 
 }  // namespace apollo

@@ -1,0 +1,249 @@
+#include "progressive/source_model.h"
+
+#include "base/file.h"
+#include "base/json_lines.h"
+#include "config/enum_names.h"
+#include "config/objective.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kKey = "progressive.source";
+
+// The sizes of an architecture in its config.json. What else stands there is judged when the model
+// is loaded (model/hf_config.h).
+struct SizeKeys {
+  Architecture architecture;
+  const char* layers;
+  const char* width;
+  const char* heads;
+  const char* context;
+  const char* inner;
+};
+constexpr SizeKeys kSizeKeys[] = {
+    {Architecture::kGpt2, "n_layer", "n_embd", "n_head", "n_positions", "n_inner"},
+    {Architecture::kBert, "num_hidden_layers", "hidden_size", "num_attention_heads",
+     "max_position_embeddings", "intermediate_size"}};
+
+Json read_object(const fs::path& path) {
+  Json json;
+  try {
+    json = read_json(path);
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+  if (!json.is_object()) fail<CheckpointError>("{}: expected an object", path.string());
+  return json;
+}
+
+int64_t positive(const fs::path& path, const Json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_number_integer() || found->get<int64_t>() < 1) {
+    fail<CheckpointError>("{}: '{}' must be a positive integer", path.string(), key);
+  }
+  return found->get<int64_t>();
+}
+
+int64_t positive(const fs::path& path, const Json& config, const char* key, int64_t fallback) {
+  const auto found = config.find(key);
+  return found == config.end() || found->is_null() ? fallback : positive(path, config, key);
+}
+
+ModelShape read_shape(const fs::path& path) {
+  const Json config = read_object(path);
+  const std::string type = config.value("model_type", "");
+  for (const SizeKeys& keys : kSizeKeys) {
+    if (enum_name(keys.architecture) != type) continue;
+    ModelShape shape;
+    shape.architecture = keys.architecture;
+    shape.layers = positive(path, config, keys.layers);
+    shape.width = positive(path, config, keys.width);
+    shape.heads = positive(path, config, keys.heads);
+    shape.context = positive(path, config, keys.context);
+    shape.vocab_size = positive(path, config, "vocab_size");
+    shape.set_inner_width(positive(path, config, keys.inner, 4 * shape.width));
+    shape.token_types = positive(path, config, "type_vocab_size", shape.token_types);
+    return shape;
+  }
+  fail<CheckpointError>("{}: expected a model_type of {}, found '{}'", path.string(),
+                        enum_choices<Architecture>(), type);
+}
+
+fs::path state_path(const fs::path& folder) {
+  return folder / "apollo" / "state.json";
+}
+
+double number(const fs::path& path, const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) {
+    fail<CheckpointError>("{}: '{}' must be a number", path.string(), key);
+  }
+  return found->get<double>();
+}
+
+TrainingCost cost_before(const fs::path& path, const Json& state) {
+  const auto before = state.find("before");
+  if (before == state.end()) return {};
+  return {number(path, *before, "flops"), number(path, *before, "seconds")};
+}
+
+}  // namespace
+
+fs::path find_model_folder(const fs::path& path) {
+  if (fs::exists(path / "config.json")) return path;
+  const fs::path latest = path / "checkpoints" / "latest";
+  if (fs::exists(latest / "config.json")) return latest;
+  if (!fs::is_directory(path)) {
+    fail<CheckpointError>("{}: no such folder; expected a checkpoint or a run", path.string());
+  }
+  fail<CheckpointError>(
+      "{}: neither config.json nor checkpoints/latest; expected a Hugging Face "
+      "model folder or a run that has saved",
+      path.string());
+}
+
+std::optional<TrainingCost> read_training_cost(const fs::path& folder) {
+  const fs::path path = state_path(folder);
+  if (!fs::exists(path)) return std::nullopt;
+  const Json state = read_object(path);
+  const auto position = state.find("position");
+  if (position == state.end()) fail<CheckpointError>("{}: 'position' is missing", path.string());
+  const TrainingCost before = cost_before(path, state);
+  return TrainingCost{before.flops + number(path, *position, "flops"),
+                      before.seconds + 3600.0 * number(path, *position, "hours")};
+}
+
+TrainingCost read_cost_before(const fs::path& folder) {
+  return cost_before(state_path(folder), read_object(state_path(folder)));
+}
+
+SourceModel read_source_model(const fs::path& path) {
+  SourceModel source;
+  source.folder = find_model_folder(path);
+  source.shape = read_shape(source.folder / "config.json");
+  source.cost = read_training_cost(source.folder);
+  if (source.cost) {
+    source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
+  }
+  return source;
+}
+
+fs::path source_path(const RunConfig& config, const fs::path& base_dir) {
+  return base_dir / config.progressive.source;
+}
+
+std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig& config,
+                                      const ModelShape& shape, const std::string& tokenizer_hash) {
+  std::vector<Diagnostic> faults;
+  const auto refuse = [&](const std::string& message, const std::string& hint = "") {
+    faults.push_back({kKey, fmt::format("{}: {}", source.folder.string(), message), hint});
+  };
+  const ModelShape& from = source.shape;
+  if (from.architecture != shape.architecture) {
+    refuse(fmt::format("the source is of architecture '{}', the model of '{}'",
+                       enum_name(from.architecture), enum_name(shape.architecture)));
+    return faults;
+  }
+  if (from.vocab_size != shape.vocab_size) {
+    refuse(fmt::format("the source has a vocabulary of {}, the model one of {}", from.vocab_size,
+                       shape.vocab_size),
+           "data.tokenizer must be the source's");
+  } else if (!source.tokenizer_hash.empty() && !tokenizer_hash.empty() &&
+             source.tokenizer_hash != tokenizer_hash) {
+    refuse("the source was trained with another tokenizer", "data.tokenizer must be the source's");
+  }
+  if (from.token_types != shape.token_types) {
+    refuse(fmt::format("the source has {} token types, the model {}", from.token_types,
+                       shape.token_types));
+  }
+  const auto at_most = [&](const char* what, int64_t size, int64_t largest, const char* key) {
+    if (size <= largest) return;
+    refuse(
+        fmt::format("the source's {} is larger than the model's, {} (got {})", what, largest, size),
+        fmt::format("raise {}, or begin from a smaller model", key));
+  };
+  at_most("context", from.context, shape.context, "model.context");
+  at_most("width", from.width, shape.width, "model.width");
+  at_most("inner width", from.inner_width(), shape.inner_width(), "model.width");
+  const int64_t first_layers = config.progressive.stages.front().layers;
+  if (from.layers > first_layers) {
+    refuse(fmt::format("the source has more layers than the first stage, {} (got {})", first_layers,
+                       from.layers),
+           "growth begins from the source: give the first stage at least as many layers");
+  }
+  if (from.width <= shape.width && from.width * shape.heads != shape.width * from.heads) {
+    refuse(fmt::format("heads are copied whole, so their size must stay: the source's have {} "
+                       "neurons, the model's {}",
+                       from.width / from.heads, shape.width / shape.heads),
+           shape.width % (from.width / from.heads) == 0
+               ? fmt::format("model.heads = {}", shape.width / (from.width / from.heads))
+               : fmt::format("a model.width that {} divides", from.width / from.heads));
+  }
+  return faults;
+}
+
+double growth_operator_flops(const ModelShape& source, const ModelShape& target, int64_t layers) {
+  const auto d = static_cast<double>(source.width), wide = static_cast<double>(target.width);
+  const auto i = static_cast<double>(source.inner_width());
+  const auto inner = static_cast<double>(target.inner_width());
+  // Of a d x i matrix whose first dimension is the residual stream's; the inner one follows.
+  const auto matrix = [&](double other, double other_grown) {
+    return 2.0 * wide * d * other + 2.0 * wide * other * other_grown;
+  };
+  const double vector = 2.0 * wide * d;
+  const double inner_vector = 2.0 * inner * i;
+  // Queries, keys, values and the output projection; the MLP's two; nine vectors of the width, of
+  // which three are the biases of queries, keys and values.
+  const double layer = 4.0 * matrix(d, wide) + 2.0 * matrix(i, inner) + 9.0 * vector + inner_vector;
+  const double depth = 2.0 * static_cast<double>(layers * source.layers) *
+                       static_cast<double>(num_layer_parameters(target));
+  double outside = static_cast<double>(source.vocab_size + source.context) * vector;
+  if (source.architecture == Architecture::kGpt2) {
+    outside += 2.0 * vector;
+  } else {
+    // Token types; the norms behind the embedding and in the head; the head's transform.
+    outside += static_cast<double>(source.token_types) * vector + 4.0 * vector +
+               2.0 * wide * d * d + 2.0 * wide * wide * d + vector;
+  }
+  return static_cast<double>(source.layers) * layer + depth + outside;
+}
+
+double growth_learning_flops(const SourceModel& source, const RunConfig& config,
+                             const ModelShape& shape) {
+  if (config.progressive.source_map != SourceMap::kLigo) return 0.0;
+  const int64_t layers = config.progressive.stages.front().layers;
+  const double pass =
+      train_flops(shape, layers, config.train.batch_size, targets_per_sequence(config),
+                  config.train.recompute == Recompute::kAll);
+  const double operators = growth_operator_flops(source.shape, shape, layers);
+  const auto steps = static_cast<double>(config.progressive.source_steps);
+  // Forward and backward in each step; forward once more for the model that training begins with.
+  return steps * (pass + 3.0 * operators) + operators;
+}
+
+TrainingCost cost_before_start(const SourceModel& source, const RunConfig& config,
+                               const ModelShape& shape) {
+  TrainingCost before;
+  if (config.progressive.charge_source && source.cost) before = *source.cost;
+  before.flops += growth_learning_flops(source, config, shape);
+  return before;
+}
+
+RunConfig after_cost(const RunConfig& config, double flops_before) {
+  RunConfig left = config;
+  Duration& duration = left.train.duration;
+  if (duration.unit != DurationUnit::kFlops) return left;
+  if (duration.value <= flops_before) {
+    throw ConfigError({{"train.duration",
+                        fmt::format("the source took {:.4g} FLOPs already, which count as the "
+                                    "run's (got '{}')",
+                                    flops_before, to_string(duration)),
+                        "a longer run, or progressive.charge_source = false"}});
+  }
+  duration.value -= flops_before;
+  return left;
+}
+
+}  // namespace apollo

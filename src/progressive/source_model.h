@@ -1,0 +1,70 @@
+// The trained model that a run begins from (progressive.source): what must be known of it before
+// anything runs. Nothing here needs its weights, so `apollo plan` refuses what `apollo train`
+// would.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "config/run_config.h"
+#include "progressive/flops.h"
+
+namespace apollo {
+
+// What training cost, evaluation apart.
+struct TrainingCost {
+  double flops = 0.0;
+  double seconds = 0.0;
+};
+
+struct SourceModel {
+  std::filesystem::path folder;      // of the model itself
+  ModelShape shape;                  // `layers`: the unique layers of the folder
+  std::string tokenizer_hash;        // as its checkpoint notes it; empty: it does not
+  std::optional<TrainingCost> cost;  // nothing: the folder does not say
+};
+
+// `path` itself where it holds a config.json, else the latest checkpoint of a run folder. Throws
+// CheckpointError where it is neither.
+std::filesystem::path find_model_folder(const std::filesystem::path& path);
+
+// Reads config.json of the folder or run `path` and, of a checkpoint of Apollo's,
+// apollo/state.json. Throws CheckpointError where they are missing or damaged.
+SourceModel read_source_model(const std::filesystem::path& path);
+
+// Everything that training up to the checkpoint `folder` cost, with what was charged to it before
+// its first step; nothing where the folder is no checkpoint of Apollo's. `before` alone: of that.
+std::optional<TrainingCost> read_training_cost(const std::filesystem::path& folder);
+TrainingCost read_cost_before(const std::filesystem::path& folder);
+
+// The source of the config, its path taken from `base_dir`.
+std::filesystem::path source_path(const RunConfig& config, const std::filesystem::path& base_dir);
+
+// Why `source` cannot grow to the first stage of a run of `shape`, all at once, at key
+// "progressive.source": another architecture, vocabulary or tokenizer (`tokenizer_hash` empty: not
+// compared), a larger context, width, inner width or depth, or heads of another size.
+std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig& config,
+                                      const ModelShape& shape, const std::string& tokenizer_hash);
+
+// FLOPs of one application of the operators that grow `source` to `layers` layers of `target`
+// (model/growth_operators.h), forward: 2 m n k of each product.
+double growth_operator_flops(const ModelShape& source, const ModelShape& target, int64_t layers);
+
+// What counts as spent before the run's first step: the source's training where progressive
+// .charge_source is set and it is known, and the learning of the operators with source_map =
+// "ligo". `seconds`: of the former alone.
+TrainingCost cost_before_start(const SourceModel& source, const RunConfig& config,
+                               const ModelShape& shape);
+// FLOPs of that learning: 0 with another map.
+double growth_learning_flops(const SourceModel& source, const RunConfig& config,
+                             const ModelShape& shape);
+
+// The config of the steps themselves: a run of a number of FLOPs has those left that were not spent
+// before. Throws ConfigError where none are.
+RunConfig after_cost(const RunConfig& config, double flops_before);
+
+}  // namespace apollo
