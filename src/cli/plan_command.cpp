@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "data/prepare.h"
 #include "progressive/plan.h"
 #include "progressive/resolve.h"
+#include "progressive/source_model.h"
 
 namespace apollo {
 
@@ -30,6 +32,7 @@ struct PlanOptions {
 struct DataSize {
   int64_t tokens = 0;
   int64_t vocab_size = 0;
+  std::string tokenizer_hash = {};  // empty: not known
 };
 
 DataSize size_of_data(const PlanOptions& options, const ResolvedConfig& resolved) {
@@ -41,11 +44,20 @@ DataSize size_of_data(const PlanOptions& options, const ResolvedConfig& resolved
   }
   try {
     const RunData data = open_run_data(resolved.config, resolved.base_dir);
-    return {data.train->size(), options.vocab_size > 0 ? options.vocab_size : data.vocab_size};
+    return {data.train->size(), options.vocab_size > 0 ? options.vocab_size : data.vocab_size,
+            data.tokenizer != nullptr ? data.tokenizer->hash() : ""};
   } catch (const DataError& error) {
     fail<DataError>("{}\n  hint: --tokens N --vocab-size V plan a run without its data",
                     error.what());
   }
+}
+
+std::optional<SourceModel> find_source(const ResolvedConfig& resolved, const ModelShape& shape,
+                                       const std::string& tokenizer_hash) {
+  if (resolved.config.progressive.source.empty()) return std::nullopt;
+  SourceModel source = read_source_model(source_path(resolved.config, resolved.base_dir));
+  check_source(source, resolved, shape, tokenizer_hash);
+  return source;
 }
 
 void run_plan(const PlanOptions& options) {
@@ -56,8 +68,9 @@ void run_plan(const PlanOptions& options) {
     fail<DataError>("{} tokens are less than one sequence of a context of {}", size.tokens,
                     resolved.config.model.context);
   }
-  const RunPlan plan = plan_run(resolved.config, model_shape(resolved.config, size.vocab_size),
-                                sequences, options.flops_per_second);
+  const ModelShape shape = model_shape(resolved.config, size.vocab_size);
+  const RunPlan plan = plan_run(resolved.config, shape, sequences, options.flops_per_second,
+                                find_source(resolved, shape, size.tokenizer_hash));
   if (options.json) {
     fmt::print("{}\n", plan_json(plan).dump(2));
   } else {

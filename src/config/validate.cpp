@@ -214,6 +214,7 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
   check.at_least<int64_t>("progressive.stratify", keys.stratify, 0);
   check.at_least("progressive.shared_gradient_power", keys.shared_gradient_power, 0.0);
   check.positive("progressive.probe_every", keys.probe_every.value);
+  check.at_least<int64_t>("progressive.source_steps", keys.source_steps, 1);
   const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
   check.require(
       rewarm <= 100.0, {"progressive.rewarm"},

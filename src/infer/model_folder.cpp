@@ -18,19 +18,6 @@ bool has_tokenizer(const fs::path& folder) {
 
 }  // namespace
 
-fs::path find_model_folder(const fs::path& path) {
-  if (fs::exists(path / "config.json")) return path;
-  const fs::path latest = path / "checkpoints" / "latest";
-  if (fs::exists(latest / "config.json")) return latest;
-  if (!fs::is_directory(path)) {
-    fail<CheckpointError>("{}: no such folder; expected a checkpoint or a run", path.string());
-  }
-  fail<CheckpointError>(
-      "{}: neither config.json nor checkpoints/latest; expected a Hugging Face "
-      "model folder or a run that has saved",
-      path.string());
-}
-
 LoadedModel load_model_folder(const fs::path& path, at::Device device) {
   LoadedModel loaded;
   loaded.folder = find_model_folder(path);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "model/model.h"
+#include "progressive/source_model.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -14,10 +15,6 @@ struct LoadedModel {
   std::unique_ptr<LanguageModel> model;
   std::unique_ptr<Tokenizer> tokenizer;  // null where the folder has none
 };
-
-// `path` itself where it holds a config.json, else the latest checkpoint of a run folder. Throws
-// CheckpointError where it is neither.
-std::filesystem::path find_model_folder(const std::filesystem::path& path);
 
 // Opens a checkpoint, a Hugging Face folder or a run folder, for evaluation only: without
 // gradients. Throws CheckpointError where the model is damaged or not supported, DataError where

@@ -18,6 +18,8 @@ struct Method {
   RunConfig::Progressive (*fill)(int64_t layers);
   // Changes the keys of [train] that belong to the method; null: none do.
   void (*fill_train)(RunConfig::Train& train) = nullptr;
+  // Whether it begins from a trained model, progressive.source.
+  bool needs_source = false;
 };
 
 const std::vector<Method>& methods();

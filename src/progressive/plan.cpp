@@ -110,9 +110,11 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
 }  // namespace
 
 RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train_sequences,
-                 double flops_per_second) {
-  const Schedule schedule(config, shape, train_sequences);
+                 double flops_per_second, const std::optional<SourceModel>& source) {
   RunPlan plan;
+  plan.source = source;
+  if (source) plan.before = cost_before_start(*source, config, shape);
+  const Schedule schedule(after_cost(config, plan.before.flops), shape, train_sequences);
   plan.config = config;
   plan.shape = shape;
   plan.known_ahead = !schedule.summaries().empty();
@@ -172,6 +174,26 @@ std::string checkpoint_text(const RunPlan& plan) {
                      format_bytes(checkpoint_bytes(plan.shape, plan.stages.back().layers)));
 }
 
+std::string source_text(const RunPlan& plan) {
+  if (!plan.source) return "";
+  const SourceModel& source = *plan.source;
+  const RunConfig::Progressive& keys = plan.config.progressive;
+  const std::string cost = source.cost
+                               ? fmt::format("{} in {}, {}", format_flops(source.cost->flops),
+                                             format_seconds(source.cost->seconds),
+                                             keys.charge_source ? "charged" : "not charged")
+                               : std::string("unknown cost, not charged");
+  std::string text =
+      fmt::format("source: {}, {} layers, width {}, by {}; {}\n", source.folder.string(),
+                  source.shape.layers, source.shape.width, enum_name(keys.source_map), cost);
+  const double learning = growth_learning_flops(source, plan.config, plan.shape);
+  if (learning > 0.0) {
+    text += fmt::format("        {} to learn its growth in {} steps, charged\n",
+                        format_flops(learning), keys.source_steps);
+  }
+  return text;
+}
+
 std::string totals_text(const RunPlan& plan) {
   if (!plan.known_ahead) return "steps and totals are decided while it runs\n";
   std::string text = fmt::format(
@@ -179,6 +201,10 @@ std::string totals_text(const RunPlan& plan) {
       "       {} of training from scratch for as many steps ({} without the head)\n",
       plan.steps, format_count(plan.tokens), format_flops(plan.flops),
       percent(plan.share_of_scratch), percent(plan.layer_share_of_scratch));
+  if (plan.before.flops > 0.0) {
+    text += fmt::format("with what was spent before the first step: {}\n",
+                        format_flops(plan.before.flops + plan.flops));
+  }
   if (plan.seconds) {
     text += fmt::format("time:  {} at {}/s\n", format_seconds(*plan.seconds),
                         format_flops(plan.flops_per_second));
@@ -192,7 +218,7 @@ std::string plan_table(const RunPlan& plan) {
   constexpr const char* kRow =
       "{:>5}  {:>6}  {:>10}  {:>8}  {:>8}  {:>6}  {:>9}  {:>11}  {:>11}  "
       "{:>11}  {:>10}\n";
-  std::string text = header_text(plan) + "\n";
+  std::string text = header_text(plan) + source_text(plan) + "\n";
   text += fmt::format(fmt::runtime(kRow), "stage", "layers", "first step", "steps", "E[depth]",
                       "depth", "params", "state", "activations", "FLOPs", "of scratch");
   for (size_t i = 0; i < plan.stages.size(); ++i) {
@@ -208,6 +234,23 @@ std::string plan_table(const RunPlan& plan) {
   }
   return text + checkpoint_text(plan) + "\n" + totals_text(plan);
 }
+
+namespace {
+
+Json source_json(const RunPlan& plan) {
+  if (!plan.source) return nullptr;
+  const SourceModel& source = *plan.source;
+  return {{"folder", source.folder.string()},
+          {"layers", source.shape.layers},
+          {"width", source.shape.width},
+          {"map", enum_name(plan.config.progressive.source_map)},
+          {"flops", source.cost ? Json(source.cost->flops) : Json()},
+          {"wall_s", source.cost ? Json(source.cost->seconds) : Json()},
+          {"charged", plan.config.progressive.charge_source && source.cost.has_value()},
+          {"learning_flops", growth_learning_flops(source, plan.config, plan.shape)}};
+}
+
+}  // namespace
 
 Json plan_json(const RunPlan& plan) {
   const auto known = [&](const auto& value) { return plan.known_ahead ? Json(value) : Json(); };
@@ -235,6 +278,8 @@ Json plan_json(const RunPlan& plan) {
           {"steps", known(plan.steps)},
           {"tokens", known(plan.tokens)},
           {"flops", known(plan.flops)},
+          {"source", source_json(plan)},
+          {"flops_before", plan.before.flops},
           {"share_of_scratch", known(plan.share_of_scratch)},
           {"layer_share_of_scratch", known(plan.layer_share_of_scratch)},
           {"flops_per_second", plan.flops_per_second > 0 ? Json(plan.flops_per_second) : Json()},

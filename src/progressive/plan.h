@@ -10,6 +10,7 @@
 #include "config/run_config.h"
 #include "progressive/flops.h"
 #include "progressive/schedule.h"
+#include "progressive/source_model.h"
 
 namespace apollo {
 
@@ -38,16 +39,19 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   int64_t steps = 0;
   double tokens = 0.0;
-  double flops = 0.0;  // of training alone
+  double flops = 0.0;  // of training alone, without what was spent before
+  std::optional<SourceModel> source;
+  TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;
   double layer_share_of_scratch = 0.0;
   double flops_per_second = 0.0;  // 0: not given
   std::optional<double> seconds;  // at that rate
 };
 
-// The config must be whole (resolve.h). Throws ConfigError as Schedule does.
+// The config must be whole (resolve.h); `source`: what it begins from, if anything. Throws
+// ConfigError as Schedule does.
 RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train_sequences,
-                 double flops_per_second = 0.0);
+                 double flops_per_second = 0.0, const std::optional<SourceModel>& source = {});
 
 std::string plan_table(const RunPlan& plan);
 Json plan_json(const RunPlan& plan);

@@ -7,6 +7,7 @@
 #include "config/toml_io.h"
 #include "config/validate.h"
 #include "progressive/methods.h"
+#include "progressive/source_model.h"
 #include "progressive/stage_faults.h"
 
 namespace apollo {
@@ -52,6 +53,9 @@ ResolvedConfig resolve_run_config(const std::filesystem::path& path,
     try {
       apply_method(resolved);
       for (const Diagnostic& fault : stage_faults(resolved.config)) {
+        faults.push_back(located(resolved, fault));
+      }
+      for (const Diagnostic& fault : source_key_faults(resolved.config)) {
         faults.push_back(located(resolved, fault));
       }
     } catch (const UsageError& error) {

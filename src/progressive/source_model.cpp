@@ -4,6 +4,8 @@
 #include "base/json_lines.h"
 #include "config/enum_names.h"
 #include "config/objective.h"
+#include "progressive/layer_map.h"
+#include "progressive/methods.h"
 
 namespace apollo {
 namespace {
@@ -115,10 +117,6 @@ std::optional<TrainingCost> read_training_cost(const fs::path& folder) {
                       before.seconds + 3600.0 * number(path, *position, "hours")};
 }
 
-TrainingCost read_cost_before(const fs::path& folder) {
-  return cost_before(state_path(folder), read_object(state_path(folder)));
-}
-
 SourceModel read_source_model(const fs::path& path) {
   SourceModel source;
   source.folder = find_model_folder(path);
@@ -132,6 +130,31 @@ SourceModel read_source_model(const fs::path& path) {
 
 fs::path source_path(const RunConfig& config, const fs::path& base_dir) {
   return base_dir / config.progressive.source;
+}
+
+std::vector<Diagnostic> source_key_faults(const RunConfig& config) {
+  const RunConfig::Progressive& keys = config.progressive;
+  std::vector<Diagnostic> faults;
+  const bool needs_source = find_method(keys.method).needs_source;
+  if (keys.source.empty() && needs_source) {
+    faults.push_back(
+        {kKey,
+         fmt::format("method '{}' begins from a trained model, but none is named", keys.method),
+         "for example source = \"runs/small/checkpoints/latest\""});
+  } else if (keys.source.empty() && keys.source_map != RunConfig::Progressive().source_map) {
+    faults.push_back({"progressive.source_map",
+                      fmt::format("says how a source grows, but no source is named (got '{}')",
+                                  enum_name(keys.source_map)),
+                      "name one in progressive.source, or remove the map"});
+  }
+  if (!keys.source.empty() && keys.source_map == SourceMap::kLigo &&
+      (keys.new_layers != NewLayers::kCopy || keys.growth_noise > 0.0)) {
+    faults.push_back({"progressive.source_map",
+                      "'ligo' learns what all layers are made of: it needs new_layers 'copy' and "
+                      "growth_noise 0",
+                      ""});
+  }
+  return faults;
 }
 
 std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig& config,
@@ -172,6 +195,12 @@ std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig
     refuse(fmt::format("the source has more layers than the first stage, {} (got {})", first_layers,
                        from.layers),
            "growth begins from the source: give the first stage at least as many layers");
+  } else {
+    try {
+      growth_map(config.progressive.layer_map, from.layers, first_layers);
+    } catch (const UsageError& error) {
+      refuse(error.what());
+    }
   }
   if (from.width <= shape.width && from.width * shape.heads != shape.width * from.heads) {
     refuse(fmt::format("heads are copied whole, so their size must stay: the source's have {} "
@@ -182,6 +211,14 @@ std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig
                : fmt::format("a model.width that {} divides", from.width / from.heads));
   }
   return faults;
+}
+
+void check_source(const SourceModel& source, const ResolvedConfig& resolved,
+                  const ModelShape& shape, const std::string& tokenizer_hash) {
+  std::vector<Diagnostic> faults;
+  for (const Diagnostic& fault : source_faults(source, resolved.config, shape, tokenizer_hash))
+    faults.push_back(located(resolved, fault));
+  throw_if_any(std::move(faults), resolved);
 }
 
 double growth_operator_flops(const ModelShape& source, const ModelShape& target, int64_t layers) {

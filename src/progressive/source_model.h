@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "config/run_config.h"
+#include "config/resolved_config.h"
 #include "progressive/flops.h"
 
 namespace apollo {
@@ -37,18 +37,25 @@ std::filesystem::path find_model_folder(const std::filesystem::path& path);
 SourceModel read_source_model(const std::filesystem::path& path);
 
 // Everything that training up to the checkpoint `folder` cost, with what was charged to it before
-// its first step; nothing where the folder is no checkpoint of Apollo's. `before` alone: of that.
+// its first step; nothing where the folder is no checkpoint of Apollo's.
 std::optional<TrainingCost> read_training_cost(const std::filesystem::path& folder);
-TrainingCost read_cost_before(const std::filesystem::path& folder);
 
 // The source of the config, its path taken from `base_dir`.
 std::filesystem::path source_path(const RunConfig& config, const std::filesystem::path& base_dir);
+
+// Faults of the keys alone: no source where the method needs one, a map without a source, a map
+// that learns its layers together with other new ones.
+std::vector<Diagnostic> source_key_faults(const RunConfig& config);
 
 // Why `source` cannot grow to the first stage of a run of `shape`, all at once, at key
 // "progressive.source": another architecture, vocabulary or tokenizer (`tokenizer_hash` empty: not
 // compared), a larger context, width, inner width or depth, or heads of another size.
 std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig& config,
                                       const ModelShape& shape, const std::string& tokenizer_hash);
+
+// Throws ConfigError with these faults, where they stand in the file.
+void check_source(const SourceModel& source, const ResolvedConfig& resolved,
+                  const ModelShape& shape, const std::string& tokenizer_hash);
 
 // FLOPs of one application of the operators that grow `source` to `layers` layers of `target`
 // (model/growth_operators.h), forward: 2 m n k of each product.

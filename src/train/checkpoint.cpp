@@ -33,6 +33,7 @@ RunPosition read_position(const Json& json) {
 Json state_json(const TrainState& state, const CheckpointInfo& info) {
   return {{"format_version", kFormatVersion},
           {"position", position_json(state.position)},
+          {"before", {{"flops", state.before.flops}, {"seconds", state.before.seconds}}},
           {"tokens", state.tokens},
           {"stage",
            {{"index", state.stage.index},
@@ -59,6 +60,11 @@ Json hashes_json(const fs::path& dir) {
 
 void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
   state.position = read_position(json.at("position"));
+  // Checkpoints from before this key had nothing spent before their first step.
+  if (json.contains("before")) {
+    state.before = {json["before"].at("flops").get<double>(),
+                    json["before"].at("seconds").get<double>()};
+  }
   state.tokens = json.at("tokens").get<int64_t>();
   state.stage.index = json.at("stage").at("index").get<int64_t>();
   state.stage.start = read_position(json.at("stage").at("start"));

@@ -35,7 +35,7 @@ Json event(const char* name, const TrainState& state) {
   return {{"event", name},
           {"step", state.position.step},
           {"tokens", state.tokens},
-          {"flops", state.position.flops},
+          {"flops", state.training_flops()},
           {"wall_s", state.wall_seconds()}};
 }
 

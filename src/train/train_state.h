@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "optim/adamw.h"
 #include "progressive/schedule.h"
+#include "progressive/source_model.h"
 
 namespace apollo {
 
@@ -15,6 +16,7 @@ struct TrainState {
   std::unique_ptr<LanguageModel> model;
   AdamWState optimizer;
   RunPosition position;  // steps done, their FLOPs and hours
+  TrainingCost before;   // what counts as spent before the first step
   StageState stage;
   int64_t tokens = 0;
   double eval_flops = 0.0;    // of evaluations and growth probes, charged apart
@@ -26,7 +28,8 @@ struct TrainState {
   int64_t checkpoints_due = 0;
   int64_t last_evaluated_step = -1;
 
-  double wall_seconds() const { return position.hours * 3600.0; }
+  double training_flops() const { return before.flops + position.flops; }
+  double wall_seconds() const { return before.seconds + position.hours * 3600.0; }
 };
 
 }  // namespace apollo

@@ -26,12 +26,6 @@ void seed_dropout(at::Device device, uint64_t seed, int64_t step, int64_t micro_
   generator.set_current_seed(key);
 }
 
-int64_t count_targets(const TokenBatch& batch) {
-  const auto ignored = std::count(batch.targets.begin(), batch.targets.end(), kIgnoredTarget);
-  // A batch of padding alone has none; its loss is 0, not 0 / 0.
-  return std::max<int64_t>(1, static_cast<int64_t>(batch.targets.size()) - ignored);
-}
-
 // The learning rate in the middle of the step, so that neither the first step is lost to a rate of
 // zero nor the last.
 double step_lr(const RunPosition& before, const StageState& stage, double flops,
@@ -89,6 +83,11 @@ void share_gradients(TrainState& state, const StepContext& context, int64_t dept
 }
 
 }  // namespace
+
+int64_t count_targets(const TokenBatch& batch) {
+  const auto ignored = std::count(batch.targets.begin(), batch.targets.end(), kIgnoredTarget);
+  return std::max<int64_t>(1, static_cast<int64_t>(batch.targets.size()) - ignored);
+}
 
 StepResult train_step(TrainState& state, const StepContext& context) {
   StepResult result;

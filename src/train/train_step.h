@@ -30,6 +30,10 @@ struct StepResult {
   std::vector<int64_t> depths;  // one per micro-batch
 };
 
+// Targets that carry a loss, at least 1: a batch of padding alone has none, and its loss is 0, not
+// 0 / 0.
+int64_t count_targets(const TokenBatch& batch);
+
 // Takes `state` one step further, except for position.hours. Throws DivergedError before the
 // update where the loss or a gradient is not finite; `state` is then as it was, gradients apart.
 StepResult train_step(TrainState& state, const StepContext& context);

@@ -87,7 +87,13 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
     config.train.micro_batch_size =
         choose_micro_batch(config, model_spec_.shape, memory_budget_bytes(device_));
   }
-  schedule_ = std::make_unique<Schedule>(config, model_spec_.shape, train_->num_sequences());
+  auto loaded = load_latest_checkpoint(run_dir_ / "checkpoints", device_);
+  if (!loaded) {
+    beginning_ = plan_beginning(resolved_, model_spec_.shape, data_.tokenizer.get());
+  }
+  const TrainingCost before = loaded ? loaded->state.before : beginning_.before;
+  schedule_ = std::make_unique<Schedule>(after_cost(config, before.flops), model_spec_.shape,
+                                         train_->num_sequences());
   evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
   checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
   probes_ = std::make_unique<Recurrence>(config.progressive.probe_every, *schedule_);
@@ -95,7 +101,7 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
       StepContext{config, *schedule_, *prefetcher_, make_lr_curve(config.train, *schedule_),
                   make_adamw_options(config.train), make_pass_options(config, /*training=*/true)});
   energy_ = std::make_unique<EnergyMeter>(device_.is_cuda() ? device_.index() : -1);
-  start_or_resume();
+  start_or_resume(std::move(loaded));
 }
 
 Trainer::~Trainer() = default;
@@ -121,9 +127,7 @@ void Trainer::take_machine_choices() {
   if (config.run.threads == 0) config.run.threads = num_physical_cores();
 }
 
-void Trainer::start_or_resume() {
-  const RunConfig& config = resolved_.config;
-  auto loaded = load_latest_checkpoint(run_dir_ / "checkpoints", device_);
+void Trainer::start_or_resume(std::optional<LoadedCheckpoint> loaded) {
   if (loaded) {
     check_identity(loaded->info);
     state_ = std::move(loaded->state);
@@ -137,20 +141,28 @@ void Trainer::start_or_resume() {
     if (finished() && has_end_row(run_dir_ / "metrics.jsonl", metrics_bytes)) return;
     log_ = std::make_unique<RunLog>(run_dir_, metrics_bytes, state_.position.step + 1);
   } else {
-    state_.model = make_model(model_spec_, schedule_->stages().front().layers, device_);
-    state_.model->parameters().initialize(config.run.seed);
-    state_.optimizer = make_adamw_state(state_.model->parameters());
+    make_first_model();
     write_file_atomic(run_dir_ / "run.toml", to_toml(resolved_));
     log_ = std::make_unique<RunLog>(run_dir_, /*keep_bytes=*/0, /*first_step=*/0);
   }
-  writer_ =
-      std::make_unique<CheckpointWriter>(run_dir_, data_.tokenizer.get(), config.checkpoint.keep);
+  writer_ = std::make_unique<CheckpointWriter>(run_dir_, data_.tokenizer.get(),
+                                               resolved_.config.checkpoint.keep);
   log_beginning();
   if (loaded) {
     log_->resume(state_);
   } else {
-    log_->start(start_header());
+    Json header = start_header();
+    header.update(source_header(beginning_, resolved_.config));
+    log_->start(header);
   }
+}
+
+void Trainer::make_first_model() {
+  const auto start = std::chrono::steady_clock::now();
+  state_.model = first_model(beginning_, resolved_.config, model_spec_, *train_, device_);
+  state_.optimizer = make_adamw_state(state_.model->parameters());
+  state_.before = beginning_.before;
+  if (beginning_.source) state_.before.seconds += seconds_since(start);
 }
 
 void Trainer::log_beginning() const {
@@ -181,6 +193,7 @@ Json Trainer::start_header() const {
   const RunConfig& config = resolved_.config;
   const ModelShape& shape = model_spec_.shape;
   const CheckpointInfo info = identity();
+  const double total_flops = schedule_->total_flops();
   const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   return {{"version", APOLLO_VERSION},
           {"torch", APOLLO_TORCH_VERSION},
@@ -197,7 +210,7 @@ Json Trainer::start_header() const {
           {"micro_batch_size", config.train.micro_batch_size},
           {"tokens_per_step", config.train.batch_size * shape.context},
           {"total_steps", schedule_->total_steps()},
-          {"total_flops", schedule_->total_flops()},
+          {"total_flops", total_flops > 0.0 ? state_.before.flops + total_flops : 0.0},
           {"seed", config.run.seed},
           {"device", device_.str()},
           {"threads", config.run.threads},

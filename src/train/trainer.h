@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "config/resolved_config.h"
 #include "data/prepare.h"
+#include "train/beginning.h"
 #include "train/checkpoint_writer.h"
 #include "train/recurrence.h"
 #include "train/run_log.h"
@@ -37,7 +38,8 @@ class Trainer {
  private:
   void open_run_folder();
   void take_machine_choices();
-  void start_or_resume();
+  void start_or_resume(std::optional<LoadedCheckpoint> loaded);
+  void make_first_model();
   void log_beginning() const;
   Json start_header() const;
   CheckpointInfo identity() const;
@@ -82,6 +84,7 @@ class Trainer {
   std::unique_ptr<BatchPrefetcher> prefetcher_;  // of train_
   std::unique_ptr<Batches> valid_;
   ModelSpec model_spec_;
+  Beginning beginning_;  // of a run that does not resume
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<StepContext> context_;
   std::unique_ptr<Recurrence> evaluations_;

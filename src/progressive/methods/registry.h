@@ -15,5 +15,7 @@ Method lidas_method();
 Method one_hop_method();
 Method raptr_method();
 Method identity_method();
+Method bert2bert_method();
+Method ligo_method();
 
 }  // namespace apollo

@@ -1,0 +1,28 @@
+// A trained model made wider and deeper, then trained on: Chen et al., "bert2BERT: Towards Reusable
+// Pretrained Language Models", ACL 2022. Width first, by AKI, which they found best (FPI:
+// source_map = "fpi"); then depth, by stacking with the top layers for a part of a repeat.
+// Theirs is also a second, optional idea: to train sub-models of the lower layers first. It is not
+// here: stages of fewer layers than the model's stand for it.
+#include "progressive/methods/registry.h"
+
+namespace apollo {
+
+Method bert2bert_method() {
+  return {
+      .name = "bert2bert",
+      .summary = "begins from a trained model (source), grown in width and depth",
+      .reference = "bert2BERT: Towards Reusable Pretrained Language Models (ACL 2022)",
+      .fill =
+          [](int64_t layers) {
+            RunConfig::Progressive keys;
+            keys.stages = {{.layers = layers}};
+            keys.layer_map = LayerMapKind::kStack;
+            keys.depth_sampler = DepthSamplerKind::kShallowest;
+            keys.source_map = SourceMap::kAki;
+            return keys;
+          },
+      .needs_source = true,
+  };
+}
+
+}  // namespace apollo
