@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "config/enum_names.h"
@@ -17,12 +18,25 @@ struct GrowArguments {
   std::string out;
   int64_t layers = 0;
   std::string map;
+  int64_t width = 0;
+  std::string width_map;
 };
+
+WidthRule parse_width_map(const std::string& name) {
+  if (name.empty() || name == "fpi") return WidthRule::kFpi;
+  if (name == "aki") return WidthRule::kAki;
+  fail<UsageError>("--width-map must be one of 'fpi', 'aki' (got '{}')", name);
+}
 
 void grow(const GrowArguments& arguments) {
   std::optional<LayerMapKind> kind;
   if (!arguments.map.empty()) kind = parse_enum<LayerMapKind>(arguments.map, "--map");
-  grow_folder(arguments.checkpoint, arguments.out, arguments.layers, kind);
+  std::optional<WiderFolder> wider;
+  if (arguments.width > 0) wider = {arguments.width, parse_width_map(arguments.width_map)};
+  if (arguments.width == 0 && !arguments.width_map.empty()) {
+    throw UsageError("--width-map says how the width grows: it needs --width");
+  }
+  grow_folder(arguments.checkpoint, arguments.out, arguments.layers, kind, wider);
   log_info("wrote {} with {} layers", arguments.out, arguments.layers);
 }
 
@@ -42,6 +56,13 @@ void add_grow_command(CLI::App& app) {
       "--map", arguments->map,
       "interpolate (0 0 1 1 2 2), stack (0 1 2 0 1 2), middle_block (0 1 2 3 2 3 4 5) or "
       "middle (0 1 2 1 2 3); default: the checkpoint's, else interpolate");
+  command
+      ->add_option("--width", arguments->width,
+                   "width of the grown model; heads keep their size and grow in number")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--width-map", arguments->width_map,
+                      "fpi (keeps the function, where the width is multiplied) or aki (new neurons "
+                      "from the layer above); default: fpi");
   command->footer(
       "By interpolate and stack, where the old number of layers divides the new one, the grown\n"
       "model computes what the old one computes with shared layers, at every depth from the new\n"

@@ -56,13 +56,31 @@ void write_model(const LanguageModel& source, const ModelSpec& spec, const Layer
   });
 }
 
+std::unique_ptr<LanguageModel> widen(const LanguageModel& source, const WiderFolder& wider) {
+  ModelSpec spec = source.spec();
+  ModelShape& shape = spec.shape;
+  const int64_t head_size = shape.width / shape.heads;
+  if (wider.width < shape.width || wider.width % head_size != 0) {
+    fail<UsageError>(
+        "width {} does not follow from the model's {}: expected a larger multiple of {}, the size "
+        "of its heads, which are copied whole",
+        wider.width, shape.width, head_size);
+  }
+  const int64_t inner = (shape.inner_width() * wider.width + shape.width - 1) / shape.width;
+  shape.width = wider.width;
+  shape.heads = wider.width / head_size;
+  shape.set_inner_width(inner);
+  return widen_model(source, spec, wider.rule, /*seed=*/0);
+}
+
 }  // namespace
 
 void grow_folder(const fs::path& from, const fs::path& to, int64_t layers,
-                 std::optional<LayerMapKind> kind) {
+                 std::optional<LayerMapKind> kind, std::optional<WiderFolder> wider) {
   const fs::path target = free_folder(to);
   const fs::path folder = find_model_folder(from);
-  const auto source = load_hf_model(folder, at::Device(at::kCPU));
+  auto source = load_hf_model(folder, at::Device(at::kCPU));
+  if (wider) source = widen(*source, *wider);
   ModelSpec spec = source->spec();
   spec.layer_map = kind.value_or(spec.layer_map);
   spec.shape.layers = std::max(layers, spec.shape.layers);

@@ -7,6 +7,7 @@
 #include "infer/made_up_folder.h"
 #include "model/transformers_logits.h"
 #include "support/python_original.h"
+#include "support/thrown_text.h"
 
 namespace apollo {
 namespace {
@@ -38,6 +39,23 @@ TEST(GrowFolder, KeepsTheFunctionAndTheTokenizer) {
     for (int64_t depth = 6; depth <= 12; ++depth)
       EXPECT_EQ(difference(temp / "old", depth, temp / "new", depth), 0.0) << depth;
   }
+}
+
+TEST(GrowFolder, WidensAndKeepsTheFunction) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", bytes_spec(3), 3);
+  grow_folder(temp / "old", temp / "new", 3, std::nullopt, WiderFolder{.width = 40});
+  const LoadedModel grown = load_model_folder(temp / "new", at::kCPU);
+  EXPECT_EQ(grown.model->spec().shape.width, 40);
+  EXPECT_EQ(grown.model->spec().shape.heads, 4);
+  EXPECT_LT(difference(temp / "old", 3, temp / "new", 3), 1e-4);
+  grow_folder(temp / "old", temp / "aki", 3, std::nullopt, WiderFolder{40, WidthRule::kAki});
+  EXPECT_GT(difference(temp / "old", 3, temp / "aki", 3), 1e-2);
+  EXPECT_EQ(thrown_text<UsageError>([&] {
+              grow_folder(temp / "old", temp / "odd", 3, std::nullopt, WiderFolder{.width = 35});
+            }),
+            "width 35 does not follow from the model's 20: expected a larger multiple of 10, the "
+            "size of its heads, which are copied whole");
 }
 
 TEST(GrowFolder, BeyondTheFinalDepthTheModelBecomesDeeper) {

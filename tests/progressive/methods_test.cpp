@@ -56,6 +56,22 @@ TEST(Methods, ScratchIsOneStage) {
   EXPECT_EQ(stages_text(keys.stages), "12");
 }
 
+TEST(Methods, ThoseFromATrainedModelAreOneStageThatStacks) {
+  for (const auto& [name, map] :
+       {std::pair{"bert2bert", SourceMap::kAki}, {"ligo", SourceMap::kLigo}}) {
+    const Method& method = find_method(name);
+    EXPECT_TRUE(method.needs_source);
+    const RunConfig::Progressive keys = method.fill(12);
+    EXPECT_EQ(stages_text(keys.stages), "12");
+    EXPECT_EQ(keys.layer_map, LayerMapKind::kStack);
+    EXPECT_EQ(keys.depth_sampler, DepthSamplerKind::kShallowest);
+    EXPECT_EQ(keys.source_map, map);
+    EXPECT_EQ(keys.source_steps, 100);
+    EXPECT_TRUE(keys.charge_source);
+  }
+  EXPECT_FALSE(find_method("apollo").needs_source);
+}
+
 TEST(Methods, UnknownMethodNamesTheNearest) {
   try {
     find_method("apolo");
@@ -64,7 +80,8 @@ TEST(Methods, UnknownMethodNamesTheNearest) {
     EXPECT_STREQ(error.what(),
                  "unknown method 'apolo': known are 'scratch', 'apollo', 'stackbert', 'mslt', "
                  "'gstack', 'midas', "
-                 "'lidas', 'one_hop', 'raptr', 'identity'; did you mean 'apollo'?");
+                 "'lidas', 'one_hop', 'raptr', 'identity', 'bert2bert', "
+                 "'ligo'; did you mean 'apollo'?");
   }
 }
 
