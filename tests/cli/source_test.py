@@ -64,8 +64,8 @@ class FromASource(ApolloTest):
                 self.assertIn(f"{where}: {folder}: {message}", stderr)
         for method in ("bert2bert", "ligo"):
             _, stderr = self.train("none", f"progressive.method={method}", expect=2)
-            self.assertIn(f"progressive.source: method '{method}' begins from a trained model, but "
-                          "none is named", stderr)
+            self.assertIn(f"progressive.source: error: method '{method}' begins from a trained "
+                          "model, but none is named", stderr)
         _, stderr = self.train("none", "progressive.source_map=aki", expect=2)
         self.assertIn("progressive.source_map: says how a source grows, but no source is named "
                       "(got 'aki')", stderr)

@@ -251,7 +251,7 @@ TEST(SourceCost, ShortensARunOfFlopsAndNoOther) {
   EXPECT_EQ(after_cost(config, 4e9).train.duration.value, 6e9);
   EXPECT_EQ(thrown_text<ConfigError>([&] { after_cost(config, 1e10); }),
             "train.duration: error: the source took 1e+10 FLOPs already, which count as the run's "
-            "(got '10000000000 flops')\n  hint: a longer run, or progressive.charge_source = false");
+            "(got '1e10 flops')\n  hint: a longer run, or progressive.charge_source = false");
   config.train.duration = {100, DurationUnit::kSteps};
   EXPECT_EQ(after_cost(config, 1e10).train.duration, config.train.duration);
 }
