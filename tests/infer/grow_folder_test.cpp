@@ -117,7 +117,7 @@ TEST(GrowFolder, RefusesToShrink) {
   write_bytes_model(temp / "old", bytes_spec(12), 3);
   EXPECT_EQ(error_of<UsageError>(temp.path(),
                                  [&] { grow_folder(temp / "old", temp / "new", 2, std::nullopt); }),
-            "cannot grow 3 layers to 2: 1 <= source <= target must hold");
+            "cannot grow 3 layers to 2: 0 <= source <= target must hold");
   EXPECT_FALSE(fs::exists(temp / "new"));
 }
 
