@@ -16,21 +16,12 @@
 namespace apollo {
 namespace {
 
-// As BERT's checkpoints have it.
-struct StoredLinear {
-  at::Tensor weight_OI;
-  at::Tensor bias_O;
-
-  // Anew for each pass, for it is part of the pass's graph.
-  LinearLayer layer() const { return {weight_OI.t(), bias_O}; }
-};
-
 struct BlockWeights {
-  StoredLinear qkv;
-  StoredLinear attn;
+  LinearLayer qkv;
+  LinearLayer attn;
   NormLayer attn_norm;
-  StoredLinear inner;
-  StoredLinear outer;
+  LinearLayer inner;
+  LinearLayer outer;
   NormLayer outer_norm;
 };
 
@@ -48,8 +39,8 @@ class Bert final : public LanguageModel {
     const auto norm = [&](const std::string& part, int64_t layer) -> NormLayer {
       return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), spec.norm_epsilon};
     };
-    const auto linear = [&](const std::string& part, int64_t layer) -> StoredLinear {
-      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer)};
+    const auto linear = [&](const std::string& part, int64_t layer) -> LinearLayer {
+      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), WeightOrder::kOutIn};
     };
     embedding_norm_ = norm("bert.embeddings.LayerNorm", -1);
     transform_ = linear("cls.predictions.transform.dense", -1);
@@ -88,7 +79,7 @@ class Bert final : public LanguageModel {
   OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
 
   at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
-    const at::Tensor inner = linear_gelu(x_MW, transform_.layer(), GeluKind::kErf, options.kernels);
+    const at::Tensor inner = linear_gelu(x_MW, transform_, GeluKind::kErf, options.kernels);
     return layer_norm(inner, transform_norm_, options.kernels);
   }
 
@@ -106,22 +97,21 @@ class Bert final : public LanguageModel {
   at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w, const AttentionPattern& pattern,
                    const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW =
-        multi_head_attention(linear(x_BTW, w.qkv.layer()), pattern, dropout, options.kernels);
+    const at::Tensor mixed_BTW = multi_head_attention(linear(x_BTW, w.qkv, options.kernels),
+                                                      pattern, dropout, options.kernels);
     const at::Tensor attended_BTW =
-        add_linear_and_norm(x_BTW, mixed_BTW, scaled(w.attn.layer(), options.branch_scale),
-                            w.attn_norm, dropout, options.kernels)
+        add_linear_and_norm(x_BTW, mixed_BTW, scaled(w.attn, options.branch_scale), w.attn_norm,
+                            dropout, options.kernels)
             .norm;
-    const at::Tensor inner =
-        linear_gelu(attended_BTW, w.inner.layer(), GeluKind::kErf, options.kernels);
-    return add_linear_and_norm(attended_BTW, inner, scaled(w.outer.layer(), options.branch_scale),
+    const at::Tensor inner = linear_gelu(attended_BTW, w.inner, GeluKind::kErf, options.kernels);
+    return add_linear_and_norm(attended_BTW, inner, scaled(w.outer, options.branch_scale),
                                w.outer_norm, dropout, options.kernels)
         .norm;
   }
 
   at::Tensor token_embedding_, position_embedding_, type_embedding_;
   NormLayer embedding_norm_;
-  StoredLinear transform_;
+  LinearLayer transform_;
   NormLayer transform_norm_;
   at::Tensor output_bias_;
   std::vector<BlockWeights> blocks_;

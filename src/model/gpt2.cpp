@@ -115,7 +115,7 @@ class Gpt2 final : public LanguageModel {
   SumAndNorm block(const SumAndNorm& stream, const BlockWeights& w, const NormLayer& next_norm,
                    const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW = multi_head_attention(linear(stream.norm, w.attn),
+    const at::Tensor mixed_BTW = multi_head_attention(linear(stream.norm, w.attn, options.kernels),
                                                       {.heads = spec().shape.heads, .causal = true},
                                                       dropout, options.kernels);
     const SumAndNorm attended =

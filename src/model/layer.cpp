@@ -1,56 +1,33 @@
 #include "model/layer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/mm.h>
-
-#include <vector>
 
 #include "base/error.h"
 
 namespace apollo {
-namespace {
-
-std::vector<int64_t> with_columns(const at::Tensor& x, int64_t columns) {
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.back() = columns;
-  return shape;
-}
-
-// x W, for operators that add the bias themselves.
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight) {
-  return at::mm(x.reshape({-1, x.size(-1)}), weight).view(with_columns(x, weight.size(1)));
-}
-
-}  // namespace
-
 LinearLayer scaled(const LinearLayer& layer, double factor) {
   if (factor == 1.0) return layer;
-  return {layer.weight * factor, layer.bias * factor};
-}
-
-at::Tensor linear(const at::Tensor& x, const LinearLayer& layer) {
-  const at::Tensor rows = x.reshape({-1, x.size(-1)});
-  return at::addmm(layer.bias, rows, layer.weight).view(with_columns(x, layer.weight.size(1)));
+  return {layer.weight * factor, layer.bias * factor, layer.order};
 }
 
 at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,
                        Kernels kernels) {
   if (has_own_kernels(x, kernels)) {
-    return bias_gelu(product(x, layer.weight), layer.bias, kind, kernels);
+    return bias_gelu(linear_without_bias(x, layer, kernels), layer.bias, kind, kernels);
   }
-  return at::gelu(linear(x, layer), kind == GeluKind::kTanh ? "tanh" : "none");
+  return at::gelu(linear(x, layer, kernels), kind == GeluKind::kTanh ? "tanh" : "none");
 }
 
 SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
                                const LinearLayer& layer, const NormLayer& norm, double dropout,
                                Kernels kernels) {
   if (dropout == 0.0 && has_own_kernels(x, kernels)) {
-    return add_layer_norm(residual, product(x, layer.weight), layer.bias, norm, kernels);
+    return add_layer_norm(residual, linear_without_bias(x, layer, kernels), layer.bias, norm,
+                          kernels);
   }
-  at::Tensor branch = linear(x, layer);
+  at::Tensor branch = linear(x, layer, kernels);
   if (dropout > 0.0) branch = at::dropout(branch, dropout, /*train=*/true);
   return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
 }

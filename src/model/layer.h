@@ -5,21 +5,12 @@
 
 #include "model/model.h"
 #include "ops/elementwise.h"
+#include "ops/linear.h"
 
 namespace apollo {
 
-// A linear layer with its weight as [in, out], as GPT-2's checkpoints store it; BERT's is the view
-// of its [out, in].
-struct LinearLayer {
-  at::Tensor weight;
-  at::Tensor bias;
-};
-
 // The layer whose output is that of `layer` times `factor`.
 LinearLayer scaled(const LinearLayer& layer, double factor);
-
-// x W + b. x: [..., in] -> [..., out].
-at::Tensor linear(const at::Tensor& x, const LinearLayer& layer);
 
 // gelu(x W + b).
 at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,

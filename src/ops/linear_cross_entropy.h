@@ -19,7 +19,8 @@ struct OutputLayer {
 // kFused works through the rows in chunks and forms the gradient of a chunk while its logits are
 // at hand, so that neither the M x V logits nor their gradient ever exist as a whole; what is kept
 // for the backward pass is [M, W] + [V, W]. The gradient is exact: the loss is a sum, so the
-// incoming gradient is one factor. kReference: linear, log-softmax and gather, by autograd.
+// incoming gradient is one factor; that of the weight is added in place where it can be
+// (gradient_buffer.h). kReference: linear, log-softmax and gather, by autograd.
 at::Tensor linear_cross_entropy(const at::Tensor& x_MW, const OutputLayer& output,
                                 const at::Tensor& targets_M, Kernels kernels);
 

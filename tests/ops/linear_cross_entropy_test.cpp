@@ -25,8 +25,8 @@
 namespace apollo {
 namespace {
 
-// The fused form works in chunks of 4096 rows at vocabularies up to 128, of 16 rows at
-// vocabularies from 32768; sizes below stand on and beside those borders.
+// The fused form works in chunks of 4096 rows at vocabularies up to 512, of 128 rows at
+// vocabularies from 16384; sizes below stand on and beside those borders.
 struct Size {
   int64_t rows;
   int64_t width;
@@ -34,8 +34,8 @@ struct Size {
 };
 
 constexpr Size kSizes[] = {{1, 1, 2},       {1, 7, 97},      {37, 13, 101},
-                           {4096, 3, 97},   {4097, 3, 97},   {523, 8, 1009},
-                           {1038, 5, 1009}, {16, 11, 50257}, {33, 11, 50257}};
+                           {4096, 3, 97},   {4097, 3, 97},   {2079, 8, 1009},
+                           {4158, 5, 1009}, {16, 11, 50257}, {133, 11, 50257}};
 
 struct Case {
   at::Tensor x_MW;

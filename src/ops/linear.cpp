@@ -1,0 +1,104 @@
+#include "ops/linear.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/mm.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
+#include <vector>
+
+#include "ops/elementwise.h"
+#include "ops/gradient_buffer.h"
+
+namespace apollo {
+
+at::Tensor gradient_buffer(const at::Tensor& parameter) {
+  if (!parameter.is_leaf() || !parameter.requires_grad()) return {};
+  const at::Tensor& grad = parameter.grad();
+  const bool usable = grad.defined() && grad.layout() == at::kStrided &&
+                      grad.scalar_type() == parameter.scalar_type() &&
+                      grad.device() == parameter.device() && !grad.requires_grad();
+  return usable ? grad : at::Tensor();
+}
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order) {
+  return order == WeightOrder::kInOut ? weight : weight.t();
+}
+
+at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight,
+                   const std::optional<at::Tensor>& bias_O, WeightOrder order) {
+  const at::Tensor weight_IO = as_in_out(weight, order);
+  return bias_O ? at::addmm(*bias_O, x_NI, weight_IO) : at::mm(x_NI, weight_IO);
+}
+
+class Linear : public torch::autograd::Function<Linear> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NI,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias_O,
+                            bool is_in_out) {
+    context->save_for_backward({x_NI, weight, bias_O.value_or(at::Tensor())});
+    context->saved_data["is_in_out"] = is_in_out;
+    return product(x_NI, weight, bias_O, is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    const auto saved = context->get_saved_variables();
+    const bool is_in_out = context->saved_data["is_in_out"].toBool();
+    const at::Tensor& grad_NO = grad_outputs[0];
+    at::Tensor grad_x_NI, grad_weight, grad_bias_O;
+    if (context->needs_input_grad(0)) {
+      const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
+      grad_x_NI = at::mm(grad_NO, as_in_out(saved[1], order).t());
+    }
+    if (context->needs_input_grad(1)) {
+      grad_weight = is_in_out ? add_product(saved[1], saved[0].t(), grad_NO)
+                              : add_product(saved[1], grad_NO.t(), saved[0]);
+    }
+    if (saved[2].defined() && context->needs_input_grad(2)) {
+      grad_bias_O = grad_NO.sum(0);
+    }
+    return {grad_x_NI, grad_weight, grad_bias_O, at::Tensor()};
+  }
+
+ private:
+  // Adds left * right to the gradient of `weight`, or returns it where there is no place for it.
+  static at::Tensor add_product(const at::Tensor& weight, const at::Tensor& left,
+                                const at::Tensor& right) {
+    at::Tensor grad = gradient_buffer(weight);
+    if (!grad.defined()) return at::mm(left, right);
+    grad.addmm_(left, right);
+    return {};
+  }
+};
+
+at::Tensor apply_linear(const at::Tensor& x, const LinearLayer& layer, bool with_bias,
+                        Kernels kernels) {
+  const at::Tensor x_NI = x.reshape({-1, x.size(-1)});
+  std::optional<at::Tensor> bias_O;
+  if (with_bias) bias_O = layer.bias;
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = layer.num_outputs();
+  if (!has_own_kernels(x, kernels) || !at::GradMode::is_enabled()) {
+    return product(x_NI, layer.weight, bias_O, layer.order).view(shape);
+  }
+  const bool is_in_out = layer.order == WeightOrder::kInOut;
+  return Linear::apply(x_NI, layer.weight, bias_O, is_in_out).view(shape);
+}
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, Kernels kernels) {
+  return apply_linear(x, layer, /*with_bias=*/true, kernels);
+}
+
+at::Tensor linear_without_bias(const at::Tensor& x, const LinearLayer& layer, Kernels kernels) {
+  return apply_linear(x, layer, /*with_bias=*/false, kernels);
+}
+
+}  // namespace apollo
