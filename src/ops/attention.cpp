@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
@@ -13,6 +15,7 @@
 
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <vector>
@@ -100,15 +103,29 @@ void for_heads(const AttentionHeads& heads, int64_t batch, const Body& body) {
                 });
 }
 
+// From the generator that ATen's dropout draws from, so that its seed and state rule here too.
+uint64_t draw_dropout_key() {
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  const std::scoped_lock lock(generator.mutex());
+  return at::check_generator<at::CPUGeneratorImpl>(generator)->random64();
+}
+
+struct Dropout {
+  double probability = 0.0;
+  uint64_t key = 0;
+};
+
 AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causal,
-                        const at::Tensor& visible_B1TT, const at::Tensor& mixed_BTW,
-                        const at::Tensor& log_sums_BHT) {
+                        const at::Tensor& visible_B1TT, const Dropout& dropout,
+                        const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
   AttentionHeads heads{};
   heads.length = qkv_BTX.size(1);
   heads.num_heads = num_heads;
   heads.head_width = qkv_BTX.size(2) / 3 / num_heads;
   heads.causal = causal;
   if (visible_B1TT.defined()) heads.visible_BTT = visible_B1TT.const_data_ptr<bool>();
+  heads.dropout = dropout.probability;
+  heads.dropout_key = dropout.key;
   heads.qkv_BT3HK = qkv_BTX.const_data_ptr<float>();
   heads.mixed_BTHK = mixed_BTW.mutable_data_ptr<float>();
   heads.log_sums_BHT = log_sums_BHT.mutable_data_ptr<float>();
@@ -118,19 +135,23 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causa
 class Attention : public torch::autograd::Function<Attention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv_BTX, int64_t num_heads,
-                            bool causal, const std::optional<at::Tensor>& visible_B1TT) {
+                            bool causal, const std::optional<at::Tensor>& visible_B1TT,
+                            double probability) {
     const int64_t batch = qkv_BTX.size(0);
     const int64_t length = qkv_BTX.size(1);
     const at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
     const at::Tensor log_sums_BHT = at::empty({batch, num_heads, length}, qkv_BTX.options());
     const at::Tensor visible = visible_B1TT.value_or(at::Tensor());
+    const Dropout dropout{probability, probability > 0.0 ? draw_dropout_key() : 0};
     const AttentionHeads heads =
-        heads_of(qkv_BTX, num_heads, causal, visible, mixed_BTW, log_sums_BHT);
+        heads_of(qkv_BTX, num_heads, causal, visible, dropout, mixed_BTW, log_sums_BHT);
     for_heads(heads, batch, [&](int64_t begin, int64_t end, float* scratch) {
       row_kernels().attention.attention(heads, begin, end, scratch);
     });
     context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, visible});
     context->saved_data["causal"] = causal;
+    context->saved_data["dropout"] = dropout.probability;
+    context->saved_data["dropout_key"] = static_cast<int64_t>(dropout.key);
     return mixed_BTW;
   }
 
@@ -139,22 +160,24 @@ class Attention : public torch::autograd::Function<Attention> {
     const at::Tensor& qkv_BTX = saved[0];
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
+    const Dropout dropout{context->saved_data["dropout"].toDouble(),
+                          static_cast<uint64_t>(context->saved_data["dropout_key"].toInt())};
     const AttentionGradientHeads heads{
         .forward = heads_of(qkv_BTX, saved[2].size(1), context->saved_data["causal"].toBool(),
-                            saved[3], saved[1], saved[2]),
+                            saved[3], dropout, saved[1], saved[2]),
         .grad_mixed_BTHK = grad_BTW.const_data_ptr<float>(),
         .grad_qkv_BT3HK = grad_qkv_BTX.mutable_data_ptr<float>()};
     for_heads(heads.forward, qkv_BTX.size(0), [&](int64_t begin, int64_t end, float* scratch) {
       row_kernels().attention.attention_gradient(heads, begin, end, scratch);
     });
-    return {grad_qkv_BTX, {}, {}, {}};
+    return {grad_qkv_BTX, {}, {}, {}, {}};
   }
 };
 
 bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern, double dropout,
                       Kernels kernels) {
   const at::Tensor& visible = pattern.visible_B1TT;
-  return has_own_kernels(qkv_BTX, kernels) && dropout == 0.0 && qkv_BTX.is_contiguous() &&
+  return has_own_kernels(qkv_BTX, kernels) && dropout < 1.0 && qkv_BTX.is_contiguous() &&
          qkv_BTX.numel() > 0 && !(pattern.causal && visible.defined()) &&
          (!visible.defined() ||
           (visible.scalar_type() == at::kBool && visible.is_contiguous() &&
@@ -171,7 +194,7 @@ at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPatter
   }
   std::optional<at::Tensor> visible;
   if (pattern.visible_B1TT.defined()) visible = pattern.visible_B1TT;
-  return Attention::apply(qkv_BTX, pattern.heads, pattern.causal, visible);
+  return Attention::apply(qkv_BTX, pattern.heads, pattern.causal, visible, dropout);
 }
 
 }  // namespace apollo

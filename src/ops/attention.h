@@ -21,9 +21,10 @@ struct AttentionPattern {
 // returns the heads side by side, [B, T, W].
 //
 // kFused: own kernels (attention_kernels.h) for float32 on the CPU outside automatic mixed
-// precision, else the device's fused kernel; neither holds the T x T weights (but ATen's with
-// dropout on the CPU does). The kernels' gradients can't be differentiated again; their results
-// do not depend on the number of threads. kReference: matrix products and a softmax.
+// precision, else the device's fused kernel; neither holds the T x T weights, nor the own ones a
+// dropout mask: one key, drawn from the CPU's default generator, gives it in both passes. The
+// kernels' gradients can't be differentiated again; their results do not depend on the number of
+// threads. kReference: matrix products and a softmax.
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
                                 double dropout, Kernels kernels);
 

@@ -3,15 +3,18 @@
 #include "ops/attention.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/triu.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -247,6 +250,100 @@ TEST(Attention, DropoutZeroesWeightsAndKeepsTheMean) {
     EXPECT_NEAR(dropped.mean().item<double>(), 1.0, 0.02);
     EXPECT_GT(dropped.std().item<double>(), 0.01);
   }
+}
+
+at::Tensor with_seed(uint64_t seed, const at::Tensor& qkv, const AttentionPattern& pattern,
+                     double dropout) {
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(seed);
+  return multi_head_attention(qkv, pattern, dropout, Kernels::kFused);
+}
+
+// Each kept weight's factor 1 / (1 - p), or 0, [B, H, T, T]: by values that are the rows of the
+// identity, for T = K.
+at::Tensor mask_of(uint64_t seed, const Size& size, bool causal, double dropout) {
+  at::Tensor qkv =
+      at::zeros({size.batch, size.length, 3 * size.heads * size.head_width}, at::kFloat);
+  const at::Tensor values =
+      qkv.view({size.batch, size.length, 3, size.heads, size.head_width}).select(2, 2);
+  for (int64_t t = 0; t < size.length; ++t)
+    values.select(1, t).select(2, t).fill_(1.0);
+  const AttentionPattern pattern{.heads = size.heads, .causal = causal};
+  // All scores are equal: each weight is one over the number of positions seen.
+  const at::Tensor mixed_BTHK = with_seed(seed, qkv, pattern, dropout)
+                                    .view({size.batch, size.length, size.heads, size.head_width});
+  at::Tensor mask_BHTT = mixed_BTHK.transpose(1, 2).contiguous();
+  for (int64_t t = 0; t < size.length; ++t)
+    mask_BHTT.select(2, t).mul_(static_cast<double>(causal ? t + 1 : size.length));
+  return mask_BHTT;
+}
+
+TEST(Attention, DropoutHasTheGradientOfItsMask) {
+  const Size size{2, 3, 70, 70};
+  constexpr double kDropout = 0.3;
+  const at::Tensor weights = draw({size.batch, size.length, size.heads * size.head_width}, 17);
+  for (const InstructionSet set : kSets) {
+    if (!is_supported(set)) continue;
+    const InstructionSetScope scope(set);
+    for (const bool causal : {true, false}) {
+      const at::Tensor mask_BHTT = mask_of(9, size, causal, kDropout).to(at::kDouble);
+      const at::Tensor exact = random_qkv(size).to(at::kDouble).requires_grad_(true);
+      const auto parts =
+          exact.view({size.batch, size.length, 3, size.heads, size.head_width}).unbind(2);
+      at::Tensor scores = at::matmul(parts[0].transpose(1, 2), parts[1].permute({0, 2, 3, 1})) /
+                          std::sqrt(static_cast<double>(size.head_width));
+      if (causal) {
+        const at::Tensor future = at::ones({size.length, size.length}, at::kBool).triu(1);
+        scores = scores.masked_fill(future, -std::numeric_limits<double>::infinity());
+      }
+      const at::Tensor mixed =
+          at::matmul(at::softmax(scores, -1) * mask_BHTT, parts[2].transpose(1, 2))
+              .transpose(1, 2)
+              .flatten(2);
+      (mixed * weights.to(at::kDouble)).sum().backward();
+
+      const at::Tensor leaf = random_qkv(size).requires_grad_(true);
+      const at::Tensor found =
+          with_seed(9, leaf, {.heads = size.heads, .causal = causal}, kDropout);
+      (found * weights).sum().backward();
+      expect_close({found.detach(), leaf.grad()}, {mixed.detach(), exact.grad()}, 2e-6);
+    }
+  }
+}
+
+TEST(Attention, DropoutKeepsItsShareEverywhere) {
+  const Size size{16, 4, 64, 64};
+  for (const double dropout : {0.1, 0.5}) {
+    const at::Tensor kept = mask_of(3, size, /*causal=*/false, dropout).gt(0).to(at::kDouble);
+    // Six standard deviations of the mean of that many independent draws.
+    const auto bound = [&](double count) {
+      return 6.0 * std::sqrt(dropout * (1.0 - dropout) / count);
+    };
+    EXPECT_NEAR(kept.mean().item<double>(), 1.0 - dropout, bound(16 * 4 * 64 * 64));
+    for (const int64_t dimension : {0, 1, 2, 3}) {
+      const at::Tensor off =
+          (kept.transpose(0, dimension).flatten(1).mean(1) - (1.0 - dropout)).abs();
+      const auto count = static_cast<double>(kept.numel() / kept.size(dimension));
+      EXPECT_LT(off.max().item<double>(), bound(count)) << "dimension " << dimension;
+    }
+    // Neighbours are independent.
+    const at::Tensor both = kept.slice(3, 1) * kept.slice(3, 0, 63);
+    const double share = (1.0 - dropout) * (1.0 - dropout);
+    EXPECT_NEAR(both.mean().item<double>(), share, 0.005);
+    const at::Tensor below = kept.slice(2, 1) * kept.slice(2, 0, 63);
+    EXPECT_NEAR(below.mean().item<double>(), share, 0.005);
+  }
+}
+
+TEST(Attention, DropoutFollowsTheSeed) {
+  const Size size{1, 2, 16, 16};
+  const at::Tensor qkv = random_qkv(size);
+  const AttentionPattern pattern{.heads = size.heads};
+  const at::Tensor first = with_seed(1, qkv, pattern, 0.5);
+  const at::Tensor next = multi_head_attention(qkv, pattern, 0.5, Kernels::kFused);
+  EXPECT_TRUE(first.equal(with_seed(1, qkv, pattern, 0.5)));
+  EXPECT_FALSE(first.equal(with_seed(2, qkv, pattern, 0.5)));
+  EXPECT_FALSE(first.equal(next));
 }
 
 }  // namespace
