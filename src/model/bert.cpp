@@ -103,9 +103,9 @@ class Bert final : public LanguageModel {
         add_linear_and_norm(x_BTW, mixed_BTW, scaled(w.attn, options.branch_scale), w.attn_norm,
                             dropout, options.kernels)
             .norm;
-    const at::Tensor inner = linear_gelu(attended_BTW, w.inner, GeluKind::kErf, options.kernels);
-    return add_linear_and_norm(attended_BTW, inner, scaled(w.outer, options.branch_scale),
-                               w.outer_norm, dropout, options.kernels)
+    return add_mlp_and_norm(attended_BTW, attended_BTW, w.inner, GeluKind::kErf,
+                            scaled(w.outer, options.branch_scale), w.outer_norm, dropout,
+                            options.kernels)
         .norm;
   }
 

@@ -121,9 +121,9 @@ class Gpt2 final : public LanguageModel {
     const SumAndNorm attended =
         add_linear_and_norm(stream.sum, mixed_BTW, scaled(w.attn_proj, options.branch_scale),
                             w.ln_2, dropout, options.kernels);
-    const at::Tensor inner = linear_gelu(attended.norm, w.mlp_fc, GeluKind::kTanh, options.kernels);
-    return add_linear_and_norm(attended.sum, inner, scaled(w.mlp_proj, options.branch_scale),
-                               next_norm, dropout, options.kernels);
+    return add_mlp_and_norm(attended.sum, attended.norm, w.mlp_fc, GeluKind::kTanh,
+                            scaled(w.mlp_proj, options.branch_scale), next_norm, dropout,
+                            options.kernels);
   }
 
   at::Tensor token_embedding_, position_embedding_;

@@ -5,6 +5,7 @@
 #include <ATen/ops/gelu.h>
 
 #include "base/error.h"
+#include "ops/gelu_linear.h"
 
 namespace apollo {
 LinearLayer scaled(const LinearLayer& layer, double factor) {
@@ -30,6 +31,18 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
   at::Tensor branch = linear(x, layer, kernels);
   if (dropout > 0.0) branch = at::dropout(branch, dropout, /*train=*/true);
   return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
+}
+
+SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const at::Tensor& x,
+                            const LinearLayer& inner, GeluKind kind, const LinearLayer& outer,
+                            const NormLayer& norm, double dropout, Kernels kernels) {
+  if (dropout > 0.0 || !has_own_kernels(x, kernels)) {
+    return add_linear_and_norm(residual, linear_gelu(x, inner, kind, kernels), outer, norm, dropout,
+                               kernels);
+  }
+  const at::Tensor branch = gelu_linear_without_bias(linear_without_bias(x, inner, kernels),
+                                                     inner.bias, kind, outer, kernels);
+  return add_layer_norm(residual, branch, outer.bias, norm, kernels);
 }
 
 void check_length(const ModelSpec& spec, int64_t length) {

@@ -21,6 +21,11 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
                                const LinearLayer& layer, const NormLayer& norm, double dropout,
                                Kernels kernels);
 
+// The MLP's branch: sum = residual + dropout(gelu(x W1 + b1) W2 + b2), and the LayerNorm of it.
+SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const at::Tensor& x,
+                            const LinearLayer& inner, GeluKind kind, const LinearLayer& outer,
+                            const NormLayer& norm, double dropout, Kernels kernels);
+
 // Throws UsageError where a sequence is longer than the context.
 void check_length(const ModelSpec& spec, int64_t length);
 

@@ -9,76 +9,16 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <initializer_list>
 #include <optional>
 
 #include "ops/parallel_rows.h"
+#include "ops/row_tensors.h"
 
 namespace apollo {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-bool is_dense_float(const at::Tensor& x) {
-  return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.layout() == at::kStrided &&
-         x.is_contiguous();
-}
-
-// A matrix that the kernels can work on: [..., W] as [N, W].
-bool is_matrix(const at::Tensor& x) {
-  return x.dim() >= 1 && x.size(-1) > 0 && is_dense_float(x);
-}
-
-// A parameter with one number for each column of x.
-bool fits(const at::Tensor& parameter_W, const at::Tensor& x) {
-  return parameter_W.dim() == 1 && parameter_W.size(0) == x.size(-1) && is_dense_float(parameter_W);
-}
-
-bool runs_own_kernels(const at::Tensor& x, std::initializer_list<at::Tensor> parameters,
-                      Kernels kernels) {
-  if (!has_own_kernels(x, kernels) || !is_matrix(x)) return false;
-  for (const at::Tensor& parameter_W : parameters) {
-    if (!fits(parameter_W, x)) return false;
-  }
-  return true;
-}
-
-int64_t num_rows(const at::Tensor& x) {
-  return x.numel() / x.size(-1);
-}
-
-// Room for `count` partial sums of each block of rows, and their totals.
-class PartialSums {
- public:
-  PartialSums(const at::Tensor& x, int64_t count)
-      : blocks_((num_rows(x) + kBlockRows - 1) / kBlockRows),
-        width_(x.size(-1)),
-        partial_(at::empty({count, blocks_, width_}, x.options())) {}
-
-  float* data(int64_t i) { return partial_.mutable_data_ptr<float>() + i * blocks_ * width_; }
-
-  // [W], added up in the order of the rows.
-  at::Tensor total(int64_t i) {
-    at::Tensor total_W = at::zeros({width_}, partial_.options());
-    float* total = total_W.mutable_data_ptr<float>();
-    const float* block = data(i);
-    for (int64_t b = 0; b < blocks_; ++b, block += width_) {
-      for (int64_t w = 0; w < width_; ++w)
-        total[w] += block[w];
-    }
-    return total_W;
-  }
-
- private:
-  int64_t blocks_;
-  int64_t width_;
-  at::Tensor partial_;
-};
-
-const float* data_or_null(const std::optional<at::Tensor>& x) {
-  return x ? x->const_data_ptr<float>() : nullptr;
-}
 
 // Results: {norm} of the residual alone, or {sum, norm} where there is a branch.
 class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {

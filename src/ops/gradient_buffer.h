@@ -11,4 +11,9 @@ namespace apollo {
 // operators whose gradients can't be differentiated again.
 at::Tensor gradient_buffer(const at::Tensor& parameter);
 
+// Adds left * right to the gradient of `weight`, in place, and returns an undefined tensor; or
+// returns the product where there is no buffer.
+at::Tensor add_weight_gradient(const at::Tensor& weight, const at::Tensor& left,
+                               const at::Tensor& right);
+
 }  // namespace apollo

@@ -22,6 +22,14 @@ at::Tensor gradient_buffer(const at::Tensor& parameter) {
   return usable ? grad : at::Tensor();
 }
 
+at::Tensor add_weight_gradient(const at::Tensor& weight, const at::Tensor& left,
+                               const at::Tensor& right) {
+  at::Tensor grad = gradient_buffer(weight);
+  if (!grad.defined()) return at::mm(left, right);
+  grad.addmm_(left, right);
+  return {};
+}
+
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -57,23 +65,13 @@ class Linear : public torch::autograd::Function<Linear> {
       grad_x_NI = at::mm(grad_NO, as_in_out(saved[1], order).t());
     }
     if (context->needs_input_grad(1)) {
-      grad_weight = is_in_out ? add_product(saved[1], saved[0].t(), grad_NO)
-                              : add_product(saved[1], grad_NO.t(), saved[0]);
+      grad_weight = is_in_out ? add_weight_gradient(saved[1], saved[0].t(), grad_NO)
+                              : add_weight_gradient(saved[1], grad_NO.t(), saved[0]);
     }
     if (saved[2].defined() && context->needs_input_grad(2)) {
       grad_bias_O = grad_NO.sum(0);
     }
     return {grad_x_NI, grad_weight, grad_bias_O, at::Tensor()};
-  }
-
- private:
-  // Adds left * right to the gradient of `weight`, or returns it where there is no place for it.
-  static at::Tensor add_product(const at::Tensor& weight, const at::Tensor& left,
-                                const at::Tensor& right) {
-    at::Tensor grad = gradient_buffer(weight);
-    if (!grad.defined()) return at::mm(left, right);
-    grad.addmm_(left, right);
-    return {};
   }
 };
 

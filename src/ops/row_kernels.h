@@ -64,8 +64,9 @@ struct BiasGeluGradientRows {
   const float* x_NW;
   const float* bias_W;
   const float* grad_y_NW;
-  float* grad_x_NW;
+  float* grad_x_NW;     // may be grad_y_NW
   float* grad_bias_CW;  // C blocks: partial sums, written by this call
+  float* y_NW;          // the GELU once more; null: not wanted
 };
 
 // loss = -log softmax(logits)[target], and in the place of the logits its gradient by them,

@@ -154,9 +154,11 @@ inline void bias_gelu_gradient_with(const Phi& phi, const BiasGeluGradientRows& 
     const float* x = rows.x_NW + row * rows.width;
     const float* grad_y = rows.grad_y_NW + row * rows.width;
     float* grad_x = rows.grad_x_NW + row * rows.width;
+    float* y = rows.y_NW == nullptr ? nullptr : rows.y_NW + row * rows.width;
     for_columns(rows.width, [&](int64_t i, const auto& lanes) {
       const Floats u = lanes.load(x + i) + lanes.load(rows.bias_W + i);
       const PhiAndSlope found = phi(u);
+      if (y != nullptr) lanes.store(y + i, u * found.phi);
       const Floats grad = lanes.load(grad_y + i) * (found.phi + found.x_slope);
       lanes.store(grad_x + i, grad);
       add_to(grad_bias + i, grad, lanes);

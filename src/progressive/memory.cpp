@@ -1,16 +1,36 @@
 #include "progressive/memory.h"
 
+#include <algorithm>
+
 #include "config/objective.h"
 
 namespace apollo {
 
 namespace {
 
-constexpr double kWidthsPerBlock = 17.0;
+constexpr double kWidthsPerBlock = 13.0;
 constexpr double kBytesOfState = 16.0;
 constexpr double kBytesOfCheckpoint = 12.0;
 constexpr double kBytesFp32 = 4.0;
 constexpr double kBytesBf16 = 2.0;
+
+// State and activations of a pass of `depth` in a stage of `layers` layers.
+double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t layers, int64_t depth,
+                  int64_t rows) {
+  const Recompute rule = config.train.recompute;
+  const bool again = rule == Recompute::kAll || (rule == Recompute::kDeep && depth > layers);
+  return state_bytes(shape, layers) + activation_bytes(config, shape, depth, rows, again);
+}
+
+int64_t largest_that_fits(const RunConfig& config, const ModelShape& shape, int64_t layers,
+                          int64_t depth, double budget_bytes) {
+  const int64_t batch = config.train.batch_size;
+  for (int64_t rows = batch; rows > 1; --rows) {
+    if (batch % rows == 0 && pass_bytes(config, shape, layers, depth, rows) <= budget_bytes)
+      return rows;
+  }
+  return 1;
+}
 
 }  // namespace
 
@@ -40,16 +60,14 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
 }
 
 int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes) {
-  const int64_t batch = config.train.batch_size;
-  const double state = state_bytes(shape, shape.layers);
-  const bool again = config.train.recompute == Recompute::kAll;
-  for (int64_t rows = batch; rows > 1; --rows) {
-    if (batch % rows != 0) continue;
-    if (state + activation_bytes(config, shape, shape.layers, rows, again) <= budget_bytes) {
-      return rows;
-    }
-  }
-  return 1;
+  return largest_that_fits(config, shape, shape.layers, shape.layers, budget_bytes);
+}
+
+int64_t micro_batch_at_depth(const RunConfig& config, const ModelShape& shape, int64_t layers,
+                             int64_t depth) {
+  const int64_t rows = config.train.micro_batch_size;
+  const double budget = pass_bytes(config, shape, shape.layers, shape.layers, rows);
+  return std::max(rows, largest_that_fits(config, shape, layers, depth, budget));
 }
 
 }  // namespace apollo

@@ -16,7 +16,7 @@ double state_bytes(const ModelShape& shape, int64_t layers);
 double checkpoint_bytes(const ModelShape& shape, int64_t layers);
 
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
-// 17 widths a token and block (two norms, QKV, attention and its projection, MLP with its
+// 13 widths a token and block (two norms, QKV, attention and its projection, MLP with its
 // activation, residuals), the scores twice where no fused kernel avoids them, and the logits with
 // their gradient in fp32 for the head. `recompute`: one width a token and block, and one block as a
 // whole while it is computed again.
@@ -26,5 +26,11 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
 // micro_batch_size = 0: the largest divisor of train.batch_size with which state and activations
 // of the final model at full depth fit into `budget_bytes`; 1 where none does.
 int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes);
+
+// micro_batch_by_depth: the largest divisor of train.batch_size with which state and activations of
+// a pass of `depth` in a stage of `layers` layers fit into what the final model takes at full depth
+// with micro_batch_size; never less than that size.
+int64_t micro_batch_at_depth(const RunConfig& config, const ModelShape& shape, int64_t layers,
+                             int64_t depth);
 
 }  // namespace apollo
