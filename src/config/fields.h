@@ -87,6 +87,10 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"train", "micro_batch_size", Effect::kResult,
               "sequences in a forward pass; 0: as large as memory allows"},
         c.train.micro_batch_size...);
+  visit(Field{"train", "micro_batch_by_depth", Effect::kResult,
+              "shallower passes take as many more as fit in the memory of the deepest; set by "
+              "micro_batch_size = 0"},
+        c.train.micro_batch_by_depth...);
   visit(Field{"train", "lr", Effect::kResult, "peak learning rate"}, c.train.lr...);
   visit(Field{"train", "lr_schedule", Effect::kResult, "how it decays"}, c.train.lr_schedule...);
   visit(Field{"train", "lr_axis", Effect::kResult, "what the schedule is measured on"},

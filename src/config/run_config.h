@@ -69,8 +69,9 @@ struct RunConfig {
 
   struct Train {
     Duration duration = {1.0, DurationUnit::kEpochs};
-    int64_t batch_size = 64;       // sequences per optimizer step
-    int64_t micro_batch_size = 0;  // sequences per forward pass; 0: as memory allows
+    int64_t batch_size = 64;            // sequences per optimizer step
+    int64_t micro_batch_size = 0;       // sequences per forward pass; 0: as memory allows
+    bool micro_batch_by_depth = false;  // more of them in passes that are not the deepest
     double lr = 1e-3;
     LrSchedule lr_schedule = LrSchedule::kCosine;
     LrAxis lr_axis = LrAxis::kSteps;

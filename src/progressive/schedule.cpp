@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/stop_signal.h"
 #include "config/objective.h"
+#include "progressive/memory.h"
 #include "progressive/stage_faults.h"
 
 namespace apollo {
@@ -101,6 +102,10 @@ Stage Schedule::make_stage(const RunConfig& config, size_t index, const Mileston
   Stage stage{layers, end,
               DepthDistribution(config.progressive.depth_sampler, layers, shape_.layers),
               specs[index].depth.value_or(layers)};
+  if (config.train.micro_batch_by_depth && config.train.micro_batch_size > 0) {
+    for (int64_t depth = 0; depth <= shape_.layers; ++depth)
+      stage.micro_batch_sizes.push_back(micro_batch_at_depth(config, shape_, layers, depth));
+  }
   const bool is_last = index + 1 == specs.size();
   if (config.progressive.trains == Trains::kAll || is_last) return stage;
   for (size_t i = index; i-- > 0 && stage.frozen == 0;) {
@@ -191,6 +196,7 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
   StageState state;
   std::vector<StageSummary> found(stages_.size());
   std::vector<double> depth_sums(stages_.size(), 0.0);
+  std::vector<int64_t> num_draws(stages_.size(), 0);
   Progress progress("simulating the schedule", end_.value,
                     end_.axis == Milestone::Axis::kFlops ? "FLOP" : "steps");
   while (!finished(position) && !until.reached(position)) {
@@ -205,16 +211,18 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
     if (summary.num_steps++ == 0) summary.first_step = position.step;
     summary.flops += flops;
     summary.num_rehearsal_steps += rehearses(position, state) ? 1 : 0;
-    for (const int64_t depth : depths)
-      depth_sums[state.index] += static_cast<double>(depth);
+    // Passes of one draw are as many as the depth needs: they count once.
+    const size_t draws = keys_.depth_draw == DepthDraw::kStep ? 1 : depths.size();
+    for (size_t m = 0; m < draws; ++m)
+      depth_sums[state.index] += static_cast<double>(depths[m]);
+    num_draws[state.index] += static_cast<int64_t>(draws);
     position.flops += flops;
     ++position.step;
   }
   if (summaries == nullptr) return position;
   for (size_t i = 0; i < stages_.size(); ++i) {
     found[i].layers = stages_[i].layers;
-    const double passes = static_cast<double>(found[i].num_steps * micro_steps_);
-    if (passes > 0) found[i].mean_depth = depth_sums[i] / passes;
+    if (num_draws[i] > 0) found[i].mean_depth = depth_sums[i] / static_cast<double>(num_draws[i]);
     const bool skipped = i > 0 && found[i].num_steps == 0;
     if (skipped) found[i].first_step = found[i - 1].first_step + found[i - 1].num_steps;
   }
@@ -271,12 +279,14 @@ int64_t Schedule::draw_depth_at(int64_t step, int64_t micro_step, const Stage& s
 std::vector<int64_t> Schedule::depths_at(const RunPosition& position,
                                          const StageState& state) const {
   const Stage& stage = stages_.at(state.index);
-  std::vector<int64_t> depths(micro_steps_, stage.depth);
-  if (!rehearses(position, state)) return depths;
-  for (int64_t m = 0; m < micro_steps_; ++m) {
-    const bool drawn_already = m > 0 && keys_.depth_draw == DepthDraw::kStep;
-    depths[m] = drawn_already ? depths[0] : draw_depth_at(position.step, m, stage);
+  const bool rehearse = rehearses(position, state);
+  if (!rehearse || keys_.depth_draw == DepthDraw::kStep) {
+    const int64_t depth = rehearse ? draw_depth_at(position.step, 0, stage) : stage.depth;
+    return std::vector<int64_t>(ceil_div(batch_size_, micro_batch_size(depth, state)), depth);
   }
+  std::vector<int64_t> depths;
+  for (int64_t m = 0; m < micro_steps_; ++m)
+    depths.push_back(draw_depth_at(position.step, m, stage));
   return depths;
 }
 
@@ -299,8 +309,15 @@ double Schedule::lr_factor(double progress, const StageState& state) const {
   return factor * std::clamp(since_growth / rewarm_share_, 0.0, 1.0);
 }
 
-int64_t Schedule::micro_batch_rows(int64_t micro_step) const {
-  return std::min(micro_batch_size_, batch_size_ - micro_step * micro_batch_size_);
+int64_t Schedule::micro_batch_size(int64_t depth, const StageState& state) const {
+  const std::vector<int64_t>& sizes = stages_.at(state.index).micro_batch_sizes;
+  return sizes.empty() ? micro_batch_size_ : sizes.at(depth);
+}
+
+int64_t Schedule::micro_batch_rows(int64_t depth, int64_t micro_step,
+                                   const StageState& state) const {
+  const int64_t size = micro_batch_size(depth, state);
+  return std::min(size, batch_size_ - micro_step * size);
 }
 
 bool Schedule::recomputes(int64_t depth, const StageState& state) const {
@@ -311,9 +328,9 @@ bool Schedule::recomputes(int64_t depth, const StageState& state) const {
 double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState& state) const {
   double flops = 0.0;
   for (size_t m = 0; m < depths.size(); ++m) {
-    flops += train_flops(shape_, depths[m], micro_batch_rows(static_cast<int64_t>(m)),
-                         targets_per_sequence_, recomputes(depths[m], state),
-                         stages_.at(state.index).frozen);
+    const int64_t rows = micro_batch_rows(depths[m], static_cast<int64_t>(m), state);
+    flops += train_flops(shape_, depths[m], rows, targets_per_sequence_,
+                         recomputes(depths[m], state), stages_.at(state.index).frozen);
   }
   return flops;
 }

@@ -42,6 +42,8 @@ struct Stage {
   DepthDistribution depths;
   int64_t depth = 0;   // of a pass that does not rehearse: `layers`, or fewer drawn at random
   int64_t frozen = 0;  // the first so many layers do not train, nor does the embedding below them
+  // Of a pass of each depth from 0 on; empty: one size for all.
+  std::vector<int64_t> micro_batch_sizes = {};
 };
 
 // The stage a run is in and where that stage began; part of a checkpoint.
@@ -64,7 +66,7 @@ class Schedule {
 
   const std::vector<Stage>& stages() const { return stages_; }
   const Milestone& end() const { return end_; }
-  int64_t micro_steps() const { return micro_steps_; }  // per optimizer step
+  int64_t micro_steps() const { return micro_steps_; }  // of the deepest optimizer step
 
   bool finished(const RunPosition& position) const;
   // Moves `state` to the stage that holds at `position`: the next one as soon as the current one's
@@ -89,8 +91,10 @@ class Schedule {
   double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
   // Whether the blocks of a pass of `depth` are computed again in its backward pass.
   bool recomputes(int64_t depth, const StageState& state) const;
-  // Sequences of micro-step `m`: micro_batch_size, or what is left of the batch.
-  int64_t micro_batch_rows(int64_t micro_step) const;
+  // Sequences of a pass of `depth`: micro_batch_size, or more with micro_batch_by_depth (memory.h).
+  int64_t micro_batch_size(int64_t depth, const StageState& state) const;
+  // Sequences of micro-step `m` of a step at `depth`: the same, or what is left of the batch.
+  int64_t micro_batch_rows(int64_t depth, int64_t micro_step, const StageState& state) const;
   // Share of the run that is over, in [0, 1], on the axis asked for. On the step axis of a run that
   // lasts a number of FLOPs (or the other way round) the total is that of the simulated run; a
   // run of hours is measured in hours on either axis, and a run with a stage of hours on its own.

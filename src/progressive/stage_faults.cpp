@@ -103,7 +103,8 @@ void check_depth(const RunConfig& config, size_t index, std::vector<Diagnostic>&
 }
 
 // Keys that do not go together.
-void check_combinations(const RunConfig::Progressive& keys, std::vector<Diagnostic>& faults) {
+void check_combinations(const RunConfig& config, std::vector<Diagnostic>& faults) {
+  const RunConfig::Progressive& keys = config.progressive;
   const bool shares = keys.depth_sampler != DepthSamplerKind::kShallowest;
   if (shares && !shares_as_it_grows(keys.layer_map)) {
     faults.push_back({"progressive.depth_sampler",
@@ -123,6 +124,12 @@ void check_combinations(const RunConfig::Progressive& keys, std::vector<Diagnost
   if (keys.shared_gradient_power != 0.0 && keys.depth_draw == DepthDraw::kMicroBatch) {
     faults.push_back({"progressive.shared_gradient_power",
                       "divides by the uses of a layer in a step, for which depth_draw must be "
+                      "'step' (got 'micro_batch')",
+                      ""});
+  }
+  if (config.train.micro_batch_by_depth && keys.depth_draw == DepthDraw::kMicroBatch) {
+    faults.push_back({"train.micro_batch_by_depth",
+                      "needs the depth of a step before its passes, for which depth_draw must be "
                       "'step' (got 'micro_batch')",
                       ""});
   }
@@ -184,7 +191,7 @@ std::vector<Diagnostic> stage_faults(const RunConfig& config) {
     check_depth(config, i, faults);
     check_until(config, i, faults);
   }
-  check_combinations(config.progressive, faults);
+  check_combinations(config, faults);
   check_readiness(config, faults);
   if (config.train.duration.unit == DurationUnit::kPercent) {
     faults.push_back({"train.duration",

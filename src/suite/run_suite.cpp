@@ -40,6 +40,7 @@ RunConfig as_begun(RunConfig planned, const RunConfig& begun) {
   if (planned.run.threads == 0) planned.run.threads = begun.run.threads;
   if (planned.train.micro_batch_size == 0) {
     planned.train.micro_batch_size = begun.train.micro_batch_size;
+    planned.train.micro_batch_by_depth = begun.train.micro_batch_by_depth;
   }
   return planned;
 }
@@ -320,10 +321,22 @@ void append_runs(const PlannedGroup& group, const TuningOutcome* tuning,
   }
 }
 
+double flops_after_sources(const SuitePlan& plan) {
+  double flops = plan.flops();
+  for (const PlannedRun& run : plan.sources)
+    flops -= run.flops;
+  return flops;
+}
+
+std::vector<RunOutcome> run_sources(const SuitePlan& plan, const SuiteOptions& options,
+                                    int64_t& number) {
+  return Queue(plan.sources, options, number, plan.num_runs(), flops_after_sources(plan)).run_all();
+}
+
 std::vector<TuningOutcome> run_tuning(const SuitePlan& plan, const SuiteOptions& options,
                                       int64_t& number) {
   std::vector<PlannedRun> all;
-  double flops_after = plan.flops();
+  double flops_after = flops_after_sources(plan);
   for (const PlannedGroup& group : plan.groups) {
     all.insert(all.end(), group.tuning.begin(), group.tuning.end());
     for (const PlannedRun& run : group.tuning)
@@ -351,6 +364,9 @@ std::vector<TuningOutcome> run_tuning(const SuitePlan& plan, const SuiteOptions&
 
 std::vector<const RunOutcome*> SuiteOutcome::failures() const {
   std::vector<const RunOutcome*> all;
+  for (const RunOutcome& outcome : sources) {
+    if (outcome.status != RunStatus::kFinished) all.push_back(&outcome);
+  }
   for (const TuningOutcome& group : tuning) {
     for (const RunOutcome& outcome : group.tried) {
       if (outcome.status == RunStatus::kFailed) all.push_back(&outcome);
@@ -365,6 +381,7 @@ std::vector<const RunOutcome*> SuiteOutcome::failures() const {
 SuiteOutcome run_suite(const SuitePlan& plan, const SuiteOptions& options) {
   int64_t number = 0;
   SuiteOutcome outcome;
+  outcome.sources = run_sources(plan, options, number);
   std::vector<TuningOutcome> tuning = run_tuning(plan, options, number);
   std::vector<PlannedRun> wanted;
   for (size_t i = 0; i < plan.groups.size(); ++i) {

@@ -1,5 +1,5 @@
-// A planned suite carried out: each run as a child process `apollo train`, some at once; what is
-// tuned first, then what is compared.
+// A planned suite carried out: each run as a child process `apollo train`, some at once; what
+// others begin from first, then what is tuned, then what is compared.
 //
 // A run folder says by itself how far its run is, so that stopping a suite at any moment and giving
 // the same command again goes on: a run with an `end` row is passed over, another one is started
@@ -34,6 +34,7 @@ struct TuningOutcome {
 };
 
 struct SuiteOutcome {
+  std::vector<RunOutcome> sources;
   std::vector<TuningOutcome> tuning;
   std::vector<RunOutcome> runs;
 

@@ -17,11 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kRootKeys = {"suite", "model", "run"};
+const std::vector<std::string> kRootKeys = {"suite", "model", "source", "run"};
 const std::vector<std::string> kSuiteKeys = {"name", "base", "seeds", "budgets",     "baseline",
                                              "jobs", "set",  "tune",  "tune_budget", "tune_seed"};
 const std::vector<std::string> kModelKeys = {"name", "base", "set", "budgets", "tune_budget"};
-const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets"};
+const std::vector<std::string> kSourceKeys = {"name", "set", "budget"};
+const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets", "source"};
 
 bool is_folder_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
@@ -56,11 +57,15 @@ class SuiteReader {
   bool is_settable(const std::string& path, const toml::key& key);
   bool check_value(const std::string& path, const toml::node& node, Setting& out);
   void check_name(const toml::table& table, const std::string& kind, const std::string& name);
-  void check_budgets(const toml::table& table, const std::vector<Duration>& budgets);
+  void check_budgets(const toml::table& table, const char* key,
+                     const std::vector<Duration>& budgets);
 
   void read_suite(const toml::table& table);
   void read_model(const toml::table& table);
+  void read_source(const toml::table& table);
   void read_run(const toml::table& table);
+  template <class Named>
+  std::vector<std::string> check_unique(const char* kind, const std::vector<Named>& sections);
   void check_whole(const toml::table& root);
   fs::path base_path(const std::string& base) const { return path_.parent_path() / base; }
 
@@ -208,16 +213,18 @@ void SuiteReader::check_name(const toml::table& table, const std::string& kind,
                              const std::string& name) {
   if (!table.contains("name")) {
     fault(table.source(), fmt::format("a {} lacks its name", kind));
-  } else if (!is_folder_name(name) || name == "tune") {
+  } else if (!is_folder_name(name) || name == "tune" || name == "source") {
     fault(table.get("name")->source(),
-          fmt::format("the name of a {} must be that of a folder other than 'tune' (got '{}')",
+          fmt::format("the name of a {} must be that of a folder other than 'tune' and 'source' "
+                      "(got '{}')",
                       kind, name));
   }
 }
 
-void SuiteReader::check_budgets(const toml::table& table, const std::vector<Duration>& budgets) {
-  if (!table.contains("budgets")) return;
-  const auto& at = table.get("budgets")->source();
+void SuiteReader::check_budgets(const toml::table& table, const char* key,
+                                const std::vector<Duration>& budgets) {
+  if (!table.contains(key)) return;
+  const auto& at = table.get(key)->source();
   if (budgets.empty()) fault(at, "budgets names no length", "remove it: train.duration then holds");
   for (const Duration& budget : budgets) {
     if (budget.value > 0 && budget.unit != DurationUnit::kPercent) continue;
@@ -237,7 +244,7 @@ void SuiteReader::read_suite(const toml::table& table) {
   read_value(table, "suite", "jobs", suite_.jobs);
   read_value(table, "suite", "tune_seed", suite_.tune_seed);
   read_value(table, "suite", "tune_budget", suite_.tune_budget);
-  check_budgets(table, suite_.budgets);
+  check_budgets(table, "budgets", suite_.budgets);
   read_set_of(table, "suite", suite_.settings);
   if (const toml::node* tune = table.get("tune")) {
     if (tune->is_table()) {
@@ -261,7 +268,7 @@ void SuiteReader::read_model(const toml::table& table) {
   read_value(table, "model", "base", base);
   read_value(table, "model", "budgets", model.budgets);
   read_value(table, "model", "tune_budget", model.tune_budget);
-  check_budgets(table, model.budgets);
+  check_budgets(table, "budgets", model.budgets);
   check_name(table, "model", model.name);
   read_set_of(table, "model", model.settings);
   if (base.empty()) {
@@ -272,6 +279,18 @@ void SuiteReader::read_model(const toml::table& table) {
   suite_.models.push_back(std::move(model));
 }
 
+void SuiteReader::read_source(const toml::table& table) {
+  check_keys(table, kSourceKeys, "[[source]]");
+  SuiteSource source;
+  source.where = position(file_, table.source());
+  read_value(table, "source", "name", source.name);
+  read_value(table, "source", "budget", source.budget);
+  if (source.budget) check_budgets(table, "budget", {*source.budget});
+  check_name(table, "source", source.name);
+  read_set_of(table, "source", source.settings);
+  suite_.sources.push_back(std::move(source));
+}
+
 void SuiteReader::read_run(const toml::table& table) {
   check_keys(table, kRunKeys, "[[run]]");
   SuiteRun run;
@@ -279,7 +298,8 @@ void SuiteReader::read_run(const toml::table& table) {
   read_value(table, "run", "name", run.name);
   read_value(table, "run", "seeds", run.seeds);
   read_value(table, "run", "budgets", run.budgets);
-  check_budgets(table, run.budgets);
+  read_value(table, "run", "source", run.source);
+  check_budgets(table, "budgets", run.budgets);
   check_name(table, "run", run.name);
   read_set_of(table, "run", run.settings);
   if (const toml::node* tune = table.get("tune")) {
@@ -294,20 +314,35 @@ void SuiteReader::read_run(const toml::table& table) {
   suite_.runs.push_back(std::move(run));
 }
 
-// What only the whole shows: names that collide, a baseline that is none.
-void SuiteReader::check_whole(const toml::table& root) {
+// Also returns the names.
+template <class Named>
+std::vector<std::string> SuiteReader::check_unique(const char* kind,
+                                                   const std::vector<Named>& sections) {
   std::vector<std::string> names;
-  for (const SuiteRun& run : suite_.runs) {
-    if (std::find(names.begin(), names.end(), run.name) != names.end()) {
-      faults_.push_back({run.where, fmt::format("there are two runs '{}'", run.name), ""});
+  for (const Named& section : sections) {
+    if (std::find(names.begin(), names.end(), section.name) != names.end()) {
+      faults_.push_back(
+          {section.where, fmt::format("there are two {}s '{}'", kind, section.name), ""});
     }
-    names.push_back(run.name);
+    names.push_back(section.name);
   }
-  std::set<std::string> models;
-  for (const SuiteModel& model : suite_.models) {
-    if (!models.insert(model.name).second) {
-      faults_.push_back({model.where, fmt::format("there are two models '{}'", model.name), ""});
-    }
+  return names;
+}
+
+// What only the whole shows: names that collide, a baseline or a source that is none.
+void SuiteReader::check_whole(const toml::table& root) {
+  const std::vector<std::string> names = check_unique("run", suite_.runs);
+  check_unique("model", suite_.models);
+  const std::vector<std::string> sources = check_unique("source", suite_.sources);
+  const auto hint_for = [](const std::string& name, const std::vector<std::string>& known) {
+    const std::string nearest = nearest_name(name, known);
+    return nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest);
+  };
+  for (const SuiteRun& run : suite_.runs) {
+    if (run.source.empty() || std::count(sources.begin(), sources.end(), run.source) > 0) continue;
+    faults_.push_back({run.where,
+                       fmt::format("run '{}': there is no source '{}'", run.name, run.source),
+                       hint_for(run.source, sources)});
   }
   if (names.empty()) {
     faults_.push_back({file_, "a suite has at least one [[run]]", ""});
@@ -315,10 +350,9 @@ void SuiteReader::check_whole(const toml::table& root) {
   }
   if (suite_.baseline.empty()) suite_.baseline = names.front();
   if (std::find(names.begin(), names.end(), suite_.baseline) == names.end()) {
-    const std::string nearest = nearest_name(suite_.baseline, names);
     fault(root["suite"]["baseline"].node()->source(),
           fmt::format("baseline '{}' is none of the runs", suite_.baseline),
-          nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
+          hint_for(suite_.baseline, names));
   }
 }
 
@@ -349,6 +383,8 @@ SuiteFile SuiteReader::read() {
     }
     suite_.models.push_back({"", file_, base_path(base_), {}, {}, std::nullopt});
   }
+  for (const toml::table* source : tables(root, "source"))
+    read_source(*source);
   for (const toml::table* run : tables(root, "run"))
     read_run(*run);
   check_whole(root);

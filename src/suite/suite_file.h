@@ -28,6 +28,15 @@ struct TuneKey {
   std::vector<Setting> values;
 };
 
+// One [[source]]: a model that is trained first, once for each seed, for the runs that begin from
+// it.
+struct SuiteSource {
+  std::string name;
+  std::string where;
+  std::vector<Setting> settings;
+  std::optional<Duration> budget;  // nullopt: train.duration
+};
+
 // One [[run]]: a method with its settings, over all seeds and budgets.
 struct SuiteRun {
   std::string name;
@@ -36,6 +45,7 @@ struct SuiteRun {
   std::optional<std::vector<TuneKey>> tune;  // nullopt: the suite's; empty: none
   std::vector<uint64_t> seeds;               // empty: the suite's
   std::vector<Duration> budgets;             // empty: the model's, else the suite's
+  std::string source;                        // name of a [[source]]; empty: none
 };
 
 // One [[model]]: all runs once more over another base or other settings. Each has a comparison of
@@ -61,7 +71,8 @@ struct SuiteFile {
   std::vector<Setting> settings;
   std::vector<TuneKey> tune;
   std::vector<SuiteModel> models;  // at least one
-  std::vector<SuiteRun> runs;      // at least one
+  std::vector<SuiteSource> sources;
+  std::vector<SuiteRun> runs;  // at least one
 };
 
 // Throws ConfigError with every fault of the file.

@@ -15,6 +15,7 @@
 #include "data/prepare.h"
 #include "progressive/plan.h"
 #include "progressive/resolve.h"
+#include "progressive/source_model.h"
 
 namespace apollo {
 namespace {
@@ -121,7 +122,7 @@ std::string choice_name(const std::vector<std::string>& choice) {
 class Planner {
  public:
   Planner(SuiteFile file, fs::path out, const SuitePlanOptions& options)
-      : plan_{std::move(file), std::move(out), {}}, data_(options) {}
+      : plan_{std::move(file), std::move(out), {}, {}}, data_(options) {}
 
   SuitePlan plan() {
     for (const SuiteModel& model : plan_.file.models) {
@@ -135,6 +136,8 @@ class Planner {
   }
 
  private:
+  enum class Kind { kSource, kTried, kCompared };
+
   // One run as it is being put together, to blame the right line.
   struct Draft {
     const SuiteModel& model;
@@ -166,13 +169,13 @@ class Planner {
           model.tune_budget.value_or(file.tune_budget.value_or(budgets.front()));
       for (const auto& choice : grid) {
         draft.choice = choice;
-        append(group.tuning, draft, budget, seed, /*is_tuning=*/true);
+        append(group.tuning, draft, budget, seed, Kind::kTried);
       }
       draft.choice = grid.front();
     }
     for (const uint64_t seed : seeds) {
       for (const Duration& budget : budgets)
-        append(group.runs, draft, budget, seed, /*is_tuning=*/false);
+        append(group.runs, draft, budget, seed, Kind::kCompared);
     }
     plan_.groups.push_back(std::move(group));
   }
@@ -184,14 +187,53 @@ class Planner {
     return {resolved.config.train.duration};
   }
 
-  static std::vector<std::string> overrides_of(const Draft& draft, const Duration* budget,
-                                               const uint64_t* seed) {
+  fs::path source_folder(const SuiteModel& model, const std::string& source, uint64_t seed) const {
+    return plan_.model_folder(model.name) / "source" / source / fmt::format("seed-{}", seed);
+  }
+
+  // The source from which the run of this seed begins, planned when the first run asks for it;
+  // nullopt where it is refused.
+  std::optional<SourceModel> source_of(const Draft& draft, uint64_t seed) {
+    const fs::path folder = source_folder(draft.model, draft.run.source, seed);
+    const auto known = [&] {
+      return std::find_if(plan_.sources.begin(), plan_.sources.end(),
+                          [&](const PlannedRun& run) { return run.folder == folder; });
+    };
+    if (known() == plan_.sources.end()) plan_source(draft.model, draft.run.source, seed);
+    const auto found = known();
+    if (found == plan_.sources.end()) return std::nullopt;
+    // Named without its seed: a fault that all seeds share is told once.
+    return SourceModel{folder.parent_path(), model_shape(found->config, found->config.model.vocab_size),
+                       found->tokenizer, TrainingCost{found->flops, 0.0}};
+  }
+
+  void plan_source(const SuiteModel& model, const std::string& name, uint64_t seed) {
+    const auto source =
+        std::find_if(plan_.file.sources.begin(), plan_.file.sources.end(),
+                     [&](const SuiteSource& candidate) { return candidate.name == name; });
+    SuiteRun run;
+    run.name = name;
+    run.where = source->where;
+    run.settings = source->settings;
+    const Draft draft{model, run, merged_settings(plan_.file, model, run), {}};
+    const auto first = resolve(draft, nullptr, &seed);
+    if (!first) return;
+    append(plan_.sources, draft, source->budget.value_or(first->config.train.duration), seed,
+           Kind::kSource);
+  }
+
+  std::vector<std::string> overrides_of(const Draft& draft, const Duration* budget,
+                                        const uint64_t* seed) const {
     std::vector<std::string> overrides = {"run.name=" + toml_text(draft.run.name)};
     if (seed != nullptr) overrides.push_back(fmt::format("run.seed={}", *seed));
     for (const Setting& setting : draft.settings) {
       if (budget == nullptr || setting.key != "train.duration") overrides.push_back(setting.text());
     }
     if (budget != nullptr) overrides.push_back("train.duration=" + toml_text(*budget));
+    if (!draft.run.source.empty()) {
+      const fs::path folder = source_folder(draft.model, draft.run.source, seed ? *seed : 0);
+      overrides.push_back("progressive.source=" + toml_text(fs::absolute(folder).string()));
+    }
     for (const Setting& setting : draft.choice)
       overrides.push_back(setting.text());
     return overrides;
@@ -231,7 +273,7 @@ class Planner {
   }
 
   void append(std::vector<PlannedRun>& runs, const Draft& draft, const Duration& budget,
-              uint64_t seed, bool is_tuning) {
+              uint64_t seed, Kind kind) {
     const auto resolved = resolve(draft, &budget, &seed);
     if (!resolved) return;
     PlannedRun run;
@@ -246,9 +288,10 @@ class Planner {
     run.config = resolved->config;
     run.sets_threads = resolved->is_set("run.threads") && resolved->config.run.threads > 0;
     run.folder = plan_.model_folder(run.model);
-    if (is_tuning) run.folder /= "tune";
+    if (kind == Kind::kTried) run.folder /= "tune";
     run.folder = run.folder / run.name / folder_name(run.budget) / fmt::format("seed-{}", seed);
-    if (is_tuning) run.folder /= folder_name(choice_name(run.choice));
+    if (kind == Kind::kTried) run.folder /= folder_name(choice_name(run.choice));
+    if (kind == Kind::kSource) run.folder = source_folder(draft.model, run.name, seed);
     cost(run, draft, *resolved);
     runs.push_back(std::move(run));
   }
@@ -265,8 +308,15 @@ class Planner {
                       data.tokens, resolved.config.model.context);
     }
     try {
+      const ModelShape shape = model_shape(resolved.config, data.vocab_size);
+      std::optional<SourceModel> source;
+      if (!draft.run.source.empty()) {
+        source = source_of(draft, run.seed);
+        if (!source) return;
+        check_source(*source, resolved, shape, data.tokenizer);
+      }
       const RunPlan plan =
-          plan_run(resolved.config, model_shape(resolved.config, data.vocab_size), sequences);
+          plan_run(resolved.config, shape, sequences, /*flops_per_second=*/0.0, source);
       run.steps = plan.steps;
       run.flops = plan.flops;
     } catch (const ConfigError& error) {
@@ -281,14 +331,16 @@ class Planner {
   std::set<std::string> told_;
 };
 
-// Visits tuning and compared runs alike.
+// Visits every run with what it is for: "source", "tune" or "run".
 template <class Visitor>
 void for_each_run(const SuitePlan& plan, Visitor visit) {
+  for (const PlannedRun& run : plan.sources)
+    visit(run, "source");
   for (const PlannedGroup& group : plan.groups) {
     for (const PlannedRun& run : group.tuning)
-      visit(run, /*is_tuning=*/true);
+      visit(run, "tune");
     for (const PlannedRun& run : group.runs)
-      visit(run, /*is_tuning=*/false);
+      visit(run, "run");
   }
 }
 
@@ -302,13 +354,13 @@ std::string PlannedRun::label() const {
 
 double SuitePlan::flops() const {
   double sum = 0.0;
-  for_each_run(*this, [&](const PlannedRun& run, bool) { sum += run.flops; });
+  for_each_run(*this, [&](const PlannedRun& run, std::string_view) { sum += run.flops; });
   return sum;
 }
 
 int64_t SuitePlan::num_runs() const {
   int64_t count = 0;
-  for_each_run(*this, [&](const PlannedRun&, bool) { ++count; });
+  for_each_run(*this, [&](const PlannedRun&, std::string_view) { ++count; });
   return count;
 }
 
@@ -332,26 +384,26 @@ std::string suite_plan_text(const SuitePlan& plan) {
                                  format_flops(plan.flops()));
   constexpr const char* kRow = "{:<11}  {:>9}  {:>13}  {}\n";
   text += fmt::format(fmt::runtime(kRow), "", "steps", "FLOPs", "run");
-  for_each_run(plan, [&](const PlannedRun& run, bool is_tuning) {
+  for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
     const bool known = run.flops > 0;
-    text += fmt::format(
-        fmt::runtime(kRow), is_tuning ? "tune" : "run", known ? std::to_string(run.steps) : "?",
-        known ? format_flops(run.flops) : "?",
-        is_tuning || run.choice.empty() ? run.label()
-                                        : fmt::format("{} (to be tuned)", PlannedRun(run).label()));
+    text += fmt::format(fmt::runtime(kRow), purpose, known ? std::to_string(run.steps) : "?",
+                        known ? format_flops(run.flops) : "?",
+                        purpose != "run" || run.choice.empty()
+                            ? run.label()
+                            : fmt::format("{} (to be tuned)", PlannedRun(run).label()));
   });
   return text;
 }
 
 Json suite_plan_json(const SuitePlan& plan) {
   Json runs = Json::array();
-  for_each_run(plan, [&](const PlannedRun& run, bool is_tuning) {
+  for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
     const bool known = run.flops > 0;
     runs.push_back({{"model", run.model.empty() ? Json() : Json(run.model)},
                     {"name", run.name},
                     {"budget", run.budget},
                     {"seed", run.seed},
-                    {"tuning", is_tuning},
+                    {"purpose", purpose},
                     {"choice", run.choice},
                     {"folder", run.folder.string()},
                     {"method", run.config.progressive.method},

@@ -45,9 +45,10 @@ struct PlannedGroup {
 struct SuitePlan {
   SuiteFile file;
   std::filesystem::path out;
+  std::vector<PlannedRun> sources;   // what others begin from, hence first
   std::vector<PlannedGroup> groups;  // model by model, in the order of the file
 
-  double flops() const;  // of everything, tuning included
+  double flops() const;  // of everything, sources and tuning included
   int64_t num_runs() const;
   // Where the comparison of a model goes.
   std::filesystem::path model_folder(const std::string& model) const { return out / model; }

@@ -104,13 +104,14 @@ StepResult train_step(TrainState& state, const StepContext& context) {
   at::Tensor loss = at::zeros({}, parameters.values().options());
   for (size_t m = 0; m < result.depths.size(); ++m) {
     const auto micro_step = static_cast<int64_t>(m);
-    const DeviceBatch micro_batch =
-        to_device(batch, micro_step * context.config.train.micro_batch_size,
-                  context.schedule.micro_batch_rows(micro_step), state.model->device());
+    const int64_t depth = result.depths[m];
+    const DeviceBatch micro_batch = to_device(
+        batch, micro_step * context.schedule.micro_batch_size(depth, state.stage),
+        context.schedule.micro_batch_rows(depth, micro_step, state.stage), state.model->device());
     seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
     const LayerMap blocks =
-        context.schedule.blocks_at(result.depths[m], micro_step, state.position, state.stage);
-    const PassOptions pass = pass_options(result.depths[m], state, context);
+        context.schedule.blocks_at(depth, micro_step, state.position, state.stage);
+    const PassOptions pass = pass_options(depth, state, context);
     const at::Tensor micro_loss = state.model->loss_sum(micro_batch, blocks, pass) / num_targets;
     micro_loss.backward();
     loss += micro_loss.detach();

@@ -117,6 +117,9 @@ void Trainer::open_run_folder() {
 // Values that the user left to the machine: those with which the run began, if it did.
 void Trainer::take_machine_choices() {
   RunConfig& config = resolved_.config;
+  if (config.train.micro_batch_size == 0) {
+    config.train.micro_batch_by_depth = config.progressive.depth_draw == DepthDraw::kStep;
+  }
   if (fs::exists(run_dir_ / "checkpoints" / "latest")) {
     const RunConfig before = load_run_config(run_dir_ / "run.toml").config;
     if (config.run.threads == 0) config.run.threads = before.run.threads;

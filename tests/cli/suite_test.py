@@ -23,6 +23,25 @@ name = "grown"
 progressive.rehearse_from = 0.5
 """
 
+SOURCE = """
+[suite]
+name = "sources"
+base = "run.toml"
+seeds = [1, 2]
+budgets = ["8 steps"]
+[[run]]
+name = "plain"
+set = { "progressive.method" = "scratch", "progressive.stages" = [{layers = 12}] }
+[[run]]
+name = "grown"
+source = "small"
+set = { "progressive.method" = "bert2bert", "progressive.stages" = [{layers = 12}] }
+[[source]]
+name = "small"
+budget = "6 steps"
+set = { "model.layers" = 3, "model.width" = 8, "model.heads" = 1, "progressive.stages" = [{layers = 3}] }
+"""
+
 
 class Suite(ApolloTest):
     def setUp(self):
@@ -132,15 +151,47 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
                                     "--vocab-size", "257")
         plan = json.loads(stdout)
         self.assertEqual(plan["name"], "grid")
-        self.assertEqual([(run["name"], run["budget"], run["seed"], run["tuning"], run["steps"])
+        self.assertEqual([(run["name"], run["budget"], run["seed"], run["purpose"], run["steps"])
                           for run in plan["runs"]],
-                         [("plain", "4 steps", 1, True, 4)] * 2 +
-                         [(name, f"{steps} steps", seed, False, steps)
+                         [("plain", "4 steps", 1, "tune", 4)] * 2 +
+                         [(name, f"{steps} steps", seed, "run", steps)
                           for name in ("plain", "grown") for seed in (1, 2) for steps in (4, 8)])
         self.assertEqual(plan["flops"], sum(run["flops"] for run in plan["runs"]))
         self.assertFalse(os.path.exists(self.dir / "runs"))
         text, _ = self.run_apollo("suite", "suite.toml", "--dry-run")
         self.assertEqual(text.count("plain, 8 steps, seed 2, lr=1e-05 (to be tuned)\n"), 1)
+
+    def test_a_source_is_trained_first(self):
+        self.write("suite.toml", SOURCE)
+        plan = json.loads(self.run_apollo("suite", "suite.toml", "--dry-run", "--json")[0])
+        self.assertEqual([(run["purpose"], run["name"], run["seed"]) for run in plan["runs"]],
+                         [("source", "small", 1), ("source", "small", 2), ("run", "plain", 1),
+                          ("run", "plain", 2), ("run", "grown", 1), ("run", "grown", 2)])
+        stdout, _ = self.run_apollo("suite", "suite.toml")
+        self.assertIn("grown", stdout)
+        self.assertNotIn("small", stdout)
+        for seed in (1, 2):
+            source = self.dir / f"runs/sources/source/small/seed-{seed}"
+            cost = self.rows(source, "step")[-1]["flops"]
+            (start,) = self.rows(self.dir / f"runs/sources/grown/8-steps/seed-{seed}", "start")
+            self.assertEqual(start["source_flops"], cost)
+            self.assertTrue(start["source"].startswith(str(source)))
+        _, stderr = self.run_apollo("suite", "suite.toml")
+        self.assertEqual(stderr.count("finished before"), 6)
+
+    def test_a_source_is_judged_first(self):
+        for old, new, message in [
+                ('source = "small"', 'source = "smal"',
+                 "suite.toml:10:1: error: run 'grown': there is no source 'smal'\n"
+                 "  hint: did you mean 'small'?\n"),
+                ('"model.heads" = 1', '"model.heads" = 2',
+                 "suite.toml:10:1: error: run 'grown': progressive.source: "
+                 "runs/sources/source/small: heads are copied whole, so their size must stay: the "
+                 "source's have 4 neurons, the model's 8\n"
+                 "  hint: model.heads = 4\n")]:
+            self.write("bad.toml", SOURCE.replace(old, new))
+            _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+            self.assertIn(message.replace("suite.toml", "bad.toml"), stderr)
 
     def test_all_faults_at_once(self):
         self.write("bad.toml", """[suite]

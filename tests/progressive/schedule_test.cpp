@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "progressive/memory.h"
 #include "progressive/small_run.h"
 
 namespace apollo {
@@ -86,8 +87,8 @@ TEST(Schedule, MicroBatchesCoverTheBatch) {
   config.train.micro_batch_size = 4;
   const Schedule schedule = schedule_of(config);
   EXPECT_EQ(schedule.micro_steps(), 3);
-  EXPECT_EQ(schedule.micro_batch_rows(0), 4);
-  EXPECT_EQ(schedule.micro_batch_rows(2), 2);
+  EXPECT_EQ(schedule.micro_batch_rows(12, 0, {}), 4);
+  EXPECT_EQ(schedule.micro_batch_rows(12, 2, {}), 2);
   EXPECT_EQ(schedule.step_flops({12, 12, 12}, {}),
             train_flops(model_shape(config, 100), 12, 10, 32));
   EXPECT_EQ(schedule.step_flops({1, 2, 3}, {}),
@@ -96,6 +97,40 @@ TEST(Schedule, MicroBatchesCoverTheBatch) {
                 train_flops(model_shape(config, 100), 3, 2, 32));
   config.train.micro_batch_size = 0;
   EXPECT_EQ(schedule_of(config).micro_steps(), 1);
+}
+
+TEST(Schedule, ShallowPassesTakeMoreSequencesInTheSameMemory) {
+  RunConfig config = small_config();
+  config.train.batch_size = 12;
+  config.train.micro_batch_size = 2;
+  const Schedule plain = schedule_of(config);
+  config.train.micro_batch_by_depth = true;
+  const Schedule schedule = schedule_of(config);
+  const ModelShape shape = model_shape(config, 100);
+  const double limit = state_bytes(shape, 12) + activation_bytes(config, shape, 12, 2);
+  for (int64_t depth = 1; depth <= 12; ++depth) {
+    const int64_t rows = schedule.micro_batch_size(depth, {});
+    EXPECT_LE(state_bytes(shape, 1) + activation_bytes(config, shape, depth, rows), limit);
+    EXPECT_EQ(12 % rows, 0);
+    EXPECT_EQ(plain.micro_batch_size(depth, {}), 2);
+  }
+  EXPECT_EQ(schedule.micro_batch_size(1, {}), 12);
+  EXPECT_EQ(schedule.micro_batch_size(12, {.index = 3}), 2);
+  // The same steps, in fewer passes where they are shallow.
+  EXPECT_EQ(schedule.depths_at({}, {}).size(), 1U);
+  EXPECT_EQ(schedule.total_flops(), plain.total_flops());
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(schedule.summaries()[i].mean_depth, plain.summaries()[i].mean_depth);
+}
+
+TEST(Schedule, MicroBatchesByDepthNeedOneDepthAStep) {
+  RunConfig config = small_config();
+  config.train.micro_batch_by_depth = true;
+  config.progressive.depth_draw = DepthDraw::kMicroBatch;
+  EXPECT_EQ(faults_of(config),
+            std::vector<std::string>{"train.micro_batch_by_depth: needs the depth of a step before "
+                                     "its passes, for which depth_draw must be 'step' (got "
+                                     "'micro_batch')"});
 }
 
 TEST(Schedule, CountsWhatIsComputedAgain) {

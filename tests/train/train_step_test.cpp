@@ -116,8 +116,12 @@ TEST(TrainStep, DoesNotDependOnTheMicroBatch) {
   TrainState expected = whole.fresh_state();
   const StepResult expected_result = train_step(expected, whole.context());
   // 3 leaves a last micro-batch of one.
-  for (const char* size : {"1", "2", "3"}) {
-    const StepRoom parts(run, with({std::string("train.micro_batch_size=") + size}));
+  for (const char* size : {"1", "2", "3", "1 by depth"}) {
+    const std::string number(size, 1);
+    const bool by_depth = number != size;
+    const StepRoom parts(
+        run, with({"train.micro_batch_size=" + number,
+                   std::string("train.micro_batch_by_depth=") + (by_depth ? "true" : "false")}));
     TrainState state = parts.fresh_state();
     const StepResult result = train_step(state, parts.context());
     EXPECT_NEAR(result.loss, expected_result.loss, 1e-6) << size;
