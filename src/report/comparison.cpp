@@ -139,6 +139,11 @@ void check_comparable(Comparison& comparison, bool force) {
   comparison.notes.push_back("NOT COMPARABLE, forced: " + refused);
 }
 
+void note_once(Comparison& comparison, std::string note) {
+  auto& notes = comparison.notes;
+  if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(std::move(note));
+}
+
 // Of groups, once what all their runs share; seeds are what the runs of a group are to differ in.
 void note_differences(Comparison& comparison) {
   const bool grouped = comparison.is_grouped;
@@ -147,12 +152,9 @@ void note_differences(Comparison& comparison) {
     const ComparedRun& pair = comparison.runs[*run.pair];
     const std::string noted = differences(noted_traits(run.history), noted_traits(pair.history));
     if (noted.empty()) continue;
-    std::string note = fmt::format("'{}' differs from '{}' in {}", grouped ? run.group : run.name,
-                                   grouped ? pair.group : pair.name, noted);
-    auto& notes = comparison.notes;
-    if (std::find(notes.begin(), notes.end(), note) == notes.end()) {
-      notes.push_back(std::move(note));
-    }
+    note_once(comparison,
+              fmt::format("'{}' differs from '{}' in {}", grouped ? run.group : run.name,
+                          grouped ? pair.group : pair.name, noted));
   }
 }
 
@@ -218,6 +220,20 @@ void note_group_faults(Comparison& comparison) {
         "'{}' ({}) reached the baseline's loss with {} of {} seeds: its savings at equal loss are "
         "the mean of these alone",
         group.name, group.budget, group.num_reached, group.num_pairs));
+  }
+}
+
+// Where a run begins from a trained model, whether its saving has paid for that; once for runs that
+// differ in seed or budget alone.
+void note_sources(Comparison& comparison) {
+  for (const ComparedRun& run : comparison.runs) {
+    const RunInfo& info = run.history.info;
+    if (info.source.empty()) continue;
+    const std::string cost = !info.source_flops ? "whose cost is unknown: NOT counted in it"
+                             : info.source_charged
+                                 ? "counted in it: " + format_flops(*info.source_flops)
+                                 : "NOT counted in it: " + format_flops(*info.source_flops);
+    note_once(comparison, fmt::format("'{}' begins from a trained model, {}", run.group, cost));
   }
 }
 
@@ -340,6 +356,7 @@ Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& opti
   measure_runs(comparison);
   comparison.groups = group_runs(comparison);
   note_group_faults(comparison);
+  note_sources(comparison);
   comparison.config_differences = config_differences(comparison.runs);
   return comparison;
 }

@@ -137,6 +137,10 @@ class Row {
     const auto found = json_.find(key);
     return found != json_.end() && found->is_string() ? found->get<std::string>() : "";
   }
+  bool flag(const char* key) const {
+    const auto found = json_.find(key);
+    return found != json_.end() && found->is_boolean() && found->get<bool>();
+  }
   std::string event() const { return text("event"); }
   int64_t optional_integer(const char* key) const {
     return static_cast<int64_t>(optional_number(key).value_or(0.0));
@@ -179,6 +183,9 @@ RunInfo read_start(const Row& row) {
   info.tokens_per_step = row.optional_integer("tokens_per_step");
   info.total_steps = row.optional_integer("total_steps");
   info.total_flops = row.optional_number("total_flops").value_or(0.0);
+  info.source = row.text("source");
+  info.source_flops = row.optional_number("source_flops");
+  info.source_charged = row.flag("source_charged");
   info.seed = row.seed();
   info.threads = row.optional_integer("threads");
   return info;

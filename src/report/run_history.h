@@ -46,6 +46,9 @@ struct RunInfo {
   int64_t tokens_per_step = 0;
   int64_t total_steps = 0;
   double total_flops = 0.0;
+  std::string source;                  // the trained model it began from; empty: none
+  std::optional<double> source_flops;  // what training that had cost; nullopt where unknown
+  bool source_charged = false;         // counted in the run's own
   uint64_t seed = 0;
   int64_t threads = 0;
 };

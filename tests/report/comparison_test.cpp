@@ -164,6 +164,21 @@ TEST_F(ComparisonTest, NotesWhatAReaderMustKnow) {
                 "'plain' has not ended: read up to step 120", "'plain' was resumed 1 time"}));
 }
 
+TEST_F(ComparisonTest, TellsWhetherASourceIsCounted) {
+  const auto note = [&](const Json& flops, bool charged) {
+    auto rows = grown_rows();
+    rows[0].update(
+        {{"source", "runs/small"}, {"source_flops", flops}, {"source_charged", charged}});
+    std::filesystem::remove_all(dir_ / "grown");
+    write_run(dir_ / "grown", rows);
+    return compare().notes.at(0);
+  };
+  const std::string begins = "'grown' begins from a trained model, ";
+  EXPECT_EQ(note(5e9, true), begins + "counted in it: " + format_flops(5e9));
+  EXPECT_EQ(note(5e9, false), begins + "NOT counted in it: " + format_flops(5e9));
+  EXPECT_EQ(note(nullptr, false), begins + "whose cost is unknown: NOT counted in it");
+}
+
 TEST_F(ComparisonTest, NeedsTwoRunsWithFullDepthEvaluations) {
   try {
     compare_folders({dir_ / "grown"}, {});

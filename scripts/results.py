@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Results of suites, kept as small files, and the tables and figures made from them.
+
+    scripts/results.py collect docs/results/NAME RUNS   # RUNS: the folder of a finished suite
+    scripts/results.py write                            # fills the pages from docs/results/*/
+    scripts/results.py check                            # fails where `write` would change a page
+
+`collect` keeps of a suite what its tables and curves are made of:
+
+    summary.csv   mean, deviation and bounds of every run and budget (`apollo compare --csv`)
+    curves.csv    validation loss at full depth of every run folder over its training FLOPs
+    tables.md     every table of the comparison, down to each run folder
+
+A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
+the table ends with `<!-- end -->`. `docs/images/NAME.svg` is drawn for every folder, at its largest
+budget that all runs have.
+"""
+
+import argparse
+import collections
+import csv
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs/results"
+MARK = re.compile(r"<!-- table (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
+COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_folders(runs):
+    """Those that are compared: not the sources, not what was tried to tune a value."""
+    folders = sorted(path.parent for path in runs.rglob("metrics.jsonl"))
+    return [folder for folder in folders
+            if not {"tune", "source"} & set(folder.relative_to(runs).parts[:-1])]
+
+
+def collect(folder, runs):
+    folder.mkdir(parents=True, exist_ok=True)
+    run = [str(ROOT / "build/apollo"), "compare", *map(str, run_folders(runs)),
+           "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
+    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+    with open(folder / "curves.csv", "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["run", "budget", "seed", "flops", "loss"])
+        for run_folder in run_folders(runs):
+            name, budget, seed = run_folder.relative_to(runs).parts[-3:]
+            for line in open(run_folder / "metrics.jsonl"):
+                row = json.loads(line)
+                if row["event"] == "eval" and row["which"] == "full":
+                    out.writerow([name, budget, seed.removeprefix("seed-"), f"{row['flops']:.6g}",
+                                  f"{row['loss']:.5f}"])
+
+
+def cell(row, column, scale=1.0, digits=1, unit=""):
+    """Mean and deviation as the comparison's own tables show them."""
+    if not row[column + "_mean"]:
+        return "–"
+    text = f"{scale * float(row[column + '_mean']):.{digits}f}"
+    if int(row[column + "_n"]) > 1:
+        text += f" ± {scale * float(row[column + '_std']):.{digits}f}"
+    return text + unit
+
+
+def table(name, budget, runs):
+    rows = {row["run"]: row for row in rows_of(RESULTS / name / "summary.csv")
+            if row["budget"].replace(" ", "-") == budget}
+    missing = [run for run in runs if run not in rows]
+    if missing:
+        sys.exit(f"results: {name}: no runs {missing} with a budget of {budget}; "
+                 f"there are {sorted(rows)}")
+    lines = ["| run | seeds | loss at the end | FLOPs saved at equal loss | time saved | "
+             "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|"]
+    for run in runs:
+        row = rows[run]
+        baseline = row["equal_loss_pairs"] == "0"
+        reached, pairs = row["equal_loss_flops_saved_n"], row["equal_loss_pairs"]
+        saved = cell(row, "equal_loss_flops_saved", 100, unit=" %")
+        if not baseline and reached != pairs:
+            saved = f"{saved} ({reached} of {pairs} seeds reached it)"
+        bound = {"exact": "", "at least": "≥ ", "at most": "≤ "}[row["equal_budget_bound"]]
+        lines.append("| " + " | ".join([
+            run, row["final_loss_n"], cell(row, "final_loss", digits=3),
+            "baseline" if baseline else saved,
+            "" if baseline else cell(row, "equal_loss_wall_saved", 100, unit=" %"),
+            "" if baseline else bound + cell(row, "equal_budget_flops_saved", 100, unit=" %"),
+        ]) + " |")
+    return "\n".join(lines)
+
+
+def filled(text):
+    def fill(match):
+        name, budget, runs = match.groups()
+        head = f"<!-- table {name} {budget} {runs} -->\n"
+        return head + table(name, budget, runs.split(",")) + "\n<!-- end -->"
+    return MARK.sub(fill, text)
+
+
+def mean_curves(name):
+    """Of the largest budget that all runs have: by run, points (FLOPs, mean, least, greatest)."""
+    rows = rows_of(RESULTS / name / "curves.csv")
+    budgets = collections.defaultdict(set)
+    for row in rows:
+        budgets[row["run"]].add(row["budget"])
+    common = set.intersection(*budgets.values())
+    budget = max(common, key=lambda text: float(text.split("-")[0]))
+    curves = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in rows:
+        if row["budget"] == budget:
+            curves[row["run"]][row["seed"]].append((float(row["flops"]), float(row["loss"])))
+    means = {}
+    for run, seeds in curves.items():
+        # The n-th evaluation of every seed is at the same share of the budget, to a step.
+        means[run] = [(statistics.fmean(flops for flops, _ in points),
+                       statistics.fmean(loss for _, loss in points),
+                       min(loss for _, loss in points), max(loss for _, loss in points))
+                      for points in zip(*seeds.values())]
+    return budget, means
+
+
+def chart(name, runs=None):
+    """Loss over FLOPs as a self-contained SVG: mean over seeds, band from least to greatest."""
+    budget, curves = mean_curves(name)
+    runs = [run for run in (runs or curves) if run in curves]
+    last = [curves[run][-1][1] for run in runs]
+    low, high = min(last) - 0.03 * (max(last) - min(last)) - 0.02, max(last)
+    high += 1.2 * (high - low)
+    width, height, left, top, right, bottom = 860, 460, 70, 20, 200, 50
+    end = max(points[-1][0] for points in curves.values())
+
+    def x(flops):
+        return left + (width - left - right) * flops / end
+
+    def y(loss):
+        return top + (height - top - bottom) * (high - max(min(loss, high), low)) / (high - low)
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+             'font-family="sans-serif" font-size="13">',
+             f'<rect width="{width}" height="{height}" fill="white"/>']
+    for i in range(6):
+        loss, flops = low + (high - low) * i / 5, end * i / 5
+        parts.append(f'<path d="M{left} {y(loss):.1f}H{width - right}" stroke="#dddddd"/>'
+                     f'<text x="{left - 8}" y="{y(loss) + 4:.1f}" text-anchor="end">{loss:.2f}'
+                     f'</text><text x="{x(flops):.1f}" y="{height - bottom + 20}" '
+                     f'text-anchor="middle">{flops / 1e12:.3g}</text>')
+    parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">'
+                 'training FLOPs, 10¹²</text>'
+                 f'<text transform="translate(18 {(top + height - bottom) / 2}) rotate(-90)" '
+                 'text-anchor="middle">validation loss at full depth</text>')
+    for i, run in enumerate(runs):
+        colour, points = COLOURS[i % len(COLOURS)], curves[run]
+        points = [point for point in points if point[2] <= high]
+        band = [(x(p[0]), y(p[3])) for p in points] + [(x(p[0]), y(p[2])) for p in points[::-1]]
+        line = [(x(p[0]), y(p[1])) for p in points]
+        text = [" ".join(f"{a:.1f},{b:.1f}" for a, b in shape) for shape in (band, line)]
+        label = top + 16 + 20 * i
+        parts.append(f'<polygon points="{text[0]}" fill="{colour}" opacity="0.15"/>'
+                     f'<polyline points="{text[1]}" fill="none" stroke="{colour}" '
+                     f'stroke-width="2"/><path d="M{width - right + 12} {label - 4}h24" '
+                     f'stroke="{colour}" stroke-width="2"/><text x="{width - right + 42}" '
+                     f'y="{label}">{run} {curves[run][-1][1]:.3f}</text>')
+    return "\n".join(parts + ["</svg>", ""])
+
+
+def outputs():
+    """Every file that is made, and what belongs into it."""
+    for page in [ROOT / "README.md", *sorted(RESULTS.glob("*.md"))]:
+        text = page.read_text()
+        if MARK.search(text):
+            yield page, filled(text)
+    for folder in sorted(path.parent for path in RESULTS.glob("*/curves.csv")):
+        order = RESULTS / folder.name / "figure.txt"
+        runs = order.read_text().split() if order.exists() else None
+        yield ROOT / "docs/images" / f"{folder.name}.svg", chart(folder.name, runs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("collect", help="keeps the results of a suite")
+    command.add_argument("folder", type=pathlib.Path, help="docs/results/NAME")
+    command.add_argument("runs", type=pathlib.Path, help="folder of a finished suite")
+    commands.add_parser("write", help="fills pages and draws figures")
+    commands.add_parser("check", help="fails where a page is not what its results say")
+    options = parser.parse_args()
+    if options.command == "collect":
+        collect(options.folder, options.runs)
+        return
+    stale = [(path, text) for path, text in outputs()
+             if not path.exists() or path.read_text() != text]
+    for path, text in stale:
+        print(path.relative_to(ROOT))
+        if options.command == "write":
+            path.write_text(text)
+    if options.command == "check" and stale:
+        sys.exit("results: these files are not what docs/results says: scripts/results.py write")
+
+
+if __name__ == "__main__":
+    main()
