@@ -8,10 +8,11 @@
 namespace apollo {
 
 const std::vector<Method>& methods() {
-  static const std::vector<Method> all = {scratch_method(),  apollo_method(),    stackbert_method(),
-                                          mslt_method(),     gstack_method(),    midas_method(),
-                                          lidas_method(),    one_hop_method(),   raptr_method(),
-                                          identity_method(), bert2bert_method(), ligo_method()};
+  static const std::vector<Method> all = {
+      scratch_method(), apollo_method(), apollo_plus_method(), stackbert_method(),
+      mslt_method(),    gstack_method(), midas_method(),       lidas_method(),
+      one_hop_method(), raptr_method(),  identity_method(),    bert2bert_method(),
+      ligo_method()};
   return all;
 }
 

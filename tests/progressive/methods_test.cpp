@@ -51,6 +51,17 @@ TEST(Methods, ApolloGrowthIsAlwaysExact) {
   }
 }
 
+TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
+  EXPECT_EQ(stages_of("apollo+", 12), "1 until 15%, 3 until 40%, 6 until 70%, 12");
+  EXPECT_EQ(stages_of("apollo+", 10), "1 until 40%, 5 until 70%, 10");
+  EXPECT_EQ(stages_of("apollo+", 1), "1");
+  EXPECT_EQ(find_method("apollo+").fill(12).rehearse_from, 0.8);
+  RunConfig::Train train;
+  train.lr_axis = LrAxis::kSteps;
+  find_method("apollo+").fill_train(train);
+  EXPECT_EQ(train.lr_axis, LrAxis::kFlops);
+}
+
 TEST(Methods, ScratchIsOneStage) {
   const RunConfig::Progressive keys = find_method("scratch").fill(12);
   EXPECT_EQ(stages_text(keys.stages), "12");
@@ -77,11 +88,12 @@ TEST(Methods, UnknownMethodNamesTheNearest) {
     find_method("apolo");
     FAIL();
   } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(),
-                 "unknown method 'apolo': known are 'scratch', 'apollo', 'stackbert', 'mslt', "
-                 "'gstack', 'midas', "
-                 "'lidas', 'one_hop', 'raptr', 'identity', 'bert2bert', "
-                 "'ligo'; did you mean 'apollo'?");
+    EXPECT_STREQ(
+        error.what(),
+        "unknown method 'apolo': known are 'scratch', 'apollo', 'apollo+', 'stackbert', 'mslt', "
+        "'gstack', 'midas', "
+        "'lidas', 'one_hop', 'raptr', 'identity', 'bert2bert', "
+        "'ligo'; did you mean 'apollo'?");
   }
 }
 
@@ -95,6 +107,7 @@ std::string keys_of(const std::string& method) {
 
 TEST(Methods, KeysOfEach) {
   EXPECT_EQ(keys_of("apollo"), "interpolate copy all lvps transport");
+  EXPECT_EQ(keys_of("apollo+"), "interpolate copy all lvps transport");
   EXPECT_EQ(keys_of("stackbert"), "stack copy all shallowest reset");
   EXPECT_EQ(keys_of("mslt"), "stack copy new shallowest keep");
   EXPECT_EQ(keys_of("gstack"), "stack copy all shallowest reset");

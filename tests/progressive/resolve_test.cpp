@@ -84,11 +84,12 @@ TEST(Resolve, AllFaultsComeTogetherWithTheirPlaces) {
 }
 
 TEST(Resolve, UnknownMethod) {
-  EXPECT_EQ(resolve_error(std::string(kText) + "[progressive]\nmethod = \"appolo\"\n"),
-            "run.toml:4:10: error: unknown method 'appolo': known are 'scratch', 'apollo', "
-            "'stackbert', 'mslt', 'gstack', 'midas', "
-            "'lidas', 'one_hop', 'raptr', 'identity', 'bert2bert', "
-            "'ligo'; did you mean 'apollo'?");
+  EXPECT_EQ(
+      resolve_error(std::string(kText) + "[progressive]\nmethod = \"appolo\"\n"),
+      "run.toml:4:10: error: unknown method 'appolo': known are 'scratch', 'apollo', 'apollo+', "
+      "'stackbert', 'mslt', 'gstack', 'midas', "
+      "'lidas', 'one_hop', 'raptr', 'identity', 'bert2bert', "
+      "'ligo'; did you mean 'apollo'?");
 }
 
 TEST(Resolve, StagesAreNotJudgedByUnreadableLayers) {

@@ -7,6 +7,7 @@ namespace apollo {
 
 Method scratch_method();
 Method apollo_method();
+Method apollo_plus_method();
 Method stackbert_method();
 Method mslt_method();
 Method gstack_method();
