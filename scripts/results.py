@@ -20,6 +20,7 @@ import argparse
 import collections
 import csv
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -39,7 +40,9 @@ def rows_of(path):
 
 def run_folders(runs):
     """Those that are compared: not the sources, not what was tried to tune a value."""
-    folders = sorted(path.parent for path in runs.rglob("metrics.jsonl"))
+    # Where the best of what was tried is itself compared, its folder is a link.
+    folders = sorted(pathlib.Path(folder) for folder, _, files in os.walk(runs, followlinks=True)
+                     if "metrics.jsonl" in files)
     return [folder for folder in folders
             if not {"tune", "source"} & set(folder.relative_to(runs).parts[:-1])]
 
