@@ -352,8 +352,8 @@ std::vector<TuningOutcome> run_tuning(const SuitePlan& plan, const SuiteOptions&
       outcome.tried.push_back(std::move(*next++));
     outcome.best = best_of(outcome.tried);
     if (outcome.best) {
-      log_info("{}: best is {}", group.name,
-               fmt::join(outcome.tried[*outcome.best].run.choice, ", "));
+      const PlannedRun& best = outcome.tried[*outcome.best].run;
+      log_info("{}: best at {} is {}", group.name, best.budget, fmt::join(best.choice, ", "));
     }
     tuning.push_back(std::move(outcome));
   }

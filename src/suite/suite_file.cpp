@@ -18,8 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kRootKeys = {"suite", "model", "source", "run"};
-const std::vector<std::string> kSuiteKeys = {"name", "base", "seeds", "budgets",     "baseline",
-                                             "jobs", "set",  "tune",  "tune_budget", "tune_seed"};
+const std::vector<std::string> kSuiteKeys = {
+    "name", "base", "seeds",       "budgets",          "baseline", "jobs",
+    "set",  "tune", "tune_budget", "tune_each_budget", "tune_seed"};
 const std::vector<std::string> kModelKeys = {"name", "base", "set", "budgets", "tune_budget"};
 const std::vector<std::string> kSourceKeys = {"name", "set", "budget"};
 const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets", "source"};
@@ -244,6 +245,11 @@ void SuiteReader::read_suite(const toml::table& table) {
   read_value(table, "suite", "jobs", suite_.jobs);
   read_value(table, "suite", "tune_seed", suite_.tune_seed);
   read_value(table, "suite", "tune_budget", suite_.tune_budget);
+  read_value(table, "suite", "tune_each_budget", suite_.tune_each_budget);
+  if (suite_.tune_each_budget && suite_.tune_budget) {
+    fault(table.get("tune_budget")->source(), "tune_budget and tune_each_budget do not go together",
+          "leave out tune_budget: every budget is tuned at itself");
+  }
   check_budgets(table, "budgets", suite_.budgets);
   read_set_of(table, "suite", suite_.settings);
   if (const toml::node* tune = table.get("tune")) {
@@ -268,6 +274,10 @@ void SuiteReader::read_model(const toml::table& table) {
   read_value(table, "model", "base", base);
   read_value(table, "model", "budgets", model.budgets);
   read_value(table, "model", "tune_budget", model.tune_budget);
+  if (suite_.tune_each_budget && model.tune_budget) {
+    fault(table.get("tune_budget")->source(),
+          "tune_budget and the suite's tune_each_budget do not go together");
+  }
   check_budgets(table, "budgets", model.budgets);
   check_name(table, "model", model.name);
   read_set_of(table, "model", model.settings);

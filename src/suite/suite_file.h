@@ -68,6 +68,7 @@ struct SuiteFile {
   int64_t jobs = 1;
   std::optional<uint64_t> tune_seed;    // default: the first seed of the run
   std::optional<Duration> tune_budget;  // default: the first budget of the run
+  bool tune_each_budget = false;        // each with its own values, tried at that budget
   std::vector<Setting> settings;
   std::vector<TuneKey> tune;
   std::vector<SuiteModel> models;  // at least one

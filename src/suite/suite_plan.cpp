@@ -148,7 +148,6 @@ class Planner {
 
   void plan_group(const SuiteModel& model, const SuiteRun& run) {
     const SuiteFile& file = plan_.file;
-    PlannedGroup group{model.name, run.name, {}, {}};
     const std::vector<TuneKey>& keys = run.tune ? *run.tune : file.tune;
     const auto grid = combinations(keys);
     Draft draft{model, run, merged_settings(file, model, run), grid.front()};
@@ -163,16 +162,29 @@ class Planner {
     const std::vector<uint64_t> seeds = !run.seeds.empty()    ? run.seeds
                                         : !file.seeds.empty() ? file.seeds
                                                               : std::vector{first->config.run.seed};
-    if (!keys.empty()) {
-      const uint64_t seed = file.tune_seed.value_or(seeds.front());
-      const Duration budget =
-          model.tune_budget.value_or(file.tune_budget.value_or(budgets.front()));
-      for (const auto& choice : grid) {
-        draft.choice = choice;
-        append(group.tuning, draft, budget, seed, Kind::kTried);
-      }
-      draft.choice = grid.front();
+    const bool apart = file.tune_each_budget && !keys.empty();
+    for (size_t i = 0; i < (apart ? budgets.size() : 1); ++i) {
+      const auto tuned_for = apart ? std::vector{budgets[i]} : budgets;
+      plan_budgets(draft, keys.empty() ? std::vector<std::vector<Setting>>{} : grid, seeds,
+                   tuned_for);
     }
+  }
+
+  // The runs of these budgets, with the values of `grid` that do best at one of them; an empty
+  // grid: nothing is tuned.
+  void plan_budgets(Draft draft, const std::vector<std::vector<Setting>>& grid,
+                    const std::vector<uint64_t>& seeds, const std::vector<Duration>& budgets) {
+    const SuiteFile& file = plan_.file;
+    PlannedGroup group{draft.model.name, draft.run.name, {}, {}};
+    const uint64_t tune_seed = file.tune_seed.value_or(seeds.front());
+    const Duration tune_budget =
+        draft.model.tune_budget.value_or(file.tune_budget.value_or(budgets.front()));
+    const std::vector<Setting> first = draft.choice;
+    for (const auto& choice : grid) {
+      draft.choice = choice;
+      append(group.tuning, draft, tune_budget, tune_seed, Kind::kTried);
+    }
+    draft.choice = first;
     for (const uint64_t seed : seeds) {
       for (const Duration& budget : budgets)
         append(group.runs, draft, budget, seed, Kind::kCompared);
@@ -203,8 +215,9 @@ class Planner {
     const auto found = known();
     if (found == plan_.sources.end()) return std::nullopt;
     // Named without its seed: a fault that all seeds share is told once.
-    return SourceModel{folder.parent_path(), model_shape(found->config, found->config.model.vocab_size),
-                       found->tokenizer, TrainingCost{found->flops, 0.0}};
+    return SourceModel{folder.parent_path(),
+                       model_shape(found->config, found->config.model.vocab_size), found->tokenizer,
+                       TrainingCost{found->flops, 0.0}};
   }
 
   void plan_source(const SuiteModel& model, const std::string& name, uint64_t seed) {

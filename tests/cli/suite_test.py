@@ -60,7 +60,7 @@ class Suite(ApolloTest):
     def test_grid_tuning_and_comparison(self):
         stdout, stderr = self.run_apollo("suite", "suite.toml", "--jobs", "2")
         self.assertIn("Equal loss\n", stdout)
-        self.assertIn("plain: best is train.lr=0.01\n", stderr)
+        self.assertIn("plain: best at 4 steps is train.lr=0.01\n", stderr)
         self.assertIn("[10/10] ", stderr)
         out = self.dir / "runs/grid"
         for name in ("plain", "grown"):
@@ -160,6 +160,23 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
         self.assertFalse(os.path.exists(self.dir / "runs"))
         text, _ = self.run_apollo("suite", "suite.toml", "--dry-run")
         self.assertEqual(text.count("plain, 8 steps, seed 2, lr=1e-05 (to be tuned)\n"), 1)
+
+    def test_every_budget_with_values_of_its_own(self):
+        each = SUITE.replace("[[run]]", "tune_each_budget = true\n[[run]]", 1)
+        self.write("suite.toml", each)
+        plan = json.loads(self.run_apollo("suite", "suite.toml", "--dry-run", "--json")[0])
+        tried = [run["budget"] for run in plan["runs"] if run["purpose"] == "tune"]
+        self.assertEqual(tried, ["4 steps"] * 2 + ["8 steps"] * 2)
+        _, stderr = self.run_apollo("suite", "suite.toml")
+        for steps in (4, 8):
+            self.assertIn(f"plain: best at {steps} steps is train.lr=0.01\n", stderr)
+            run = self.dir / f"runs/grid/plain/{steps}-steps/seed-1"
+            self.assertTrue(run.samefile(self.dir / "runs/grid/tune/plain" / f"{steps}-steps" /
+                                         "seed-1/lr=0.01"))
+        self.write("bad.toml", each.replace("tune_each", 'tune_budget = "4 steps"\ntune_each'))
+        _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+        self.assertIn("bad.toml:8:15: error: tune_budget and tune_each_budget do not go together\n",
+                      stderr)
 
     def test_a_source_is_trained_first(self):
         self.write("suite.toml", SOURCE)
