@@ -46,7 +46,8 @@ template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<OptimizerStateRule> = {
     "transport", "transport_scaled", "keep", "reset"};
 template <>
-inline constexpr std::array<std::string_view, 2> kEnumNames<GrowWhen> = {"schedule", "ready"};
+inline constexpr std::array<std::string_view, 3> kEnumNames<GrowWhen> = {"schedule", "ready",
+                                                                         "gain"};
 template <>
 inline constexpr std::array<std::string_view, 3> kEnumNames<SourceMap> = {"fpi", "aki", "ligo"};
 template <>

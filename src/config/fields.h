@@ -125,14 +125,25 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
               "layers, drawn at random"},
         c.progressive.stages...);
   visit(
-      Field{"progressive", "grow_when", Effect::kResult,
-            "schedule: at the ends of stages; ready: earlier where a probe of the validation data "
-            "finds the shared layers no worse at the next stage's depth than at their own"},
+      Field{
+          "progressive", "grow_when", Effect::kResult,
+          "schedule: at the ends of stages; earlier where a probe of the validation data finds the "
+          "shared layers no worse at the next stage's depth than at their own (ready), or that "
+          "growing promises more decrease of the loss per FLOP than staying (gain)"},
       c.progressive.grow_when...);
-  visit(Field{"progressive", "probe_every", Effect::kResult, "with grow_when = ready"},
+  visit(Field{"progressive", "probe_every", Effect::kResult,
+              "with grow_when = ready or gain; the time ahead that gain looks at"},
         c.progressive.probe_every...);
   visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
         c.progressive.layer_map...);
+  visit(
+      Field{"progressive", "trial_steps", Effect::kResult,
+            "at each growth a copy of the model grows by each of trial_maps and trains so many "
+            "steps; the one with the least loss goes on, all are charged; 0: growth by layer_map"},
+      c.progressive.trial_steps...);
+  visit(Field{"progressive", "trial_maps", Effect::kResult,
+              "with trial_steps; passes share layers by layer_map whichever is chosen"},
+        c.progressive.trial_maps...);
   visit(Field{"progressive", "new_layers", Effect::kResult,
               "copies; copies whose output projections are zero (no change of the function, but "
               "for bert); or fresh ones"},

@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/stop_signal.h"
 #include "config/objective.h"
+#include "progressive/map_trial.h"
 #include "progressive/memory.h"
 #include "progressive/stage_faults.h"
 
@@ -169,6 +170,19 @@ void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& fa
                                   to_string(*config.progressive.stages[i].until)),
                       "the last stage needs a part of the run for itself"});
   }
+  if (faults.empty()) check_trials(faults);
+}
+
+// Of the simulated run; where it is not known ahead, a stage lasts at least as long as its trial.
+void Schedule::check_trials(std::vector<Diagnostic>& faults) const {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (summaries_[i].num_copy_steps == 0 || summaries_[i].num_steps > keys_.trial_steps) continue;
+    faults.push_back({"progressive.trial_steps",
+                      fmt::format("the trial at the growth to {} layers leaves that stage no step "
+                                  "for itself (got {})",
+                                  stages_[i].layers, keys_.trial_steps),
+                      "fewer trial_steps, or a longer stage"});
+  }
 }
 
 void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const {
@@ -206,10 +220,13 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
     }
     advance(position, state);
     const std::vector<int64_t> depths = depths_at(position, state);
-    const double flops = step_flops(depths, state);
+    const int64_t copies = num_copies(position, state);
+    const double flops = static_cast<double>(copies) * step_flops(depths, state);
     StageSummary& summary = found[state.index];
     if (summary.num_steps++ == 0) summary.first_step = position.step;
     summary.flops += flops;
+    summary.num_copy_steps += copies - 1;
+    summary.copy_flops += flops / static_cast<double>(copies) * static_cast<double>(copies - 1);
     summary.num_rehearsal_steps += rehearses(position, state) ? 1 : 0;
     // Passes of one draw are as many as the depth needs: they count once.
     const size_t draws = keys_.depth_draw == DepthDraw::kStep ? 1 : depths.size();
@@ -235,6 +252,7 @@ bool Schedule::finished(const RunPosition& position) const {
 }
 
 bool Schedule::advance(const RunPosition& position, StageState& state) const {
+  if (num_copies(position, state) > 1) return false;
   const int64_t last = static_cast<int64_t>(stages_.size()) - 1;
   bool moved = false;
   while (state.index < last && stages_[state.index].end.reached(position)) {
@@ -245,10 +263,28 @@ bool Schedule::advance(const RunPosition& position, StageState& state) const {
 }
 
 void Schedule::advance_early(const RunPosition& position, StageState& state) const {
-  const bool grows = stages_.at(state.index + 1).layers > stages_.at(state.index).layers;
+  const int64_t layers = stages_.at(state.index).layers;
+  const bool grows = stages_.at(state.index + 1).layers > layers;
   ++state.index;
   state.start = position;
-  if (grows) state.grown = position;
+  state.last_probe.reset();
+  if (!grows) return;
+  // A stage that is passed through has not grown: all of it is one growth.
+  if (state.grown.step != position.step) state.grown_from = layers;
+  state.grown = position;
+}
+
+std::vector<LayerMapKind> Schedule::maps_on_trial(const RunPosition& position,
+                                                  const StageState& state) const {
+  const bool on_trial =
+      state.grown.step > 0 && position.step - state.grown.step < keys_.trial_steps;
+  if (!on_trial) return {};
+  return maps_to_try(keys_, state.grown_from, stages_.at(state.index).layers);
+}
+
+int64_t Schedule::num_copies(const RunPosition& position, const StageState& state) const {
+  const auto copies = static_cast<int64_t>(maps_on_trial(position, state).size());
+  return std::max<int64_t>(1, copies);
 }
 
 int64_t Schedule::layers_to_probe(const StageState& state) const {
@@ -276,13 +312,16 @@ int64_t Schedule::draw_depth_at(int64_t step, int64_t micro_step, const Stage& s
   return stage.depths.depth_at(stratified_uniform(seed_, index, keys_.stratify));
 }
 
+std::vector<int64_t> Schedule::depths_of_step(int64_t depth, const StageState& state) const {
+  return std::vector<int64_t>(ceil_div(batch_size_, micro_batch_size(depth, state)), depth);
+}
+
 std::vector<int64_t> Schedule::depths_at(const RunPosition& position,
                                          const StageState& state) const {
   const Stage& stage = stages_.at(state.index);
-  const bool rehearse = rehearses(position, state);
-  if (!rehearse || keys_.depth_draw == DepthDraw::kStep) {
-    const int64_t depth = rehearse ? draw_depth_at(position.step, 0, stage) : stage.depth;
-    return std::vector<int64_t>(ceil_div(batch_size_, micro_batch_size(depth, state)), depth);
+  if (!rehearses(position, state)) return depths_of_step(stage.depth, state);
+  if (keys_.depth_draw == DepthDraw::kStep) {
+    return depths_of_step(draw_depth_at(position.step, 0, stage), state);
   }
   std::vector<int64_t> depths;
   for (int64_t m = 0; m < micro_steps_; ++m)
@@ -333,6 +372,11 @@ double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState
                          recomputes(depths[m], state), stages_.at(state.index).frozen);
   }
   return flops;
+}
+
+double Schedule::next_step_flops(const StageState& state) const {
+  const StageState next = {.index = state.index + 1, .start = {}};
+  return step_flops(depths_of_step(stages_.at(next.index).depth, next), next);
 }
 
 Milestone::Axis Schedule::axis_of(LrAxis axis) const {

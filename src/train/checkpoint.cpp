@@ -30,6 +30,19 @@ RunPosition read_position(const Json& json) {
           json.at("hours").get<double>()};
 }
 
+Json probe_json(const std::optional<DepthProbe>& probe) {
+  if (!probe) return nullptr;
+  return {{"position", position_json(probe->position)},
+          {"loss", probe->loss},
+          {"next_loss", probe->next_loss}};
+}
+
+std::optional<DepthProbe> read_probe(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return DepthProbe{read_position(json.at("position")), json.at("loss").get<double>(),
+                    json.at("next_loss").get<double>()};
+}
+
 Json state_json(const TrainState& state, const CheckpointInfo& info) {
   return {{"format_version", kFormatVersion},
           {"position", position_json(state.position)},
@@ -39,7 +52,9 @@ Json state_json(const TrainState& state, const CheckpointInfo& info) {
            {{"index", state.stage.index},
             {"start", position_json(state.stage.start)},
             {"grown", position_json(state.stage.grown)},
-            {"probes_due", state.stage.probes_due}}},
+            {"grown_from", state.stage.grown_from},
+            {"probes_due", state.stage.probes_due},
+            {"last_probe", probe_json(state.stage.last_probe)}}},
           {"eval_flops", state.eval_flops},
           {"eval_seconds", state.eval_seconds},
           {"energy_joules", state.energy_joules},
@@ -68,9 +83,11 @@ void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
   state.tokens = json.at("tokens").get<int64_t>();
   state.stage.index = json.at("stage").at("index").get<int64_t>();
   state.stage.start = read_position(json.at("stage").at("start"));
+  // Keys that older checkpoints lack.
   state.stage.probes_due = json.at("stage").value("probes_due", int64_t{0});
-  // Older checkpoints lack it: each of their stages but the first began with growth.
-  // growth.
+  state.stage.grown_from = json.at("stage").value("grown_from", int64_t{0});
+  state.stage.last_probe = read_probe(json.at("stage").value("last_probe", Json()));
+  // Also one of these: each of their stages but the first began with growth.
   const bool has_grown = json.at("stage").contains("grown");
   state.stage.grown = has_grown ? read_position(json.at("stage").at("grown")) : state.stage.start;
   state.eval_flops = json.at("eval_flops").get<double>();

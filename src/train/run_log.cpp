@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "config/enum_names.h"
 
 namespace apollo {
 namespace {
@@ -143,9 +144,29 @@ void RunLog::probe(const TrainState& state, const ProbeRow& row) {
   json["next_layers"] = row.next_layers;
   json["loss"] = row.loss;
   json["next_loss"] = row.next_loss;
+  json["gain"] = row.gains ? Json(row.gains->own) : Json();
+  json["next_gain"] = row.gains ? Json(row.gains->next) : Json();
   json["ready"] = row.ready;
   json["eval_flops"] = state.eval_flops;
   metrics_.write(json);
+}
+
+void RunLog::trial(const TrainState& state, int64_t from, const MapTrial& trial) {
+  std::string losses;
+  for (const TrialCopy& copy : trial.copies) {
+    Json json = event("trial", state);
+    json["from"] = from;
+    json["to"] = state.model->num_layers();
+    json["layer_map"] = enum_name(copy.kind);
+    json["loss"] = nullable(copy.loss);
+    json["trial_flops"] = copy.flops;
+    json["chosen"] = copy.kind == trial.chosen;
+    metrics_.write(json);
+    losses += fmt::format("{}{} {}", losses.empty() ? "" : ", ", enum_name(copy.kind),
+                          copy.loss ? fmt::format("{:.4f}", *copy.loss) : "diverged");
+  }
+  log_info("step {:>6}  trial of layer maps over {} steps: loss {}; {} chosen", state.position.step,
+           trial.steps.size(), losses, enum_name(trial.chosen));
 }
 
 void RunLog::growth(const TrainState& state, const GrowthRow& row) {

@@ -10,8 +10,10 @@
 #include <string>
 
 #include "base/json_lines.h"
+#include "progressive/readiness.h"
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
+#include "train/map_trial.h"
 #include "train/tensorboard.h"
 #include "train/train_step.h"
 
@@ -39,12 +41,13 @@ struct GrowthRow {
   std::optional<double> own_loss_after;
 };
 
-// With progressive.grow_when = ready: whether the stage is ready to grow, and why.
+// With progressive.grow_when = ready or gain: whether the stage is ready to grow, and why.
 struct ProbeRow {
   int64_t layers = 0;
   int64_t next_layers = 0;
-  double loss = 0.0;       // of the shared layers at a depth of `layers`
-  double next_loss = 0.0;  // and of `next_layers`
+  double loss = 0.0;           // of the shared layers at a depth of `layers`
+  double next_loss = 0.0;      // and of `next_layers`
+  std::optional<Gains> gains;  // nothing at the first probe of a stage
   bool ready = false;
 };
 
@@ -62,6 +65,8 @@ class RunLog {
                   std::optional<double> energy_joules);
   void growth(const TrainState& state, const GrowthRow& row);
   void probe(const TrainState& state, const ProbeRow& row);
+  // A row for each map that was tried at the growth from `from` layers.
+  void trial(const TrainState& state, int64_t from, const MapTrial& trial);
   // Once it is on disk, which may be steps after `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
   // reason: "finished", "signal" or "diverged".

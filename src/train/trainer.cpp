@@ -17,8 +17,10 @@
 #include "config/config_compare.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
-#include "model/growth.h"
+#include "progressive/map_trial.h"
 #include "progressive/memory.h"
+#include "progressive/readiness.h"
+#include "train/growth_probe.h"
 
 namespace apollo {
 namespace {
@@ -84,8 +86,9 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   }
   model_spec_ = new_model_spec(config, data_.vocab_size);
   if (config.train.micro_batch_size == 0) {
-    config.train.micro_batch_size =
-        choose_micro_batch(config, model_spec_.shape, memory_budget_bytes(device_));
+    config.train.micro_batch_size = choose_micro_batch(
+        config, model_spec_.shape,
+        memory_budget_bytes(device_) - map_trial_bytes(config, model_spec_.shape));
   }
   auto loaded = load_latest_checkpoint(run_dir_ / "checkpoints", device_);
   if (!loaded) {
@@ -274,7 +277,7 @@ void Trainer::run() {
 void Trainer::loop() {
   while (true) {
     evaluate_if_due();
-    grow_if_due();
+    if (grow_if_due()) continue;
     save_if_due();
     if (finished()) return;
     log_written(writer_->poll());
@@ -350,42 +353,45 @@ void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationR
   log_->evaluation(state_, row, energy_joules());
 }
 
-void Trainer::grow_if_due() {
-  if (schedule_->finished(state_.position)) return;
+bool Trainer::grow_if_due() {
+  if (schedule_->finished(state_.position)) return false;
   StageState next = state_.stage;
   std::optional<Readiness> readiness;
   if (!schedule_->advance(state_.position, next)) {
     readiness = probe_readiness();
-    if (!readiness) return;
-    if (!readiness->row.ready) return charge(*readiness);
+    if (!readiness) return false;
+    if (!readiness->row.ready) {
+      charge(*readiness);
+      state_.stage.last_probe = readiness->probe;
+      return false;
+    }
     schedule_->advance_early(state_.position, next);
   }
   const int64_t target = schedule_->stages()[static_cast<size_t>(next.index)].layers;
+  if (state_.model->num_layers() != target) return grow(next, readiness);
+  state_.stage = next;
+  return false;
+}
+
+bool Trainer::grow(const StageState& next, const std::optional<Readiness>& readiness) {
+  const RunConfig& config = resolved_.config;
+  const int64_t target = schedule_->stages()[static_cast<size_t>(next.index)].layers;
+  const std::vector<LayerMapKind> kinds = schedule_->maps_on_trial(state_.position, next);
+  std::optional<MapTrial> trial;
+  if (!kinds.empty()) trial = try_maps(state_, next, kinds, *context_);
   GrowthRow row;
   row.from = state_.model->num_layers();
   row.to = target;
-  if (row.from == target) {
-    state_.stage = next;
-    return;
-  }
-  const RunConfig::Progressive& keys = resolved_.config.progressive;
-  row.map = growth_map(model_spec_.layer_map, row.from, target);
-  // Layers that do not go on with the work of others have no moments of theirs.
-  const LayerMap moments = keys.new_layers == NewLayers::kCopy ? row.map : without_copies(row.map);
-  if (keys.new_layers == NewLayers::kRandom) row.map = moments;
-  const Probe before = probe(*state_.model);
+  const GrowthProbe before = probe_growth(*state_.model, valid_.get(), config);
   const auto start = std::chrono::steady_clock::now();
-  auto grown = grow_model(
-      *state_.model, row.map,
-      {.kind = keys.new_layers, .noise = keys.growth_noise, .seed = resolved_.config.run.seed});
-  AdamWState optimizer =
-      grow_adamw_state(state_.optimizer, state_.model->parameters().layout(),
-                       grown->parameters().layout(), moments, keys.optimizer_state);
+  GrownLayers grown =
+      grow_layers(state_, trial ? trial->chosen : config.progressive.layer_map, target, config);
   const double growth_hours = seconds_since(start) / 3600.0;
-  const Probe after = probe(*grown);
-  // From here on nothing can throw: a signal during a probe leaves the state before growth.
-  state_.model = std::move(grown);
-  state_.optimizer = std::move(optimizer);
+  const GrowthProbe after = probe_growth(*grown.model, valid_.get(), config);
+  // From here on nothing can throw: a signal before it leaves the state before growth.
+  row.map = std::move(grown.map);
+  state_.model = std::move(grown.model);
+  state_.optimizer = std::move(grown.optimizer);
   state_.stage = next;
   if (readiness) charge(*readiness);
   state_.position.hours += growth_hours;
@@ -395,6 +401,25 @@ void Trainer::grow_if_due() {
   row.own_loss_after = after.own_loss;
   state_.eval_flops += before.flops + after.flops;
   log_->growth(state_, row);
+  if (trial) keep_chosen(std::move(*trial), row.from);
+  return trial.has_value();
+}
+
+// The run goes on from the chosen copy, whose steps took the time of all copies.
+void Trainer::keep_chosen(MapTrial trial, int64_t from) {
+  log_->trial(state_, from, trial);
+  state_.model = std::move(trial.model);
+  state_.optimizer = std::move(trial.optimizer);
+  const double seconds = trial.seconds / static_cast<double>(trial.steps.size());
+  double hours = state_.position.hours;
+  for (const TrialStep& step : trial.steps) {
+    hours += seconds / 3600.0;
+    state_.position = step.position;
+    state_.position.hours = hours;
+    state_.tokens = step.tokens;
+    log_->step(state_, step.result, seconds, energy_joules(),
+               schedule_->progress(state_.position, LrAxis::kFlops));
+  }
 }
 
 // By the nesting theorem the loss after growth is that of the shared layers at the new depth.
@@ -407,7 +432,15 @@ std::optional<Trainer::Readiness> Trainer::probe_readiness() {
   const int64_t layers = state_.model->num_layers();
   const EvaluationResult own = evaluate_at(layers);
   const EvaluationResult next = evaluate_at(next_layers);
-  return Readiness{{layers, next_layers, own.loss, next.loss, next.loss <= own.loss},
+  const DepthProbe probe = {state_.position, own.loss, next.loss};
+  std::optional<Gains> gains;
+  if (state_.stage.last_probe) {
+    gains =
+        expected_gains(*state_.stage.last_probe, probe, schedule_->next_step_flops(state_.stage));
+  }
+  const bool ready = is_ready(resolved_.config.progressive.grow_when, probe, gains);
+  return Readiness{probe,
+                   {layers, next_layers, own.loss, next.loss, gains, ready},
                    own.flops + next.flops,
                    seconds_since(start)};
 }
@@ -418,31 +451,6 @@ void Trainer::charge(const Readiness& readiness) {
   state_.eval_flops += readiness.flops;
   state_.eval_seconds += readiness.seconds;
   log_->probe(state_, readiness.row);
-}
-
-// One batch, at full depth and at the model's own: enough to see what growth does to the function.
-Trainer::Probe Trainer::probe(const LanguageModel& model) const {
-  Probe result;
-  if (valid_ == nullptr) return result;
-  const RunConfig& config = resolved_.config;
-  const auto loss_at = [&](int64_t depth) {
-    const EvaluationResult found =
-        evaluate(model, depth, *valid_,
-                 {.batch_size = config.train.micro_batch_size,
-                  .max_tokens = config.train.micro_batch_size * model_spec_.shape.context,
-                  .pass = make_pass_options(config, /*training=*/false)});
-    result.flops += found.flops;
-    return found.loss;
-  };
-  const int64_t own = model.num_layers();
-  const int64_t full = model_spec_.shape.layers;
-  result.own_loss = loss_at(own);
-  if (own == full) {
-    result.full_loss = result.own_loss;
-  } else if (own > 0) {
-    result.full_loss = loss_at(full);
-  }
-  return result;
 }
 
 void Trainer::save_if_due() {

@@ -14,6 +14,7 @@
 #include "data/prepare.h"
 #include "train/beginning.h"
 #include "train/checkpoint_writer.h"
+#include "train/map_trial.h"
 #include "train/recurrence.h"
 #include "train/run_log.h"
 #include "train/train_step.h"
@@ -50,23 +51,20 @@ class Trainer {
   void evaluate_if_due();
   EvaluationResult evaluate_at(int64_t depth);
   void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
-  void grow_if_due();
+  // True where the run moved on: by the steps of a trial of layer maps.
+  bool grow_if_due();
   struct Readiness {
+    DepthProbe probe;
     ProbeRow row;
     double flops = 0.0;
     double seconds = 0.0;
   };
-  // A probe with grow_when = ready, where one is due.
+  // A probe with grow_when = ready or gain, where one is due.
   std::optional<Readiness> probe_readiness();
   void charge(const Readiness& readiness);
-  // Losses of one validation batch; absent without validation data, the full one also for a model
-  // without layers.
-  struct Probe {
-    std::optional<double> own_loss;   // at the depth of the model's layers
-    std::optional<double> full_loss;  // of the final model's
-    double flops = 0.0;
-  };
-  Probe probe(const LanguageModel& model) const;
+  // Growth to the layers of the stage `next`, which then is the run's.
+  bool grow(const StageState& next, const std::optional<Readiness>& readiness);
+  void keep_chosen(MapTrial trial, int64_t from);
   void save_if_due();
   void save();
   void log_written(const std::optional<WrittenCheckpoint>& written);

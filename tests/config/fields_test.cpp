@@ -11,7 +11,7 @@ namespace {
 TEST(Fields, EveryPathIsThereOnce) {
   const std::vector<std::string>& paths = field_paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
-  EXPECT_EQ(paths.size(), 63u);
+  EXPECT_EQ(paths.size(), 65u);
   EXPECT_EQ(paths.front(), "run.name");
   EXPECT_EQ(paths.back(), "checkpoint.keep");
 }
@@ -34,6 +34,8 @@ TEST(Fields, EnumNamesAreInTheOrderOfTheEnumerators) {
   EXPECT_EQ(enum_name(OptimizerStateRule::kTransportScaled), "transport_scaled");
   EXPECT_EQ(enum_name(OptimizerStateRule::kKeep), "keep");
   EXPECT_EQ(enum_name(OptimizerStateRule::kReset), "reset");
+  EXPECT_EQ(enum_name(GrowWhen::kReady), "ready");
+  EXPECT_EQ(enum_name(GrowWhen::kGain), "gain");
   EXPECT_EQ(enum_name(EvalDepth::kFull), "full");
 }
 

@@ -173,12 +173,21 @@ TEST(Validate, Progressive) {
             "--set: error: progressive.new_layers must be one of 'copy', 'identity', 'random' "
             "(got string 'identitiy')\n"
             "  hint: did you mean 'identity'?");
+  EXPECT_EQ(error_of("progressive.trial_steps=-1"),
+            "--set: error: progressive.trial_steps must be at least 0 (got -1)");
+  EXPECT_EQ(error_of("progressive.trial_maps=[\"stack\", \"stak\"]"),
+            "--set: error: progressive.trial_maps[1] must be one of 'interpolate', 'stack', "
+            "'middle_block', 'middle' (got string 'stak')\n"
+            "  hint: did you mean 'stack'?");
   EXPECT_EQ(error_of("progressive.lr_depth_power=-0.5", "progressive.rewarm=2%"), "");
 }
 
 TEST(Validate, ReadinessNeedsValidationData) {
   EXPECT_EQ(error_of("progressive.grow_when=ready"),
             "--set: error: progressive.grow_when 'ready' needs validation data to probe\n"
+            "  hint: data.valid, or data.valid_fraction = 0.01");
+  EXPECT_EQ(error_of("progressive.grow_when=gain"),
+            "--set: error: progressive.grow_when 'gain' needs validation data to probe\n"
             "  hint: data.valid, or data.valid_fraction = 0.01");
   EXPECT_EQ(error_of("progressive.grow_when=ready", "data.valid_fraction=0.1"), "");
   EXPECT_EQ(error_of("progressive.probe_every=0 steps"),

@@ -113,7 +113,9 @@ TEST(Schedule, RemembersWhereItGrewLast) {
   StageState state;
   for (const int64_t step : {200, 400, 600, 800})
     EXPECT_TRUE(schedule.advance({.step = step}, state));
-  EXPECT_EQ(state, (StageState{.index = 4, .start = {.step = 800}, .grown = {.step = 600}}));
+  EXPECT_EQ(
+      state,
+      (StageState{.index = 4, .start = {.step = 800}, .grown = {.step = 600}, .grown_from = 9}));
 }
 
 TEST(Schedule, ARunThatBeginsWithoutLayers) {
@@ -140,8 +142,10 @@ TEST(Schedule, GrowthByReadinessIsDecidedWhileItRuns) {
   EXPECT_EQ(schedule.layers_to_probe({.index = 3, .start = {}}), 0);
   EXPECT_EQ(schedule_of(small_config()).layers_to_probe({}), 0);
   StageState state;
+  state.last_probe = DepthProbe{{.step = 10}, 3.0, 3.5};
   schedule.advance_early({.step = 20}, state);
-  EXPECT_EQ(state, (StageState{.index = 1, .start = {.step = 20}, .grown = {.step = 20}}));
+  EXPECT_EQ(state, (StageState{
+                       .index = 1, .start = {.step = 20}, .grown = {.step = 20}, .grown_from = 1}));
   EXPECT_FALSE(schedule.advance({.step = 99}, state));
   EXPECT_TRUE(schedule.advance({.step = 100}, state)) << "its end is the latest one";
 }
@@ -158,6 +162,13 @@ TEST(Schedule, ReadinessNeedsAGrowthWhoseLossIsKnown) {
                 "progressive.grow_when: 'ready' needs a growth that keeps the function: layer_map "
                 "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
                 "progressive.stages[1].layers: grow_when 'ready' needs stages that divide the next "
+                "(got 6 after 4)"}));
+  config.progressive.grow_when = GrowWhen::kGain;
+  EXPECT_EQ(faults_of(config),
+            (std::vector<std::string>{
+                "progressive.grow_when: 'gain' needs a growth that keeps the function: layer_map "
+                "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
+                "progressive.stages[1].layers: grow_when 'gain' needs stages that divide the next "
                 "(got 6 after 4)"}));
 }
 

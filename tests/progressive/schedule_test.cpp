@@ -202,7 +202,8 @@ TEST(Schedule, AStageWithoutStepsIsPassedThrough) {
   StageState state;
   EXPECT_FALSE(schedule.advance({}, state));
   EXPECT_TRUE(schedule.advance({.step = 1}, state));
-  EXPECT_EQ(state, (StageState{.index = 2, .start = {.step = 1}, .grown = {.step = 1}}));
+  EXPECT_EQ(state,
+            (StageState{.index = 2, .start = {.step = 1}, .grown = {.step = 1}, .grown_from = 1}));
 }
 
 TEST(Schedule, ProgressOnBothAxes) {

@@ -32,6 +32,9 @@ TrainState trained_state(const TinyRun& run) {
   state.model = std::move(grown);
   state.position.hours = 0.1;  // no short binary fraction
   state.stage = {1, {2, 1e9 / 3, 0.07}};
+  state.stage.grown_from = 1;
+  state.stage.probes_due = 5;
+  state.stage.last_probe = DepthProbe{{2, 1e9 / 7, 0.03}, 10.0 / 3, 11.0 / 7};
   state.eval_flops = 1e10 / 7;
   state.eval_seconds = 0.3;
   state.energy_joules = 1.7;

@@ -112,6 +112,14 @@ inline void expect_equal_states(const TrainState& a, const TrainState& b) {
   EXPECT_EQ(a.tokens, b.tokens);
   EXPECT_EQ(a.stage.index, b.stage.index);
   EXPECT_EQ(a.stage.start.step, b.stage.start.step);
+  EXPECT_EQ(a.stage.grown_from, b.stage.grown_from);
+  EXPECT_EQ(a.stage.probes_due, b.stage.probes_due);
+  ASSERT_EQ(a.stage.last_probe.has_value(), b.stage.last_probe.has_value());
+  if (a.stage.last_probe) {
+    EXPECT_EQ(a.stage.last_probe->loss, b.stage.last_probe->loss);
+    EXPECT_EQ(a.stage.last_probe->next_loss, b.stage.last_probe->next_loss);
+    EXPECT_EQ(a.stage.last_probe->position.flops, b.stage.last_probe->position.flops);
+  }
   EXPECT_EQ(a.eval_flops, b.eval_flops);
   EXPECT_EQ(a.evaluations_due, b.evaluations_due);
   EXPECT_EQ(a.last_evaluated_step, b.last_evaluated_step);

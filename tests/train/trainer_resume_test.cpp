@@ -1,4 +1,5 @@
 // A run that was ended at any step and went on gives the bits of one that never stopped.
+#include <algorithm>
 #include <csignal>
 
 #include "base/file.h"
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 // What the run logged of its numbers; times and rates differ from run to run.
 std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   std::vector<std::string> lines;
-  for (const char* event : {"step", "eval", "probe", "grow"}) {
+  for (const char* event : {"step", "eval", "probe", "trial", "grow"}) {
     for (Json row : run.rows(name, event)) {
       for (const char* key : {"wall_s", "energy_j", "tokens_per_s", "eval_s"})
         row.erase(key);
@@ -187,6 +188,52 @@ TEST(TrainerResumeMethods, FromStepsInEveryStage) {
       EXPECT_EQ(numbers(run, name), numbers(run, "whole"));
     }
   }
+}
+
+// From every checkpoint of a run that writes one at every step it can; in a trial it cannot.
+void expect_resumes_everywhere(const TinyRun& run, std::vector<std::string> overrides) {
+  overrides.insert(overrides.end(),
+                   {"model.layers=6", "train.duration=14 steps", "checkpoint.every=1 steps",
+                    "checkpoint.keep=99", "eval.every=3 steps"});
+  run.train("whole", overrides);
+  overrides.push_back("checkpoint.every=0 steps");
+  for (int64_t step = 1; step < 14; ++step) {
+    SCOPED_TRACE(step);
+    const std::string checkpoint = fmt::format("step-{:08}", step);
+    if (!fs::exists(run / "whole/checkpoints" / checkpoint)) continue;
+    const std::string name = "killed" + std::to_string(step);
+    fs::copy(run / "whole", run / name,
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    replace_link(run / name / "checkpoints/latest", checkpoint);
+    run.train(name, overrides);
+    expect_equal_states(run.latest(name).state, run.latest("whole").state);
+    EXPECT_EQ(numbers(run, name), numbers(run, "whole"));
+  }
+}
+
+TEST(TrainerResumeIdeas, AcrossATrialOfLayerMaps) {
+  const TinyRun run;
+  expect_resumes_everywhere(run,
+                            {"progressive.trial_steps=3",
+                             "progressive.stages=[{layers=2,until=\"4 steps\"},{layers=4,until=\"9 "
+                             "steps\"},{layers=6}]"});
+  EXPECT_EQ(run.rows("whole", "trial").size(), 4u);
+  EXPECT_TRUE(fs::exists(run / "whole/checkpoints/step-00000003"));
+  EXPECT_FALSE(fs::exists(run / "whole/checkpoints/step-00000005"));
+  EXPECT_TRUE(fs::exists(run / "whole/checkpoints/step-00000007"));
+}
+
+TEST(TrainerResumeIdeas, AcrossAGrowthByGain) {
+  const TinyRun run;
+  expect_resumes_everywhere(
+      run, {"progressive.grow_when=gain", "progressive.probe_every=2 steps",
+            "progressive.depth_sampler=deepest",
+            "progressive.stages=[{layers=1,until=\"11 steps\"},{layers=2,until=\"13 "
+            "steps\"},{layers=6}]"});
+  const std::vector<Json> probes = run.rows("whole", "probe");
+  EXPECT_TRUE(std::any_of(probes.begin(), probes.end(), [](const Json& row) {
+    return row.at("ready").get<bool>();
+  })) << "no growth by gain is tested";
 }
 
 }  // namespace

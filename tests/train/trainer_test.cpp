@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <set>
+
 #include "base/file.h"
 #include "support/thrown_text.h"
 #include "tiny_run.h"
@@ -289,6 +291,41 @@ TEST(Trainer, GrowsWhenAProbeFindsItReadyAndAtTheLatestByItsStage) {
   EXPECT_EQ(found, expected);
   EXPECT_FALSE(found.empty()) << "readiness is not tested";
   EXPECT_GT(run.rows("out", "end").at(0).at("eval_flops"), probes[0].at("eval_flops"));
+}
+
+TEST(Trainer, GrowsWhenTheGainWins) {
+  const TinyRun run;
+  run.train("out", {"progressive.grow_when=gain", "progressive.probe_every=2 steps",
+                    "train.duration=40 steps", "progressive.depth_sampler=deepest",
+                    "progressive.stages=[{layers=1,until=\"21 steps\"},{layers=3,until=\"30 "
+                    "steps\"},{layers=12}]"});
+  const ModelShape shape{Architecture::kGpt2, 12, 16, 2, 16, 257};
+  std::set<int64_t> ready_at;
+  Json last;
+  for (const Json& row : run.rows("out", "probe")) {
+    if (last.is_null() || last.at("layers") != row.at("layers")) {
+      EXPECT_TRUE(row.at("gain").is_null());
+      EXPECT_TRUE(row.at("next_gain").is_null());
+      EXPECT_FALSE(row.at("ready"));
+    } else {
+      const auto now = [&](const char* key) { return row.at(key).get<double>(); };
+      const auto then = [&](const char* key) { return last.at(key).get<double>(); };
+      const double step_flops = train_flops(shape, row.at("next_layers"), 4, 16);
+      EXPECT_DOUBLE_EQ(now("gain"), (then("loss") - now("loss")) / (now("flops") - then("flops")));
+      EXPECT_NEAR(now("next_gain") * 2 * step_flops,
+                  now("loss") + then("next_loss") - 2 * now("next_loss"), 1e-12);
+      EXPECT_EQ(row.at("ready").get<bool>(),
+                now("next_gain") > 0.0 && now("next_gain") > now("gain"));
+    }
+    if (row.at("ready")) ready_at.insert(row.at("step").get<int64_t>());
+    last = row;
+  }
+  for (const Json& row : run.rows("out", "grow")) {
+    const int64_t step = row.at("step");
+    EXPECT_TRUE(ready_at.contains(step) || step == (row.at("to") == 3 ? 21 : 30)) << step;
+    ready_at.erase(step);
+  }
+  EXPECT_TRUE(ready_at.empty()) << "what was ready grew at once";
 }
 
 }  // namespace

@@ -1,0 +1,25 @@
+#include "train/grow_layers.h"
+
+#include "model/growth.h"
+
+namespace apollo {
+
+GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
+                        const RunConfig& config) {
+  const RunConfig::Progressive& keys = config.progressive;
+  GrownLayers grown;
+  grown.map = growth_map(kind, state.model->num_layers(), target);
+  // Layers that do not go on with the work of others have no moments of theirs.
+  const LayerMap moments =
+      keys.new_layers == NewLayers::kCopy ? grown.map : without_copies(grown.map);
+  if (keys.new_layers == NewLayers::kRandom) grown.map = moments;
+  grown.model =
+      grow_model(*state.model, grown.map,
+                 {.kind = keys.new_layers, .noise = keys.growth_noise, .seed = config.run.seed});
+  grown.optimizer =
+      grow_adamw_state(state.optimizer, state.model->parameters().layout(),
+                       grown.model->parameters().layout(), moments, keys.optimizer_state);
+  return grown;
+}
+
+}  // namespace apollo
