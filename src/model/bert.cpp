@@ -60,14 +60,20 @@ class Bert final : public LanguageModel {
       const at::Tensor& documents_BT = batch.documents_BT;
       pattern.visible_B1TT = documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
     }
-    const auto run_blocks = [&](at::Tensor x_BTW, size_t first, size_t last) {
+    const auto run_blocks = [&](const at::Tensor& x_BTW, size_t first, size_t last) {
+      Norm stream{x_BTW};
       for (size_t i = first; i < last; ++i) {
         const BlockWeights& weights = blocks_.at(static_cast<size_t>(blocks[i]));
-        x_BTW = run_block([this, &weights, pattern, options](
-                              const at::Tensor& x) { return block(x, weights, pattern, options); },
-                          x_BTW, spec().dropout > 0.0, options);
+        if (options.recompute) {
+          const auto run = [this, &weights, pattern, options](const at::Tensor& x) {
+            return block(Norm{x}, weights, pattern, options).value;
+          };
+          stream = {run_block(run, stream.value, spec().dropout > 0.0, options)};
+        } else {
+          stream = block(stream, weights, pattern, options);
+        }
       }
-      return x_BTW;
+      return stream.value;
     };
     if (options.frozen_blocks == 0) return run_blocks(embed(batch, options), 0, blocks.size());
     const auto frozen = static_cast<size_t>(options.frozen_blocks);
@@ -79,8 +85,8 @@ class Bert final : public LanguageModel {
   OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
 
   at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
-    const at::Tensor inner = linear_gelu(x_MW, transform_, GeluKind::kErf, options.kernels);
-    return layer_norm(inner, transform_norm_, options.kernels);
+    const at::Tensor inner = linear_gelu(Norm{x_MW}, transform_, GeluKind::kErf, options.kernels);
+    return layer_norm(inner, transform_norm_, options.kernels).value;
   }
 
   at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
@@ -90,20 +96,20 @@ class Bert final : public LanguageModel {
     x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
                                                  : type_embedding_.select(0, 0));
     x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
-    return apply_dropout(layer_norm(x_BTW, embedding_norm_, options.kernels), spec().dropout,
+    return apply_dropout(layer_norm(x_BTW, embedding_norm_, options.kernels).value, spec().dropout,
                          options);
   }
 
-  at::Tensor block(const at::Tensor& x_BTW, const BlockWeights& w, const AttentionPattern& pattern,
-                   const PassOptions& options) const {
+  Norm block(const Norm& x, const BlockWeights& w, const AttentionPattern& pattern,
+             const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW = multi_head_attention(linear(x_BTW, w.qkv, options.kernels),
-                                                      pattern, dropout, options.kernels);
-    const at::Tensor attended_BTW =
-        add_linear_and_norm(x_BTW, mixed_BTW, scaled(w.attn, options.branch_scale), w.attn_norm,
+    const at::Tensor mixed_BTW =
+        multi_head_attention(linear(x, w.qkv, options.kernels), pattern, dropout, options.kernels);
+    const Norm attended =
+        add_linear_and_norm(x.value, mixed_BTW, scaled(w.attn, options.branch_scale), w.attn_norm,
                             dropout, options.kernels)
             .norm;
-    return add_mlp_and_norm(attended_BTW, attended_BTW, w.inner, GeluKind::kErf,
+    return add_mlp_and_norm(attended.value, attended, w.inner, GeluKind::kErf,
                             scaled(w.outer, options.branch_scale), w.outer_norm, dropout,
                             options.kernels)
         .norm;

@@ -53,14 +53,16 @@ class Gpt2 final : public LanguageModel {
 
   at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const override {
-    if (options.frozen_blocks == 0) return run_blocks(embed(batch, options), blocks, options).norm;
+    if (options.frozen_blocks == 0) {
+      return run_blocks(embed(batch, options), blocks, options).norm.value;
+    }
     const auto first_trained = blocks.begin() + options.frozen_blocks;
     const auto frozen_part = [&] {
       return run_blocks(embed(batch, options), {blocks.begin(), first_trained}, options).sum;
     };
     return run_blocks(without_gradient(frozen_part, options), {first_trained, blocks.end()},
                       options)
-        .norm;
+        .norm.value;
   }
 
  private:

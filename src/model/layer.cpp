@@ -13,9 +13,8 @@ LinearLayer scaled(const LinearLayer& layer, double factor) {
   return {layer.weight * factor, layer.bias * factor, layer.order};
 }
 
-at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,
-                       Kernels kernels) {
-  if (has_own_kernels(x, kernels)) {
+at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, Kernels kernels) {
+  if (has_own_kernels(x.value, kernels)) {
     return bias_gelu(linear_without_bias(x, layer, kernels), layer.bias, kind, kernels);
   }
   return at::gelu(linear(x, layer, kernels), kind == GeluKind::kTanh ? "tanh" : "none");
@@ -33,10 +32,10 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
   return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
 }
 
-SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const at::Tensor& x,
-                            const LinearLayer& inner, GeluKind kind, const LinearLayer& outer,
-                            const NormLayer& norm, double dropout, Kernels kernels) {
-  if (dropout > 0.0 || !has_own_kernels(x, kernels)) {
+SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
+                            GeluKind kind, const LinearLayer& outer, const NormLayer& norm,
+                            double dropout, Kernels kernels) {
+  if (dropout > 0.0 || !has_own_kernels(x.value, kernels)) {
     return add_linear_and_norm(residual, linear_gelu(x, inner, kind, kernels), outer, norm, dropout,
                                kernels);
   }

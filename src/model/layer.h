@@ -13,8 +13,7 @@ namespace apollo {
 LinearLayer scaled(const LinearLayer& layer, double factor);
 
 // gelu(x W + b).
-at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, GeluKind kind,
-                       Kernels kernels);
+at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, Kernels kernels);
 
 // The end of a residual branch: sum = residual + dropout(x W + b), and the LayerNorm of it.
 SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
@@ -22,9 +21,9 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
                                Kernels kernels);
 
 // The MLP's branch: sum = residual + dropout(gelu(x W1 + b1) W2 + b2), and the LayerNorm of it.
-SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const at::Tensor& x,
-                            const LinearLayer& inner, GeluKind kind, const LinearLayer& outer,
-                            const NormLayer& norm, double dropout, Kernels kernels);
+SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
+                            GeluKind kind, const LinearLayer& outer, const NormLayer& norm,
+                            double dropout, Kernels kernels);
 
 // Throws UsageError where a sequence is longer than the context.
 void check_length(const ModelSpec& spec, int64_t length);

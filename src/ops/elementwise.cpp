@@ -20,7 +20,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Results: {norm} of the residual alone, or {sum, norm} where there is a branch.
+// Results: {norm, statistics} of the residual alone, or {norm, statistics, sum} where there is a
+// branch.
 class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& residual,
@@ -49,13 +50,15 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     context->set_materialize_grads(false);
     context->save_for_backward({sum, statistics_2N, weight_W});
     context->saved_data["branch_bias"] = branch_bias_W.has_value();
-    if (branch) return {sum, norm};
-    return {norm};
+    context->mark_non_differentiable({statistics_2N});
+    if (branch) return {norm, statistics_2N, sum};
+    return {norm, statistics_2N};
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
-    const at::Tensor grad_carried = grad_outputs.size() > 1 ? grad_outputs[0] : at::Tensor();
-    const at::Tensor& grad_norm = grad_outputs.back();
+    const bool has_branch = grad_outputs.size() > 2;
+    const at::Tensor& grad_norm = grad_outputs[0];
+    const at::Tensor grad_carried = has_branch ? grad_outputs[2] : at::Tensor();
     const bool with_branch_bias = context->saved_data["branch_bias"].toBool();
     if (!grad_norm.defined()) return carry_alone(grad_carried, with_branch_bias);
 
@@ -80,7 +83,6 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     parallel_rows(num_rows(grad_sum), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
       row_kernels().add_norm_gradient(work, begin, end);
     });
-    const bool has_branch = grad_outputs.size() > 1;
     return {grad_sum,
             has_branch ? grad_sum : at::Tensor(),
             with_branch_bias ? sums.total(2) : at::Tensor(),
@@ -138,8 +140,8 @@ class BiasGelu : public torch::autograd::Function<BiasGelu> {
   }
 };
 
-at::Tensor plain_layer_norm(const at::Tensor& x, const NormLayer& layer) {
-  return at::layer_norm(x, {x.size(-1)}, layer.weight_W, layer.bias_W, layer.epsilon);
+Norm plain_layer_norm(const at::Tensor& x, const NormLayer& layer) {
+  return {at::layer_norm(x, {x.size(-1)}, layer.weight_W, layer.bias_W, layer.epsilon)};
 }
 
 }  // namespace
@@ -149,12 +151,30 @@ bool has_own_kernels(const at::Tensor& x, Kernels kernels) {
          !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
-at::Tensor layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
+Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
   if (!runs_own_kernels(x, {layer.weight_W, layer.bias_W}, kernels)) {
     return plain_layer_norm(x, layer);
   }
   const std::optional<at::Tensor> none;
-  return AddLayerNorm::apply(x, none, none, layer.weight_W, layer.bias_W, layer.epsilon)[0];
+  const auto results =
+      AddLayerNorm::apply(x, none, none, layer.weight_W, layer.bias_W, layer.epsilon);
+  return {results[0], x.detach(), results[1], layer};
+}
+
+at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
+                      const at::Tensor& weight_W, const at::Tensor& bias_W) {
+  const int64_t rows = num_rows(input);
+  const at::Tensor norm_NW = at::empty({rows, input.size(-1)}, input.options());
+  const NormRows work{.width = input.size(-1),
+                      .sum_NW = input.const_data_ptr<float>(),
+                      .mean_N = statistics_2N.const_data_ptr<float>(),
+                      .rstd_N = statistics_2N.const_data_ptr<float>() + rows,
+                      .weight_W = weight_W.const_data_ptr<float>(),
+                      .bias_W = bias_W.const_data_ptr<float>(),
+                      .norm_NW = norm_NW.mutable_data_ptr<float>()};
+  parallel_rows(rows, work.width, kBlockRows,
+                [&](int64_t begin, int64_t end) { row_kernels().norm(work, begin, end); });
+  return norm_NW;
 }
 
 SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
@@ -172,7 +192,8 @@ SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
   if (with_bias) bias_W = branch_bias_W;
   const auto results = AddLayerNorm::apply(residual, std::optional<at::Tensor>(branch), bias_W,
                                            layer.weight_W, layer.bias_W, layer.epsilon);
-  return {results[0], results[1]};
+  const at::Tensor& sum = results[2];
+  return {sum, {results[0], sum.detach(), results[1], layer}};
 }
 
 at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind,

@@ -24,12 +24,26 @@ struct NormLayer {
   double epsilon;
 };
 
+// The result of a LayerNorm, and from what own kernels made it, so that an operator whose backward
+// pass needs the result can make it again instead of keeping it.
+struct Norm {
+  at::Tensor value;  // [..., W]
+  // All undefined where it can't be made again.
+  at::Tensor input = {};          // [..., W], without gradient
+  at::Tensor statistics_2N = {};  // mean and reciprocal standard deviation of each row
+  NormLayer layer = {};
+};
+
 // (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension. x: [..., W].
-at::Tensor layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
+Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
+
+// The value of a norm that can be made again, as [N, W], to the same bits and without gradient.
+at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
+                      const at::Tensor& weight_W, const at::Tensor& bias_W);
 
 struct SumAndNorm {
   at::Tensor sum;
-  at::Tensor norm;
+  Norm norm;
 };
 
 // sum = residual + branch + branch_bias, and its LayerNorm. residual, branch, sum, norm: [..., W];

@@ -45,12 +45,15 @@ at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight,
   return bias_O ? at::addmm(*bias_O, x_NI, weight_IO) : at::mm(x_NI, weight_IO);
 }
 
+// `origin` is of x.
 class Linear : public torch::autograd::Function<Linear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NI,
                             const at::Tensor& weight, const std::optional<at::Tensor>& bias_O,
-                            bool is_in_out) {
-    context->save_for_backward({x_NI, weight, bias_O.value_or(at::Tensor())});
+                            bool is_in_out, const Norm& origin) {
+    const at::Tensor kept_x_NI = origin.input.defined() ? at::Tensor() : x_NI;
+    context->save_for_backward({kept_x_NI, weight, bias_O.value_or(at::Tensor()), origin.input,
+                                origin.statistics_2N, origin.layer.weight_W, origin.layer.bias_W});
     context->saved_data["is_in_out"] = is_in_out;
     return product(x_NI, weight, bias_O, is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn);
   }
@@ -60,23 +63,26 @@ class Linear : public torch::autograd::Function<Linear> {
     const bool is_in_out = context->saved_data["is_in_out"].toBool();
     const at::Tensor& grad_NO = grad_outputs[0];
     at::Tensor grad_x_NI, grad_weight, grad_bias_O;
+    if (context->needs_input_grad(1)) {
+      const at::Tensor x_NI =
+          saved[0].defined() ? saved[0] : norm_again(saved[3], saved[4], saved[5], saved[6]);
+      grad_weight = is_in_out ? add_weight_gradient(saved[1], x_NI.t(), grad_NO)
+                              : add_weight_gradient(saved[1], grad_NO.t(), x_NI);
+    }
     if (context->needs_input_grad(0)) {
       const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
       grad_x_NI = at::mm(grad_NO, as_in_out(saved[1], order).t());
     }
-    if (context->needs_input_grad(1)) {
-      grad_weight = is_in_out ? add_weight_gradient(saved[1], saved[0].t(), grad_NO)
-                              : add_weight_gradient(saved[1], grad_NO.t(), saved[0]);
-    }
     if (saved[2].defined() && context->needs_input_grad(2)) {
       grad_bias_O = grad_NO.sum(0);
     }
-    return {grad_x_NI, grad_weight, grad_bias_O, at::Tensor()};
+    return {grad_x_NI, grad_weight, grad_bias_O, {}, {}};
   }
 };
 
-at::Tensor apply_linear(const at::Tensor& x, const LinearLayer& layer, bool with_bias,
+at::Tensor apply_linear(const Norm& norm, const LinearLayer& layer, bool with_bias,
                         Kernels kernels) {
+  const at::Tensor& x = norm.value;
   const at::Tensor x_NI = x.reshape({-1, x.size(-1)});
   std::optional<at::Tensor> bias_O;
   if (with_bias) bias_O = layer.bias;
@@ -86,16 +92,24 @@ at::Tensor apply_linear(const at::Tensor& x, const LinearLayer& layer, bool with
     return product(x_NI, layer.weight, bias_O, layer.order).view(shape);
   }
   const bool is_in_out = layer.order == WeightOrder::kInOut;
-  return Linear::apply(x_NI, layer.weight, bias_O, is_in_out).view(shape);
+  return Linear::apply(x_NI, layer.weight, bias_O, is_in_out, norm).view(shape);
 }
 
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, Kernels kernels) {
+  return linear(Norm{x}, layer, kernels);
+}
+
+at::Tensor linear(const Norm& x, const LinearLayer& layer, Kernels kernels) {
   return apply_linear(x, layer, /*with_bias=*/true, kernels);
 }
 
 at::Tensor linear_without_bias(const at::Tensor& x, const LinearLayer& layer, Kernels kernels) {
+  return linear_without_bias(Norm{x}, layer, kernels);
+}
+
+at::Tensor linear_without_bias(const Norm& x, const LinearLayer& layer, Kernels kernels) {
   return apply_linear(x, layer, /*with_bias=*/false, kernels);
 }
 

@@ -34,6 +34,17 @@ struct AddNormRows {
   float* rstd_N;
 };
 
+// norm of AddNormRows once more, to the same bits.
+struct NormRows {
+  int64_t width;
+  const float* sum_NW;
+  const float* mean_N;
+  const float* rstd_N;
+  const float* weight_W;
+  const float* bias_W;
+  float* norm_NW;
+};
+
 // grad_sum = grad_carried + the gradient that comes through the norm.
 struct AddNormGradientRows {
   int64_t width;
@@ -81,6 +92,7 @@ struct CrossEntropyRows {
 // The loops over rows [begin, end). Those that make partial sums begin at a multiple of kBlockRows.
 struct RowKernels {
   void (*add_norm)(const AddNormRows& rows, int64_t begin, int64_t end);
+  void (*norm)(const NormRows& rows, int64_t begin, int64_t end);
   void (*add_norm_gradient)(const AddNormGradientRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);

@@ -35,6 +35,17 @@ inline float add_row(const AddNormRows& rows, int64_t row) {
   return sum(total);
 }
 
+inline void norm_row(const NormRows& rows, int64_t row) {
+  const float mean = rows.mean_N[row];
+  const float rstd = rows.rstd_N[row];
+  const float* x = rows.sum_NW + row * rows.width;
+  float* norm = rows.norm_NW + row * rows.width;
+  for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+    const Floats centred = (lanes.load(x + i) - mean) * rstd;
+    lanes.store(norm + i, centred * lanes.load(rows.weight_W + i) + lanes.load(rows.bias_W + i));
+  });
+}
+
 void add_norm(const AddNormRows& rows, int64_t begin, int64_t end) {
   const int64_t width = rows.width;
   const float inverse_width = 1.0F / static_cast<float>(width);
@@ -48,14 +59,16 @@ void add_norm(const AddNormRows& rows, int64_t begin, int64_t end) {
       squares += centred * centred;
     });
     const float rstd = 1.0F / __builtin_sqrtf(sum(squares) * inverse_width + rows.epsilon);
-    float* norm = rows.norm_NW + row * width;
-    for_columns(width, [&](int64_t i, const auto& lanes) {
-      const Floats centred = (lanes.load(x + i) - mean) * rstd;
-      lanes.store(norm + i, centred * lanes.load(rows.weight_W + i) + lanes.load(rows.bias_W + i));
-    });
     rows.mean_N[row] = mean;
     rows.rstd_N[row] = rstd;
+    norm_row({width, sums_NW, rows.mean_N, rows.rstd_N, rows.weight_W, rows.bias_W, rows.norm_NW},
+             row);
   }
+}
+
+void norm(const NormRows& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row)
+    norm_row(rows, row);
 }
 
 template <class Lanes>
@@ -212,9 +225,13 @@ void cross_entropy(const CrossEntropyRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-constexpr RowKernels kRowKernels = {add_norm,      add_norm_gradient,
-                                    bias_gelu,     bias_gelu_gradient,
-                                    cross_entropy, {attention, attention_gradient}};
+constexpr RowKernels kRowKernels = {add_norm,
+                                    norm,
+                                    add_norm_gradient,
+                                    bias_gelu,
+                                    bias_gelu_gradient,
+                                    cross_entropy,
+                                    {attention, attention_gradient}};
 
 }  // namespace
 }  // namespace apollo

@@ -8,7 +8,7 @@ namespace apollo {
 
 namespace {
 
-constexpr double kWidthsPerBlock = 13.0;
+constexpr double kWidthsPerBlock = 11.0;
 constexpr double kBytesOfState = 16.0;
 constexpr double kBytesOfCheckpoint = 12.0;
 constexpr double kBytesFp32 = 4.0;

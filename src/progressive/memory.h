@@ -16,10 +16,10 @@ double state_bytes(const ModelShape& shape, int64_t layers);
 double checkpoint_bytes(const ModelShape& shape, int64_t layers);
 
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
-// 13 widths a token and block (two norms, QKV, attention and its projection, MLP with its
-// activation, residuals), the scores twice where no fused kernel avoids them, and the logits with
-// their gradient in fp32 for the head. `recompute`: one width a token and block, and one block as a
-// whole while it is computed again.
+// 11 widths a token and block (two residual sums, QKV, attention, the MLP before its activation,
+// and one for what the backward pass of a block holds), the scores twice where no fused kernel
+// avoids them, and the logits with their gradient in fp32 for the head. `recompute`: one width a
+// token and block, and one block as a whole while it is computed again.
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
                         int64_t rows, bool recompute = false);
 

@@ -84,7 +84,7 @@ void expect_equal_bits(const Tensors& found, const Tensors& expected) {
 // layer_norm of {x, weight, bias}.
 Operator norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
-    return {layer_norm(in[0], {in[1], in[2], kEpsilon}, kernels)};
+    return {layer_norm(in[0], {in[1], in[2], kEpsilon}, kernels).value};
   };
 }
 
@@ -93,7 +93,7 @@ Operator add_norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
     const auto [sum, norm] = add_layer_norm(in[0], in[1], in.size() > 4 ? in[4] : at::Tensor(),
                                             {in[2], in[3], kEpsilon}, kernels);
-    return {sum, norm};
+    return {sum, norm.value};
   };
 }
 
@@ -228,11 +228,11 @@ TEST_P(Elementwise, TheGradientOfAResidualHasTheBitsOfAutogradsSum) {
     const at::Tensor minus_zero = at::zeros({}).neg().expand_as(leaves[0]).contiguous();
     const auto [sum, norm] = add_layer_norm(leaves[0], minus_zero, {},
                                             {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
-    return {sum, norm};
+    return {sum, norm.value};
   };
   const auto apart = [](const Tensors& leaves) -> Tensors {
     return {leaves[0] * 1.0,
-            layer_norm(leaves[0], {leaves[1], leaves[2], kEpsilon}, Kernels::kFused)};
+            layer_norm(leaves[0], {leaves[1], leaves[2], kEpsilon}, Kernels::kFused).value};
   };
   expect_equal_bits(outcome(given, at::kFloat, fused), outcome(given, at::kFloat, apart));
 }
@@ -242,8 +242,9 @@ TEST_P(Elementwise, InputsAndGradientsThatComeInStayAsTheyAre) {
   Tensors leaves;
   for (const at::Tensor& input : given)
     leaves.push_back(input.clone().requires_grad_(true));
-  const auto [sum, norm] = add_layer_norm(leaves[0], leaves[1], leaves[4],
+  const auto [sum, made] = add_layer_norm(leaves[0], leaves[1], leaves[4],
                                           {leaves[2], leaves[3], kEpsilon}, Kernels::kFused);
+  const at::Tensor& norm = made.value;
   const at::Tensor active = bias_gelu(norm, leaves[4], GeluKind::kErf, Kernels::kFused);
   const Tensors results = {sum.detach().clone(), norm.detach().clone(), active.detach().clone()};
   const at::Tensor incoming = draw({17, 128}, 9), before = incoming.clone();

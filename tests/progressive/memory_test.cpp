@@ -18,7 +18,7 @@ TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   config.model.context = 1024;
   const double one = activation_bytes(config, kShape, 12, 1);
   const double logits = 8.0 * 1024 * 50257;
-  EXPECT_EQ(one, 4.0 * 1024 * 13 * 768 * 12 + logits);
+  EXPECT_EQ(one, 4.0 * 1024 * 11 * 768 * 12 + logits);
   EXPECT_EQ(activation_bytes(config, kShape, 12, 4), 4 * one);
   EXPECT_EQ(activation_bytes(config, kShape, 6, 1) - logits, (one - logits) / 2);
   config.train.precision = Precision::kBf16;

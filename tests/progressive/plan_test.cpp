@@ -110,10 +110,10 @@ layer map interpolate, new layers copy; depth shallowest per step, rehearse from
 run of 400 steps: batches of 8 sequences, 1000 sequences in an epoch
 
 stage  layers  first step     steps  E[depth]   depth     params        state  activations        FLOPs  of scratch
-    1       1           0        20     1.000   1.000      74.8k     1.14 MiB     5.26 MiB   10.1 GFLOP      10.2 %
-    2       3          20        20     3.000   3.000       175k     2.67 MiB     11.8 MiB   26.2 GFLOP      26.5 %
-    3       6          40        60     6.000   6.000       325k     4.95 MiB     21.5 MiB    151 GFLOP      51.0 %
-    4      12         100       300    12.000  12.000       625k     9.53 MiB     41.0 MiB   1.48 TFLOP     100.0 %
+    1       1           0        20     1.000   1.000      74.8k     1.14 MiB     4.76 MiB   10.1 GFLOP      10.2 %
+    2       3          20        20     3.000   3.000       175k     2.67 MiB     10.3 MiB   26.2 GFLOP      26.5 %
+    3       6          40        60     6.000   6.000       325k     4.95 MiB     18.5 MiB    151 GFLOP      51.0 %
+    4      12         100       300    12.000  12.000       625k     9.53 MiB     35.0 MiB   1.48 TFLOP     100.0 %
 while a checkpoint is written: up to 7.15 MiB more of host memory
 
 total: 400 steps, 410k tokens, 1.67 TFLOP
