@@ -15,6 +15,7 @@
 #include "base/json_lines.h"
 #include "data/batches.h"
 #include "model/hf_folder.h"
+#include "ops/tensor_allocator.h"
 #include "train/train_step.h"
 
 namespace apollo {
@@ -76,6 +77,7 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
 
 int main(int argc, char** argv) {
   apollo::set_allocator();
+  apollo::set_tensor_allocator();
   if (argc != 6) {
     fmt::print(stderr, "usage: bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR\n");
     return 2;

@@ -2,10 +2,12 @@
 #include "base/allocator.h"
 #include "cli/commands.h"
 #include "cli/program.h"
+#include "ops/tensor_allocator.h"
 
 int main(int argc, char** argv) {
   using namespace apollo;
   set_allocator();
+  set_tensor_allocator();
   constexpr AddCommand kCommands[] = {
       add_tokenizer_command, add_prepare_command,  add_plan_command,     add_train_command,
       add_eval_command,      add_score_command,    add_generate_command, add_grow_command,
