@@ -38,24 +38,35 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+def last_line(path):
+    with open(path) as file:
+        return collections.deque(file, maxlen=1).pop()
+
+
 def run_folders(runs):
     """Those that are compared: not the sources, not what was tried to tune a value."""
     # Where the best of what was tried is itself compared, its folder is a link.
     folders = sorted(pathlib.Path(folder) for folder, _, files in os.walk(runs, followlinks=True)
                      if "metrics.jsonl" in files)
-    return [folder for folder in folders
-            if not {"tune", "source"} & set(folder.relative_to(runs).parts[:-1])]
+    folders = [folder for folder in folders
+               if not {"tune", "source"} & set(folder.relative_to(runs).parts[:-1])]
+    finished = [folder for folder in folders if "finished" in last_line(folder / "metrics.jsonl")]
+    for folder in sorted(set(folders) - set(finished)):
+        print(f"results: left out, not finished: {folder}", file=sys.stderr)
+    return finished
 
 
 def collect(folder, runs):
     folder.mkdir(parents=True, exist_ok=True)
-    run = [str(ROOT / "build/apollo"), "compare", *map(str, run_folders(runs)),
+    folders = run_folders(runs)
+    run = [str(ROOT / "build/apollo"), "compare",
+           *(str(path.relative_to(runs)) for path in folders),
            "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
-    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(run, check=True, cwd=runs, stdout=subprocess.DEVNULL)
     with open(folder / "curves.csv", "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["run", "budget", "seed", "flops", "loss"])
-        for run_folder in run_folders(runs):
+        for run_folder in folders:
             name, budget, seed = run_folder.relative_to(runs).parts[-3:]
             for line in open(run_folder / "metrics.jsonl"):
                 row = json.loads(line)
@@ -74,6 +85,14 @@ def cell(row, column, scale=1.0, digits=1, unit=""):
     return text + unit
 
 
+def budget_saving(row):
+    """A bound has no spread that means something."""
+    if row["equal_budget_bound"] == "exact":
+        return cell(row, "equal_budget_flops_saved", 100, unit=" %")
+    sign = {"at least": "≥", "at most": "≤"}[row["equal_budget_bound"]]
+    return f"{sign} {100 * float(row['equal_budget_flops_saved_mean']):.1f} %"
+
+
 def table(name, budget, runs):
     rows = {row["run"]: row for row in rows_of(RESULTS / name / "summary.csv")
             if row["budget"].replace(" ", "-") == budget}
@@ -85,17 +104,17 @@ def table(name, budget, runs):
              "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|"]
     for run in runs:
         row = rows[run]
-        baseline = row["equal_loss_pairs"] == "0"
+        # Compared with itself.
+        baseline = {row[f"equal_budget_loss_difference_{part}"] for part in ("min", "max")} == {"0"}
         reached, pairs = row["equal_loss_flops_saved_n"], row["equal_loss_pairs"]
         saved = cell(row, "equal_loss_flops_saved", 100, unit=" %")
         if not baseline and reached != pairs:
             saved = f"{saved} ({reached} of {pairs} seeds reached it)"
-        bound = {"exact": "", "at least": "≥ ", "at most": "≤ "}[row["equal_budget_bound"]]
         lines.append("| " + " | ".join([
             run, row["final_loss_n"], cell(row, "final_loss", digits=3),
             "baseline" if baseline else saved,
             "" if baseline else cell(row, "equal_loss_wall_saved", 100, unit=" %"),
-            "" if baseline else bound + cell(row, "equal_budget_flops_saved", 100, unit=" %"),
+            "" if baseline else budget_saving(row),
         ]) + " |")
     return "\n".join(lines)
 
@@ -138,10 +157,10 @@ def chart(name, runs=None):
     low, high = min(last) - 0.03 * (max(last) - min(last)) - 0.02, max(last)
     high += 1.2 * (high - low)
     width, height, left, top, right, bottom = 860, 460, 70, 20, 200, 50
-    end = max(points[-1][0] for points in curves.values())
+    end = float(budget.split("-")[0])
 
     def x(flops):
-        return left + (width - left - right) * flops / end
+        return left + (width - left - right) * min(flops / end, 1.0)
 
     def y(loss):
         return top + (height - top - bottom) * (high - max(min(loss, high), low)) / (high - low)
@@ -196,7 +215,7 @@ def main():
     commands.add_parser("check", help="fails where a page is not what its results say")
     options = parser.parse_args()
     if options.command == "collect":
-        collect(options.folder, options.runs)
+        collect(options.folder.resolve(), options.runs.resolve())
         return
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]
