@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Results of suites, kept as small files, and the tables and figures made from them.
 
-    scripts/results.py collect docs/results/NAME RUNS   # RUNS: the folder of a finished suite
+    scripts/results.py collect docs/results/NAME RUNS...  # folders of finished suites, side by side
     scripts/results.py write                            # fills the pages from docs/results/*/
     scripts/results.py check                            # fails where `write` would change a page
 
@@ -43,32 +43,33 @@ def last_line(path):
         return collections.deque(file, maxlen=1).pop()
 
 
-def run_folders(runs):
+def run_folders(suite):
     """Those that are compared: not the sources, not what was tried to tune a value."""
     # Where the best of what was tried is itself compared, its folder is a link.
-    folders = sorted(pathlib.Path(folder) for folder, _, files in os.walk(runs, followlinks=True)
+    folders = sorted(pathlib.Path(folder) for folder, _, files in os.walk(suite, followlinks=True)
                      if "metrics.jsonl" in files)
     folders = [folder for folder in folders
-               if not {"tune", "source"} & set(folder.relative_to(runs).parts[:-1])]
+               if not {"tune", "source"} & set(folder.relative_to(suite).parts[:-1])]
     finished = [folder for folder in folders if "finished" in last_line(folder / "metrics.jsonl")]
     for folder in sorted(set(folders) - set(finished)):
         print(f"results: left out, not finished: {folder}", file=sys.stderr)
     return finished
 
 
-def collect(folder, runs):
+def collect(folder, suites):
     folder.mkdir(parents=True, exist_ok=True)
-    folders = run_folders(runs)
-    run = [str(ROOT / "build/apollo"), "compare",
-           *(str(path.relative_to(runs)) for path in folders),
-           "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
-    subprocess.run(run, check=True, cwd=runs, stdout=subprocess.DEVNULL)
+    folders = [run for suite in suites for run in run_folders(suite)]
+    parent = suites[0].parent   # what tables.md names folders from
+    command = [str(ROOT / "build/apollo"), "compare",
+               *(str(path.relative_to(parent)) for path in folders),
+               "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
+    subprocess.run(command, check=True, cwd=parent, stdout=subprocess.DEVNULL)
     with open(folder / "curves.csv", "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["run", "budget", "seed", "flops", "loss"])
-        for run_folder in folders:
-            name, budget, seed = run_folder.relative_to(runs).parts[-3:]
-            for line in open(run_folder / "metrics.jsonl"):
+        for run in folders:
+            name, budget, seed = run.parts[-3:]
+            for line in open(run / "metrics.jsonl"):
                 row = json.loads(line)
                 if row["event"] == "eval" and row["which"] == "full":
                     out.writerow([name, budget, seed.removeprefix("seed-"), f"{row['flops']:.6g}",
@@ -208,14 +209,14 @@ def outputs():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("collect", help="keeps the results of a suite")
+    command = commands.add_parser("collect", help="keeps the results of suites")
     command.add_argument("folder", type=pathlib.Path, help="docs/results/NAME")
-    command.add_argument("runs", type=pathlib.Path, help="folder of a finished suite")
+    command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
     commands.add_parser("write", help="fills pages and draws figures")
     commands.add_parser("check", help="fails where a page is not what its results say")
     options = parser.parse_args()
     if options.command == "collect":
-        collect(options.folder.resolve(), options.runs.resolve())
+        collect(options.folder.resolve(), [suite.resolve() for suite in options.suites])
         return
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]
