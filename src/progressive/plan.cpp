@@ -151,6 +151,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.share_of_scratch = plan.flops / (steps * step.at(layers));
   plan.layer_share_of_scratch =
       (plan.flops - num_passes * step.head) / (steps * layers * step.layer);
+  plan.advice = advise(config, shape, plan.before.flops + plan.flops);
   if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
   return plan;
 }
@@ -246,7 +247,7 @@ std::string totals_text(const RunPlan& plan) {
     text += fmt::format("time:  {} at {}/s\n", format_seconds(*plan.seconds),
                         format_flops(plan.flops_per_second));
   }
-  return text;
+  return text + (plan.advice ? advice_text(*plan.advice) : "");
 }
 
 }  // namespace
@@ -322,6 +323,7 @@ Json plan_json(const RunPlan& plan) {
           {"flops_before", plan.before.flops},
           {"share_of_scratch", known(plan.share_of_scratch)},
           {"layer_share_of_scratch", known(plan.layer_share_of_scratch)},
+          {"advice", plan.advice ? advice_json(*plan.advice) : Json()},
           {"flops_per_second", plan.flops_per_second > 0 ? Json(plan.flops_per_second) : Json()},
           {"seconds", plan.seconds ? Json(*plan.seconds) : Json()}};
 }

@@ -8,6 +8,7 @@
 
 #include "base/json_lines.h"
 #include "config/run_config.h"
+#include "progressive/advice.h"
 #include "progressive/flops.h"
 #include "progressive/schedule.h"
 #include "progressive/source_model.h"
@@ -47,6 +48,7 @@ struct RunPlan {
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;
   double layer_share_of_scratch = 0.0;
+  std::optional<Advice> advice;   // for as many FLOPs, those before the first step included
   double flops_per_second = 0.0;  // 0: not given
   std::optional<double> seconds;  // at that rate
 };

@@ -2,6 +2,7 @@
 says. The opening names the very command: "#   apollo plan recipes/NAME.toml ...", its numbers
 follow up to the first full stop at the end of a line."""
 
+import csv
 import json
 import os
 import pathlib
@@ -97,6 +98,19 @@ class Recipes(ApolloTest):
                     shown = {(run["model"], run["method"]) for run in plan["runs"]}
                     self.assertEqual(shown, {(model, method) for model in ("gpt2", "bert")
                                              for method in methods})
+
+    def test_advice_is_what_was_measured(self):
+        """`apollo plan` expects of the suite's own runs what docs/results says of them."""
+        with open(RECIPES.parent / "docs/results/methods/summary.csv", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["run"] == "apollo+"]
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            plan = json.loads(self.run_apollo(
+                "plan", "recipes/suites/methods/gpt2.toml", "--tokens", "1e8", "--vocab-size",
+                "257", "--set", "progressive.method=apollo+", "--set",
+                f"train.duration={row['budget']}", "--json")[0])
+            self.assertAlmostEqual(plan["advice"]["expected_saving"],
+                                   float(row["equal_budget_flops_saved_mean"]), delta=0.005)
 
     def test_a_wrong_number_is_found(self):
         """The test itself: it must not pass whatever a recipe says."""

@@ -1,0 +1,89 @@
+#include "progressive/advice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "config/fields.h"
+#include "config/objective.h"
+#include "progressive/methods.h"
+
+namespace apollo {
+namespace {
+
+// One budget of a suite: apollo+ over three seeds, read at equal budget.
+struct Measurement {
+  double tokens_per_parameter;
+  double saving;
+};
+
+// docs/results/methods, column equal_budget_flops_saved_mean; the second is a bound from below.
+constexpr Measurement kGpt2[] = {{0.833, 0.696}, {3.325, 0.5}};
+
+// Less than this is not told apart from the luck of a seed.
+constexpr double kLeastSaving = 0.05;
+
+std::span<const Measurement> measurements(Architecture architecture) {
+  if (architecture == Architecture::kGpt2) return kGpt2;
+  return {};
+}
+
+// Piecewise linear in log(tokens per parameter).
+double saving_at(std::span<const Measurement> points, double tokens_per_parameter) {
+  tokens_per_parameter = std::clamp(tokens_per_parameter, points.front().tokens_per_parameter,
+                                    points.back().tokens_per_parameter);
+  size_t right = 1;
+  while (right + 1 < points.size() && points[right].tokens_per_parameter < tokens_per_parameter)
+    ++right;
+  const Measurement& a = points[right - 1];
+  const Measurement& b = points[right];
+  const double share = std::log(tokens_per_parameter / a.tokens_per_parameter) /
+                       std::log(b.tokens_per_parameter / a.tokens_per_parameter);
+  return a.saving + share * (b.saving - a.saving);
+}
+
+}  // namespace
+
+std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
+  const auto points = measurements(shape.architecture);
+  if (points.empty() || shape.layers < 2) return std::nullopt;
+  const double sequence_flops =
+      train_flops(shape, shape.layers, /*sequences=*/1, targets_per_sequence(config));
+  const double tokens = flops / sequence_flops * static_cast<double>(shape.context);
+  Advice advice;
+  advice.tokens_per_parameter = tokens / static_cast<double>(num_parameters(shape, shape.layers));
+  advice.least = points.front().tokens_per_parameter;
+  advice.greatest = points.back().tokens_per_parameter;
+  advice.saving = saving_at(points, advice.tokens_per_parameter);
+  advice.pays = advice.saving >= kLeastSaving;
+  advice.method = advice.pays ? "apollo+" : "scratch";
+  return advice;
+}
+
+std::string advice_text(const Advice& advice) {
+  const std::string where = fmt::format("from scratch these FLOPs are {:.2g} tokens a parameter",
+                                        advice.tokens_per_parameter);
+  const std::string range =
+      advice.is_measured() ? "measured on a small model"
+                           : fmt::format("not measured: {:.2g} to {:.2g} were, this is the nearest",
+                                         advice.least, advice.greatest);
+  if (!advice.pays) {
+    return fmt::format("advice: {}, where growing is not expected to pay ({})\n", where, range);
+  }
+  return fmt::format(
+      "advice: {}; there method '{}' is expected to end where scratch ends with {:.1f} times as "
+      "many, {:.0f} % saved ({})\n",
+      where, advice.method, 1.0 / (1.0 - advice.saving), 100.0 * advice.saving, range);
+}
+
+Json advice_json(const Advice& advice) {
+  return {{"tokens_per_parameter", advice.tokens_per_parameter},
+          {"measured", advice.is_measured()},
+          {"pays", advice.pays},
+          {"method", advice.method},
+          {"expected_saving", advice.saving}};
+}
+
+}  // namespace apollo
