@@ -33,6 +33,10 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
 
 }  // namespace
 
+PassOptions make_pass_options(const RunConfig& config, bool training) {
+  return {.training = training, .kernels = config.run.kernels, .precision = config.train.precision};
+}
+
 DeviceBatch to_device(const TokenBatch& batch, int64_t first, int64_t rows, at::Device device) {
   const int64_t length = static_cast<int64_t>(batch.inputs.size()) / batch.rows;
   const auto begin = static_cast<size_t>(first * length);

@@ -56,6 +56,9 @@ struct PassOptions {
   double branch_scale = 1.0;  // of what each residual branch adds
 };
 
+// What the config says of all passes alike; the rest is as above.
+PassOptions make_pass_options(const RunConfig& config, bool training);
+
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;

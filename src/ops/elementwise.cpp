@@ -20,6 +20,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+const float* data_or_null(const std::optional<at::Tensor>& x) {
+  return x ? x->const_data_ptr<float>() : nullptr;
+}
+
 // Results: {norm, statistics} of the residual alone, or {norm, statistics, sum} where there is a
 // branch.
 class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
@@ -124,19 +128,10 @@ class BiasGelu : public torch::autograd::Function<BiasGelu> {
     const at::Tensor& x = saved[0];
     const at::Tensor grad_y = grad_outputs[0].contiguous();
     const at::Tensor grad_x = at::empty_like(x);
-    PartialSums sums(x, 1);
     const bool by_tanh = context->saved_data["by_tanh"].toBool();
-    const BiasGeluGradientRows work{.width = x.size(-1),
-                                    .kind = by_tanh ? GeluKind::kTanh : GeluKind::kErf,
-                                    .x_NW = x.const_data_ptr<float>(),
-                                    .bias_W = saved[1].const_data_ptr<float>(),
-                                    .grad_y_NW = grad_y.const_data_ptr<float>(),
-                                    .grad_x_NW = grad_x.mutable_data_ptr<float>(),
-                                    .grad_bias_CW = sums.data(0)};
-    parallel_rows(num_rows(x), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
-      row_kernels().bias_gelu_gradient(work, begin, end);
-    });
-    return {grad_x, sums.total(0), {}};
+    const at::Tensor grad_bias_W = bias_gelu_gradient(
+        x, saved[1], by_tanh ? GeluKind::kTanh : GeluKind::kErf, grad_y, grad_x, /*y=*/{});
+    return {grad_x, grad_bias_W, {}};
   }
 };
 
@@ -175,6 +170,24 @@ at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
   parallel_rows(rows, work.width, kBlockRows,
                 [&](int64_t begin, int64_t end) { row_kernels().norm(work, begin, end); });
   return norm_NW;
+}
+
+at::Tensor bias_gelu_gradient(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind,
+                              const at::Tensor& grad_y, const at::Tensor& grad_x,
+                              const at::Tensor& y) {
+  PartialSums sums(x, 1);
+  const BiasGeluGradientRows work{.width = x.size(-1),
+                                  .kind = kind,
+                                  .x_NW = x.const_data_ptr<float>(),
+                                  .bias_W = bias_W.const_data_ptr<float>(),
+                                  .grad_y_NW = grad_y.const_data_ptr<float>(),
+                                  .grad_x_NW = grad_x.mutable_data_ptr<float>(),
+                                  .grad_bias_CW = sums.data(0),
+                                  .y_NW = y.defined() ? y.mutable_data_ptr<float>() : nullptr};
+  parallel_rows(num_rows(x), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
+    row_kernels().bias_gelu_gradient(work, begin, end);
+  });
+  return sums.total(0);
 }
 
 SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,

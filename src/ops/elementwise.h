@@ -55,4 +55,10 @@ SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
 // gelu(x + bias), x: [..., W], bias: [W]. Kept for the gradient: x.
 at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind, Kernels kernels);
 
+// The gradient of what own kernels made: writes that of x to `grad_x`, which may be `grad_y`, and
+// the GELU once more to `y`, undefined where it is not wanted; returns that of the bias, [W].
+at::Tensor bias_gelu_gradient(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind,
+                              const at::Tensor& grad_y, const at::Tensor& grad_x,
+                              const at::Tensor& y);
+
 }  // namespace apollo

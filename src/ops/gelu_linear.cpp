@@ -9,7 +9,6 @@
 
 #include "ops/elementwise.h"
 #include "ops/gradient_buffer.h"
-#include "ops/parallel_rows.h"
 #include "ops/row_tensors.h"
 
 namespace apollo {
@@ -27,33 +26,24 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
     context->save_for_backward({x_NI, bias_I, weight});
     context->saved_data["by_tanh"] = by_tanh;
     context->saved_data["is_in_out"] = is_in_out;
-    return at::mm(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), is_in_out ? weight : weight.t());
+    const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
+    return at::mm(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), as_in_out(weight, order));
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
     const auto saved = context->get_saved_variables();
     const at::Tensor& x_NI = saved[0];
     const at::Tensor& weight = saved[2];
-    const bool is_in_out = context->saved_data["is_in_out"].toBool();
+    const WeightOrder order =
+        context->saved_data["is_in_out"].toBool() ? WeightOrder::kInOut : WeightOrder::kOutIn;
     const bool by_tanh = context->saved_data["by_tanh"].toBool();
     const at::Tensor& grad_NO = grad_outputs[0];
-    const at::Tensor grad_NI = at::mm(grad_NO, is_in_out ? weight.t() : weight);
+    const at::Tensor grad_NI = at::mm(grad_NO, as_in_out(weight, order).t());
     const at::Tensor gelu_NI = at::empty_like(x_NI);
-    PartialSums sums(x_NI, 1);
-    const BiasGeluGradientRows work{.width = x_NI.size(1),
-                                    .kind = by_tanh ? GeluKind::kTanh : GeluKind::kErf,
-                                    .x_NW = x_NI.const_data_ptr<float>(),
-                                    .bias_W = saved[1].const_data_ptr<float>(),
-                                    .grad_y_NW = grad_NI.const_data_ptr<float>(),
-                                    .grad_x_NW = grad_NI.mutable_data_ptr<float>(),
-                                    .grad_bias_CW = sums.data(0),
-                                    .y_NW = gelu_NI.mutable_data_ptr<float>()};
-    parallel_rows(x_NI.size(0), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
-      row_kernels().bias_gelu_gradient(work, begin, end);
-    });
-    const at::Tensor grad_weight = is_in_out ? add_weight_gradient(weight, gelu_NI.t(), grad_NO)
-                                             : add_weight_gradient(weight, grad_NO.t(), gelu_NI);
-    return {grad_NI, sums.total(0), grad_weight, {}, {}};
+    const at::Tensor grad_bias_I =
+        bias_gelu_gradient(x_NI, saved[1], by_tanh ? GeluKind::kTanh : GeluKind::kErf, grad_NI,
+                           /*grad_x=*/grad_NI, gelu_NI);
+    return {grad_NI, grad_bias_I, add_weight_gradient(weight, order, gelu_NI, grad_NO), {}, {}};
   }
 };
 

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "ops/linear.h"
+
 namespace apollo {
 
 // The .grad of a leaf that wants a gradient and has a buffer for it, dense or transposed dense like
@@ -11,9 +13,9 @@ namespace apollo {
 // operators whose gradients can't be differentiated again.
 at::Tensor gradient_buffer(const at::Tensor& parameter);
 
-// Adds left * right to the gradient of `weight`, in place, and returns an undefined tensor; or
-// returns the product where there is no buffer.
-at::Tensor add_weight_gradient(const at::Tensor& weight, const at::Tensor& left,
-                               const at::Tensor& right);
+// Adds the gradient of `weight` in x W, x_NI^T grad_NO, to its buffer and returns an undefined
+// tensor; or returns it where there is no buffer.
+at::Tensor add_weight_gradient(const at::Tensor& weight, WeightOrder order, const at::Tensor& x_NI,
+                               const at::Tensor& grad_NO);
 
 }  // namespace apollo

@@ -22,8 +22,15 @@ at::Tensor gradient_buffer(const at::Tensor& parameter) {
   return usable ? grad : at::Tensor();
 }
 
-at::Tensor add_weight_gradient(const at::Tensor& weight, const at::Tensor& left,
-                               const at::Tensor& right) {
+at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order) {
+  return order == WeightOrder::kInOut ? weight : weight.t();
+}
+
+at::Tensor add_weight_gradient(const at::Tensor& weight, WeightOrder order, const at::Tensor& x_NI,
+                               const at::Tensor& grad_NO) {
+  const bool is_in_out = order == WeightOrder::kInOut;
+  const at::Tensor left = (is_in_out ? x_NI : grad_NO).t();
+  const at::Tensor& right = is_in_out ? grad_NO : x_NI;
   at::Tensor grad = gradient_buffer(weight);
   if (!grad.defined()) return at::mm(left, right);
   grad.addmm_(left, right);
@@ -34,10 +41,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order) {
-  return order == WeightOrder::kInOut ? weight : weight.t();
-}
 
 at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight,
                    const std::optional<at::Tensor>& bias_O, WeightOrder order) {
@@ -60,17 +63,16 @@ class Linear : public torch::autograd::Function<Linear> {
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
     const auto saved = context->get_saved_variables();
-    const bool is_in_out = context->saved_data["is_in_out"].toBool();
+    const WeightOrder order =
+        context->saved_data["is_in_out"].toBool() ? WeightOrder::kInOut : WeightOrder::kOutIn;
     const at::Tensor& grad_NO = grad_outputs[0];
     at::Tensor grad_x_NI, grad_weight, grad_bias_O;
     if (context->needs_input_grad(1)) {
       const at::Tensor x_NI =
           saved[0].defined() ? saved[0] : norm_again(saved[3], saved[4], saved[5], saved[6]);
-      grad_weight = is_in_out ? add_weight_gradient(saved[1], x_NI.t(), grad_NO)
-                              : add_weight_gradient(saved[1], grad_NO.t(), x_NI);
+      grad_weight = add_weight_gradient(saved[1], order, x_NI, grad_NO);
     }
     if (context->needs_input_grad(0)) {
-      const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
       grad_x_NI = at::mm(grad_NO, as_in_out(saved[1], order).t());
     }
     if (saved[2].defined() && context->needs_input_grad(2)) {

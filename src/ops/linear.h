@@ -25,6 +25,9 @@ struct LinearLayer {
   int64_t num_outputs() const { return weight.size(order == WeightOrder::kInOut ? 1 : 0); }
 };
 
+// The weight as [in, out], a view.
+at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order);
+
 // x W + b. x: [..., in] -> [..., out].
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, Kernels kernels);
 at::Tensor linear(const Norm& x, const LinearLayer& layer, Kernels kernels);

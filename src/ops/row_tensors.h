@@ -6,7 +6,6 @@
 #include <ATen/ops/zeros.h>
 
 #include <initializer_list>
-#include <optional>
 
 #include "ops/elementwise.h"
 #include "ops/row_kernels.h"
@@ -68,9 +67,5 @@ class PartialSums {
   int64_t width_;
   at::Tensor partial_;
 };
-
-inline const float* data_or_null(const std::optional<at::Tensor>& x) {
-  return x ? x->const_data_ptr<float>() : nullptr;
-}
 
 }  // namespace apollo

@@ -6,9 +6,7 @@
 #include <cmath>
 #include <span>
 
-#include "config/fields.h"
 #include "config/objective.h"
-#include "progressive/methods.h"
 
 namespace apollo {
 namespace {
@@ -46,6 +44,14 @@ double saving_at(std::span<const Measurement> points, double tokens_per_paramete
 
 }  // namespace
 
+bool Advice::pays() const {
+  return saving >= kLeastSaving;
+}
+
+std::string Advice::method() const {
+  return pays() ? "apollo+" : "scratch";
+}
+
 std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
   const auto points = measurements(shape.architecture);
   if (points.empty() || shape.layers < 2) return std::nullopt;
@@ -57,8 +63,6 @@ std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, d
   advice.least = points.front().tokens_per_parameter;
   advice.greatest = points.back().tokens_per_parameter;
   advice.saving = saving_at(points, advice.tokens_per_parameter);
-  advice.pays = advice.saving >= kLeastSaving;
-  advice.method = advice.pays ? "apollo+" : "scratch";
   return advice;
 }
 
@@ -69,20 +73,20 @@ std::string advice_text(const Advice& advice) {
       advice.is_measured() ? "measured on a small model"
                            : fmt::format("not measured: {:.2g} to {:.2g} were, this is the nearest",
                                          advice.least, advice.greatest);
-  if (!advice.pays) {
+  if (!advice.pays()) {
     return fmt::format("advice: {}, where growing is not expected to pay ({})\n", where, range);
   }
   return fmt::format(
       "advice: {}; there method '{}' is expected to end where scratch ends with {:.1f} times as "
       "many, {:.0f} % saved ({})\n",
-      where, advice.method, 1.0 / (1.0 - advice.saving), 100.0 * advice.saving, range);
+      where, advice.method(), 1.0 / (1.0 - advice.saving), 100.0 * advice.saving, range);
 }
 
 Json advice_json(const Advice& advice) {
   return {{"tokens_per_parameter", advice.tokens_per_parameter},
           {"measured", advice.is_measured()},
-          {"pays", advice.pays},
-          {"method", advice.method},
+          {"pays", advice.pays()},
+          {"method", advice.method()},
           {"expected_saving", advice.saving}};
 }
 

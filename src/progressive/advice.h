@@ -21,9 +21,9 @@ struct Advice {
   double saving = 0.0;  // expected share of the FLOPs with which scratch ends with equal loss
   double least = 0.0;   // of `tokens_per_parameter`, that was measured
   double greatest = 0.0;
-  bool pays = false;   // whether more is expected than two seeds differ by
-  std::string method;  // what to take
 
+  bool pays() const;           // whether more is expected than two seeds differ by
+  std::string method() const;  // what to take
   bool is_measured() const {
     return tokens_per_parameter >= least && tokens_per_parameter <= greatest;
   }

@@ -67,14 +67,19 @@ double largest_activation_bytes(const RunConfig& config, const ModelShape& shape
   int64_t deepest = stage.depths.max_depth();
   while (stage.depths.probability(deepest) <= 0.0)
     --deepest;
-  const auto rows = static_cast<int64_t>(rows_per_pass(config));
+  const auto rows_at = [&](int64_t depth) {
+    return stage.micro_batch_sizes.empty() ? static_cast<int64_t>(rows_per_pass(config))
+                                           : stage.micro_batch_sizes.at(depth);
+  };
   const bool always_again = config.train.recompute == Recompute::kAll;
   const bool deepest_again =
       config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
   // What runs forward alone keeps nothing.
   if (stage.depth < stage.layers) deepest = stage.depth;
-  return std::max(activation_bytes(config, shape, deepest - stage.frozen, rows, deepest_again),
-                  activation_bytes(config, shape, stage.depth - stage.frozen, rows, always_again));
+  return std::max(
+      activation_bytes(config, shape, deepest - stage.frozen, rows_at(deepest), deepest_again),
+      activation_bytes(config, shape, stage.depth - stage.frozen, rows_at(stage.depth),
+                       always_again));
 }
 
 StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Stage& stage,

@@ -25,6 +25,11 @@ const std::vector<std::string> kModelKeys = {"name", "base", "set", "budgets", "
 const std::vector<std::string> kSourceKeys = {"name", "set", "budget"};
 const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets", "source"};
 
+std::string hint_for(const std::string& name, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(name, known);
+  return nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest);
+}
+
 bool is_folder_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
 }
@@ -82,8 +87,7 @@ void SuiteReader::check_keys(const toml::table& table, const std::vector<std::st
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string nearest = nearest_name(name, known);
-    std::string hint = nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest);
+    std::string hint = hint_for(name, known);
     const auto& paths = field_paths();
     if (hint.empty() && std::find(paths.begin(), paths.end(), section + "." + name) != paths.end())
       hint = "keys of RUN.toml stand in a table 'set'";
@@ -344,10 +348,6 @@ void SuiteReader::check_whole(const toml::table& root) {
   const std::vector<std::string> names = check_unique("run", suite_.runs);
   check_unique("model", suite_.models);
   const std::vector<std::string> sources = check_unique("source", suite_.sources);
-  const auto hint_for = [](const std::string& name, const std::vector<std::string>& known) {
-    const std::string nearest = nearest_name(name, known);
-    return nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest);
-  };
   for (const SuiteRun& run : suite_.runs) {
     if (run.source.empty() || std::count(sources.begin(), sources.end(), run.source) > 0) continue;
     faults_.push_back({run.where,

@@ -162,12 +162,10 @@ class Planner {
     const std::vector<uint64_t> seeds = !run.seeds.empty()    ? run.seeds
                                         : !file.seeds.empty() ? file.seeds
                                                               : std::vector{first->config.run.seed};
-    const bool apart = file.tune_each_budget && !keys.empty();
-    for (size_t i = 0; i < (apart ? budgets.size() : 1); ++i) {
-      const auto tuned_for = apart ? std::vector{budgets[i]} : budgets;
-      plan_budgets(draft, keys.empty() ? std::vector<std::vector<Setting>>{} : grid, seeds,
-                   tuned_for);
-    }
+    if (keys.empty()) return plan_budgets(draft, /*grid=*/{}, seeds, budgets);
+    if (!file.tune_each_budget) return plan_budgets(draft, grid, seeds, budgets);
+    for (const Duration& budget : budgets)
+      plan_budgets(draft, grid, seeds, {budget});
   }
 
   // The runs of these budgets, with the values of `grid` that do best at one of them; an empty
@@ -285,6 +283,15 @@ class Planner {
     if (told_.insert(text).second) faults_.push_back(std::move(fault));
   }
 
+  fs::path folder_of(const PlannedRun& run, Kind kind, const SuiteModel& model) const {
+    if (kind == Kind::kSource) return source_folder(model, run.name, run.seed);
+    const fs::path folder =
+        fs::path(run.name) / folder_name(run.budget) / fmt::format("seed-{}", run.seed);
+    const fs::path place = plan_.model_folder(run.model);
+    if (kind == Kind::kCompared) return place / folder;
+    return place / "tune" / folder / folder_name(choice_name(run.choice));
+  }
+
   void append(std::vector<PlannedRun>& runs, const Draft& draft, const Duration& budget,
               uint64_t seed, Kind kind) {
     const auto resolved = resolve(draft, &budget, &seed);
@@ -300,11 +307,7 @@ class Planner {
       run.choice.push_back(setting.text());
     run.config = resolved->config;
     run.sets_threads = resolved->is_set("run.threads") && resolved->config.run.threads > 0;
-    run.folder = plan_.model_folder(run.model);
-    if (kind == Kind::kTried) run.folder /= "tune";
-    run.folder = run.folder / run.name / folder_name(run.budget) / fmt::format("seed-{}", seed);
-    if (kind == Kind::kTried) run.folder /= folder_name(choice_name(run.choice));
-    if (kind == Kind::kSource) run.folder = source_folder(draft.model, run.name, seed);
+    run.folder = folder_of(run, kind, draft.model);
     cost(run, draft, *resolved);
     runs.push_back(std::move(run));
   }

@@ -10,11 +10,9 @@ GrowthProbe probe_growth(const LanguageModel& model, const Batches* valid,
   if (valid == nullptr) return result;
   const int64_t rows = config.train.micro_batch_size;
   const ModelShape& shape = model.spec().shape;
-  const EvaluationOptions options = {
-      .batch_size = rows,
-      .max_tokens = rows * shape.context,
-      .pass = {
-          .training = false, .kernels = config.run.kernels, .precision = config.train.precision}};
+  const EvaluationOptions options = {.batch_size = rows,
+                                     .max_tokens = rows * shape.context,
+                                     .pass = make_pass_options(config, /*training=*/false)};
   const auto loss_at = [&](int64_t depth) {
     const EvaluationResult found = evaluate(model, depth, *valid, options);
     result.flops += found.flops;

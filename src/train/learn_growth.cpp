@@ -18,15 +18,10 @@
 namespace apollo {
 namespace {
 
-PassOptions make_pass_options(const RunConfig& config) {
-  return {.training = true,
-          .kernels = config.run.kernels,
-          .precision = config.train.precision,
-          .recompute = config.train.recompute == Recompute::kAll};
-}
-
 // Mean loss of the batch over `model`, whose gradients are then those of it.
 double loss_and_gradients(LanguageModel& model, const TokenBatch& batch, const RunConfig& config) {
+  PassOptions pass = make_pass_options(config, /*training=*/true);
+  pass.recompute = config.train.recompute == Recompute::kAll;
   model.parameters().zero_gradients();
   const auto num_targets = static_cast<double>(count_targets(batch));
   double loss = 0.0;
@@ -34,8 +29,7 @@ double loss_and_gradients(LanguageModel& model, const TokenBatch& batch, const R
     const int64_t rows = std::min(config.train.micro_batch_size, batch.rows - first);
     const DeviceBatch part = to_device(batch, first, rows, model.device());
     const at::Tensor part_loss =
-        model.loss_sum(part, model.blocks(model.num_layers()), make_pass_options(config)) /
-        num_targets;
+        model.loss_sum(part, model.blocks(model.num_layers()), pass) / num_targets;
     part_loss.backward();
     loss += part_loss.item<double>();
   }

@@ -36,10 +36,6 @@ AdamWOptions make_adamw_options(const RunConfig::Train& train) {
   return {train.betas.at(0), train.betas.at(1), train.epsilon, train.weight_decay};
 }
 
-PassOptions make_pass_options(const RunConfig& config, bool training) {
-  return {training, config.run.kernels, config.train.precision};
-}
-
 bool wants(const RunConfig& config, EvalDepth which) {
   const auto& depths = config.eval.depths;
   return std::find(depths.begin(), depths.end(), which) != depths.end();

@@ -8,6 +8,8 @@ import os
 import pathlib
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 
 import harness
@@ -111,6 +113,12 @@ class Recipes(ApolloTest):
                 f"train.duration={row['budget']}", "--json")[0])
             self.assertAlmostEqual(plan["advice"]["expected_saving"],
                                    float(row["equal_budget_flops_saved_mean"]), delta=0.005)
+
+    def test_pages_are_what_the_results_say(self):
+        """Tables and figures made by scripts/results.py were made anew with their results."""
+        check = subprocess.run([sys.executable, RECIPES.parent / "scripts/results.py", "check"],
+                               capture_output=True, text=True)
+        self.assertEqual((check.returncode, check.stdout), (0, ""), check.stderr)
 
     def test_a_wrong_number_is_found(self):
         """The test itself: it must not pass whatever a recipe says."""

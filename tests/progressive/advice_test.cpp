@@ -38,8 +38,8 @@ TEST(Advice, IsReadOffBetweenTheBudgetsMeasured) {
   const Advice middle = advice_at(std::sqrt(any.least * any.greatest));
   EXPECT_NEAR(middle.saving, (least.saving + greatest.saving) / 2, 1e-9);
   EXPECT_TRUE(middle.is_measured());
-  EXPECT_TRUE(middle.pays);
-  EXPECT_EQ(middle.method, "apollo+");
+  EXPECT_TRUE(middle.pays());
+  EXPECT_EQ(middle.method(), "apollo+");
 }
 
 TEST(Advice, BeyondThemIsThatOfTheNearestAndSaysSo) {

@@ -98,6 +98,18 @@ TEST(Plan, ARunOfHoursIsDecidedWhileItRuns) {
   EXPECT_NE(plan_table(plan).find("decided while it runs"), std::string::npos);
 }
 
+TEST(Plan, ActivationsAreThoseOfTheRowsThatAStageTakes) {
+  RunConfig config = config_of("apollo");
+  config.train.micro_batch_size = 2;
+  config.train.micro_batch_by_depth = true;
+  config.progressive.depth_sampler = DepthSamplerKind::kShallowest;
+  const RunPlan plan = plan_of(config);
+  const int64_t rows = micro_batch_at_depth(config, plan.shape, 1, 1);
+  ASSERT_EQ(rows, 8);
+  EXPECT_EQ(plan.stages.front().activation_bytes, activation_bytes(config, plan.shape, 1, rows));
+  EXPECT_EQ(plan.stages.back().activation_bytes, activation_bytes(config, plan.shape, 12, 2));
+}
+
 TEST(Plan, Table) {
   RunConfig config = config_of("apollo");
   config.train.duration = {400, DurationUnit::kSteps};
