@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 
 from harness import ApolloTest, main, wait_for
@@ -57,6 +58,14 @@ class Suite(ApolloTest):
             found[str(place)] = rows[-1].get("reason")
         return found
 
+    def child(self, process, run):
+        """The process that trains the run, started by the suite."""
+        for path in pathlib.Path(f"/proc/{process.pid}/task").glob("*/children"):
+            for child in path.read_text().split():
+                if run in pathlib.Path(f"/proc/{child}/cmdline").read_text():
+                    return int(child)
+        raise AssertionError(f"{run} is not being trained")
+
     def test_grid_tuning_and_comparison(self):
         stdout, stderr = self.run_apollo("suite", "suite.toml", "--jobs", "2")
         self.assertIn("Equal loss\n", stdout)
@@ -105,9 +114,17 @@ class Suite(ApolloTest):
                    .replace('tune = { "train.lr" = [1e-5, 1e-2] }', ""))
         process = self.start("suite", "suite.toml", "--jobs", "2", "--out", "out")
         runs = [f"{name}/160-steps/seed-{seed}" for seed in (1, 2) for name in ("plain", "grown")]
-        wait_for(lambda: all((self.dir / "out" / run / "checkpoints/latest").exists()
-                             for run in runs[:2]))
+        held = {}  # each at its first checkpoint, so that none ends before the signal
+        def both_held():
+            for run in runs[:2]:
+                if run not in held and (self.dir / "out" / run / "checkpoints/latest").exists():
+                    held[run] = self.child(process, run)
+                    os.kill(held[run], signal.SIGSTOP)
+            return len(held) == 2
+        wait_for(both_held)
         process.send_signal(signal.SIGTERM)
+        for child in held.values():
+            os.kill(child, signal.SIGCONT)
         self.assertEqual(process.wait(timeout=60), 143)
         self.assertTrue((self.dir / "stderr").read_text().endswith(
             "stopping: waiting for the runs to save\nstopped; the same command goes on from here\n"
