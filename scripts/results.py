@@ -9,11 +9,13 @@
 
     summary.csv   mean, deviation and bounds of every run and budget (`apollo compare --csv`)
     curves.csv    validation loss at full depth of every run folder over its training FLOPs
+    tuning.csv    last loss of everything that was tried to tune a value
     tables.md     every table of the comparison, down to each run folder
 
 A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
-the table ends with `<!-- end -->`. `docs/images/NAME.svg` is drawn for every folder, at its largest
-budget that all runs have.
+the table ends with `<!-- end -->`. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
+the best in bold. `all` are all runs of that budget, the least loss first. `docs/images/NAME.svg` is
+drawn for every folder, at its largest budget that all runs have.
 """
 
 import argparse
@@ -29,7 +31,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/results"
-MARK = re.compile(r"<!-- table (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
+MARK = re.compile(r"<!-- (table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
 COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
 
 
@@ -56,6 +58,27 @@ def run_folders(suite):
     return finished
 
 
+def last_loss(run):
+    """At full depth; empty for a run that diverged or has not ended."""
+    if "finished" not in last_line(run / "metrics.jsonl"):
+        return ""
+    rows = map(json.loads, open(run / "metrics.jsonl"))
+    losses = [row["loss"] for row in rows if row["event"] == "eval" and row["which"] == "full"]
+    return f"{losses[-1]:.5f}" if losses else ""
+
+
+def write_tuning(path, suites):
+    # tune/RUN/BUDGET/seed-N/VALUES
+    tried = sorted(file.parent for suite in suites
+                   for file in suite.glob("tune/*/*/seed-*/*/metrics.jsonl"))
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["run", "budget", "seed", "tried", "loss"])
+        for run in tried:
+            name, budget, seed, values = run.parts[-4:]
+            out.writerow([name, budget, seed.removeprefix("seed-"), values, last_loss(run)])
+
+
 def collect(folder, suites):
     folder.mkdir(parents=True, exist_ok=True)
     folders = [run for suite in suites for run in run_folders(suite)]
@@ -64,6 +87,7 @@ def collect(folder, suites):
                *(str(path.relative_to(parent)) for path in folders),
                "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
     subprocess.run(command, check=True, cwd=parent, stdout=subprocess.DEVNULL)
+    write_tuning(folder / "tuning.csv", suites)
     with open(folder / "curves.csv", "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["run", "budget", "seed", "flops", "loss"])
@@ -94,13 +118,20 @@ def budget_saving(row):
     return f"{sign} {100 * float(row['equal_budget_flops_saved_mean']):.1f} %"
 
 
+def chosen(rows, what, runs, key):
+    """Of rows by run: those named, or all by their loss."""
+    if runs == ["all"]:
+        runs = sorted(rows, key=lambda run: key(rows[run]))
+    missing = [run for run in runs if run not in rows]
+    if missing or not runs:
+        sys.exit(f"results: {what}: no runs {missing}; there are {sorted(rows)}")
+    return runs
+
+
 def table(name, budget, runs):
     rows = {row["run"]: row for row in rows_of(RESULTS / name / "summary.csv")
             if row["budget"].replace(" ", "-") == budget}
-    missing = [run for run in runs if run not in rows]
-    if missing:
-        sys.exit(f"results: {name}: no runs {missing} with a budget of {budget}; "
-                 f"there are {sorted(rows)}")
+    runs = chosen(rows, f"{name}, {budget}", runs, lambda row: float(row["final_loss_mean"]))
     lines = ["| run | seeds | loss at the end | FLOPs saved at equal loss | time saved | "
              "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|"]
     for run in runs:
@@ -120,11 +151,31 @@ def table(name, budget, runs):
     return "\n".join(lines)
 
 
+def tuning(name, budget, runs):
+    rows = collections.defaultdict(dict)
+    for row in rows_of(RESULTS / name / "tuning.csv"):
+        if row["budget"] == budget:
+            rows[row["run"]][row["tried"]] = float(row["loss"] or "inf")
+    runs = chosen(rows, f"{name}, tuning at {budget}", runs, lambda tried: min(tried.values()))
+    values = sorted({value for run in runs for value in rows[run]},
+                    key=lambda text: float(text.rpartition("=")[2]))
+    lines = ["| run | " + " | ".join(values) + " |", "|---|" + "---:|" * len(values)]
+    for run in runs:
+        best = min(rows[run], key=rows[run].get)
+        texts = {value: "diverged" if loss == float("inf") else f"{loss:.3f}"
+                 for value, loss in rows[run].items()}
+        texts[best] = f"**{texts[best]}**"
+        lines.append(f"| {run} | " + " | ".join(texts.get(value, "") for value in values) + " |")
+    return "\n".join(lines)
+
+
 def filled(text):
+    makers = {"table": table, "tuning": tuning}
+
     def fill(match):
-        name, budget, runs = match.groups()
-        head = f"<!-- table {name} {budget} {runs} -->\n"
-        return head + table(name, budget, runs.split(",")) + "\n<!-- end -->"
+        kind, name, budget, runs = match.groups()
+        head = f"<!-- {kind} {name} {budget} {runs} -->\n"
+        return head + makers[kind](name, budget, runs.split(",")) + "\n<!-- end -->"
     return MARK.sub(fill, text)
 
 

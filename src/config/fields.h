@@ -76,6 +76,9 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"model", "context", Effect::kResult, "tokens in a sequence"}, c.model.context...);
   visit(Field{"model", "vocab_size", Effect::kResult, "0: the tokenizer's"}, c.model.vocab_size...);
   visit(Field{"model", "dropout", Effect::kResult, "probability, in [0, 1)"}, c.model.dropout...);
+  visit(Field{"model", "init_std", Effect::kResult,
+              "standard deviation of fresh weights; 0.02 suits a width near 768"},
+        c.model.init_std...);
 }
 
 template <class Visitor, class... Configs>

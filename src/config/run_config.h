@@ -65,6 +65,7 @@ struct RunConfig {
     int64_t context = 256;
     int64_t vocab_size = 0;  // 0: the tokenizer's
     double dropout = 0.0;
+    double init_std = 0.02;
   } model;
 
   struct Train {

@@ -121,6 +121,7 @@ void check_model(const RunConfig::Model& model, Checker& check) {
                               model.heads, model.width));
   }
   check.fraction("model.dropout", model.dropout);
+  check.positive("model.init_std", model.init_std);
 }
 
 // What a sequence of BERT is made of.

@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kInitStd = 0.02;
 constexpr const char* kPoolerWeight = "bert.pooler.dense.weight";
 constexpr const char* kPoolerBias = "bert.pooler.dense.bias";
 
@@ -31,22 +30,22 @@ ParameterSpec bias(const std::string& name, int64_t size) {
   return spec;
 }
 
-ParameterSpec matrix(const std::string& name, int64_t rows, int64_t columns) {
+ParameterSpec matrix(const std::string& name, int64_t rows, int64_t columns, double init_std) {
   ParameterSpec spec = bias(name, rows);
   spec.shape.push_back(columns);
   spec.decay = true;
   spec.init = Init::kNormal;
-  spec.init_std = kInitStd;
+  spec.init_std = init_std;
   return spec;
 }
 
 ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
   const int64_t width = spec.shape.width;
   if (spec.shape.architecture == Architecture::kGpt2) {
-    return ParameterLayout({matrix("score.weight", num_outputs, width)});
+    return ParameterLayout({matrix("score.weight", num_outputs, width, spec.init_std)});
   }
-  return ParameterLayout({matrix(kPoolerWeight, width, width), bias(kPoolerBias, width),
-                          matrix("classifier.weight", num_outputs, width),
+  return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std), bias(kPoolerBias, width),
+                          matrix("classifier.weight", num_outputs, width, spec.init_std),
                           bias("classifier.bias", num_outputs)});
 }
 

@@ -123,7 +123,7 @@ class Bert final : public LanguageModel {
   std::vector<BlockWeights> blocks_;
 };
 
-// Collects the parameters with their initialisation: N(0, 0.02), biases 0, norms 1.
+// Collects the parameters with their initialisation: N(0, init_std), biases 0, norms 1.
 class ParameterList {
  public:
   struct Dimension {
@@ -131,10 +131,11 @@ class ParameterList {
     Axis axis;
   };
 
+  explicit ParameterList(double init_std) : init_std_(init_std) {}
+
   void matrix(int64_t layer, const std::string& part, Dimension rows, Dimension columns,
               std::vector<std::string> pieces = {}) {
-    constexpr double kStd = 0.02;
-    add(layer, part, {rows, columns}, Init::kNormal, kStd, std::move(pieces));
+    add(layer, part, {rows, columns}, Init::kNormal, init_std_, std::move(pieces));
   }
   void vector(int64_t layer, const std::string& part, Dimension size, Init init,
               std::vector<std::string> pieces = {}) {
@@ -184,6 +185,7 @@ class ParameterList {
                       .axes = std::move(meaning)});
   }
 
+  double init_std_;
   std::vector<ParameterSpec> specs_;
 };
 
@@ -191,7 +193,7 @@ std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_la
   const ModelShape& shape = spec.shape;
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();
-  ParameterList list;
+  ParameterList list(spec.init_std);
   list.matrix(-1, "bert.embeddings.word_embeddings.weight", {shape.vocab_size, axes::kFixed},
               {width, axes::kResidualOut});
   list.matrix(-1, "bert.embeddings.position_embeddings.weight", {shape.context, axes::kFixed},
@@ -242,7 +244,7 @@ Json write_bert_config(const ModelSpec& spec, int64_t num_layers, std::optional<
           {"hidden_dropout_prob", spec.dropout},
           {"attention_probs_dropout_prob", spec.dropout},
           {"layer_norm_eps", spec.norm_epsilon},
-          {"initializer_range", 0.02},
+          {"initializer_range", spec.init_std},
           {"position_embedding_type", "absolute"},
           {"is_decoder", false},
           {"tie_word_embeddings", true},
@@ -267,6 +269,7 @@ ModelSpec read_bert_config(const ConfigReader& reader) {
   spec.shape.token_types = reader.size("type_vocab_size", 2);
   spec.norm_epsilon = reader.number("layer_norm_eps", 1e-12);
   spec.dropout = reader.number("hidden_dropout_prob", 0.1);
+  spec.init_std = reader.number("initializer_range", 0.02);
   reader.require("hidden_act", {"gelu"});
   reader.require("position_embedding_type", {"absolute"});
   reader.require("is_decoder", {false});

@@ -133,16 +133,16 @@ class Gpt2 final : public LanguageModel {
   std::vector<BlockWeights> blocks_;
 };
 
-// Initialisation: N(0, 0.02); the two projections into the residual stream N(0, 0.02/sqrt(2L))
-// with the depth L of the final model; biases 0, norms 1.
+// Initialisation: N(0, s) with s = init_std; the two projections into the residual stream N(0,
+// s/sqrt(2L)) with the depth L of the final model; biases 0, norms 1.
 std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers) {
   const int64_t width = spec.shape.width;
   const int64_t inner = spec.shape.inner_width();
-  constexpr double kStd = 0.02;
-  const double residual_std = kStd / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
+  const double std = spec.init_std;
+  const double residual_std = std / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
   std::vector<ParameterSpec> specs;
   const auto add = [&](int64_t layer, const std::string& part, std::vector<int64_t> shape,
-                       std::vector<Axis> meaning, Init init, double std = 0.0) {
+                       std::vector<Axis> meaning, Init init, double init_std = 0.0) {
     const std::string name =
         layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
     // Weight decay applies to matrices, embeddings included, and to nothing else.
@@ -155,21 +155,21 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
                      .shape = std::move(shape),
                      .decay = decay,
                      .init = init,
-                     .init_std = std,
+                     .init_std = init_std,
                      .role = ends_branch ? Role::kBranchOutput
                              : in_head   ? Role::kHead
                                          : Role::kOther,
                      .axes = std::move(meaning)});
   };
   add(-1, "wte.weight", {spec.shape.vocab_size, width}, {axes::kFixed, axes::kResidualOut},
-      Init::kNormal, kStd);
+      Init::kNormal, std);
   add(-1, "wpe.weight", {spec.shape.context, width}, {axes::kFixed, axes::kResidualOut},
-      Init::kNormal, kStd);
+      Init::kNormal, std);
   for (int64_t i = 0; i < num_layers; ++i) {
     add(i, "ln_1.weight", {width}, {axes::kPerResidual}, Init::kOnes);
     add(i, "ln_1.bias", {width}, {axes::kPerResidual}, Init::kZeros);
     add(i, "attn.c_attn.weight", {width, 3 * width}, {axes::kResidualIn, axes::kQkvOut},
-        Init::kNormal, kStd);
+        Init::kNormal, std);
     add(i, "attn.c_attn.bias", {3 * width}, {axes::kQkvOut}, Init::kZeros);
     add(i, "attn.c_proj.weight", {width, width}, {axes::kHeadsIn, axes::kResidualOut},
         Init::kNormal, residual_std);
@@ -177,7 +177,7 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
     add(i, "ln_2.weight", {width}, {axes::kPerResidual}, Init::kOnes);
     add(i, "ln_2.bias", {width}, {axes::kPerResidual}, Init::kZeros);
     add(i, "mlp.c_fc.weight", {width, inner}, {axes::kResidualIn, axes::kInnerOut}, Init::kNormal,
-        kStd);
+        std);
     add(i, "mlp.c_fc.bias", {inner}, {axes::kInnerOut}, Init::kZeros);
     add(i, "mlp.c_proj.weight", {inner, width}, {axes::kInnerIn, axes::kResidualOut}, Init::kNormal,
         residual_std);
@@ -213,7 +213,7 @@ Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
           {"embd_pdrop", spec.dropout},
           {"attn_pdrop", spec.dropout},
           {"layer_norm_epsilon", spec.norm_epsilon},
-          {"initializer_range", 0.02},
+          {"initializer_range", spec.init_std},
           {"scale_attn_weights", true},
           {"scale_attn_by_inverse_layer_idx", false},
           {"reorder_and_upcast_attn", false},
@@ -239,6 +239,7 @@ ModelSpec read_gpt2_config(const ConfigReader& reader) {
   spec.shape.set_inner_width(reader.size("n_inner", 4 * spec.shape.width));
   spec.norm_epsilon = reader.number("layer_norm_epsilon", 1e-5);
   spec.dropout = reader.number("resid_pdrop", 0.1);
+  spec.init_std = reader.number("initializer_range", 0.02);
   reader.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
   reader.require("scale_attn_weights", {true});
   reader.require("scale_attn_by_inverse_layer_idx", {false});

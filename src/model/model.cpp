@@ -119,6 +119,7 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
   spec.shape = model_shape(config, vocab_size);
   spec.layer_map = config.progressive.layer_map;
   spec.dropout = config.model.dropout;
+  spec.init_std = config.model.init_std;
   spec.norm_epsilon = describe(config.model.architecture).norm_epsilon;
   return spec;
 }

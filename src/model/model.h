@@ -26,6 +26,7 @@ struct ModelSpec {
   LayerMapKind layer_map = LayerMapKind::kInterpolate;  // how its passes share layers
   double dropout = 0.0;
   double norm_epsilon = 1e-5;
+  double init_std = 0.02;  // of fresh matrices and embeddings
 
   bool operator==(const ModelSpec&) const = default;
 };

@@ -292,6 +292,16 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
                        {"loss_before", number(growth.loss_before)},
                        {"loss_after", number(growth.loss_after)}});
   }
+  Json trials = Json::array();
+  for (const TriedMap& trial : run.history.trials) {
+    trials.push_back({{"step", trial.step},
+                      {"from", trial.from},
+                      {"to", trial.to},
+                      {"layer_map", trial.layer_map},
+                      {"loss", number(trial.loss)},
+                      {"flops", number(trial.flops)},
+                      {"chosen", trial.chosen}});
+  }
   return {{"name", run.name},
           {"folder", run.history.folder.string()},
           {"method", run.history.info.method},
@@ -311,7 +321,8 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
           {"g_co2e", of_energy(grams_co2e)},
           {"equal_loss", std::move(equal_loss)},
           {"equal_flops", std::move(equal_flops)},
-          {"growths", std::move(growths)}};
+          {"growths", std::move(growths)},
+          {"trials", std::move(trials)}};
 }
 
 }  // namespace

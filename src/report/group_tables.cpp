@@ -239,8 +239,8 @@ Table tuning_table(const Comparison& comparison) {
   Table table;
   table.title = "Tuning";
   table.explanation =
-      "Values tried before, by the last full-depth validation loss; the best at each budget, marked "
-      "with *, was taken for all seeds, and for the budgets at which nothing was tried.";
+      "Values tried before, by the last full-depth validation loss; the best at each budget, "
+      "marked with *, was taken for all seeds, and for the budgets at which nothing was tried.";
   table.header = {"run", "tried", "budget", "seed", "valid loss", "folder"};
   for (const TuningTrial& trial : comparison.tuning) {
     const std::string loss = trial.loss ? fmt::format("{:.4f}", *trial.loss) : trial.fault;

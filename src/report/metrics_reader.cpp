@@ -229,6 +229,18 @@ Growth read_growth(const Row& row, const StepColumns& steps) {
   return growth;
 }
 
+TriedMap read_trial(const Row& row) {
+  TriedMap trial;
+  trial.step = row.integer("step");
+  trial.from = row.integer("from");
+  trial.to = row.integer("to");
+  trial.layer_map = row.text("layer_map");
+  trial.loss = row.optional_number("loss");
+  trial.flops = row.number("trial_flops");
+  trial.chosen = row.flag("chosen");
+  return trial;
+}
+
 // Forgets what a stopped process wrote after the checkpoint that the run went on from.
 void rewind(RunHistory& run, int64_t step) {
   const auto& steps = run.steps.step;
@@ -239,6 +251,7 @@ void rewind(RunHistory& run, int64_t step) {
   const auto is_later = [step](const auto& row) { return row.step > step; };
   std::erase_if(run.evaluations, is_later);
   std::erase_if(run.growths, is_later);
+  std::erase_if(run.trials, is_later);
   run.end.reset();
 }
 
@@ -251,6 +264,8 @@ void read_other_row(const Row& row, const std::string& where, RunHistory& run) {
     run.eval_flops = std::max(run.eval_flops, run.evaluations.back().eval_flops);
   } else if (event == "grow") {
     run.growths.push_back(read_growth(row, run.steps));
+  } else if (event == "trial") {
+    run.trials.push_back(read_trial(row));
   } else if (event == "resume") {
     ++run.num_resumes;
     rewind(run, row.integer("step"));

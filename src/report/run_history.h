@@ -93,6 +93,17 @@ struct Growth {
   std::optional<double> loss_after;
 };
 
+// A map on trial at a growth.
+struct TriedMap {
+  int64_t step = 0;
+  int64_t from = 0;
+  int64_t to = 0;
+  std::string layer_map;
+  std::optional<double> loss;  // of the training, over the second half of the trial
+  double flops = 0.0;          // of this copy alone
+  bool chosen = false;
+};
+
 struct RunEnd {
   int64_t step = 0;
   std::string reason;  // finished | signal | diverged
@@ -107,6 +118,7 @@ struct RunHistory {
   StepColumns steps;
   std::vector<Evaluation> evaluations;  // in the order of the run
   std::vector<Growth> growths;
+  std::vector<TriedMap> trials;  // in the order of the run
   int64_t num_resumes = 0;
   std::optional<RunEnd> end;        // nullopt: still going, or killed
   Cost total;                       // at the last row that knows it

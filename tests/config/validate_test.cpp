@@ -59,6 +59,8 @@ TEST(Validate, Model) {
   EXPECT_EQ(error_of("model.layers=0"), "--set: error: model.layers must be at least 1 (got 0)");
   EXPECT_EQ(error_of("model.dropout=1.0"),
             "--set: error: model.dropout must be at least 0 and below 1 (got 1)");
+  EXPECT_EQ(error_of("model.init_std=0.0"),
+            "--set: error: model.init_std must be positive (got 0)");
 }
 
 std::string bert_error(const std::vector<std::string>& overrides) {

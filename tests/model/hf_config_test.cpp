@@ -45,6 +45,7 @@ class HfConfigTest : public testing::Test {
 TEST_F(HfConfigTest, RoundTrips) {
   ModelSpec spec = small_spec(12, LayerMapKind::kStack);
   spec.dropout = 0.25;
+  spec.init_std = 0.07;
   spec.norm_epsilon = 1e-6;
   const Json config = to_hf_config(spec, 3, TokenId{30});
   EXPECT_EQ(config["n_layer"], 3);
@@ -64,6 +65,7 @@ TEST_F(HfConfigTest, ForeignConfigIsFinalAsItIs) {
   EXPECT_EQ(found.spec.layer_map, LayerMapKind::kInterpolate);
   EXPECT_EQ(found.spec.norm_epsilon, 1e-5);
   EXPECT_EQ(found.spec.dropout, 0.1);
+  EXPECT_EQ(found.spec.init_std, 0.02);
 }
 
 TEST_F(HfConfigTest, RefusesWhatIsNotComputed) {
@@ -116,6 +118,7 @@ TEST_F(HfConfigTest, BertRoundTrips) {
   spec.shape.token_types = 3;
   spec.shape.inner = 50;
   spec.dropout = 0.25;
+  spec.init_std = 0.07;
   spec.norm_epsilon = 1e-12;
   const Json config = to_hf_config(spec, 3, TokenId{30});
   EXPECT_EQ(config["num_hidden_layers"], 3);

@@ -117,6 +117,24 @@ TEST(Initialisation, IsThatOfGpt2) {
   }
 }
 
+// The same draws, only wider.
+TEST(Initialisation, ScalesWithInitStd) {
+  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
+    ModelSpec spec = small_spec(12);
+    spec.shape.architecture = architecture;
+    const auto usual = make_model(spec, 3, at::kCPU);
+    spec.init_std = 0.08;
+    const auto wide = make_model(spec, 3, at::kCPU);
+    usual->parameters().initialize(9);
+    wide->parameters().initialize(9);
+    for (const ParameterSlot& slot : usual->parameters().layout().slots()) {
+      const double factor = slot.spec.init == Init::kNormal ? 4.0 : 1.0;
+      const at::Tensor expected = usual->parameters().tensor(slot.spec.name) * factor;
+      EXPECT_TRUE(wide->parameters().tensor(slot.spec.name).allclose(expected)) << slot.spec.name;
+    }
+  }
+}
+
 TEST(Initialisation, ALayerStartsTheSameWhateverElseTheModelHas) {
   const auto small = make_model(small_spec(12), 1, at::kCPU);
   const auto large = make_model(small_spec(12), 12, at::kCPU);

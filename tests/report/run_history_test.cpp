@@ -35,6 +35,10 @@ TEST(RunHistory, ReadsEveryKindOfRow) {
   const Json growth = {{"event", "grow"}, {"step", 2},          {"flops", 200.0},
                        {"wall_s", 2.75},  {"from", 6},          {"to", 12},
                        {"map", {0, 0}},   {"loss_before", 3.5}, {"loss_after", nullptr}};
+  const Json trial = {{"event", "trial"}, {"step", 2},     {"from", 6},
+                      {"to", 12},         {"loss", 3.25},  {"layer_map", "stack"},
+                      {"flops", 260.0},   {"wall_s", 2.9}, {"trial_flops", 30.0},
+                      {"chosen", true}};
   Json measured = eval_row(3, 300, 3.5, 12, 3.0);
   measured["energy_j"] = 50.0;
   measured["bpb"] = 1.25;
@@ -42,6 +46,7 @@ TEST(RunHistory, ReadsEveryKindOfRow) {
                         step_row(1, 100, 1.5, 4.0),
                         diverging,
                         growth,
+                        trial,
                         {{"event", "checkpoint"}, {"step", 2}, {"path", "x"}, {"seconds", 0.1}},
                         step_row(3, 300, 3.5, 3.0),
                         eval_row(3, 300, 3.5, 6, 2.5),
@@ -65,6 +70,12 @@ TEST(RunHistory, ReadsEveryKindOfRow) {
   EXPECT_EQ(run.growths[0].cost.wall_s, 2.75);
   EXPECT_EQ(run.growths[0].loss_before, 3.5);
   EXPECT_EQ(run.growths[0].loss_after, std::nullopt);
+  ASSERT_EQ(run.trials.size(), 1u);
+  EXPECT_EQ(run.trials[0].to, 12);
+  EXPECT_EQ(run.trials[0].layer_map, "stack");
+  EXPECT_EQ(run.trials[0].loss, 3.25);
+  EXPECT_EQ(run.trials[0].flops, 30.0);
+  EXPECT_TRUE(run.trials[0].chosen);
   ASSERT_EQ(run.evaluations.size(), 2u);
   EXPECT_FALSE(run.evaluations[0].full_depth);
   EXPECT_TRUE(run.evaluations[1].full_depth);
