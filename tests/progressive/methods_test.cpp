@@ -52,8 +52,8 @@ TEST(Methods, ApolloGrowthIsAlwaysExact) {
 }
 
 TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
-  EXPECT_EQ(stages_of("apollo+", 12), "1 until 15%, 3 until 40%, 6 until 70%, 12");
-  EXPECT_EQ(stages_of("apollo+", 10), "1 until 40%, 5 until 70%, 10");
+  EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 55%, 6 until 80%, 12");
+  EXPECT_EQ(stages_of("apollo+", 10), "1 until 55%, 5 until 80%, 10");
   EXPECT_EQ(stages_of("apollo+", 1), "1");
   EXPECT_EQ(find_method("apollo+").fill(12).rehearse_from, 0.8);
   RunConfig::Train train;
