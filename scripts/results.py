@@ -59,9 +59,10 @@ def run_folders(suite):
 
 
 def last_loss(run):
-    """At full depth; empty for a run that diverged or has not ended."""
-    if "finished" not in last_line(run / "metrics.jsonl"):
-        return ""
+    """At full depth; empty for a run that diverged, None for one that has not ended."""
+    end = last_line(run / "metrics.jsonl")
+    if "finished" not in end:
+        return "" if "diverged" in end else None
     rows = map(json.loads, open(run / "metrics.jsonl"))
     losses = [row["loss"] for row in rows if row["event"] == "eval" and row["which"] == "full"]
     return f"{losses[-1]:.5f}" if losses else ""
@@ -76,7 +77,9 @@ def write_tuning(path, suites):
         out.writerow(["run", "budget", "seed", "tried", "loss"])
         for run in tried:
             name, budget, seed, values = run.parts[-4:]
-            out.writerow([name, budget, seed.removeprefix("seed-"), values, last_loss(run)])
+            loss = last_loss(run)
+            if loss is not None:
+                out.writerow([name, budget, seed.removeprefix("seed-"), values, loss])
 
 
 def collect(folder, suites):

@@ -18,8 +18,9 @@ namespace apollo {
 
 struct Advice {
   double tokens_per_parameter = 0.0;  // of a run from scratch of as many FLOPs
-  double saving = 0.0;  // expected share of the FLOPs with which scratch ends with equal loss
-  double least = 0.0;   // of `tokens_per_parameter`, that was measured
+  double saving = 0.0;    // expected share of the FLOPs with which scratch ends with equal loss
+  bool is_bound = false;  // so much or more
+  double least = 0.0;     // of `tokens_per_parameter`, that was measured
   double greatest = 0.0;
 
   bool pays() const;           // whether more is expected than two seeds differ by

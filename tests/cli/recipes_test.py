@@ -103,16 +103,23 @@ class Recipes(ApolloTest):
 
     def test_advice_is_what_was_measured(self):
         """`apollo plan` expects of the suite's own runs what docs/results says of them."""
-        with open(RECIPES.parent / "docs/results/methods/summary.csv", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["run"] == "apollo+"]
-        self.assertEqual(len(rows), 2)
-        for row in rows:
-            plan = json.loads(self.run_apollo(
-                "plan", "recipes/suites/methods/gpt2.toml", "--tokens", "1e8", "--vocab-size",
-                "257", "--set", "progressive.method=apollo+", "--set",
-                f"train.duration={row['budget']}", "--json")[0])
-            self.assertAlmostEqual(plan["advice"]["expected_saving"],
-                                   float(row["equal_budget_flops_saved_mean"]), delta=0.005)
+        for results, base, vocabulary in (("methods", "gpt2", "257"),
+                                          ("methods-bert", "bert", "1024")):
+            path = RECIPES.parent / f"docs/results/{results}/summary.csv"
+            with open(path, newline="") as file:
+                rows = [row for row in csv.DictReader(file) if row["run"] == "apollo+"]
+            self.assertEqual(len(rows), 2)
+            for row in rows:
+                with self.subTest(base, budget=row["budget"]):
+                    plan = json.loads(self.run_apollo(
+                        "plan", f"recipes/suites/methods/{base}.toml", "--tokens", "1e8",
+                        "--vocab-size", vocabulary, "--set", "progressive.method=apollo+", "--set",
+                        f"train.duration={row['budget']}", "--json")[0])
+                    self.assertAlmostEqual(plan["advice"]["expected_saving"],
+                                           float(row["equal_budget_flops_saved_mean"]),
+                                           delta=0.005)
+                    self.assertEqual(plan["advice"]["or_more"],
+                                     row["equal_budget_bound"] == "at least")
 
     def test_pages_are_what_the_results_say(self):
         """Tables and figures made by scripts/results.py were made anew with their results."""

@@ -47,18 +47,31 @@ TEST(Advice, BeyondThemIsThatOfTheNearestAndSaysSo) {
   const Advice longer = advice_at(20.0);
   EXPECT_EQ(longer.saving, advice_at(any.greatest).saving);
   EXPECT_FALSE(longer.is_measured());
-  EXPECT_EQ(advice_text(longer),
-            "advice: from scratch these FLOPs are 20 tokens a parameter; there method 'apollo+' is "
-            "expected to end where scratch ends with 2.0 times as many, 50 % saved (not measured: "
-            "0.83 to 3.3 were, this is the nearest)\n");
+  EXPECT_EQ(
+      advice_text(longer),
+      "advice: from scratch these FLOPs are 20 tokens a parameter; there method 'apollo+' is "
+      "expected to end where scratch ends with at least 2.0 times as many, 50 % saved or more "
+      "(not measured: 0.83 to 3.3 were, this is the nearest)\n");
   EXPECT_EQ(advice_at(0.1).saving, advice_at(any.least).saving);
 }
 
-TEST(Advice, IsNoneWhereNothingWasMeasured) {
+TEST(Advice, ABoundIsSaidToBeOne) {
+  const Advice any = advice_at(1.0);
+  EXPECT_FALSE(advice_at(any.least).is_bound);
+  EXPECT_TRUE(advice_at(any.greatest).is_bound);
+  EXPECT_TRUE(any.is_bound);  // between the two
+}
+
+TEST(Advice, BertHasItsOwn) {
   RunConfig config = small_config();
   config.model.architecture = Architecture::kBert;
-  EXPECT_FALSE(advise(config, model_shape(config, 100), 1e12));
-  config = small_config();
+  const auto advice = advise(config, model_shape(config, 100), 1e12);
+  ASSERT_TRUE(advice.has_value());
+  EXPECT_NE(advice->least, advice_at(1.0).least);
+}
+
+TEST(Advice, IsNoneWhereThereIsNothingToGrow) {
+  RunConfig config = small_config();
   config.model.layers = 1;
   EXPECT_FALSE(advise(config, model_shape(config, 100), 1e12));
 }
