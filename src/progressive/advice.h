@@ -3,8 +3,9 @@
 //
 // What decides is how much text a run from scratch would read for the same FLOPs, in tokens per
 // parameter: a young model gains most by being shallow, and the longer the run the less is left to
-// gain. Between the budgets that were measured the saving is read off along the logarithm of that
-// number; beyond them it is that of the nearest one, and not vouched for.
+// gain. Texts, tokenizers and widths differ, so the least that was seen is promised. Between the
+// budgets that were measured it is read off along the logarithm of that number; beyond them it is
+// that of the nearest one, and not vouched for.
 #pragma once
 
 #include <optional>
@@ -18,9 +19,10 @@ namespace apollo {
 
 struct Advice {
   double tokens_per_parameter = 0.0;  // of a run from scratch of as many FLOPs
-  double saving = 0.0;    // expected share of the FLOPs with which scratch ends with equal loss
-  bool is_bound = false;  // so much or more
-  double least = 0.0;     // of `tokens_per_parameter`, that was measured
+  // Expected share of the FLOPs with which scratch ends with equal loss; so much or more.
+  double saving = 0.0;
+  // Of `tokens_per_parameter`, that was measured.
+  double least = 0.0;
   double greatest = 0.0;
 
   bool pays() const;           // whether more is expected than two seeds differ by

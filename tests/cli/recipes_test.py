@@ -102,7 +102,7 @@ class Recipes(ApolloTest):
                                              for method in methods})
 
     def test_advice_is_what_was_measured(self):
-        """`apollo plan` expects of the suite's own runs what docs/results says of them."""
+        """`apollo plan` expects of the suites' own runs no more than docs/results says of them."""
         for results, base, vocabulary in (("methods", "gpt2", "257"),
                                           ("methods-bert", "bert", "1024")):
             path = RECIPES.parent / f"docs/results/{results}/summary.csv"
@@ -115,11 +115,10 @@ class Recipes(ApolloTest):
                         "plan", f"recipes/suites/methods/{base}.toml", "--tokens", "1e8",
                         "--vocab-size", vocabulary, "--set", "progressive.method=apollo+", "--set",
                         f"train.duration={row['budget']}", "--json")[0])
-                    self.assertAlmostEqual(plan["advice"]["expected_saving"],
-                                           float(row["equal_budget_flops_saved_mean"]),
-                                           delta=0.005)
-                    self.assertEqual(plan["advice"]["or_more"],
-                                     row["equal_budget_bound"] == "at least")
+                    self.assertTrue(plan["advice"]["measured"])
+                    self.assertTrue(plan["advice"]["pays"])
+                    measured = float(row["equal_budget_flops_saved_mean"])
+                    self.assertLess(plan["advice"]["expected_saving"], measured + 0.005)
 
     def test_pages_are_what_the_results_say(self):
         """Tables and figures made by scripts/results.py were made anew with their results."""
