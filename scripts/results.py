@@ -118,7 +118,8 @@ def budget_saving(row):
     if row["equal_budget_bound"] == "exact":
         return cell(row, "equal_budget_flops_saved", 100, unit=" %")
     sign = {"at least": "≥", "at most": "≤"}[row["equal_budget_bound"]]
-    return f"{sign} {100 * float(row['equal_budget_flops_saved_mean']):.1f} %"
+    saved = round(100 * float(row["equal_budget_flops_saved_mean"]), 1) + 0.0   # no -0.0
+    return f"{sign} {saved:.1f} %"
 
 
 def chosen(rows, what, runs, key):
