@@ -15,7 +15,8 @@
 A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
 the table ends with `<!-- end -->`. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
 the best in bold. `all` are all runs of that budget, the least loss first. `docs/images/NAME.svg` is
-drawn for every folder, at its largest budget that all runs have.
+drawn where docs/results/NAME/figure.txt names the runs that it shows, at the largest budget that all
+runs have.
 """
 
 import argparse
@@ -58,20 +59,27 @@ def run_folders(suite):
     return finished
 
 
+def full_evaluations(run):
+    """Its evaluations at full depth."""
+    with open(run / "metrics.jsonl") as file:
+        rows = [json.loads(line) for line in file]
+    return [row for row in rows if row["event"] == "eval" and row["which"] == "full"]
+
+
 def last_loss(run):
     """At full depth; empty for a run that diverged, None for one that has not ended."""
     end = last_line(run / "metrics.jsonl")
     if "finished" not in end:
         return "" if "diverged" in end else None
-    rows = map(json.loads, open(run / "metrics.jsonl"))
-    losses = [row["loss"] for row in rows if row["event"] == "eval" and row["which"] == "full"]
-    return f"{losses[-1]:.5f}" if losses else ""
+    return f"{full_evaluations(run)[-1]['loss']:.5f}"
 
 
 def write_tuning(path, suites):
     # tune/RUN/BUDGET/seed-N/VALUES
     tried = sorted(file.parent for suite in suites
                    for file in suite.glob("tune/*/*/seed-*/*/metrics.jsonl"))
+    if not tried:
+        return
     with open(path, "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["run", "budget", "seed", "tried", "loss"])
@@ -96,11 +104,9 @@ def collect(folder, suites):
         out.writerow(["run", "budget", "seed", "flops", "loss"])
         for run in folders:
             name, budget, seed = run.parts[-3:]
-            for line in open(run / "metrics.jsonl"):
-                row = json.loads(line)
-                if row["event"] == "eval" and row["which"] == "full":
-                    out.writerow([name, budget, seed.removeprefix("seed-"), f"{row['flops']:.6g}",
-                                  f"{row['loss']:.5f}"])
+            for row in full_evaluations(run):
+                out.writerow([name, budget, seed.removeprefix("seed-"), f"{row['flops']:.6g}",
+                              f"{row['loss']:.5f}"])
 
 
 def cell(row, column, scale=1.0, digits=1, unit=""):
@@ -205,10 +211,10 @@ def mean_curves(name):
     return budget, means
 
 
-def chart(name, runs=None):
+def chart(name, runs):
     """Loss over FLOPs as a self-contained SVG: mean over seeds, band from least to greatest."""
     budget, curves = mean_curves(name)
-    runs = [run for run in (runs or curves) if run in curves]
+    runs = [run for run in runs if run in curves]
     last = [curves[run][-1][1] for run in runs]
     low, high = min(last) - 0.03 * (max(last) - min(last)) - 0.02, max(last)
     high += 1.2 * (high - low)
@@ -255,10 +261,9 @@ def outputs():
         text = page.read_text()
         if MARK.search(text):
             yield page, filled(text)
-    for folder in sorted(path.parent for path in RESULTS.glob("*/curves.csv")):
-        order = RESULTS / folder.name / "figure.txt"
-        runs = order.read_text().split() if order.exists() else None
-        yield ROOT / "docs/images" / f"{folder.name}.svg", chart(folder.name, runs)
+    for shown in sorted(RESULTS.glob("*/figure.txt")):
+        name = shown.parent.name
+        yield ROOT / "docs/images" / f"{name}.svg", chart(name, shown.read_text().split())
 
 
 def main():
