@@ -142,8 +142,8 @@ def table(name, budget, runs):
     rows = {row["run"]: row for row in rows_of(RESULTS / name / "summary.csv")
             if row["budget"].replace(" ", "-") == budget}
     runs = chosen(rows, f"{name}, {budget}", runs, lambda row: float(row["final_loss_mean"]))
-    lines = ["| run | seeds | loss at the end | FLOPs saved at equal loss | time saved | "
-             "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|"]
+    lines = ["| run | seeds | loss at the end | FLOPs saved at equal loss | for good | time saved | "
+             "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|---:|"]
     for run in runs:
         row = rows[run]
         # Compared with itself.
@@ -155,6 +155,7 @@ def table(name, budget, runs):
         lines.append("| " + " | ".join([
             run, row["final_loss_n"], cell(row, "final_loss", digits=3),
             "baseline" if baseline else saved,
+            "" if baseline else cell(row, "equal_loss_flops_saved_for_good", 100, unit=" %"),
             "" if baseline else cell(row, "equal_loss_wall_saved", 100, unit=" %"),
             "" if baseline else budget_saving(row),
         ]) + " |")

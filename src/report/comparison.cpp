@@ -278,6 +278,7 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
                      {"wall_saved", number(run.equal_loss.wall_saved)},
                      {"tokens_saved", number(run.equal_loss.tokens_saved)},
                      {"energy_saved", number(run.equal_loss.energy_saved)},
+                     {"flops_saved_for_good", number(run.equal_loss.flops_saved_for_good)},
                      {"flops", reached(&Cost::flops)},
                      {"wall_s", reached(&Cost::wall_s)},
                      {"tokens", reached(&Cost::tokens)}};

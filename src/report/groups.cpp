@@ -77,6 +77,7 @@ void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
   group.wall_saved = over(&EqualLoss::wall_saved);
   group.tokens_saved = over(&EqualLoss::tokens_saved);
   group.energy_saved = over(&EqualLoss::energy_saved);
+  group.flops_saved_for_good = over(&EqualLoss::flops_saved_for_good);
   const auto difference = [&](const ComparedRun& run) -> std::optional<double> {
     if (!run.pair) return std::nullopt;
     return run.final.loss - comparison.runs[*run.pair].final.loss;
@@ -348,6 +349,7 @@ Json to_json(const RunGroup& group, const Comparison& comparison) {
             {"wall_saved", number(group.wall_saved)},
             {"tokens_saved", number(group.tokens_saved)},
             {"energy_saved", number(group.energy_saved)},
+            {"flops_saved_for_good", number(group.flops_saved_for_good)},
             {"levels", std::move(levels)}}},
           {"equal_budget",
            {{"loss_difference", number(group.loss_difference)},

@@ -22,6 +22,15 @@ Cost interpolate(const Cost& from, const Cost& to, double share) {
   return cost;
 }
 
+// `below` is the first point of `curve` after a crossing of `loss`, or its end: no crossing.
+std::optional<Cost> cost_at_crossing(const LossCurve& curve, double loss,
+                                     LossCurve::const_iterator below) {
+  if (below == curve.end()) return std::nullopt;
+  if (below == curve.begin()) return below->cost;
+  const LossPoint& above = *(below - 1);
+  return interpolate(above.cost, below->cost, (above.loss - loss) / (above.loss - below->loss));
+}
+
 }  // namespace
 
 LossCurve full_depth_curve(const RunHistory& run) {
@@ -33,12 +42,17 @@ LossCurve full_depth_curve(const RunHistory& run) {
 }
 
 std::optional<Cost> cost_at_loss(const LossCurve& curve, double loss) {
-  const auto below = std::find_if(curve.begin(), curve.end(),
-                                  [loss](const LossPoint& point) { return point.loss <= loss; });
-  if (below == curve.end()) return std::nullopt;
-  if (below == curve.begin()) return below->cost;
-  const LossPoint& above = *(below - 1);
-  return interpolate(above.cost, below->cost, (above.loss - loss) / (above.loss - below->loss));
+  return cost_at_crossing(curve, loss,
+                          std::find_if(curve.begin(), curve.end(), [loss](const LossPoint& point) {
+                            return point.loss <= loss;
+                          }));
+}
+
+std::optional<Cost> cost_below_loss_for_good(const LossCurve& curve, double loss) {
+  const auto last_above =
+      std::find_if(curve.rbegin(), curve.rend(),
+                   [loss](const LossPoint& point) { return !(point.loss <= loss); });
+  return cost_at_crossing(curve, loss, last_above.base());
 }
 
 std::optional<double> loss_at_flops(const LossCurve& curve, double flops) {
@@ -65,7 +79,9 @@ EqualLoss equal_loss(const LossCurve& run, const LossCurve& baseline) {
   if (result.cost->energy_j && target.cost.energy_j) {
     result.energy_saved = saved_fraction(*result.cost->energy_j, *target.cost.energy_j);
   }
-  result.ended_above = run.back().loss > target.loss;
+  const auto for_good = cost_below_loss_for_good(run, target.loss);
+  if (for_good) result.flops_saved_for_good = saved_fraction(for_good->flops, target.cost.flops);
+  result.ended_above = !for_good;
   return result;
 }
 

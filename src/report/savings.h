@@ -3,7 +3,9 @@
 //
 // A validation curve is not monotone, so "the run reached loss y" needs a rule. Here it is the
 // FIRST crossing, linear between evaluations: what a user would have stopped at. A later rise is
-// not hidden by it, since `ended_above` says so. The baseline is charged for its whole run up to
+// not hidden by it: the saving FOR GOOD is counted from the LAST crossing, and `ended_above` says
+// where there is none. A run that grows has both apart where its full depth is of use, is not
+// practised for a while and becomes of use again. The baseline is charged for its whole run up to
 // its last evaluation, because the loss to reach is the one that it ended with.
 #pragma once
 
@@ -28,6 +30,9 @@ LossCurve full_depth_curve(const RunHistory& run);
 // whose first evaluation is there already gives that evaluation's cost, an upper bound.
 std::optional<Cost> cost_at_loss(const LossCurve& curve, double loss);
 
+// The same at the last crossing, after which no loss is greater; nullopt where the last one is.
+std::optional<Cost> cost_below_loss_for_good(const LossCurve& curve, double loss);
+
 // The loss at `flops`, linear between evaluations; nullopt outside of the curve.
 std::optional<double> loss_at_flops(const LossCurve& curve, double flops);
 
@@ -39,6 +44,7 @@ struct EqualLoss {
   std::optional<double> wall_saved;
   std::optional<double> tokens_saved;
   std::optional<double> energy_saved;  // nullopt also where either has no meter
+  std::optional<double> flops_saved_for_good;
   bool ended_above = false;            // reached, and lost again by the run's last evaluation
 };
 

@@ -84,10 +84,10 @@ Table equal_loss_table(const Comparison& comparison) {
   table.title = "Equal loss";
   table.explanation = fmt::format(
       "What it took to reach {:.4f}, the last full-depth validation loss of '{}' (first crossing, "
-      "linear between evaluations).",
+      "linear between evaluations; for good: the last crossing).",
       baseline.final.loss, baseline.name);
-  table.header = {"run",   "FLOPs",    "saved",  "speed-up", "wall time",
-                  "saved", "speed-up", "tokens", "saved"};
+  table.header = {"run",       "FLOPs", "saved",    "speed-up", "for good",
+                  "wall time", "saved", "speed-up", "tokens",   "saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const ComparedRun& run : comparison.runs) {
     const EqualLoss& equal = run.equal_loss;
@@ -96,16 +96,18 @@ Table equal_loss_table(const Comparison& comparison) {
       row.push_back(kNotReached);
     } else {
       const auto saved = [&](std::optional<double> fraction) {
-        return run.is_baseline ? "baseline" : format_saved(fraction);
+        if (run.is_baseline) return std::string("baseline");
+        return fraction ? format_saved(fraction) : kUnknown;
       };
       const auto speed_up = [&](std::optional<double> fraction) {
         return run.is_baseline ? "1.00x" : format_speed_up(fraction);
       };
       row.insert(row.end(), {format_flops(equal.cost->flops), saved(equal.flops_saved),
-                             speed_up(equal.flops_saved), format_seconds(equal.cost->wall_s),
+                             speed_up(equal.flops_saved), saved(equal.flops_saved_for_good),
+                             format_seconds(equal.cost->wall_s),
                              saved(equal.wall_saved), speed_up(equal.wall_saved),
                              format_count(equal.cost->tokens), saved(equal.tokens_saved)});
-      if (has_energy) row.push_back(equal.energy_saved ? saved(equal.energy_saved) : kUnknown);
+      if (has_energy) row.push_back(saved(equal.energy_saved));
     }
     row.resize(table.header.size(), kUnknown);
     table.rows.push_back(std::move(row));

@@ -73,6 +73,7 @@ TEST_F(ComparisonTest, JsonHasTheKnownSavings) {
   EXPECT_EQ(grown["equal_loss"]["flops_saved"], 1.0 - 600.0 / 1000.0);
   EXPECT_EQ(grown["equal_loss"]["wall_saved"], 1.0 - 65.0 / 100.0);
   EXPECT_EQ(grown["equal_loss"]["tokens_saved"], 1.0 - 600.0 / 1000.0);
+  EXPECT_EQ(grown["equal_loss"]["flops_saved_for_good"], 1.0 - 600.0 / 1000.0);
   EXPECT_EQ(grown["equal_flops"]["flops"], 800.0);
   EXPECT_EQ(grown["equal_flops"]["loss"], 1.0);
   EXPECT_DOUBLE_EQ(grown["equal_flops"]["baseline_loss"], 2.4);
@@ -85,7 +86,7 @@ TEST_F(ComparisonTest, JsonIsNullWhereNotReached) {
   EXPECT_EQ(json["baseline"], "grown");
   const Json& plain = json["runs"][1];
   EXPECT_EQ(plain["equal_loss"]["loss"], 1.0);
-  for (const char* key : {"flops_saved", "wall_saved", "tokens_saved"}) {
+  for (const char* key : {"flops_saved", "wall_saved", "tokens_saved", "flops_saved_for_good"}) {
     EXPECT_TRUE(plain["equal_loss"].contains(key) && plain["equal_loss"][key].is_null()) << key;
   }
 }
@@ -218,11 +219,11 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
   EXPECT_NE(text.find("Equal loss\n"
                       "What it took to reach 2.0000, the last full-depth validation loss of "
                       "'plain' (first crossing, linear\n"
-                      "between evaluations).\n\n"
-                      "run         FLOPs     saved  speed-up  wall time     saved  speed-up  "
-                      "tokens     saved\n"
-                      "grown    600 FLOP    40.0 %     1.67x      1m05s    35.0 %     1.54x     "
-                      "600    40.0 %\n"),
+                      "between evaluations; for good: the last crossing).\n\n"
+                      "run         FLOPs     saved  speed-up  for good  wall time     saved  "
+                      "speed-up  tokens     saved\n"
+                      "grown    600 FLOP    40.0 %     1.67x    40.0 %      1m05s    35.0 %     "
+                      "1.54x     600    40.0 %\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0         –\n"),

@@ -95,6 +95,7 @@ TEST_F(GroupsTest, EqualLossIsPairedBySeed) {
   EXPECT_EQ(grown.flops_saved->least, 0.5);
   EXPECT_EQ(grown.flops_saved->greatest, 0.75);
   EXPECT_EQ(grown.wall_saved->mean, 0.625);
+  EXPECT_EQ(grown.flops_saved_for_good->mean, 0.625);
   EXPECT_EQ(grown.loss_difference->mean, -0.5);
   EXPECT_TRUE(comparison.notes.empty()) << comparison.notes.front();
   EXPECT_EQ(comparison.runs[2].name, "grown, seed 2");
@@ -237,10 +238,11 @@ TEST_F(GroupsTest, TablesForPapers) {
   const auto tables = comparison_tables(comparison);
   EXPECT_EQ(tables.back().rows[0][4], "* 2.5000");
   const std::string markdown = to_markdown(tables, {"a note"});
-  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | time saved | speed-up "
-                          "| tokens saved |\n|---|---:|---:|---:|---:|---:|---:|---:|\n"
+  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | for good | time saved "
+                          "| speed-up | tokens saved |\n"
+                          "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
                           "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | 2.00x | 50.0 ± 14.1 % | "
-                          "2.00x | 0.0 ± 0.0 % |\n"),
+                          "50.0 ± 14.1 % | 2.00x | 0.0 ± 0.0 % |\n"),
             std::string::npos)
       << markdown;
   const std::string csv = groups_csv(comparison);

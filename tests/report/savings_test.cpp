@@ -69,6 +69,19 @@ TEST(EqualLoss, TakesTheFirstCrossingAndSaysThatItWasLost) {
       equal_loss({point(0, 4), point(400, 2), point(600, 3), point(900, 2.5)}, kBaseline);
   EXPECT_EQ(result.cost->flops, 400.0);
   EXPECT_TRUE(result.ended_above);
+  EXPECT_EQ(result.flops_saved_for_good, std::nullopt);
+}
+
+TEST(EqualLoss, ForGoodIsTheLastCrossing) {
+  // Below 2 from 400 on, above it at 600, back to it halfway between 3 at 600 and 1 at 800.
+  const EqualLoss result = equal_loss(
+      {point(0, 4), point(400, 2), point(600, 3), point(800, 1), point(900, 2)}, kBaseline);
+  EXPECT_EQ(result.flops_saved, 1.0 - 400.0 / 1000.0);
+  EXPECT_EQ(result.flops_saved_for_good, 1.0 - 700.0 / 1000.0);
+  EXPECT_FALSE(result.ended_above);
+  // One crossing is both.
+  const EqualLoss smooth = equal_loss({point(0, 6), point(400, 3), point(800, 1)}, kBaseline);
+  EXPECT_EQ(smooth.flops_saved_for_good, smooth.flops_saved);
 }
 
 TEST(EqualLoss, MeasuresAgainstTheBaselinesLastLossNotItsBest) {
