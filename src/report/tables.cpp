@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/units.h"
 #include "report/group_tables.h"
@@ -215,6 +216,20 @@ std::string shorten(const std::string& text, size_t width) {
   return kept + "…";
 }
 
+// The least width, from `least` on, at which names that differ still do.
+size_t telling_width(const Table& table, size_t least, size_t widest) {
+  std::set<std::string> names;
+  for (const auto& row : table.rows)
+    names.insert(row[0]);
+  for (size_t width = least; width < widest; ++width) {
+    std::set<std::string> shortened;
+    for (const std::string& name : names)
+      shortened.insert(shorten(name, width));
+    if (shortened.size() == names.size()) return width;
+  }
+  return widest;
+}
+
 std::string wrap(const std::string& text, size_t width, const std::string& indent) {
   std::string out;
   std::string line = indent;
@@ -246,7 +261,8 @@ std::string table_text(const Table& table, size_t width) {
   constexpr size_t kShortestName = 8;
   if (total > width) {
     const size_t excess = total - width;
-    widths[0] = std::max(kShortestName, widths[0] - std::min(widths[0], excess));
+    const size_t wanted = std::max(kShortestName, widths[0] - std::min(widths[0], excess));
+    widths[0] = telling_width(table, wanted, widths[0]);
   }
 
   std::string out = table.title + "\n" + wrap(table.explanation, width, "") + "\n";

@@ -317,6 +317,16 @@ TEST(Tables, ShortensNamesToFitTheWidth) {
   EXPECT_NE(text.find(std::string(22, 'n') + "…      1\n"), std::string::npos) << text;
 }
 
+TEST(Tables, NamesThatDifferStillDoWhenShortened) {
+  Table table;
+  table.title = "Title";
+  table.header = {"run", "value"};
+  table.rows = {{std::string(20, 'n') + "-a-long", "1"}, {std::string(20, 'n') + "-b-long", "2"}};
+  const std::string text = to_text({table}, {}, 20);
+  EXPECT_NE(text.find(std::string(20, 'n') + "-a…"), std::string::npos) << text;
+  EXPECT_NE(text.find(std::string(20, 'n') + "-b…"), std::string::npos) << text;
+}
+
 TEST(Tables, FormatsSavings) {
   EXPECT_EQ(format_saved(0.4156), "41.6 %");
   EXPECT_EQ(format_saved(-0.12), "-12.0 %");
