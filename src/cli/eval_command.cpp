@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "base/units.h"
+#include "base/spelling.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "data/batches.h"
@@ -156,10 +156,8 @@ void check_arguments(const EvalArguments& arguments) {
   const std::vector<std::string> tasks = {"blimp", "lambada"};
   const std::string& name = arguments.task[0];
   if (name == tasks[0] || name == tasks[1]) return;
-  const std::string nearest = nearest_name(name, tasks);
   fail<UsageError>("eval: unknown task '{}'; {}", name,
-                   nearest.empty() ? "expected 'blimp' or 'lambada'"
-                                   : fmt::format("did you mean '{}'?", nearest));
+                   did_you_mean(name, tasks, "expected 'blimp' or 'lambada'"));
 }
 
 void eval(const EvalArguments& arguments) {

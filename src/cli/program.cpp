@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/spelling.h"
 #include "base/stop_signal.h"
-#include "base/units.h"
 
 namespace apollo {
 namespace {
@@ -60,8 +60,8 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
   if (const std::string word = unknown_word(command); !word.empty()) {
     message = fmt::format("'{}' is not known here", word);
-    const std::string near = nearest_name(word, known_words(command, word));
-    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
+    const std::string hint = did_you_mean(word, known_words(command, word));
+    if (!hint.empty()) message += "; " + hint;
   }
   std::string name = command.get_name();
   for (const CLI::App* parent = command.get_parent(); parent != nullptr;

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "base/error.h"
-#include "base/units.h"
+#include "base/spelling.h"
 #include "config/run_config.h"
 
 namespace apollo {
@@ -84,9 +84,9 @@ std::string enum_choices() {
 template <NamedEnum E>
 E parse_enum(std::string_view name, std::string_view what) {
   if (const std::optional<E> value = find_enum<E>(name)) return *value;
-  const std::string nearest = nearest_name(std::string(name), kEnumNames<E>);
-  fail<UsageError>("{} must be one of {} (got '{}'){}", what, enum_choices<E>(), name,
-                   nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest));
+  const std::string hint = did_you_mean(std::string(name), kEnumNames<E>);
+  fail<UsageError>("{} must be one of {} (got '{}'){}{}", what, enum_choices<E>(), name,
+                   hint.empty() ? "" : "; ", hint);
 }
 
 }  // namespace apollo

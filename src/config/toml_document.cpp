@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/file.h"
-#include "base/units.h"
+#include "base/spelling.h"
 
 namespace apollo {
 
@@ -55,9 +55,7 @@ std::string TomlDocument::other_section_hint(const std::string& key) const {
 }
 
 std::string TomlDocument::key_hint(const std::string& section, const std::string& key) const {
-  const std::string nearest = nearest_name(key, keys_of(section));
-  if (!nearest.empty()) return fmt::format("did you mean '{}'?", nearest);
-  return other_section_hint(key);
+  return did_you_mean(key, keys_of(section), other_section_hint(key));
 }
 
 void TomlDocument::check_sections(std::vector<Diagnostic>& faults) const {
@@ -66,9 +64,8 @@ void TomlDocument::check_sections(std::vector<Diagnostic>& faults) const {
     const std::string name(section_key.str());
     const std::string where = position(file_, section_key.source());
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      const std::string nearest = nearest_name(name, known);
-      std::string hint = section.is_table() ? "" : other_section_hint(name);
-      if (!nearest.empty()) hint = fmt::format("did you mean '{}'?", nearest);
+      const std::string hint =
+          did_you_mean(name, known, section.is_table() ? "" : other_section_hint(name));
       const std::string message = section.is_table()
                                       ? fmt::format("unknown section [{}]", name)
                                       : fmt::format("unknown key '{}' outside a section", name);
@@ -104,10 +101,8 @@ void TomlDocument::split_overrides(const std::vector<std::string>& texts,
     }
     const std::string path = text.substr(0, equals);
     if (!is_key(path)) {
-      std::string hint = other_section_hint(path);
-      const std::string nearest = nearest_name(path, keys_);
-      if (!nearest.empty()) hint = fmt::format("did you mean '{}'?", nearest);
-      faults.push_back({"--set", fmt::format("unknown key '{}'", path), hint});
+      faults.push_back({"--set", fmt::format("unknown key '{}'", path),
+                        did_you_mean(path, keys_, other_section_hint(path))});
       continue;
     }
     overrides_[path] = text.substr(equals + 1);

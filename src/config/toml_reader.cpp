@@ -118,11 +118,9 @@ bool ValueReader::read(const toml::node& node, StageSpec& out) {
       good &= reader.read(value, depth);
       stage.depth = depth;
     } else {
-      const std::string nearest = nearest_name(name, kKeys);
       faults.push_back({position(file, key.source()),
                         fmt::format("unknown key '{}' in {}", name, path),
-                        nearest.empty() ? "a stage has 'layers', 'until' and 'depth'"
-                                        : fmt::format("did you mean '{}'?", nearest)});
+                        did_you_mean(name, kKeys, "a stage has 'layers', 'until' and 'depth'")});
       good = false;
     }
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/spelling.h"
 #include "config/enum_names.h"
 #include "config/run_config.h"
 
@@ -46,9 +47,8 @@ bool ValueReader::read(const toml::node& node, E& out) {
   const auto name = node.value_exact<std::string>();
   const std::optional<E> value = name ? find_enum<E>(*name) : std::nullopt;
   if (!value) {
-    const std::string nearest = name ? nearest_name(*name, kEnumNames<E>) : "";
     return reject(node, "one of " + enum_choices<E>(),
-                  nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
+                  name ? did_you_mean(*name, kEnumNames<E>) : "");
   }
   out = *value;
   return true;

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_lines.h"
-#include "base/units.h"
+#include "base/spelling.h"
 #include "text/utf8.h"
 
 namespace apollo {
@@ -134,11 +134,10 @@ std::vector<size_t> find_columns(const Source& source, const RawRow& header,
     const bool there = column.number ? *column.number < static_cast<int64_t>(header.fields.size())
                                      : found != header.fields.end();
     if (!there) {
-      const std::string nearest = nearest_name(column.name, header.fields);
-      source.reject(header.line, "there is no {} ({}); the header has '{}'{}", column_text(column),
-                    key, fmt::join(header.fields, "', '"),
-                    nearest.empty() ? "; hint: header = false where there is none"
-                                    : fmt::format("; did you mean '{}'?", nearest));
+      source.reject(header.line, "there is no {} ({}); the header has '{}'; {}",
+                    column_text(column), key, fmt::join(header.fields, "', '"),
+                    did_you_mean(column.name, header.fields,
+                                 "hint: header = false where there is none"));
     }
     places.push_back(column.number ? static_cast<size_t>(*column.number)
                                    : static_cast<size_t>(found - header.fields.begin()));

@@ -2,7 +2,7 @@
 #include "progressive/methods.h"
 
 #include "base/error.h"
-#include "base/units.h"
+#include "base/spelling.h"
 #include "progressive/methods/registry.h"
 
 namespace apollo {
@@ -25,9 +25,19 @@ const Method& find_method(const std::string& name) {
   std::string known;
   for (const std::string& other : names)
     known += (known.empty() ? "'" : ", '") + other + "'";
-  const std::string nearest = nearest_name(name, names);
-  fail<UsageError>("unknown method '{}': known are {}{}", name, known,
-                   nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest));
+  const std::string hint = did_you_mean(name, names);
+  fail<UsageError>("unknown method '{}': known are {}{}{}", name, known,
+                   hint.empty() ? "" : "; ", hint);
+}
+
+std::string stages_text(const std::vector<StageSpec>& stages) {
+  std::string text;
+  for (const StageSpec& stage : stages) {
+    text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", stage.layers,
+                        stage.depth ? fmt::format(" at {}", *stage.depth) : "",
+                        stage.until ? " until " + to_string(*stage.until) : "");
+  }
+  return text;
 }
 
 }  // namespace apollo

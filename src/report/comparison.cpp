@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/spelling.h"
 #include "base/units.h"
 
 namespace apollo {
@@ -108,10 +109,9 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
       return i;
     }
   }
-  const std::string nearest = nearest_name(wanted, names);
-  fail<UsageError>("compare: --baseline '{}' is none of the runs (hint: {})", wanted,
-                   nearest.empty() ? fmt::format("they are '{}'", fmt::join(names, "', '"))
-                                   : fmt::format("did you mean '{}'?", nearest));
+  fail<UsageError>(
+      "compare: --baseline '{}' is none of the runs (hint: {})", wanted,
+      did_you_mean(wanted, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
 }
 
 // Throws, or notes where forced, what makes losses of the runs other quantities.

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/units.h"
+#include "base/spelling.h"
 #include "config/fields.h"
 #include "config/resolved_config.h"
 #include "config/toml_reader.h"
@@ -24,11 +24,6 @@ const std::vector<std::string> kSuiteKeys = {
 const std::vector<std::string> kModelKeys = {"name", "base", "set", "budgets", "tune_budget"};
 const std::vector<std::string> kSourceKeys = {"name", "set", "budget"};
 const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets", "source"};
-
-std::string hint_for(const std::string& name, const std::vector<std::string>& known) {
-  const std::string nearest = nearest_name(name, known);
-  return nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest);
-}
 
 bool is_folder_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
@@ -87,7 +82,7 @@ void SuiteReader::check_keys(const toml::table& table, const std::vector<std::st
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    std::string hint = hint_for(name, known);
+    std::string hint = did_you_mean(name, known);
     const auto& paths = field_paths();
     if (hint.empty() && std::find(paths.begin(), paths.end(), section + "." + name) != paths.end())
       hint = "keys of RUN.toml stand in a table 'set'";
@@ -137,10 +132,8 @@ std::vector<const toml::table*> SuiteReader::tables(const toml::table& root, con
 bool SuiteReader::is_settable(const std::string& path, const toml::key& key) {
   const auto& paths = field_paths();
   if (std::find(paths.begin(), paths.end(), path) == paths.end()) {
-    const std::string nearest = nearest_name(path, paths);
     fault(key.source(), fmt::format("unknown key '{}' of RUN.toml", path),
-          nearest.empty() ? "`apollo train --help-config` lists them"
-                          : fmt::format("did you mean '{}'?", nearest));
+          did_you_mean(path, paths, "`apollo train --help-config` lists them"));
     return false;
   }
   if (path == "run.name" || path == "run.seed") {
@@ -352,7 +345,7 @@ void SuiteReader::check_whole(const toml::table& root) {
     if (run.source.empty() || std::count(sources.begin(), sources.end(), run.source) > 0) continue;
     faults_.push_back({run.where,
                        fmt::format("run '{}': there is no source '{}'", run.name, run.source),
-                       hint_for(run.source, sources)});
+                       did_you_mean(run.source, sources)});
   }
   if (names.empty()) {
     faults_.push_back({file_, "a suite has at least one [[run]]", ""});
@@ -362,7 +355,7 @@ void SuiteReader::check_whole(const toml::table& root) {
   if (std::find(names.begin(), names.end(), suite_.baseline) == names.end()) {
     fault(root["suite"]["baseline"].node()->source(),
           fmt::format("baseline '{}' is none of the runs", suite_.baseline),
-          hint_for(suite_.baseline, names));
+          did_you_mean(suite_.baseline, names));
   }
 }
 
