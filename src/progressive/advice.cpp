@@ -7,6 +7,7 @@
 #include <span>
 
 #include "config/objective.h"
+#include "progressive/methods.h"
 
 namespace apollo {
 namespace {
@@ -70,6 +71,7 @@ std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, d
   advice.least = points.front().tokens_per_parameter;
   advice.greatest = points.back().tokens_per_parameter;
   advice.saving = saving_at(points, advice.tokens_per_parameter);
+  advice.stages = find_method(advice.method()).fill(shape.layers).stages;
   return advice;
 }
 
@@ -84,9 +86,10 @@ std::string advice_text(const Advice& advice) {
     return fmt::format("advice: {}, where growing is not expected to pay ({})\n", where, range);
   }
   return fmt::format(
-      "advice: {}; there method '{}' is expected to end where scratch ends with {:.1f} times as "
-      "many, {:.0f} % saved or more ({})\n",
-      where, advice.method(), 1.0 / (1.0 - advice.saving), 100.0 * advice.saving, range);
+      "advice: {}; there method '{}' (layers {}) is expected to end where scratch ends with {:.1f} "
+      "times as many, {:.0f} % saved or more ({})\n",
+      where, advice.method(), stages_text(advice.stages), 1.0 / (1.0 - advice.saving),
+      100.0 * advice.saving, range);
 }
 
 Json advice_json(const Advice& advice) {
@@ -94,6 +97,7 @@ Json advice_json(const Advice& advice) {
           {"measured", advice.is_measured()},
           {"pays", advice.pays()},
           {"method", advice.method()},
+          {"stages", stages_text(advice.stages)},
           {"expected_saving", advice.saving}};
 }
 

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json_lines.h"
 #include "config/run_config.h"
@@ -24,6 +25,7 @@ struct Advice {
   // Of `tokens_per_parameter`, that was measured.
   double least = 0.0;
   double greatest = 0.0;
+  std::vector<StageSpec> stages;  // of that method
 
   bool pays() const;           // whether more is expected than two seeds differ by
   std::string method() const;  // what to take

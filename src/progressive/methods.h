@@ -26,4 +26,7 @@ const std::vector<Method>& methods();
 // Throws UsageError naming the nearest name.
 const Method& find_method(const std::string& name);
 
+// "1 until 30%, 3 until 80%, 6"; "12 at 8" where a pass runs 8 of 12 layers.
+std::string stages_text(const std::vector<StageSpec>& stages);
+
 }  // namespace apollo

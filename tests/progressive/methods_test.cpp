@@ -9,16 +9,6 @@
 namespace apollo {
 namespace {
 
-std::string stages_text(const std::vector<StageSpec>& stages) {
-  std::string text;
-  for (const StageSpec& stage : stages) {
-    text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", stage.layers,
-                        stage.depth ? fmt::format(" at {}", *stage.depth) : "",
-                        stage.until ? " until " + to_string(*stage.until) : "");
-  }
-  return text;
-}
-
 std::string stages_of(const std::string& method, int64_t layers) {
   return stages_text(find_method(method).fill(layers).stages);
 }
@@ -52,8 +42,8 @@ TEST(Methods, ApolloGrowthIsAlwaysExact) {
 }
 
 TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
-  EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 55%, 6 until 80%, 12");
-  EXPECT_EQ(stages_of("apollo+", 10), "1 until 55%, 5 until 80%, 10");
+  EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 45%, 6 until 80%, 12");
+  EXPECT_EQ(stages_of("apollo+", 10), "1 until 45%, 5 until 80%, 10");
   EXPECT_EQ(stages_of("apollo+", 1), "1");
   EXPECT_EQ(find_method("apollo+").fill(12).rehearse_from, 0.8);
   RunConfig::Train train;

@@ -1,7 +1,7 @@
 // Apollo+: Apollo with what its own trials changed (docs/results/methods.md); maps, sampler,
 // moments and exact growth are Apollo's.
 //
-//   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 55 and 80 %.
+//   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 45 and 80 %.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
 //     drawn in the last fifth of each stage.
 //   * Steps of shallow stages are many and cheap. On the axis of FLOPs, as in all of these trials,
@@ -20,7 +20,7 @@ Method apollo_plus_method() {
           [](int64_t layers) {
             RunConfig::Progressive keys = apollo_method().fill(layers);
             keys.stages = stages_that_divide(
-                layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 55.0}, {1.0 / 12.0, 30.0}});
+                layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 45.0}, {1.0 / 12.0, 30.0}});
             keys.rehearse_from = 0.8;
             return keys;
           },
