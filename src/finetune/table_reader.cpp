@@ -134,10 +134,10 @@ std::vector<size_t> find_columns(const Source& source, const RawRow& header,
     const bool there = column.number ? *column.number < static_cast<int64_t>(header.fields.size())
                                      : found != header.fields.end();
     if (!there) {
-      source.reject(header.line, "there is no {} ({}); the header has '{}'; {}",
-                    column_text(column), key, fmt::join(header.fields, "', '"),
-                    did_you_mean(column.name, header.fields,
-                                 "hint: header = false where there is none"));
+      source.reject(
+          header.line, "there is no {} ({}); the header has '{}'; {}", column_text(column), key,
+          fmt::join(header.fields, "', '"),
+          did_you_mean(column.name, header.fields, "hint: header = false where there is none"));
     }
     places.push_back(column.number ? static_cast<size_t>(*column.number)
                                    : static_cast<size_t>(found - header.fields.begin()));

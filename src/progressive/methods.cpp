@@ -26,8 +26,8 @@ const Method& find_method(const std::string& name) {
   for (const std::string& other : names)
     known += (known.empty() ? "'" : ", '") + other + "'";
   const std::string hint = did_you_mean(name, names);
-  fail<UsageError>("unknown method '{}': known are {}{}{}", name, known,
-                   hint.empty() ? "" : "; ", hint);
+  fail<UsageError>("unknown method '{}': known are {}{}{}", name, known, hint.empty() ? "" : "; ",
+                   hint);
 }
 
 std::string stages_text(const std::vector<StageSpec>& stages) {

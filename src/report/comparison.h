@@ -78,8 +78,8 @@ Comparison compare_folders(std::vector<std::filesystem::path> folders,
 
 // {"baseline": NAME, "runs": [{"name", "final_loss", "flops", "wall_s", "equal_loss": {"loss",
 // "flops_saved", "wall_saved", "tokens_saved", "flops_saved_for_good"}, "equal_flops": {"flops",
-// "loss", "baseline_loss"}}]} and more; null where not reached or not known. The baseline is among the
-// runs. "groups": the same over seeds, each number as {"n", "mean", "std", "min", "max"}.
+// "loss", "baseline_loss"}}]} and more; null where not reached or not known. The baseline is among
+// the runs. "groups": the same over seeds, each number as {"n", "mean", "std", "min", "max"}.
 Json to_json(const Comparison& comparison);
 
 // What a reader of one run's numbers must know: still going, resumed, stopped early.

@@ -64,19 +64,18 @@ Table equal_loss_table(const Comparison& comparison) {
       "crossing, linear between evaluations; for good: the last). The speed-up is that of the mean "
       "saving.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run",      "budget",   "seeds",      "FLOPs saved",
-                  "speed-up", "for good", "time saved", "speed-up",
-                  "tokens saved"};
+  table.header = {"run",      "budget",     "seeds",    "FLOPs saved", "speed-up",
+                  "for good", "time saved", "speed-up", "tokens saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const RunGroup& group : comparison.groups) {
     if (group.is_baseline || group.num_pairs == 0) continue;
     std::vector<std::string> row = {group.name, group.budget,
                                     seeds_text(group.num_reached, group.num_pairs)};
-    row.insert(row.end(), {format_saved(group.flops_saved), speed_up(group.flops_saved),
-                           group.flops_saved_for_good ? format_saved(group.flops_saved_for_good)
-                                                      : kUnknown,
-                           format_saved(group.wall_saved), speed_up(group.wall_saved),
-                           format_saved(group.tokens_saved)});
+    row.insert(row.end(),
+               {format_saved(group.flops_saved), speed_up(group.flops_saved),
+                group.flops_saved_for_good ? format_saved(group.flops_saved_for_good) : kUnknown,
+                format_saved(group.wall_saved), speed_up(group.wall_saved),
+                format_saved(group.tokens_saved)});
     if (has_energy) row.push_back(group.energy_saved ? format_saved(group.energy_saved) : kUnknown);
     table.rows.push_back(std::move(row));
   }

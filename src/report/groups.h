@@ -91,7 +91,7 @@ struct RunGroup {
   std::optional<Spread> tokens_saved;
   std::optional<Spread> energy_saved;
   std::optional<Spread> flops_saved_for_good;  // over those that did not end above it again
-  std::vector<SavingAtLoss> saved_at_loss;  // of falling loss; levels that all pairs reached
+  std::vector<SavingAtLoss> saved_at_loss;     // of falling loss; levels that all pairs reached
 
   // Equal budget.
   std::optional<Spread> loss_difference;  // run - baseline

@@ -45,7 +45,7 @@ struct EqualLoss {
   std::optional<double> tokens_saved;
   std::optional<double> energy_saved;  // nullopt also where either has no meter
   std::optional<double> flops_saved_for_good;
-  bool ended_above = false;            // reached, and lost again by the run's last evaluation
+  bool ended_above = false;  // reached, and lost again by the run's last evaluation
 };
 
 // Both curves have at least one point.

@@ -105,9 +105,9 @@ Table equal_loss_table(const Comparison& comparison) {
       };
       row.insert(row.end(), {format_flops(equal.cost->flops), saved(equal.flops_saved),
                              speed_up(equal.flops_saved), saved(equal.flops_saved_for_good),
-                             format_seconds(equal.cost->wall_s),
-                             saved(equal.wall_saved), speed_up(equal.wall_saved),
-                             format_count(equal.cost->tokens), saved(equal.tokens_saved)});
+                             format_seconds(equal.cost->wall_s), saved(equal.wall_saved),
+                             speed_up(equal.wall_saved), format_count(equal.cost->tokens),
+                             saved(equal.tokens_saved)});
       if (has_energy) row.push_back(saved(equal.energy_saved));
     }
     row.resize(table.header.size(), kUnknown);
