@@ -109,8 +109,8 @@ class Stepper:
 
 
 class Products:
-    """Every matrix product of a step, and its attention, on tensors that are there already. Of the
-    head, the rows that have a target."""
+    """Every matrix product of a step of Apollo, and its attention, on tensors that are there already.
+    Of the head, and of what follows attention in BERT's last block, the rows that have a target."""
 
     def __init__(self, config):
         self.layers, self.width, self.heads, self.vocab, _ = sizes_of(config)
@@ -130,14 +130,20 @@ class Products:
         qkv = [torch.randn(batch, length, self.heads, head_width).transpose(1, 2)
                .requires_grad_() for _ in range(3)]
         mixed_grad = torch.randn(batch, length, self.heads, head_width).transpose(1, 2)
-        block = [self.linear(rows, width, 3 * width), self.linear(rows, width, width),
-                 self.linear(rows, width, 4 * width), self.linear(rows, 4 * width, width)]
+        def behind_attention(places):
+            return [self.linear(places, width, width), self.linear(places, width, 4 * width),
+                    self.linear(places, 4 * width, width)]
+
+        qkv_product = self.linear(rows, width, 3 * width)
+        inner_block = behind_attention(rows)
+        last_block = behind_attention(targeted) if self.is_bert else inner_block
         head = [self.linear(targeted, width, self.vocab)]
         if self.is_bert:
             head.append(self.linear(targeted, width, width))
         start = time.perf_counter()
-        for _ in range(self.layers):
-            for product in block:
+        for layer in range(self.layers):
+            qkv_product()
+            for product in last_block if layer + 1 == self.layers else inner_block:
                 product()
             mixed = functional.scaled_dot_product_attention(*qkv, is_causal=not self.is_bert)
             torch.autograd.grad(mixed, qkv, mixed_grad)

@@ -3,6 +3,9 @@
 // embedding, the attention weights and both residual branches.
 //
 // Queries, keys and values are one parameter here, [3W, W], and three in a folder.
+//
+// The loss reads the masked places alone. Behind the attention of the last block no place reads
+// another, so from there on that block runs at these places only.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 
@@ -55,6 +58,21 @@ class Bert final : public LanguageModel {
 
   at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const override {
+    return run(batch, blocks, /*rows_M=*/{}, options);
+  }
+
+  at::Tensor target_hidden(const DeviceBatch& batch, const LayerMap& blocks,
+                           const PassOptions& options) const override {
+    if (blocks.empty() || !batch.target_rows_M.defined()) {
+      return LanguageModel::target_hidden(batch, blocks, options);
+    }
+    return run(batch, blocks, batch.target_rows_M, options);
+  }
+
+ private:
+  // The last hidden state: [B, T, W], or [M, W] of these rows of its [N, W].
+  at::Tensor run(const DeviceBatch& batch, const LayerMap& blocks, const at::Tensor& rows_M,
+                 const PassOptions& options) const {
     AttentionPattern pattern{.heads = spec().shape.heads};
     if (batch.documents_BT.defined()) {
       const at::Tensor& documents_BT = batch.documents_BT;
@@ -64,13 +82,14 @@ class Bert final : public LanguageModel {
       Norm stream{x_BTW};
       for (size_t i = first; i < last; ++i) {
         const BlockWeights& weights = blocks_.at(static_cast<size_t>(blocks[i]));
+        const at::Tensor rows = i + 1 == blocks.size() ? rows_M : at::Tensor();
         if (options.recompute) {
-          const auto run = [this, &weights, pattern, options](const at::Tensor& x) {
-            return block(Norm{x}, weights, pattern, options).value;
+          const auto run = [this, &weights, pattern, rows, options](const at::Tensor& x) {
+            return block(Norm{x}, weights, pattern, rows, options).value;
           };
           stream = {run_block(run, stream.value, spec().dropout > 0.0, options)};
         } else {
-          stream = block(stream, weights, pattern, options);
+          stream = block(stream, weights, pattern, rows, options);
         }
       }
       return stream.value;
@@ -81,7 +100,6 @@ class Bert final : public LanguageModel {
     return run_blocks(without_gradient(frozen_part, options), frozen, blocks.size());
   }
 
- private:
   OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
 
   at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
@@ -100,14 +118,18 @@ class Bert final : public LanguageModel {
                          options);
   }
 
+  // Its output at every place, [B, T, W], or, where `rows_M` is defined, at these rows, [M, W].
   Norm block(const Norm& x, const BlockWeights& w, const AttentionPattern& pattern,
-             const PassOptions& options) const {
+             const at::Tensor& rows_M, const PassOptions& options) const {
     const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW =
-        multi_head_attention(linear(x, w.qkv, options.kernels), pattern, dropout, options.kernels);
+    const auto at_rows = [&](const at::Tensor& all_BTW) {
+      return rows_M.defined() ? all_BTW.flatten(0, 1).index_select(0, rows_M) : all_BTW;
+    };
+    const at::Tensor mixed = at_rows(
+        multi_head_attention(linear(x, w.qkv, options.kernels), pattern, dropout, options.kernels));
     const Norm attended =
-        add_linear_and_norm(x.value, mixed_BTW, scaled(w.attn, options.branch_scale), w.attn_norm,
-                            dropout, options.kernels)
+        add_linear_and_norm(at_rows(x.value), mixed, scaled(w.attn, options.branch_scale),
+                            w.attn_norm, dropout, options.kernels)
             .norm;
     return add_mlp_and_norm(attended.value, attended, w.inner, GeluKind::kErf,
                             scaled(w.outer, options.branch_scale), w.outer_norm, dropout,

@@ -70,12 +70,16 @@ DeviceBatch to_device(const TokenBatch& batch, at::Device device) {
   return to_device(batch, 0, batch.rows, device);
 }
 
+at::Tensor LanguageModel::target_hidden(const DeviceBatch& batch, const LayerMap& blocks,
+                                        const PassOptions& options) const {
+  const at::Tensor x_NW = hidden(batch, blocks, options).flatten(0, 1);
+  return batch.target_rows_M.defined() ? x_NW.index_select(0, batch.target_rows_M) : x_NW;
+}
+
 // The rows that the output layer sees, [M, W], in the precision it runs in.
 at::Tensor LanguageModel::output_rows(const DeviceBatch& batch, const LayerMap& blocks,
                                       const PassOptions& options) const {
-  at::Tensor x_MW = hidden(batch, blocks, options).flatten(0, 1);
-  if (batch.target_rows_M.defined()) x_MW = x_MW.index_select(0, batch.target_rows_M);
-  return output_transform(x_MW, options)
+  return output_transform(target_hidden(batch, blocks, options), options)
       .to(options.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat);
 }
 

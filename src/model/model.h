@@ -68,6 +68,11 @@ class LanguageModel {
   // weights of layer `blocks[i]`. Throws UsageError where the sequences exceed the context.
   virtual at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                             const PassOptions& options) const = 0;
+  // The same at the targets' places alone, [M, W]: all that a loss needs. An architecture may leave
+  // out of its last block what only other places would read; last_layer_forward_flops() says what
+  // is left.
+  virtual at::Tensor target_hidden(const DeviceBatch& batch, const LayerMap& blocks,
+                                   const PassOptions& options) const;
 
   // Sum over the targets of -log p(target), in nats; divide by the number of targets for the mean.
   // The output head runs on the targets' positions alone.

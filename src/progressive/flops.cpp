@@ -1,9 +1,36 @@
 // FLOPs and parameters of GPT-2 and BERT blocks. Both blocks hold the same products: QKV (3 w^2),
 // output (w^2), MLP (2 w i, 8 w^2 for the usual inner width i) per token, scores and mixing (T w
-// each) per token.
+// each) per token. In the last block of BERT, output and MLP are those of the masked tokens alone.
 #include "progressive/flops.h"
 
 namespace apollo {
+
+namespace {
+
+// Projection to queries, keys and values, scores and mixing.
+double until_mixed(const ModelShape& shape, int64_t sequences, int64_t length) {
+  const double tokens = static_cast<double>(sequences) * static_cast<double>(length);
+  const double width = static_cast<double>(shape.width);
+  return 2.0 * tokens * 3.0 * width * width +
+         2.0 * 2.0 * tokens * static_cast<double>(length) * width;
+}
+
+// Projection of the heads and MLP.
+double behind_mixed(const ModelShape& shape, int64_t positions) {
+  const double width = static_cast<double>(shape.width);
+  const double inner = static_cast<double>(shape.inner_width());
+  return 2.0 * static_cast<double>(positions) * (width * width + 2.0 * width * inner);
+}
+
+// The blocks of a pass.
+double layers_forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences,
+                            int64_t length, int64_t positions) {
+  if (depth == 0) return 0.0;
+  return static_cast<double>(depth - 1) * layer_forward_flops(shape, sequences, length) +
+         last_layer_forward_flops(shape, sequences, length, positions);
+}
+
+}  // namespace
 
 ModelShape model_shape(const RunConfig& config, int64_t vocab_size) {
   const RunConfig::Model& model = config.model;
@@ -11,12 +38,14 @@ ModelShape model_shape(const RunConfig& config, int64_t vocab_size) {
 }
 
 double layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length) {
-  const double tokens = static_cast<double>(sequences) * static_cast<double>(length);
-  const double width = static_cast<double>(shape.width);
-  const double inner = static_cast<double>(shape.inner_width());
-  const double projections = 2.0 * tokens * (4.0 * width * width + 2.0 * width * inner);
-  const double attention = 2.0 * 2.0 * tokens * static_cast<double>(length) * width;
-  return projections + attention;
+  return until_mixed(shape, sequences, length) + behind_mixed(shape, sequences * length);
+}
+
+double last_layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length,
+                                int64_t positions) {
+  const bool all = shape.architecture == Architecture::kGpt2;
+  return until_mixed(shape, sequences, length) +
+         behind_mixed(shape, all ? sequences * length : positions);
 }
 
 double head_forward_flops(const ModelShape& shape, int64_t positions) {
@@ -29,16 +58,20 @@ double head_forward_flops(const ModelShape& shape, int64_t positions) {
 
 double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length,
                      int64_t positions) {
-  return static_cast<double>(depth) * layer_forward_flops(shape, sequences, length) +
+  return layers_forward_flops(shape, depth, sequences, length, positions) +
          head_forward_flops(shape, positions);
 }
 
 double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
                    bool recompute, int64_t frozen) {
-  const double layer = layer_forward_flops(shape, sequences, shape.context);
-  const double trained = static_cast<double>(depth - frozen) * layer;
-  const double head = head_forward_flops(shape, sequences * targets);
-  return 3.0 * (trained + head) + (recompute ? trained : 0.0) + static_cast<double>(frozen) * layer;
+  const int64_t positions = sequences * targets;
+  const double all = layers_forward_flops(shape, depth, sequences, shape.context, positions);
+  const double alone = frozen < depth ? static_cast<double>(frozen) *
+                                            layer_forward_flops(shape, sequences, shape.context)
+                                      : all;
+  const double trained = all - alone;
+  const double head = head_forward_flops(shape, positions);
+  return 3.0 * (trained + head) + (recompute ? trained : 0.0) + alone;
 }
 
 int64_t num_layer_parameters(const ModelShape& shape) {

@@ -30,13 +30,17 @@ ModelShape model_shape(const RunConfig& config, int64_t vocab_size);
 
 // Of one block over `sequences` sequences of `length` tokens, forward.
 double layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length);
+// Of the last block of a pass whose loss reads `positions` positions in all. What GPT-2 reads are
+// all of them; BERT's last block runs at these alone from the projection of the heads on.
+double last_layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length,
+                                int64_t positions);
 // Of the output head over `positions` positions, forward.
 double head_forward_flops(const ModelShape& shape, int64_t positions);
-// Of a whole forward pass of `depth` blocks, the head on `positions` positions in all.
+// Of a whole forward pass of `depth` blocks, the loss on `positions` positions in all.
 double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length,
                      int64_t positions);
-// Forward and backward of one training pass over full sequences, of each of which `targets` run
-// through the head (see targets_per_sequence()): 3 x forward. `recompute`: the blocks run
+// Forward and backward of one training pass over full sequences, of each of which the loss reads
+// `targets` (see targets_per_sequence()): 3 x forward. `recompute`: the blocks run
 // forward once more in the backward pass. The first `frozen` blocks run forward alone.
 double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
                    bool recompute = false, int64_t frozen = 0);

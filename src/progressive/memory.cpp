@@ -9,6 +9,7 @@ namespace apollo {
 namespace {
 
 constexpr double kWidthsPerBlock = 11.0;
+constexpr double kWidthsBehindMixed = 6.0;  // of them: both sums and the MLP before its GELU
 constexpr double kBytesOfState = 16.0;
 constexpr double kBytesOfCheckpoint = 12.0;
 constexpr double kBytesFp32 = 4.0;
@@ -53,8 +54,13 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   const double num_blocks = static_cast<double>(depth);
   const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
                                 : num_blocks * per_token;
-  const double blocks = element * tokens * kept;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
+  // The last block of a loss at masked places alone; what runs again does so block by block, so
+  // that the largest counts.
+  const bool at_targets = shape.architecture == Architecture::kBert && !recompute && depth > 0;
+  const double left_out =
+      at_targets ? kWidthsBehindMixed * static_cast<double>(shape.width) * (tokens - targets) : 0.0;
+  const double blocks = element * (tokens * kept - left_out);
   const double logits = 2.0 * kBytesFp32 * targets * static_cast<double>(shape.vocab_size);
   return blocks + logits;
 }

@@ -22,42 +22,49 @@ double rows_per_pass(const RunConfig& config) {
                                                         : train.batch_size);
 }
 
-// Forward and backward FLOPs of one step: of the head, and of one layer at full length.
-struct StepFlops {
-  double head = 0.0;
-  double layer = 0.0;
-  double deep_layer = 0.0;
-  double frozen_layer = 0.0;
-
+// FLOPs of one step at full length.
+class StepFlops {
+ public:
   StepFlops(const RunConfig& config, const ModelShape& shape) {
     const int64_t rows = config.train.batch_size;
-    head = 3.0 * head_forward_flops(shape, rows * targets_per_sequence(config));
-    const bool always_again = config.train.recompute == Recompute::kAll;
-    frozen_layer = layer_forward_flops(shape, rows, shape.context);
-    layer = (always_again ? 4.0 : 3.0) * layer_forward_flops(shape, rows, shape.context);
-    // Of the layers of a pass that is deeper than its stage.
-    if (config.train.recompute == Recompute::kDeep) {
-      deep_layer = layer_forward_flops(shape, rows, shape.context);
-    }
+    const int64_t positions = rows * targets_per_sequence(config);
+    forward_layer_ = layer_forward_flops(shape, rows, shape.context);
+    forward_last_ = last_layer_forward_flops(shape, rows, shape.context, positions);
+    forward_head_ = head_forward_flops(shape, positions);
+    always_again_ = config.train.recompute == Recompute::kAll;
+    deep_again_ = config.train.recompute == Recompute::kDeep;
   }
-  // At a mean depth, which need not be whole; the `frozen` first layers run forward alone.
-  double at(double depth, int64_t frozen = 0) const {
-    return (depth - static_cast<double>(frozen)) * layer +
-           static_cast<double>(frozen) * frozen_layer + head;
+
+  // Of the output head, forward and backward.
+  double head() const { return 3.0 * forward_head_; }
+  // Of the blocks of a pass of a mean depth, which need not be whole, forward and backward; the
+  // `frozen` first run forward alone.
+  double blocks(double depth, int64_t frozen = 0) const {
+    const double alone = static_cast<double>(frozen) * forward_layer_;
+    return (always_again_ ? 4.0 : 3.0) * (forward(depth) - alone) + alone;
   }
+  double at(double depth, int64_t frozen = 0) const { return blocks(depth, frozen) + head(); }
+  // Mean over the draws of what blocks of passes deeper than their stage cost when they run again.
+  double again_when_deep(const Stage& stage) const {
+    if (!deep_again_) return 0.0;
+    double mean = 0.0;
+    for (int64_t depth = stage.layers + 1; depth <= stage.depths.max_depth(); ++depth)
+      mean += stage.depths.probability(depth) * forward(static_cast<double>(depth));
+    return mean;
+  }
+
+ private:
+  double forward(double depth) const {
+    return depth > 0.0 ? (depth - 1.0) * forward_layer_ + forward_last_ : 0.0;
+  }
+
+  double forward_layer_, forward_last_, forward_head_;
+  bool always_again_, deep_again_;
 };
 
 // Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
 double rehearsal_share(const RunConfig& config, const Stage& stage) {
   return stage.layers == stage.depths.max_depth() ? 0.0 : 1.0 - config.progressive.rehearse_from;
-}
-
-// Mean over the draws of the depth of those that are deeper than the stage, 0 for the others.
-double mean_deep_depth(const Stage& stage) {
-  double mean = 0.0;
-  for (int64_t depth = stage.layers + 1; depth <= stage.depths.max_depth(); ++depth)
-    mean += static_cast<double>(depth) * stage.depths.probability(depth);
-  return mean;
 }
 
 // The largest of a stage's passes: the deepest, or one of its own depth that keeps what the deepest
@@ -98,8 +105,8 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.state_bytes = state_bytes(shape, stage.layers);
   plan.activation_bytes = largest_activation_bytes(config, shape, stage);
   const StepFlops step(config, shape);
-  plan.step_flops = step.at(plan.expected_depth, stage.frozen) +
-                    rehearsal * mean_deep_depth(stage) * step.deep_layer;
+  plan.step_flops =
+      step.at(plan.expected_depth, stage.frozen) + rehearsal * step.again_when_deep(stage);
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;
@@ -141,7 +148,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
       const double passes =
           static_cast<double>(stage.steps + schedule.summaries()[i].num_copy_steps);
       stage.layer_share_of_scratch =
-          (stage.flops - passes * step.head) / (steps * layers * step.layer);
+          (stage.flops - passes * step.head()) / (steps * step.blocks(layers));
       num_passes += passes;
     }
     plan.copy_flops += stage.copy_flops;
@@ -155,7 +162,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.tokens = steps * batch * static_cast<double>(shape.context);
   plan.share_of_scratch = plan.flops / (steps * step.at(layers));
   plan.layer_share_of_scratch =
-      (plan.flops - num_passes * step.head) / (steps * layers * step.layer);
+      (plan.flops - num_passes * step.head()) / (steps * step.blocks(layers));
   plan.advice = advise(config, shape, plan.before.flops + plan.flops);
   if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
   return plan;

@@ -134,6 +134,23 @@ TEST_F(BertParity, ThePoolerOfAFolderIsFound) {
   EXPECT_FALSE(find_hf_tensor(*folder_ / "five_layers", "bert.pooler.dense.weight").has_value());
 }
 
+TEST(Bert, TheLastBlockAtTheTargetsIsThatOfTheWholePass) {
+  const auto model = random_model(small_bert(6), 3);
+  const DeviceBatch batch = masked_batch(model->spec(), 4, 12);
+  const at::NoGradGuard no_grad;
+  for (const int64_t depth : {3, 5}) {
+    for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+      for (const int64_t frozen : {int64_t{0}, int64_t{2}, depth}) {
+        const PassOptions options{.kernels = kernels, .frozen_blocks = frozen};
+        const at::Tensor whole = model->hidden(batch, model->blocks(depth), options).flatten(0, 1);
+        const at::Tensor found = model->target_hidden(batch, model->blocks(depth), options);
+        ASSERT_EQ(found.sizes(), at::IntArrayRef({16, 20}));
+        EXPECT_LT(largest_difference(found, whole.index_select(0, batch.target_rows_M)), 2e-6);
+      }
+    }
+  }
+}
+
 TEST(Bert, TransformersLoadsWhatIsSavedHere) {
   APOLLO_SKIP_WITHOUT_PYTHON();
   const TempDir temp;

@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 
 #include <memory>
@@ -38,6 +39,13 @@ inline at::Tensor random_tokens(const ModelSpec& spec, int64_t rows, int64_t len
                                 uint64_t seed = 3) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
   return at::empty({rows, length}, at::kLong).random_(0, spec.shape.vocab_size, random);
+}
+
+// A batch with a target at every third place, as a masked model has.
+inline DeviceBatch masked_batch(const ModelSpec& spec, int64_t rows, int64_t length) {
+  const at::Tensor places = at::arange(1, rows * length, 3, at::kLong);
+  return {random_tokens(spec, rows, length, 1), random_tokens(spec, 1, places.numel(), 2).flatten(),
+          places};
 }
 
 inline at::Tensor logits_at(const LanguageModel& model, const at::Tensor& inputs_BT,

@@ -18,7 +18,9 @@ class PassOptionsTest : public testing::TestWithParam<Architecture> {
     ModelSpec spec = small_spec(kLayers);
     spec.shape.architecture = GetParam();
     model_ = random_model(spec, kLayers);
-    batch_ = {random_tokens(spec, 3, 12, 1), random_tokens(spec, 3, 12, 2).flatten()};
+    batch_ = is_gpt() ? DeviceBatch{random_tokens(spec, 3, 12, 1),
+                                    random_tokens(spec, 3, 12, 2).flatten()}
+                      : masked_batch(spec, 3, 12);
   }
 
   bool is_gpt() const { return GetParam() == Architecture::kGpt2; }

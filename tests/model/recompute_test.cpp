@@ -19,8 +19,10 @@ struct Outcome {
 
 Outcome differentiate(LanguageModel& model, int64_t depth, const PassOptions& options) {
   model.parameters().zero_gradients();
-  const DeviceBatch batch{random_tokens(model.spec(), 3, 9, 1),
-                          random_tokens(model.spec(), 3, 9, 2).flatten()};
+  const DeviceBatch batch = model.is_causal()
+                                ? DeviceBatch{random_tokens(model.spec(), 3, 9, 1),
+                                              random_tokens(model.spec(), 3, 9, 2).flatten()}
+                                : masked_batch(model.spec(), 3, 9);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(5);
   const at::Tensor loss = model.loss_sum(batch, model.blocks(depth), options);

@@ -53,8 +53,31 @@ TEST(Flops, AnMlpOfAnotherInnerWidth) {
 TEST(Flops, BertHeadHasATransform) {
   EXPECT_EQ(head_forward_flops(kBertBase, 10), 2.0 * 10 * 768 * (768 + 30522));
   EXPECT_EQ(layer_forward_flops(kBertBase, 2, 512), layer_forward_flops(kGpt2Small, 2, 512));
-  EXPECT_EQ(train_flops(kBertBase, 12, 2, 77),
-            3 * (12 * layer_forward_flops(kBertBase, 2, 512) + head_forward_flops(kBertBase, 154)));
+  EXPECT_EQ(
+      train_flops(kBertBase, 12, 2, 77),
+      3 * (11 * layer_forward_flops(kBertBase, 2, 512) +
+           last_layer_forward_flops(kBertBase, 2, 512, 154) + head_forward_flops(kBertBase, 154)));
+}
+
+TEST(Flops, TheLastBlockOfBertEndsAtTheMaskedPositions) {
+  const ModelShape shape = {Architecture::kBert, 1, 8, 2, 4, 11};
+  const double tokens = 12, width = 8, positions = 5;
+  const double last =
+      2 * tokens * width * 24 + 2 * 2 * tokens * 4 * width + 2 * positions * width * (8 + 2 * 32);
+  EXPECT_EQ(last_layer_forward_flops(shape, 3, 4, 5), last);
+  EXPECT_EQ(last_layer_forward_flops(shape, 3, 4, 12), layer_forward_flops(shape, 3, 4));
+  EXPECT_EQ(forward_flops(shape, 1, 3, 4, 5), last + head_forward_flops(shape, 5));
+  EXPECT_EQ(forward_flops(shape, 0, 3, 4, 5), head_forward_flops(shape, 5));
+  const double layer = layer_forward_flops(shape, 3, 4), head = head_forward_flops(shape, 6);
+  const double last_of_two = last_layer_forward_flops(shape, 3, 4, 6);
+  EXPECT_EQ(train_flops(shape, 5, 3, 2, /*recompute=*/true),
+            4 * (4 * layer + last_of_two) + 3 * head);
+  EXPECT_EQ(train_flops(shape, 5, 3, 2, /*recompute=*/true, /*frozen=*/3),
+            4 * (layer + last_of_two) + 3 * head + 3 * layer);
+  EXPECT_EQ(train_flops(shape, 5, 3, 2, /*recompute=*/false, /*frozen=*/5),
+            4 * layer + last_of_two + 3 * head);
+  const ModelShape gpt = {Architecture::kGpt2, 1, 8, 2, 4, 11};
+  EXPECT_EQ(last_layer_forward_flops(gpt, 3, 4, 5), layer_forward_flops(gpt, 3, 4));
 }
 
 // Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers

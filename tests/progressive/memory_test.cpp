@@ -28,13 +28,17 @@ TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - one, 4.0 * 1024 * 2 * 12 * 1024 * 12);
 }
 
-TEST(Memory, TheHeadOfBertHoldsMaskedPositionsAlone) {
+TEST(Memory, TheHeadOfBertAndItsLastBlockHoldMaskedPositionsAlone) {
   ModelShape shape = kShape;
   shape.architecture = Architecture::kBert;
   RunConfig config;
   config.model = {.architecture = Architecture::kBert, .context = 1024};
-  EXPECT_EQ(activation_bytes(config, shape, 12, 2) - activation_bytes(config, shape, 6, 2) * 2,
-            -8.0 * 2 * 153 * 50257);
+  const double logits = 8.0 * 2 * 153 * 50257;
+  const double left_out = 4.0 * 2 * (1024 - 153) * 6 * 768;
+  const double block = 4.0 * 2 * 1024 * 11 * 768;
+  EXPECT_EQ(activation_bytes(config, shape, 12, 2), 12 * block - left_out + logits);
+  EXPECT_EQ(activation_bytes(config, shape, 1, 2), block - left_out + logits);
+  EXPECT_EQ(activation_bytes(config, shape, 0, 2), logits);
 }
 
 TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {

@@ -69,6 +69,22 @@ TEST(Plan, RecomputedBlocksCostTimeAndSaveMemory) {
   EXPECT_NEAR(all.stages[3].step_flops / kept.stages[3].step_flops, 4.0 / 3.0, 0.2);
 }
 
+TEST(Plan, TheLastBlockOfBertIsExpectedAtItsOwnCost) {
+  RunConfig config = config_of("apollo");
+  config.model.architecture = Architecture::kBert;
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kDeep, Recompute::kAll}) {
+    config.train.recompute = recompute;
+    const RunPlan plan = plan_of(config);
+    for (const StagePlan& stage : plan.stages) {
+      // Of one layer, the last block is what there is.
+      EXPECT_NEAR(stage.flops / static_cast<double>(stage.steps) / stage.step_flops, 1.0, 0.06);
+    }
+    EXPECT_DOUBLE_EQ(plan.stages[3].step_flops,
+                     train_flops(plan.shape, 12, 8, 19, recompute == Recompute::kAll));
+    EXPECT_DOUBLE_EQ(plan.stages[3].layer_share_of_scratch, 1.0);
+  }
+}
+
 TEST(Plan, LateRehearsalIsInTheExpectedDepth) {
   RunConfig config = config_of("apollo");
   config.progressive.rehearse_from = 0.8;
