@@ -1,10 +1,10 @@
 #include "model/layer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/dropout.h>
 #include <ATen/ops/gelu.h>
 
 #include "base/error.h"
+#include "ops/dropout.h"
 #include "ops/gelu_linear.h"
 
 namespace apollo {
@@ -23,25 +23,23 @@ at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, K
 SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
                                const LinearLayer& layer, const NormLayer& norm, double dropout,
                                Kernels kernels) {
-  if (dropout == 0.0 && has_own_kernels(x, kernels)) {
-    return add_layer_norm(residual, linear_without_bias(x, layer, kernels), layer.bias, norm,
-                          kernels);
-  }
-  at::Tensor branch = linear(x, layer, kernels);
-  if (dropout > 0.0) branch = at::dropout(branch, dropout, /*train=*/true);
-  return add_layer_norm(residual, branch, /*branch_bias_W=*/{}, norm, kernels);
+  const Branch branch = has_own_kernels(x, kernels)
+                            ? Branch{linear_without_bias(x, layer, kernels), layer.bias, dropout}
+                            : Branch{linear(x, layer, kernels), {}, dropout};
+  return add_layer_norm(residual, branch, norm, kernels);
 }
 
 SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
                             GeluKind kind, const LinearLayer& outer, const NormLayer& norm,
                             double dropout, Kernels kernels) {
-  if (dropout > 0.0 || !has_own_kernels(x.value, kernels)) {
+  if (!has_own_kernels(x.value, kernels)) {
     return add_linear_and_norm(residual, linear_gelu(x, inner, kind, kernels), outer, norm, dropout,
                                kernels);
   }
-  const at::Tensor branch = gelu_linear_without_bias(linear_without_bias(x, inner, kernels),
-                                                     inner.bias, kind, outer, kernels);
-  return add_layer_norm(residual, branch, outer.bias, norm, kernels);
+  const Branch branch{gelu_linear_without_bias(linear_without_bias(x, inner, kernels), inner.bias,
+                                               kind, outer, kernels),
+                      outer.bias, dropout};
+  return add_layer_norm(residual, branch, norm, kernels);
 }
 
 void check_length(const ModelSpec& spec, int64_t length) {
@@ -50,9 +48,8 @@ void check_length(const ModelSpec& spec, int64_t length) {
                    spec.shape.context);
 }
 
-at::Tensor apply_dropout(const at::Tensor& x, double dropout, const PassOptions& options) {
-  if (!options.training || dropout == 0.0) return x;
-  return at::dropout(x, dropout, /*train=*/true);
+at::Tensor apply_dropout(const at::Tensor& x, double probability, const PassOptions& options) {
+  return options.training ? dropout(x, probability, options.kernels) : x;
 }
 
 }  // namespace apollo

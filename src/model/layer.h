@@ -29,6 +29,6 @@ SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const Lin
 void check_length(const ModelSpec& spec, int64_t length);
 
 // Zeroes each element with this probability and scales the rest, while training.
-at::Tensor apply_dropout(const at::Tensor& x, double dropout, const PassOptions& options);
+at::Tensor apply_dropout(const at::Tensor& x, double probability, const PassOptions& options);
 
 }  // namespace apollo

@@ -1,7 +1,5 @@
 #include "ops/attention.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
@@ -15,11 +13,11 @@
 
 #include <cmath>
 #include <limits>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <vector>
 
+#include "ops/dropout.h"
 #include "ops/elementwise.h"
 #include "ops/parallel_rows.h"
 #include "ops/row_kernels.h"
@@ -103,20 +101,8 @@ void for_heads(const AttentionHeads& heads, int64_t batch, const Body& body) {
                 });
 }
 
-// From the generator that ATen's dropout draws from, so that its seed and state rule here too.
-uint64_t draw_dropout_key() {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  const std::scoped_lock lock(generator.mutex());
-  return at::check_generator<at::CPUGeneratorImpl>(generator)->random64();
-}
-
-struct Dropout {
-  double probability = 0.0;
-  uint64_t key = 0;
-};
-
 AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causal,
-                        const at::Tensor& visible_B1TT, const Dropout& dropout,
+                        const at::Tensor& visible_B1TT, const DropoutDraw& dropout,
                         const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
   AttentionHeads heads{};
   heads.length = qkv_BTX.size(1);
@@ -124,8 +110,7 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causa
   heads.head_width = qkv_BTX.size(2) / 3 / num_heads;
   heads.causal = causal;
   if (visible_B1TT.defined()) heads.visible_BTT = visible_B1TT.const_data_ptr<bool>();
-  heads.dropout = dropout.probability;
-  heads.dropout_key = dropout.key;
+  heads.dropout = dropout;
   heads.qkv_BT3HK = qkv_BTX.const_data_ptr<float>();
   heads.mixed_BTHK = mixed_BTW.mutable_data_ptr<float>();
   heads.log_sums_BHT = log_sums_BHT.mutable_data_ptr<float>();
@@ -142,7 +127,7 @@ class Attention : public torch::autograd::Function<Attention> {
     const at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
     const at::Tensor log_sums_BHT = at::empty({batch, num_heads, length}, qkv_BTX.options());
     const at::Tensor visible = visible_B1TT.value_or(at::Tensor());
-    const Dropout dropout{probability, probability > 0.0 ? draw_dropout_key() : 0};
+    const DropoutDraw dropout = draw_dropout(probability);
     const AttentionHeads heads =
         heads_of(qkv_BTX, num_heads, causal, visible, dropout, mixed_BTW, log_sums_BHT);
     for_heads(heads, batch, [&](int64_t begin, int64_t end, float* scratch) {
@@ -150,8 +135,7 @@ class Attention : public torch::autograd::Function<Attention> {
     });
     context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, visible});
     context->saved_data["causal"] = causal;
-    context->saved_data["dropout"] = dropout.probability;
-    context->saved_data["dropout_key"] = static_cast<int64_t>(dropout.key);
+    save_draw(*context, dropout);
     return mixed_BTW;
   }
 
@@ -160,11 +144,9 @@ class Attention : public torch::autograd::Function<Attention> {
     const at::Tensor& qkv_BTX = saved[0];
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
-    const Dropout dropout{context->saved_data["dropout"].toDouble(),
-                          static_cast<uint64_t>(context->saved_data["dropout_key"].toInt())};
     const AttentionGradientHeads heads{
         .forward = heads_of(qkv_BTX, saved[2].size(1), context->saved_data["causal"].toBool(),
-                            saved[3], dropout, saved[1], saved[2]),
+                            saved[3], saved_draw(*context), saved[1], saved[2]),
         .grad_mixed_BTHK = grad_BTW.const_data_ptr<float>(),
         .grad_qkv_BT3HK = grad_qkv_BTX.mutable_data_ptr<float>()};
     for_heads(heads.forward, qkv_BTX.size(0), [&](int64_t begin, int64_t end, float* scratch) {

@@ -46,7 +46,7 @@ struct Head {
         visible_TT(heads.visible_BTT == nullptr
                        ? nullptr
                        : heads.visible_BTT + index / heads.num_heads * length * length),
-        mask(heads.dropout, heads.dropout_key),
+        mask(heads.dropout),
         log_sums_T(heads.log_sums_BHT + index * length) {}
 
   const float* queries() const { return heads.qkv_BT3HK + place_in_qkv; }

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "ops/dropout_draw.h"
+
 namespace apollo {
 
 // Queries, keys and values are the three parts of qkv, [B, T, 3, H, K], dense like all the others.
@@ -17,9 +19,7 @@ struct AttentionHeads {
   int64_t head_width;  // K
   bool causal;
   const bool* visible_BTT;  // null: all; not together with `causal`
-  // Weights are zeroed with this probability; which ones, the key and the place say.
-  double dropout;
-  uint64_t dropout_key;
+  DropoutDraw dropout;      // of weights; rows are those of [B, H, T, T]
   const float* qkv_BT3HK;
   float* mixed_BTHK;
   float* log_sums_BHT;

@@ -1,7 +1,8 @@
-// Which elements dropout keeps, as a function of a key and the element's place: the backward pass
-// forms the mask again, so that none is stored. See vector_math.h for how this is compiled.
+// What dropout multiplies elements with, as a function of a draw and the element's place. See
+// vector_math.h for how this is compiled.
 #pragma once
 
+#include "ops/dropout_draw.h"
 #include "ops/vector_math.h"
 
 namespace apollo {
@@ -9,10 +10,10 @@ namespace {
 
 class DropoutMask {
  public:
-  DropoutMask(double probability, uint64_t key)
-      : key_(key),
-        threshold_(static_cast<uint32_t>(probability * 4294967296.0)),
-        factor_(static_cast<float>(1.0 / (1.0 - probability))) {}
+  explicit DropoutMask(const DropoutDraw& draw)
+      : key_(draw.key),
+        threshold_(static_cast<uint32_t>(draw.probability * 4294967296.0)),
+        factor_(static_cast<float>(1.0 / (1.0 - draw.probability))) {}
 
   bool active() const { return threshold_ != 0; }
 

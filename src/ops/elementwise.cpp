@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -11,6 +12,7 @@
 
 #include <optional>
 
+#include "ops/dropout.h"
 #include "ops/parallel_rows.h"
 #include "ops/row_tensors.h"
 
@@ -30,7 +32,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& residual,
                                const std::optional<at::Tensor>& branch,
-                               const std::optional<at::Tensor>& branch_bias_W,
+                               const std::optional<at::Tensor>& branch_bias_W, double dropout,
                                const at::Tensor& weight_W, const at::Tensor& bias_W,
                                double epsilon) {
     const int64_t rows = num_rows(residual);
@@ -43,6 +45,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     work.residual_NW = residual.const_data_ptr<float>();
     work.branch_NW = data_or_null(branch);
     work.branch_bias_W = data_or_null(branch_bias_W);
+    work.dropout = draw_dropout(dropout);
     work.weight_W = weight_W.const_data_ptr<float>();
     work.bias_W = bias_W.const_data_ptr<float>();
     if (branch) work.sum_NW = sum.mutable_data_ptr<float>();
@@ -54,6 +57,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     context->set_materialize_grads(false);
     context->save_for_backward({sum, statistics_2N, weight_W});
     context->saved_data["branch_bias"] = branch_bias_W.has_value();
+    save_draw(*context, work.dropout);
     context->mark_non_differentiable({statistics_2N});
     if (branch) return {norm, statistics_2N, sum};
     return {norm, statistics_2N};
@@ -64,7 +68,8 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     const at::Tensor& grad_norm = grad_outputs[0];
     const at::Tensor grad_carried = has_branch ? grad_outputs[2] : at::Tensor();
     const bool with_branch_bias = context->saved_data["branch_bias"].toBool();
-    if (!grad_norm.defined()) return carry_alone(grad_carried, with_branch_bias);
+    const DropoutDraw dropout = saved_draw(*context);
+    if (!grad_norm.defined()) return carry_alone(grad_carried, with_branch_bias, dropout);
 
     const auto saved = context->get_saved_variables();
     const at::Tensor dense_norm = grad_norm.contiguous();
@@ -81,28 +86,35 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     work.grad_norm_NW = dense_norm.const_data_ptr<float>();
     if (dense_carried.defined()) work.grad_carried_NW = dense_carried.const_data_ptr<float>();
     work.grad_sum_NW = grad_sum.mutable_data_ptr<float>();
+    at::Tensor grad_branch = has_branch ? grad_sum : at::Tensor();
+    if (dropout.probability > 0.0) {
+      grad_branch = at::empty_like(grad_sum);
+      work.dropout = dropout;
+      work.grad_branch_NW = grad_branch.mutable_data_ptr<float>();
+    }
     work.grad_weight_CW = sums.data(0);
     work.grad_bias_CW = sums.data(1);
     if (with_branch_bias) work.grad_branch_bias_CW = sums.data(2);
     parallel_rows(num_rows(grad_sum), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
       row_kernels().add_norm_gradient(work, begin, end);
     });
-    return {grad_sum,
-            has_branch ? grad_sum : at::Tensor(),
-            with_branch_bias ? sums.total(2) : at::Tensor(),
-            sums.total(0),
-            sums.total(1),
+    return {grad_sum, grad_branch,   with_branch_bias ? sums.total(2) : at::Tensor(),
+            {},       sums.total(0), sums.total(1),
             {}};
   }
 
  private:
   // Nothing came through the norm.
-  static variable_list carry_alone(const at::Tensor& grad, bool with_branch_bias) {
+  static variable_list carry_alone(const at::Tensor& grad, bool with_branch_bias,
+                                   const DropoutDraw& dropout) {
+    if (!grad.defined()) return {{}, {}, {}, {}, {}, {}, {}};
+    const at::Tensor grad_branch =
+        dropout.probability > 0.0 ? masked(grad.contiguous(), dropout) : grad;
     at::Tensor grad_branch_bias_W;
-    if (with_branch_bias && grad.defined()) {
-      grad_branch_bias_W = grad.reshape({-1, grad.size(-1)}).sum(0);
+    if (with_branch_bias) {
+      grad_branch_bias_W = grad_branch.reshape({-1, grad_branch.size(-1)}).sum(0);
     }
-    return {grad, grad, grad_branch_bias_W, {}, {}, {}};
+    return {grad, grad_branch, grad_branch_bias_W, {}, {}, {}, {}};
   }
 };
 
@@ -151,8 +163,8 @@ Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
     return plain_layer_norm(x, layer);
   }
   const std::optional<at::Tensor> none;
-  const auto results =
-      AddLayerNorm::apply(x, none, none, layer.weight_W, layer.bias_W, layer.epsilon);
+  const auto results = AddLayerNorm::apply(x, none, none, /*dropout=*/0.0, layer.weight_W,
+                                           layer.bias_W, layer.epsilon);
   return {results[0], x.detach(), results[1], layer};
 }
 
@@ -190,21 +202,23 @@ at::Tensor bias_gelu_gradient(const at::Tensor& x, const at::Tensor& bias_W, Gel
   return sums.total(0);
 }
 
-SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
-                          const at::Tensor& branch_bias_W, const NormLayer& layer,
+SumAndNorm add_layer_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
                           Kernels kernels) {
-  const bool with_bias = branch_bias_W.defined();
+  const bool with_bias = branch.bias_W.defined();
   const bool own = runs_own_kernels(residual, {layer.weight_W, layer.bias_W}, kernels) &&
-                   is_matrix(branch) && branch.sizes() == residual.sizes() &&
-                   (!with_bias || fits(branch_bias_W, residual));
+                   is_matrix(branch.value) && branch.value.sizes() == residual.sizes() &&
+                   (!with_bias || fits(branch.bias_W, residual)) && branch.dropout < 1.0;
   if (!own) {
-    const at::Tensor sum = residual + (with_bias ? branch + branch_bias_W : branch);
+    at::Tensor added = with_bias ? branch.value + branch.bias_W : branch.value;
+    if (branch.dropout > 0.0) added = at::dropout(added, branch.dropout, /*train=*/true);
+    const at::Tensor sum = residual + added;
     return {sum, plain_layer_norm(sum, layer)};
   }
   std::optional<at::Tensor> bias_W;
-  if (with_bias) bias_W = branch_bias_W;
-  const auto results = AddLayerNorm::apply(residual, std::optional<at::Tensor>(branch), bias_W,
-                                           layer.weight_W, layer.bias_W, layer.epsilon);
+  if (with_bias) bias_W = branch.bias_W;
+  const auto results =
+      AddLayerNorm::apply(residual, std::optional<at::Tensor>(branch.value), bias_W, branch.dropout,
+                          layer.weight_W, layer.bias_W, layer.epsilon);
   const at::Tensor& sum = results[2];
   return {sum, {results[0], sum.detach(), results[1], layer}};
 }

@@ -46,11 +46,18 @@ struct SumAndNorm {
   Norm norm;
 };
 
-// sum = residual + branch + branch_bias, and its LayerNorm. residual, branch, sum, norm: [..., W];
-// branch_bias: [W], or undefined for none. Kept for the gradient: `sum`, which the caller has
-// anyway, and two numbers for each row.
-SumAndNorm add_layer_norm(const at::Tensor& residual, const at::Tensor& branch,
-                          const at::Tensor& branch_bias_W, const NormLayer& layer, Kernels kernels);
+// What is added to a residual stream: dropout(value + bias). value: [..., W]; bias: [W], undefined
+// for none.
+struct Branch {
+  at::Tensor value;
+  at::Tensor bias_W = {};
+  double dropout = 0.0;  // probability, in [0, 1]; acts always
+};
+
+// sum = residual + dropout(branch + its bias), and its LayerNorm. residual, sum, norm: [..., W].
+// Kept for the gradient: `sum`, which the caller has anyway, and two numbers for each row; no mask.
+SumAndNorm add_layer_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
+                          Kernels kernels);
 
 // gelu(x + bias), x: [..., W], bias: [W]. Kept for the gradient: x.
 at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind, Kernels kernels);

@@ -18,14 +18,15 @@ enum class GeluKind { kErf, kTanh };
 
 constexpr int64_t kBlockRows = 64;
 
-// sum = residual + branch + branch_bias; norm = (sum - mean) * rstd * weight + bias, with the mean
-// and the reciprocal standard deviation of each row. Matrices are [N, W] and dense.
+// sum = residual + dropout(branch + branch_bias); norm = (sum - mean) * rstd * weight + bias, with
+// the mean and the reciprocal standard deviation of each row. Matrices are [N, W] and dense.
 struct AddNormRows {
   int64_t width;
   float epsilon;
   const float* residual_NW;
   const float* branch_NW;      // null: nothing is added, and `sum` is not written
   const float* branch_bias_W;  // null: none
+  DropoutDraw dropout;         // of branch + branch_bias
   const float* weight_W;
   const float* bias_W;
   float* sum_NW;
@@ -55,9 +56,19 @@ struct AddNormGradientRows {
   const float* grad_norm_NW;
   const float* grad_carried_NW;  // null: zero
   float* grad_sum_NW;
+  DropoutDraw dropout;         // that of the forward pass
+  float* grad_branch_NW;       // with it; null: there was none, and grad_sum is the branch's too
   float* grad_weight_CW;       // C blocks: partial sums, written by this call
   float* grad_bias_CW;         // likewise
   float* grad_branch_bias_CW;  // likewise; null: not wanted
+};
+
+// y = x with the draw's elements zeroed and the others scaled.
+struct DropoutRows {
+  int64_t width;
+  DropoutDraw draw;
+  const float* x_NW;
+  float* y_NW;
 };
 
 // y = gelu(x + bias).
@@ -94,6 +105,7 @@ struct RowKernels {
   void (*add_norm)(const AddNormRows& rows, int64_t begin, int64_t end);
   void (*norm)(const NormRows& rows, int64_t begin, int64_t end);
   void (*add_norm_gradient)(const AddNormGradientRows& rows, int64_t begin, int64_t end);
+  void (*dropout)(const DropoutRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
   void (*cross_entropy)(const CrossEntropyRows& rows, int64_t begin, int64_t end);

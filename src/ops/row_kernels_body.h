@@ -3,13 +3,14 @@
 #pragma once
 
 #include "ops/attention_body.h"
+#include "ops/dropout_mask.h"
 #include "ops/row_kernels.h"
 #include "ops/vector_math.h"
 
 namespace apollo {
 namespace {
 
-// Writes residual + branch + bias where there is a branch; returns the sum of the row.
+// Writes residual + dropout(branch + bias) where there is a branch; returns the sum of the row.
 inline float add_row(const AddNormRows& rows, int64_t row) {
   const float* residual = rows.residual_NW + row * rows.width;
   Floats total = {};
@@ -20,8 +21,11 @@ inline float add_row(const AddNormRows& rows, int64_t row) {
   }
   const float* branch = rows.branch_NW + row * rows.width;
   float* written = rows.sum_NW + row * rows.width;
+  const DropoutMask mask(rows.dropout);
   const auto add = [&](int64_t i, const auto& lanes, const Floats& bias) {
-    const Floats x = lanes.load(residual + i) + (lanes.load(branch + i) + bias);
+    Floats added = lanes.load(branch + i) + bias;
+    if (mask.active()) added *= mask.factors(row, i);
+    const Floats x = lanes.load(residual + i) + added;
     lanes.store(written + i, x);
     total += x;
   };
@@ -116,6 +120,8 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
       rows.grad_carried_NW == nullptr ? nullptr : rows.grad_carried_NW + row * width;
   float* result = rows.grad_sum_NW + row * width;
   float* grad_branch_bias = block_of(rows.grad_branch_bias_CW, row, width);
+  float* grad_branch = rows.grad_branch_NW == nullptr ? nullptr : rows.grad_branch_NW + row * width;
+  const DropoutMask mask(rows.dropout);
   for_columns(width, [&](int64_t i, const auto& lanes) {
     const Floats n = (lanes.load(x + i) - mean) * rstd;
     const Floats g = lanes.load(grad + i) * lanes.load(rows.weight_W + i);
@@ -123,6 +129,10 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
     Floats dx = (g - g_mean) * rstd - n * scaled_gn_mean;
     if (carried != nullptr) dx += lanes.load(carried + i);
     lanes.store(result + i, dx);
+    if (grad_branch != nullptr) {
+      dx *= mask.factors(row, i);
+      lanes.store(grad_branch + i, dx);
+    }
     if (grad_branch_bias != nullptr) add_to(grad_branch_bias + i, dx, lanes);
   });
 }
@@ -135,6 +145,17 @@ void add_norm_gradient(const AddNormGradientRows& rows, int64_t begin, int64_t e
       clear_block(rows.grad_branch_bias_CW, row, rows.width);
     }
     add_norm_gradient_row(rows, row);
+  }
+}
+
+void dropout(const DropoutRows& rows, int64_t begin, int64_t end) {
+  const DropoutMask mask(rows.draw);
+  for (int64_t row = begin; row < end; ++row) {
+    const float* x = rows.x_NW + row * rows.width;
+    float* y = rows.y_NW + row * rows.width;
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      lanes.store(y + i, lanes.load(x + i) * mask.factors(row, i));
+    });
   }
 }
 
@@ -225,13 +246,10 @@ void cross_entropy(const CrossEntropyRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-constexpr RowKernels kRowKernels = {add_norm,
-                                    norm,
-                                    add_norm_gradient,
-                                    bias_gelu,
-                                    bias_gelu_gradient,
-                                    cross_entropy,
-                                    {attention, attention_gradient}};
+constexpr RowKernels kRowKernels = {add_norm,          norm,
+                                    add_norm_gradient, dropout,
+                                    bias_gelu,         bias_gelu_gradient,
+                                    cross_entropy,     {attention, attention_gradient}};
 
 }  // namespace
 }  // namespace apollo

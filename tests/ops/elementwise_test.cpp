@@ -91,8 +91,8 @@ Operator norm_by(Kernels kernels) {
 // add_layer_norm of {residual, branch, weight, bias} or {..., branch bias}.
 Operator add_norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
-    const auto [sum, norm] = add_layer_norm(in[0], in[1], in.size() > 4 ? in[4] : at::Tensor(),
-                                            {in[2], in[3], kEpsilon}, kernels);
+    const Branch branch{in[1], in.size() > 4 ? in[4] : at::Tensor()};
+    const auto [sum, norm] = add_layer_norm(in[0], branch, {in[2], in[3], kEpsilon}, kernels);
     return {sum, norm.value};
   };
 }
@@ -226,8 +226,8 @@ TEST_P(Elementwise, TheGradientOfAResidualHasTheBitsOfAutogradsSum) {
   const Tensors given = {in[0], in[2], in[3]};
   const auto fused = [](const Tensors& leaves) -> Tensors {
     const at::Tensor minus_zero = at::zeros({}).neg().expand_as(leaves[0]).contiguous();
-    const auto [sum, norm] = add_layer_norm(leaves[0], minus_zero, {},
-                                            {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
+    const auto [sum, norm] =
+        add_layer_norm(leaves[0], {minus_zero}, {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
     return {sum, norm.value};
   };
   const auto apart = [](const Tensors& leaves) -> Tensors {
@@ -242,7 +242,7 @@ TEST_P(Elementwise, InputsAndGradientsThatComeInStayAsTheyAre) {
   Tensors leaves;
   for (const at::Tensor& input : given)
     leaves.push_back(input.clone().requires_grad_(true));
-  const auto [sum, made] = add_layer_norm(leaves[0], leaves[1], leaves[4],
+  const auto [sum, made] = add_layer_norm(leaves[0], {leaves[1], leaves[4]},
                                           {leaves[2], leaves[3], kEpsilon}, Kernels::kFused);
   const at::Tensor& norm = made.value;
   const at::Tensor active = bias_gelu(norm, leaves[4], GeluKind::kErf, Kernels::kFused);
@@ -371,7 +371,7 @@ TEST(ElementwiseFallback, WrongShapesAreAtensErrors) {
   EXPECT_THROW(bias_gelu(in[0], narrow, GeluKind::kErf, Kernels::kFused), c10::Error);
   // Broadcasting is the sum's right.
   const SumAndNorm found =
-      add_layer_norm(in[0], in[1].slice(0, 0, 1), {}, {in[2], in[3], kEpsilon}, Kernels::kFused);
+      add_layer_norm(in[0], {in[1].slice(0, 0, 1)}, {in[2], in[3], kEpsilon}, Kernels::kFused);
   EXPECT_TRUE(found.sum.equal(in[0] + in[1].slice(0, 0, 1)));
 }
 

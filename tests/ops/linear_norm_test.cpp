@@ -36,7 +36,7 @@ struct Stream {
         order(weight_order) {}
 
   SumAndNorm norm(Kernels kernels = Kernels::kFused) const {
-    return add_layer_norm(residual, branch, branch_bias, {norm_weight, norm_bias, 1e-5}, kernels);
+    return add_layer_norm(residual, {branch, branch_bias}, {norm_weight, norm_bias, 1e-5}, kernels);
   }
   LinearLayer layer() const { return {weight, bias, order}; }
   std::vector<at::Tensor> gradients() const {

@@ -1,0 +1,70 @@
+#include "ops/dropout.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/empty_like.h>
+
+#include <mutex>
+
+#include "ops/parallel_rows.h"
+#include "ops/row_tensors.h"
+
+namespace apollo {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class MaskedElements : public torch::autograd::Function<MaskedElements> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, double probability) {
+    const DropoutDraw draw = draw_dropout(probability);
+    save_draw(*context, draw);
+    return masked(x, draw);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    return {masked(grad_outputs[0].contiguous(), saved_draw(*context)), {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor dropout(const at::Tensor& x, double probability, Kernels kernels) {
+  if (probability == 0.0) return x;
+  if (probability < 1.0 && runs_own_kernels(x, {}, kernels)) {
+    return MaskedElements::apply(x, probability);
+  }
+  return at::dropout(x, probability, /*train=*/true);
+}
+
+DropoutDraw draw_dropout(double probability) {
+  if (probability == 0.0) return {};
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  const std::scoped_lock lock(generator.mutex());
+  return {probability, at::check_generator<at::CPUGeneratorImpl>(generator)->random64()};
+}
+
+at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw) {
+  at::Tensor y = at::empty_like(x);
+  const DropoutRows work{.width = x.size(-1),
+                         .draw = draw,
+                         .x_NW = x.const_data_ptr<float>(),
+                         .y_NW = y.mutable_data_ptr<float>()};
+  parallel_rows(num_rows(x), work.width, kBlockRows,
+                [&](int64_t begin, int64_t end) { row_kernels().dropout(work, begin, end); });
+  return y;
+}
+
+void save_draw(AutogradContext& context, const DropoutDraw& draw) {
+  context.saved_data["dropout"] = draw.probability;
+  context.saved_data["dropout_key"] = static_cast<int64_t>(draw.key);
+}
+
+DropoutDraw saved_draw(const AutogradContext& context) {
+  return {context.saved_data.at("dropout").toDouble(),
+          static_cast<uint64_t>(context.saved_data.at("dropout_key").toInt())};
+}
+
+}  // namespace apollo
