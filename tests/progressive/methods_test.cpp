@@ -45,11 +45,15 @@ TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
   EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 45%, 6 until 80%, 12");
   EXPECT_EQ(stages_of("apollo+", 10), "1 until 45%, 5 until 80%, 10");
   EXPECT_EQ(stages_of("apollo+", 1), "1");
-  EXPECT_EQ(find_method("apollo+").fill(12).rehearse_from, 0.8);
+  const RunConfig::Progressive keys = find_method("apollo+").fill(12);
+  EXPECT_EQ(keys.rehearse_from, 0.8);
+  EXPECT_EQ(keys.stratify, 32);
+  EXPECT_EQ(keys.lr_depth_power, 0.25);
   RunConfig::Train train;
   train.lr_axis = LrAxis::kSteps;
   find_method("apollo+").fill_train(train);
   EXPECT_EQ(train.lr_axis, LrAxis::kFlops);
+  EXPECT_EQ(to_string(train.warmup), "10%");
 }
 
 TEST(Methods, ScratchIsOneStage) {

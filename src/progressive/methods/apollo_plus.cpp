@@ -4,8 +4,12 @@
 //   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 45 and 80 %.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
 //     drawn in the last fifth of each stage.
+//     They are stratified over 32 steps, so that each of these windows holds the whole depth.
 //   * Steps of shallow stages are many and cheap. On the axis of FLOPs, as in all of these trials,
 //     the learning rate decays with the compute that is left rather than with the steps.
+//   * Fewer layers bear a higher learning rate: that of N of L layers is (L/N)^0.25 times as high.
+//     With it the rise to it is longer than usual, 10 %, or one layer now and then does not survive
+//     it (docs/results/ideas.md).
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 
@@ -14,7 +18,7 @@ namespace apollo {
 Method apollo_plus_method() {
   return {
       .name = "apollo+",
-      .summary = "Apollo with long stages and late rehearsal, on the axis of FLOPs",
+      .summary = "Apollo with long stages, late rehearsal and higher rates for fewer layers",
       .reference = "this program's trials, after Apollo (AAAI 2024)",
       .fill =
           [](int64_t layers) {
@@ -22,9 +26,15 @@ Method apollo_plus_method() {
             keys.stages = stages_that_divide(
                 layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 45.0}, {1.0 / 12.0, 30.0}});
             keys.rehearse_from = 0.8;
+            keys.stratify = 32;
+            keys.lr_depth_power = 0.25;
             return keys;
           },
-      .fill_train = [](RunConfig::Train& train) { train.lr_axis = LrAxis::kFlops; },
+      .fill_train =
+          [](RunConfig::Train& train) {
+            train.lr_axis = LrAxis::kFlops;
+            train.warmup = {10.0, DurationUnit::kPercent};
+          },
   };
 }
 
