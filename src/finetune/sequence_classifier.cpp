@@ -1,6 +1,7 @@
 #include "finetune/sequence_classifier.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tanh.h>
@@ -44,7 +45,8 @@ ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
   if (spec.shape.architecture == Architecture::kGpt2) {
     return ParameterLayout({matrix("score.weight", num_outputs, width, spec.init_std)});
   }
-  return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std), bias(kPoolerBias, width),
+  return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std),
+                          bias(kPoolerBias, width),
                           matrix("classifier.weight", num_outputs, width, spec.init_std),
                           bias("classifier.bias", num_outputs)});
 }
@@ -83,13 +85,18 @@ SequenceClassifier::SequenceClassifier(std::unique_ptr<LanguageModel> body, int6
 at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
                                       const PassOptions& options) const {
   const PrecisionScope precision(options.precision, body_->device());
-  const at::Tensor hidden_BTW = body_->hidden(batch.tokens, blocks_, options);
+  const at::Tensor& inputs_BT = batch.tokens.inputs_BT;
+  // The head reads one place of each sequence: the last token, or BERT's first.
+  DeviceBatch read = batch.tokens;
+  read.target_rows_M =
+      body_->is_causal() ? batch.last_rows_B
+                         : at::arange(0, inputs_BT.numel(), inputs_BT.size(1), inputs_BT.options());
+  const at::Tensor hidden_BW = body_->target_hidden(read, blocks_, options);
   if (body_->is_causal()) {
-    const at::Tensor last_BW = hidden_BTW.flatten(0, 1).index_select(0, batch.last_rows_B);
-    return at::linear(last_BW, head_.tensor("score.weight")).to(at::kFloat);
+    return at::linear(hidden_BW, head_.tensor("score.weight")).to(at::kFloat);
   }
-  const at::Tensor pooled_BW = at::tanh(
-      at::linear(hidden_BTW.select(1, 0), head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
+  const at::Tensor pooled_BW =
+      at::tanh(at::linear(hidden_BW, head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
   const at::Tensor kept_BW = at::dropout(pooled_BW, body_->spec().dropout, options.training);
   return at::linear(kept_BW, head_.tensor("classifier.weight"), head_.tensor("classifier.bias"))
       .to(at::kFloat);
