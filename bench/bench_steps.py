@@ -4,7 +4,8 @@ Each program runs in a process of its own that waits while the others work. Prin
 parts to choose from:
 
 peers    for each peer the median time of a step, the median and the spread of the ratio within a
-         round, the peak resident memory, and the time from its start to the end of its first step;
+         round, the peak resident memory, and the times from its start to the beginning and to the
+         end of its first step, in which a compiled peer compiles;
          with `transformers`, which starts from the same weights, also the largest difference of the
          losses. Compiled peers find an empty cache at the first number of threads.
 depth    a step of 1 layer against one of 12 at M, and the ratio of their FLOPs
@@ -42,6 +43,8 @@ def parse_arguments():
     parser.add_argument("--threads", nargs="+", type=int, default=[2])
     parser.add_argument("--peers", nargs="+", default=["transformers", "products"], choices=PEERS)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--dropout", type=float, default=0.0,
+                        help="of Apollo and `transformers`; the plain module has none")
     return parser.parse_args()
 
 
@@ -49,7 +52,7 @@ class Server:
     """A program that runs one step for each line that it reads."""
 
     def __init__(self, command, **environment):
-        self.started, self.first_step = time.perf_counter(), None
+        self.started, self.begins, self.ends = time.perf_counter(), None, None
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
@@ -57,8 +60,9 @@ class Server:
     def step(self, request=""):
         print(request, file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline())
-        if self.first_step is None:
-            self.first_step = time.perf_counter() - self.started
+        if self.ends is None:
+            self.ends = time.perf_counter() - self.started
+            self.begins = self.ends - answer["seconds"]
         return answer
 
     def peak_mib(self):
@@ -75,7 +79,7 @@ class Server:
             self.process.wait()
 
 
-def make_model(size, folder):
+def make_model(size, folder, dropout):
     import torch
     import transformers
 
@@ -86,12 +90,13 @@ def make_model(size, folder):
     if family == "gpt2":
         model = transformers.GPT2LMHeadModel(transformers.GPT2Config(
             vocab_size=vocab, n_positions=context, n_embd=width, n_layer=layers, n_head=heads,
-            resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None))
+            resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, bos_token_id=None, eos_token_id=None))
     else:
         model = transformers.BertForMaskedLM(transformers.BertConfig(
             vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
             num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=4 * width,
-            hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, pad_token_id=None))
+            hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+            pad_token_id=None))
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         words += [f"t{i}" for i in range(vocab - len(words))]
         folder.mkdir()
@@ -108,16 +113,16 @@ def make_tokens(size, path):
     (num_special + ids % (vocab - num_special)).astype("<u2").tofile(path)
 
 
-def prepare(name, size, workspace):
+def prepare(args, name, size, workspace):
     folder, tokens = workspace / name, workspace / f"{name}.bin"
     if not folder.exists():
-        make_model(size, folder)
+        make_model(size, folder, args.dropout)
         make_tokens(size, tokens)
     return folder, tokens
 
 
 def start_apollo(args, name, size, threads, workspace):
-    folder, tokens = prepare(name, size, workspace)
+    folder, tokens = prepare(args, name, size, workspace)
     # The environment that `apollo` gives its engine (src/cli/main.cpp).
     return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR],
                   GOMP_SPINCOUNT="10000")
@@ -142,13 +147,13 @@ def bench_peers(args, name, threads, workspace):
             if kind not in peers:
                 peers[kind] = start_peer(kind, name, size, threads, workspace)
             answers[kind] = peers[kind].step(request)
-        if "transformers" in answers:
+        if "transformers" in answers and args.dropout == 0.0:
             losses.append(abs(answer["loss"] - answers["transformers"]["loss"]))
         if round_number >= WARM_UP:
             ours.append(answer["seconds"])
             for kind, found in answers.items():
                 theirs.setdefault(kind, []).append(found["seconds"])
-    report(name, threads, apollo, ours, peers, theirs, losses)
+    report(args, name, threads, apollo, ours, peers, theirs, losses)
     for server in (apollo, *peers.values()):
         server.close()
 
@@ -157,21 +162,23 @@ def spread(ratios):
     return f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def report(name, threads, apollo, ours, peers, theirs, losses):
+def report(args, name, threads, apollo, ours, peers, theirs, losses):
     family, layers, width, heads, context, vocab, batch = SIZES[name]
     print(f"\n**{name}**: {family} of {layers} layers, width {width}, {heads} heads, context {context}, "
-          f"vocabulary {vocab}, batch {batch}, fp32, {threads} thread{'s' if threads > 1 else ''}, "
+          f"vocabulary {vocab}, batch {batch}, dropout {args.dropout}, fp32, {threads} thread{'s' if threads > 1 else ''}, "
           f"{len(ours)} rounds\n")
-    print("| | step | its time by Apollo's (range) | peak memory | Apollo's by its | first step after |")
-    print("|---|---|---|---|---|---|")
+    print("| | step | its time by Apollo's (range) | peak memory | Apollo's by its | "
+          "first step begins | ends |")
+    print("|---|---|---|---|---|---|---|")
     peak = apollo.peak_mib()
     print(f"| Apollo | {statistics.median(ours):.3f} s | | {peak:.0f} MiB | | "
-          f"{apollo.first_step:.1f} s |")
+          f"{apollo.begins:.1f} s | {apollo.ends:.1f} s |")
     for kind, seconds in theirs.items():
         ratios = [b / a for a, b in zip(ours, seconds)]
         memory = ("| |" if kind == "products" else
                   f"{peers[kind].peak_mib():.0f} MiB | {peak / peers[kind].peak_mib():.2f} |")
-        first = "" if kind == "products" else f"{peers[kind].first_step:.1f} s"
+        first = ("|" if kind == "products" else
+                 f"{peers[kind].begins:.1f} s | {peers[kind].ends:.1f} s")
         print(f"| {kind} | {statistics.median(seconds):.3f} s | {spread(ratios)} | {memory} "
               f"{first} |")
     if losses:
