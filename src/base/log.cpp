@@ -28,8 +28,6 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
       return spdlog::level::warn;
     case LogLevel::kInfo:
       return spdlog::level::info;
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
   }
   return spdlog::level::info;
 }

@@ -10,7 +10,7 @@
 
 namespace apollo {
 
-enum class LogLevel { kQuiet, kWarning, kInfo, kDebug };
+enum class LogLevel { kQuiet, kWarning, kInfo };
 
 void set_log_level(LogLevel level);
 // Copies every later line to `path`, appended.
@@ -24,10 +24,6 @@ void log_info(fmt::format_string<Args...> format, Args&&... args) {
 template <class... Args>
 void log_warning(fmt::format_string<Args...> format, Args&&... args) {
   log_line(LogLevel::kWarning, fmt::format(format, std::forward<Args>(args)...));
-}
-template <class... Args>
-void log_debug(fmt::format_string<Args...> format, Args&&... args) {
-  log_line(LogLevel::kDebug, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace apollo

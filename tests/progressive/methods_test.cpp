@@ -42,8 +42,8 @@ TEST(Methods, ApolloGrowthIsAlwaysExact) {
 }
 
 TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
-  EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 45%, 6 until 80%, 12");
-  EXPECT_EQ(stages_of("apollo+", 10), "1 until 45%, 5 until 80%, 10");
+  EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 40%, 6 until 80%, 12");
+  EXPECT_EQ(stages_of("apollo+", 10), "1 until 40%, 5 until 80%, 10");
   EXPECT_EQ(stages_of("apollo+", 1), "1");
   const RunConfig::Progressive keys = find_method("apollo+").fill(12);
   EXPECT_EQ(keys.rehearse_from, 0.8);

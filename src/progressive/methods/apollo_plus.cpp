@@ -1,7 +1,9 @@
 // Apollo+: Apollo with what its own trials changed (docs/results/methods.md); maps, sampler,
 // moments and exact growth are Apollo's.
 //
-//   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 45 and 80 %.
+//   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 40 and 80 %.
+//     The second ends soon: the depth that the first has rehearsed is not forgotten before it is
+//     rehearsed again.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
 //     drawn in the last fifth of each stage.
 //     They are stratified over 32 steps, so that each of these windows holds the whole depth.
@@ -24,7 +26,7 @@ Method apollo_plus_method() {
           [](int64_t layers) {
             RunConfig::Progressive keys = apollo_method().fill(layers);
             keys.stages = stages_that_divide(
-                layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 45.0}, {1.0 / 12.0, 30.0}});
+                layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 40.0}, {1.0 / 12.0, 30.0}});
             keys.rehearse_from = 0.8;
             keys.stratify = 32;
             keys.lr_depth_power = 0.25;
