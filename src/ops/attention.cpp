@@ -124,7 +124,7 @@ class Attention : public torch::autograd::Function<Attention> {
                             double probability) {
     const int64_t batch = qkv_BTX.size(0);
     const int64_t length = qkv_BTX.size(1);
-    const at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
+    at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
     const at::Tensor log_sums_BHT = at::empty({batch, num_heads, length}, qkv_BTX.options());
     const at::Tensor visible = visible_B1TT.value_or(at::Tensor());
     const DropoutDraw dropout = draw_dropout(probability);

@@ -171,7 +171,7 @@ Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
 at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
                       const at::Tensor& weight_W, const at::Tensor& bias_W) {
   const int64_t rows = num_rows(input);
-  const at::Tensor norm_NW = at::empty({rows, input.size(-1)}, input.options());
+  at::Tensor norm_NW = at::empty({rows, input.size(-1)}, input.options());
   const NormRows work{.width = input.size(-1),
                       .sum_NW = input.const_data_ptr<float>(),
                       .mean_N = statistics_2N.const_data_ptr<float>(),

@@ -273,7 +273,7 @@ std::string plan_table(const RunPlan& plan) {
                       "depth", "params", "state", "activations", "FLOPs", "of scratch");
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
-    const auto known = [&](std::string value) { return plan.known_ahead ? value : "?"; };
+    const auto known = [&](const std::string& value) { return plan.known_ahead ? value : "?"; };
     text += fmt::format(fmt::runtime(kRow), i + 1, stage.layers,
                         known(std::to_string(stage.first_step)), known(std::to_string(stage.steps)),
                         fmt::format("{:.3f}", stage.expected_depth),
