@@ -226,7 +226,10 @@ std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
   if (!spread) return "not reached";
   const char* sign = bound == Bound::kAtLeast ? "≥ " : bound == Bound::kAtMost ? "≤ " : "";
   std::string text = fmt::format("{}{:.1f}", sign, 100.0 * spread->mean);
-  if (spread->n > 1) text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
+  // How bounds differ says nothing of the savings.
+  if (spread->n > 1 && bound == Bound::kExact) {
+    text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
+  }
   return text + " %";
 }
 

@@ -22,7 +22,7 @@ Table energy_table(const Comparison& comparison);
 std::string groups_csv(const Comparison& comparison);
 std::string to_markdown(const std::vector<Table>& tables, const std::vector<std::string>& notes);
 
-// "41.6 ± 1.2 %"; one value has no deviation.
+// "41.6 ± 1.2 %", "≥ 50.0 %"; one value and a bound have no deviation.
 std::string format_saved(const std::optional<Spread>& spread, Bound bound = Bound::kExact);
 std::string format_spread(const std::optional<Spread>& spread, int digits);
 

@@ -228,6 +228,15 @@ TEST_F(GroupsTest, PowerIsMeteredOrAnEstimateThatSaysSo) {
   EXPECT_DOUBLE_EQ(*money(*energy_use(cost, power), power), 1.0);
 }
 
+TEST(Saved, OneValueAndABoundHaveNoDeviation) {
+  const Spread two{.n = 2, .mean = 0.5, .deviation = 0.0123};
+  EXPECT_EQ(format_saved(two), "50.0 ± 1.2 %");
+  EXPECT_EQ(format_saved(two, Bound::kAtLeast), "≥ 50.0 %");
+  EXPECT_EQ(format_saved(two, Bound::kAtMost), "≤ 50.0 %");
+  EXPECT_EQ(format_saved(Spread{.n = 1, .mean = 0.5}), "50.0 %");
+  EXPECT_EQ(format_saved(std::optional<Spread>()), "not reached");
+}
+
 TEST_F(GroupsTest, TablesForPapers) {
   for (const uint64_t seed : {1, 2}) {
     write("plain", seed, "1000 flops", 1000, 2.0, "scratch");
