@@ -90,7 +90,8 @@ def make_model(size, folder, dropout):
     if family == "gpt2":
         model = transformers.GPT2LMHeadModel(transformers.GPT2Config(
             vocab_size=vocab, n_positions=context, n_embd=width, n_layer=layers, n_head=heads,
-            resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, bos_token_id=None, eos_token_id=None))
+            resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, bos_token_id=None,
+            eos_token_id=None))
     else:
         model = transformers.BertForMaskedLM(transformers.BertConfig(
             vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
@@ -165,8 +166,8 @@ def spread(ratios):
 def report(args, name, threads, apollo, ours, peers, theirs, losses):
     family, layers, width, heads, context, vocab, batch = SIZES[name]
     print(f"\n**{name}**: {family} of {layers} layers, width {width}, {heads} heads, context {context}, "
-          f"vocabulary {vocab}, batch {batch}, dropout {args.dropout}, fp32, {threads} thread{'s' if threads > 1 else ''}, "
-          f"{len(ours)} rounds\n")
+          f"vocabulary {vocab}, batch {batch}, dropout {args.dropout}, fp32, "
+          f"{threads} thread{'s' if threads > 1 else ''}, {len(ours)} rounds\n")
     print("| | step | its time by Apollo's (range) | peak memory | Apollo's by its | "
           "first step begins | ends |")
     print("|---|---|---|---|---|---|---|")

@@ -130,6 +130,7 @@ class Products:
         qkv = [torch.randn(batch, length, self.heads, head_width).transpose(1, 2)
                .requires_grad_() for _ in range(3)]
         mixed_grad = torch.randn(batch, length, self.heads, head_width).transpose(1, 2)
+
         def behind_attention(places):
             return [self.linear(places, width, width), self.linear(places, width, 4 * width),
                     self.linear(places, 4 * width, width)]

@@ -5,13 +5,13 @@
 //     The second ends soon: the depth that the first has rehearsed is not forgotten before it is
 //     rehearsed again.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
-//     drawn in the last fifth of each stage.
-//     They are stratified over 32 steps, so that each of these windows holds the whole depth.
+//     drawn in the last fifth of each stage, stratified over 32 steps, so that each of these
+//     windows holds the whole depth.
 //   * Steps of shallow stages are many and cheap. On the axis of FLOPs, as in all of these trials,
 //     the learning rate decays with the compute that is left rather than with the steps.
 //   * Fewer layers bear a higher learning rate: that of N of L layers is (L/N)^0.25 times as high.
-//     With it the rise to it is longer than usual, 10 %, or one layer now and then does not survive
-//     it (docs/results/ideas.md).
+//     The warm-up is longer for it, 10 %, or one layer now and then stays on a plateau
+//     (docs/results/ideas.md).
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 
