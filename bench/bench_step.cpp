@@ -2,7 +2,7 @@
 // program on the same weights and batches. Each line read from stdin runs one step; its answer is
 // one JSON line with the batch, the loss, the FLOPs and the seconds of the step.
 //
-//   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR
+//   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [MATMUL]
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -13,8 +13,10 @@
 
 #include "base/allocator.h"
 #include "base/json_lines.h"
+#include "config/enum_names.h"
 #include "data/batches.h"
 #include "model/hf_folder.h"
+#include "ops/matmul.h"
 #include "ops/tensor_allocator.h"
 #include "train/train_step.h"
 
@@ -78,10 +80,15 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
 int main(int argc, char** argv) {
   apollo::set_allocator();
   apollo::set_tensor_allocator();
-  if (argc != 6) {
-    fmt::print(stderr, "usage: bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR\n");
+  if (argc != 6 && argc != 7) {
+    fmt::print(stderr,
+               "usage: bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [MATMUL]\n");
     return 2;
   }
   at::set_num_threads(std::atoi(argv[4]));
+  if (argc == 7) {
+    apollo::set_matmul_library(apollo::parse_enum<apollo::MatmulLibrary>(argv[6], "MATMUL"));
+  }
+  fmt::print(stderr, "bench_step: matrix products by {}\n", apollo::matmul_library_name());
   return apollo::serve(argv[1], argv[2], std::atoll(argv[3]), std::atof(argv[5]));
 }

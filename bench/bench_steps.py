@@ -28,7 +28,8 @@ SIZES = {
     "M": ("gpt2", 12, 384, 6, 256, 8192, 8),
     "BERT": ("bert", 12, 256, 4, 128, 8192, 32),
 }
-PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "products"]
+PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "products",
+         "apollo-libtorch"]  # Apollo with LibTorch's BLAS
 PARTS = ["peers", "depth", "threads"]
 WARM_UP = 2
 LR = 3e-4
@@ -122,14 +123,16 @@ def prepare(args, name, size, workspace):
     return folder, tokens
 
 
-def start_apollo(args, name, size, threads, workspace):
+def start_apollo(args, name, size, threads, workspace, matmul="auto"):
     folder, tokens = prepare(args, name, size, workspace)
     # The environment that `apollo` gives its engine (src/cli/main.cpp).
-    return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR],
-                  GOMP_SPINCOUNT="10000")
+    return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR,
+                   matmul], GOMP_SPINCOUNT="10000")
 
 
-def start_peer(kind, name, size, threads, workspace):
+def start_peer(args, kind, name, size, threads, workspace):
+    if kind == "apollo-libtorch":
+        return start_apollo(args, name, size, threads, workspace, "libtorch")
     return Server([sys.executable, HERE / "peer_step.py", kind, workspace / name, size[6], threads,
                    LR], TORCHINDUCTOR_CACHE_DIR=str(workspace / "inductor"))
 
@@ -146,7 +149,7 @@ def bench_peers(args, name, threads, workspace):
         answers = {}
         for kind in args.peers:
             if kind not in peers:
-                peers[kind] = start_peer(kind, name, size, threads, workspace)
+                peers[kind] = start_peer(args, kind, name, size, threads, workspace)
             answers[kind] = peers[kind].step(request)
         if "transformers" in answers and args.dropout == 0.0:
             losses.append(abs(answer["loss"] - answers["transformers"]["loss"]))

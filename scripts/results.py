@@ -13,7 +13,8 @@
     tables.md     every table of the comparison, down to each run folder
 
 A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
-the table ends with `<!-- end -->`. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
+the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says something only
+of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
 the best in bold. `all` are all runs of that budget, the least loss first. `docs/images/NAME.svg` is
 drawn where docs/results/NAME/figure.txt names the runs that it shows, at the largest budget that all
 runs have.
@@ -22,6 +23,7 @@ runs have.
 import argparse
 import collections
 import csv
+import functools
 import json
 import os
 import pathlib
@@ -32,7 +34,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/results"
-MARK = re.compile(r"<!-- (table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
+MARK = re.compile(r"<!-- (table|timed-table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
 COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
 
 
@@ -139,12 +141,13 @@ def chosen(rows, what, runs, key):
     return runs
 
 
-def table(name, budget, runs):
+def table(name, budget, runs, timed=False):
     rows = {row["run"]: row for row in rows_of(RESULTS / name / "summary.csv")
             if row["budget"].replace(" ", "-") == budget}
     runs = chosen(rows, f"{name}, {budget}", runs, lambda row: float(row["final_loss_mean"]))
-    lines = ["| run | seeds | loss at the end | FLOPs saved at equal loss | for good | time saved | "
-             "FLOPs saved at equal budget |", "|---|---:|---:|---:|---:|---:|---:|"]
+    heads = ["run", "seeds", "loss at the end", "FLOPs saved at equal loss", "for good",
+             *["time saved"] * timed, "FLOPs saved at equal budget"]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for run in runs:
         row = rows[run]
         # Compared with itself.
@@ -157,7 +160,7 @@ def table(name, budget, runs):
             run, row["final_loss_n"], cell(row, "final_loss", digits=3),
             "baseline" if baseline else saved,
             "" if baseline else cell(row, "equal_loss_flops_saved_for_good", 100, unit=" %"),
-            "" if baseline else cell(row, "equal_loss_wall_saved", 100, unit=" %"),
+            *["" if baseline else cell(row, "equal_loss_wall_saved", 100, unit=" %")] * timed,
             "" if baseline else budget_saving(row),
         ]) + " |")
     return "\n".join(lines)
@@ -182,7 +185,8 @@ def tuning(name, budget, runs):
 
 
 def filled(text):
-    makers = {"table": table, "tuning": tuning}
+    makers = {"table": table, "timed-table": functools.partial(table, timed=True),
+              "tuning": tuning}
 
     def fill(match):
         kind, name, budget, runs = match.groups()

@@ -19,6 +19,9 @@ inline constexpr std::array<std::string_view, 0> kEnumNames = {};
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<Kernels> = {"fused", "reference"};
 template <>
+inline constexpr std::array<std::string_view, 3> kEnumNames<MatmulLibrary> = {"auto", "libtorch",
+                                                                              "onednn"};
+template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<Architecture> = {"gpt2", "bert"};
 template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<LrSchedule> = {"cosine", "linear",

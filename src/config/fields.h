@@ -35,6 +35,9 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"run", "threads", Effect::kResult, "0: physical cores"}, c.run.threads...);
   visit(Field{"run", "kernels", Effect::kResult, "reference: every fused operator off"},
         c.run.kernels...);
+  visit(Field{"run", "matmul", Effect::kResult,
+              "library of matrix products on the CPU; auto: the faster one on this processor"},
+        c.run.matmul...);
 }
 
 template <class Visitor, class... Configs>

@@ -12,6 +12,7 @@
 namespace apollo {
 
 enum class Kernels { kFused, kReference };
+enum class MatmulLibrary { kAuto, kLibTorch, kOneDnn };
 enum class Architecture { kGpt2, kBert };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
@@ -43,6 +44,7 @@ struct RunConfig {
     std::string device = "auto";  // auto | cpu | cuda | cuda:N
     int64_t threads = 0;          // 0: physical cores
     Kernels kernels = Kernels::kFused;
+    MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
   } run;
 
   struct Data {

@@ -2,13 +2,13 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
 
 #include "ops/elementwise.h"
 #include "ops/gradient_buffer.h"
+#include "ops/matmul.h"
 #include "ops/row_tensors.h"
 
 namespace apollo {
@@ -27,7 +27,7 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
     context->saved_data["by_tanh"] = by_tanh;
     context->saved_data["is_in_out"] = is_in_out;
     const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
-    return at::mm(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), as_in_out(weight, order));
+    return matrix_product(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), as_in_out(weight, order));
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -38,7 +38,7 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
         context->saved_data["is_in_out"].toBool() ? WeightOrder::kInOut : WeightOrder::kOutIn;
     const bool by_tanh = context->saved_data["by_tanh"].toBool();
     const at::Tensor& grad_NO = grad_outputs[0];
-    const at::Tensor grad_NI = at::mm(grad_NO, as_in_out(weight, order).t());
+    const at::Tensor grad_NI = matrix_product(grad_NO, as_in_out(weight, order).t());
     const at::Tensor gelu_NI = at::empty_like(x_NI);
     const at::Tensor grad_bias_I =
         bias_gelu_gradient(x_NI, saved[1], by_tanh ? GeluKind::kTanh : GeluKind::kErf, grad_NI,

@@ -1,8 +1,6 @@
 #include "ops/linear.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
@@ -10,6 +8,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/gradient_buffer.h"
+#include "ops/matmul.h"
 
 namespace apollo {
 
@@ -32,8 +31,8 @@ at::Tensor add_weight_gradient(const at::Tensor& weight, WeightOrder order, cons
   const at::Tensor left = (is_in_out ? x_NI : grad_NO).t();
   const at::Tensor& right = is_in_out ? grad_NO : x_NI;
   at::Tensor grad = gradient_buffer(weight);
-  if (!grad.defined()) return at::mm(left, right);
-  grad.addmm_(left, right);
+  if (!grad.defined()) return matrix_product(left, right);
+  add_matrix_product(grad, left, right);
   return {};
 }
 
@@ -45,7 +44,8 @@ using torch::autograd::variable_list;
 at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight,
                    const std::optional<at::Tensor>& bias_O, WeightOrder order) {
   const at::Tensor weight_IO = as_in_out(weight, order);
-  return bias_O ? at::addmm(*bias_O, x_NI, weight_IO) : at::mm(x_NI, weight_IO);
+  return bias_O ? matrix_product_with_bias(*bias_O, x_NI, weight_IO)
+                : matrix_product(x_NI, weight_IO);
 }
 
 // `origin` is of x.
@@ -73,7 +73,7 @@ class Linear : public torch::autograd::Function<Linear> {
       grad_weight = add_weight_gradient(saved[1], order, x_NI, grad_NO);
     }
     if (context->needs_input_grad(0)) {
-      grad_x_NI = at::mm(grad_NO, as_in_out(saved[1], order).t());
+      grad_x_NI = matrix_product(grad_NO, as_in_out(saved[1], order).t());
     }
     if (saved[2].defined() && context->needs_input_grad(2)) {
       grad_bias_O = grad_NO.sum(0);

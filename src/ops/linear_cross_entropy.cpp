@@ -4,12 +4,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/addcmul.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -19,6 +17,7 @@
 
 #include "base/error.h"
 #include "ops/gradient_buffer.h"
+#include "ops/matmul.h"
 #include "ops/parallel_rows.h"
 #include "ops/row_kernels.h"
 
@@ -45,8 +44,8 @@ OutputLayer in_precision_of(const at::Tensor& x_MW, const OutputLayer& output) {
 at::Tensor chunk_logits(const at::Tensor& x_MW, const OutputLayer& output, int64_t begin,
                         int64_t end) {
   const at::Tensor x_CW = x_MW.slice(0, begin, end);
-  if (!output.bias_V.defined()) return at::mm(x_CW, output.weight_VW.t());
-  return at::addmm(output.bias_V, x_CW, output.weight_VW.t());
+  if (!output.bias_V.defined()) return matrix_product(x_CW, output.weight_VW.t());
+  return matrix_product_with_bias(output.bias_V, x_CW, output.weight_VW.t());
 }
 
 // Log-probabilities [C, V] in float32 of rows [begin, end).
@@ -115,11 +114,11 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
       loss += loss_C.sum();
       if (grad_bias_V.defined()) grad_bias_V += grad_logits_CV.sum(0);
       const at::Tensor grad_CV = grad_logits_CV.to(x_MW.scalar_type());
-      grad_x_MW.slice(0, begin, end).copy_(at::mm(grad_CV, output.weight_VW));
+      grad_x_MW.slice(0, begin, end).copy_(matrix_product(grad_CV, output.weight_VW));
       if (grad_CV.scalar_type() == grad_weight_VW.scalar_type()) {
-        grad_weight_VW.addmm_(grad_CV.t(), x_MW.slice(0, begin, end));
+        add_matrix_product(grad_weight_VW, grad_CV.t(), x_MW.slice(0, begin, end));
       } else {
-        grad_weight_VW += at::mm(grad_CV.t(), x_MW.slice(0, begin, end));
+        grad_weight_VW += matrix_product(grad_CV.t(), x_MW.slice(0, begin, end));
       }
     }
     context->save_for_backward({grad_x_MW, grad_weight_VW, grad_bias_V, weight_VW});

@@ -17,6 +17,7 @@
 #include "config/config_compare.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
+#include "ops/matmul.h"
 #include "progressive/map_trial.h"
 #include "progressive/memory.h"
 #include "progressive/readiness.h"
@@ -69,6 +70,8 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   open_run_folder();
   take_machine_choices();
   at::set_num_threads(static_cast<int>(config.run.threads));
+  set_matmul_library(config.run.kernels == Kernels::kFused ? config.run.matmul
+                                                           : MatmulLibrary::kLibTorch);
   data_ = open_run_data(config, resolved_.base_dir);
   config.model.vocab_size = data_.vocab_size;
   train_ = make_batches(config, *data_.train, data_.tokenizer.get());
@@ -176,9 +179,9 @@ void Trainer::log_beginning() const {
   log_info("data: {} training tokens, {} validation tokens",
            format_count(static_cast<double>(data_.train->size())),
            data_.valid ? format_count(static_cast<double>(data_.valid->size())) : "no");
-  log_info("device {}, {} threads, {} kernels, LibTorch {}", device_.str(),
+  log_info("device {}, {} threads, {} kernels, matrix products by {}, LibTorch {}", device_.str(),
            resolved_.config.run.threads, enum_name(resolved_.config.run.kernels),
-           APOLLO_TORCH_VERSION);
+           matmul_library_name(), APOLLO_TORCH_VERSION);
   log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : schedule_->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
@@ -218,6 +221,7 @@ Json Trainer::start_header() const {
           {"threads", config.run.threads},
           {"precision", enum_name(config.train.precision)},
           {"kernels", enum_name(config.run.kernels)},
+          {"matmul", matmul_library_name()},
           {"train_data", or_null(info.train_data)},
           {"valid_data", or_null(info.valid_data)},
           {"tokenizer", or_null(info.tokenizer_hash)},
