@@ -17,7 +17,7 @@ namespace {
 struct Trait {
   std::string name;
   std::string value;
-  bool from_config = false;  // of run.toml, which a folder may have lost
+  bool may_be_missing = false;  // a folder may have lost its run.toml, a log be of before the field
 };
 
 // A key's value, or "" where the run's folder has no run.toml.
@@ -40,12 +40,12 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
       {"heads", std::to_string(info.heads)},
       {"context", std::to_string(info.context)},
       {"vocab_size", std::to_string(info.vocab_size)},
-      {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*from_config=*/true}};
+      {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*may_be_missing=*/true}};
   if (info.architecture != "bert") return traits;
   // They decide what is to be predicted, and from what.
   for (const char* key :
        {"data.masked_fraction", "data.mask_whole_words", "data.separate_documents"}) {
-    traits.push_back({key, config_value(run, key), /*from_config=*/true});
+    traits.push_back({key, config_value(run, key), /*may_be_missing=*/true});
   }
   return traits;
 }
@@ -53,14 +53,16 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
 // What a fair experiment keeps equal as well, unless it is what the experiment is about.
 std::vector<Trait> noted_traits(const RunHistory& run) {
   const RunInfo& info = run.info;
-  return {{"batch size", std::to_string(info.batch_size)},
-          {"peak learning rate", config_value(run, "train.lr"), /*from_config=*/true},
-          {"learning-rate schedule", config_value(run, "train.lr_schedule"), /*from_config=*/true},
-          {"seed", std::to_string(info.seed)},
-          {"device", info.device},
-          {"threads", std::to_string(info.threads)},
-          {"precision", info.precision},
-          {"kernels", info.kernels}};
+  return {
+      {"batch size", std::to_string(info.batch_size)},
+      {"peak learning rate", config_value(run, "train.lr"), /*may_be_missing=*/true},
+      {"learning-rate schedule", config_value(run, "train.lr_schedule"), /*may_be_missing=*/true},
+      {"seed", std::to_string(info.seed)},
+      {"device", info.device},
+      {"threads", std::to_string(info.threads)},
+      {"precision", info.precision},
+      {"kernels", info.kernels},
+      {"library of matrix products", info.matmul, /*may_be_missing=*/true}};
 }
 
 // Of two architectures one may have traits more.
@@ -69,7 +71,7 @@ std::string differences(const std::vector<Trait>& run, const std::vector<Trait>&
   for (size_t i = 0; i < std::min(run.size(), baseline.size()); ++i) {
     if (run[i].value == baseline[i].value) continue;
     const bool is_unknown = run[i].value.empty() || baseline[i].value.empty();
-    if (run[i].from_config && is_unknown) continue;
+    if (run[i].may_be_missing && is_unknown) continue;
     text += fmt::format("{}{} ('{}' against '{}')", text.empty() ? "" : ", ", run[i].name,
                         run[i].value, baseline[i].value);
   }

@@ -168,6 +168,7 @@ RunInfo read_start(const Row& row) {
   info.device = row.text("device");
   info.precision = row.text("precision");
   info.kernels = row.text("kernels");
+  info.matmul = row.text("matmul");
   info.train_data = row.text("train_data");
   info.valid_data = row.text("valid_data");
   info.tokenizer = row.text("tokenizer");

@@ -134,6 +134,21 @@ TEST_F(ComparisonTest, RefusesLossesOnDifferentPartsOfTheValidationData) {
             "eval.max_tokens ('1000' against '0') (hint: --force compares them anyway)");
 }
 
+TEST_F(ComparisonTest, NotesOtherLibrariesOfMatrixProductsWhereBothLogsNameOne) {
+  auto rows = grown_rows();
+  rows[0]["matmul"] = "oneDNN 2.6.3";
+  std::filesystem::remove_all(dir_ / "grown");
+  write_run(dir_ / "grown", rows);
+  EXPECT_TRUE(compare().notes.empty());
+  rows = scratch_rows();
+  rows[0]["matmul"] = "LibTorch's BLAS";
+  std::filesystem::remove_all(dir_ / "plain");
+  write_run(dir_ / "plain", rows);
+  EXPECT_EQ(compare().notes,
+            std::vector<std::string>{"'grown' differs from 'plain' in library of matrix products "
+                                     "('oneDNN 2.6.3' against 'LibTorch's BLAS')"});
+}
+
 TEST_F(ComparisonTest, OnlyNotesOtherDifferences) {
   auto rows = grown_rows();
   rows[0]["batch_size"] = 32;
