@@ -21,7 +21,7 @@ struct Measurement {
 // Of docs/results/methods, methods-bert (equal_budget_flops_saved_mean) and advice the least near
 // that many tokens; half is a bound where a run ended below all that scratch was trained for.
 constexpr Measurement kGpt2[] = {{0.61506, 0.730}, {3.326, 0.5}};
-constexpr Measurement kBert[] = {{1.0497, 0.7865}, {4.1982, 0.5}};
+constexpr Measurement kBert[] = {{1.0497, 0.694}, {4.1982, 0.5}};
 
 // Less than this is not told apart from the luck of a seed.
 constexpr double kLeastSaving = 0.05;
@@ -71,7 +71,7 @@ std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, d
   advice.least = points.front().tokens_per_parameter;
   advice.greatest = points.back().tokens_per_parameter;
   advice.saving = saving_at(points, advice.tokens_per_parameter);
-  advice.stages = find_method(advice.method()).fill(shape.layers).stages;
+  advice.stages = find_method(advice.method()).fill(shape.architecture, shape.layers).stages;
   return advice;
 }
 

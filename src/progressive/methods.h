@@ -15,7 +15,7 @@ struct Method {
   std::string reference;  // the paper
   // The keys of [progressive] for a model of `layers` layers (`method` is set by the caller).
   // Throws UsageError where the method has no schedule for so many.
-  RunConfig::Progressive (*fill)(int64_t layers);
+  RunConfig::Progressive (*fill)(Architecture architecture, int64_t layers);
   // Changes the keys of [train] that belong to the method; null: none do.
   void (*fill_train)(RunConfig::Train& train) = nullptr;
   // Whether it begins from a trained model, progressive.source.

@@ -15,7 +15,8 @@ namespace apollo {
 void apply_method(ResolvedConfig& resolved) {
   const Method& method = find_method(resolved.config.progressive.method);
   RunConfig filled = resolved.config;
-  filled.progressive = method.fill(resolved.config.model.layers);
+  filled.progressive =
+      method.fill(resolved.config.model.architecture, resolved.config.model.layers);
   filled.progressive.method = method.name;
   visit_progressive_fields(
       [&](const Field& field, auto& value, auto& method_value) {

@@ -10,7 +10,7 @@ namespace apollo {
 namespace {
 
 std::string stages_of(const std::string& method, int64_t layers) {
-  return stages_text(find_method(method).fill(layers).stages);
+  return stages_text(find_method(method).fill(Architecture::kGpt2, layers).stages);
 }
 
 std::string apollo_stages(int64_t layers) {
@@ -30,7 +30,7 @@ TEST(Methods, ApolloStages) {
 
 TEST(Methods, ApolloGrowthIsAlwaysExact) {
   for (int64_t layers = 1; layers <= 200; ++layers) {
-    const RunConfig::Progressive keys = find_method("apollo").fill(layers);
+    const RunConfig::Progressive keys = find_method("apollo").fill(Architecture::kGpt2, layers);
     ASSERT_EQ(keys.stages.back().layers, layers);
     for (size_t i = 1; i < keys.stages.size(); ++i) {
       ASSERT_LT(keys.stages[i - 1].layers, keys.stages[i].layers);
@@ -45,7 +45,9 @@ TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
   EXPECT_EQ(stages_of("apollo+", 12), "1 until 30%, 3 until 40%, 6 until 80%, 12");
   EXPECT_EQ(stages_of("apollo+", 10), "1 until 40%, 5 until 80%, 10");
   EXPECT_EQ(stages_of("apollo+", 1), "1");
-  const RunConfig::Progressive keys = find_method("apollo+").fill(12);
+  const RunConfig::Progressive keys = find_method("apollo+").fill(Architecture::kGpt2, 12);
+  EXPECT_EQ(stages_text(find_method("apollo+").fill(Architecture::kBert, 12).stages),
+            "1 until 20%, 3 until 30%, 6 until 70%, 12");
   EXPECT_EQ(keys.rehearse_from, 0.8);
   EXPECT_EQ(keys.stratify, 32);
   EXPECT_EQ(keys.lr_depth_power, 0.25);
@@ -57,7 +59,7 @@ TEST(Methods, ApolloPlusStagesAreLongerAndRehearseLate) {
 }
 
 TEST(Methods, ScratchIsOneStage) {
-  const RunConfig::Progressive keys = find_method("scratch").fill(12);
+  const RunConfig::Progressive keys = find_method("scratch").fill(Architecture::kGpt2, 12);
   EXPECT_EQ(stages_text(keys.stages), "12");
 }
 
@@ -66,7 +68,7 @@ TEST(Methods, ThoseFromATrainedModelAreOneStageThatStacks) {
        {std::pair{"bert2bert", SourceMap::kAki}, {"ligo", SourceMap::kLigo}}) {
     const Method& method = find_method(name);
     EXPECT_TRUE(method.needs_source);
-    const RunConfig::Progressive keys = method.fill(12);
+    const RunConfig::Progressive keys = method.fill(Architecture::kGpt2, 12);
     EXPECT_EQ(stages_text(keys.stages), "12");
     EXPECT_EQ(keys.layer_map, LayerMapKind::kStack);
     EXPECT_EQ(keys.depth_sampler, DepthSamplerKind::kShallowest);
@@ -93,7 +95,7 @@ TEST(Methods, UnknownMethodNamesTheNearest) {
 
 // map, new layers, what trains, sampler and moments.
 std::string keys_of(const std::string& method) {
-  const RunConfig::Progressive keys = find_method(method).fill(12);
+  const RunConfig::Progressive keys = find_method(method).fill(Architecture::kGpt2, 12);
   return fmt::format("{} {} {} {} {}", enum_name(keys.layer_map), enum_name(keys.new_layers),
                      enum_name(keys.trains), enum_name(keys.depth_sampler),
                      enum_name(keys.optimizer_state));
@@ -131,7 +133,7 @@ TEST(Methods, StagesOfEach) {
 }
 
 TEST(Methods, StagesOfMidasLastInProportionToTheSquareOfTheirNumber) {
-  const std::vector<StageSpec> stages = find_method("midas").fill(24).stages;
+  const std::vector<StageSpec> stages = find_method("midas").fill(Architecture::kGpt2, 24).stages;
   ASSERT_EQ(stages.size(), 6u);
   double end = 0.0;
   for (int64_t i = 1; i <= 6; ++i) {
@@ -141,10 +143,10 @@ TEST(Methods, StagesOfMidasLastInProportionToTheSquareOfTheirNumber) {
     if (i < 6) EXPECT_DOUBLE_EQ(stage.until->value, 100.0 * end / 91.0);
   }
   // Steps of depth: as near to 6 as the divisors allow.
-  EXPECT_EQ(find_method("midas").fill(12).stages.size(), 6u);
-  EXPECT_EQ(find_method("midas").fill(32).stages.size(), 4u);
-  EXPECT_EQ(find_method("midas").fill(14).stages.size(), 7u);
-  EXPECT_EQ(find_method("midas").fill(13).stages.size(), 13u);
+  EXPECT_EQ(find_method("midas").fill(Architecture::kGpt2, 12).stages.size(), 6u);
+  EXPECT_EQ(find_method("midas").fill(Architecture::kGpt2, 32).stages.size(), 4u);
+  EXPECT_EQ(find_method("midas").fill(Architecture::kGpt2, 14).stages.size(), 7u);
+  EXPECT_EQ(find_method("midas").fill(Architecture::kGpt2, 13).stages.size(), 13u);
 }
 
 TEST(Methods, EachHasAScheduleForEveryDepthThatIsNotTooSmall) {
@@ -153,7 +155,7 @@ TEST(Methods, EachHasAScheduleForEveryDepthThatIsNotTooSmall) {
     config.train.duration = {1000, DurationUnit::kSteps};
     for (int64_t layers = 3; layers <= 100; ++layers) {
       config.model.layers = layers;
-      config.progressive = method.fill(layers);
+      config.progressive = method.fill(Architecture::kGpt2, layers);
       const std::vector<Diagnostic> faults = stage_faults(config);
       EXPECT_TRUE(faults.empty()) << method.name << " of " << layers << ": " << faults.front().where
                                   << ": " << faults.front().message;
@@ -164,7 +166,7 @@ TEST(Methods, EachHasAScheduleForEveryDepthThatIsNotTooSmall) {
 TEST(Methods, RefuseAModelThatIsTooShallow) {
   const auto error_of = [](const std::string& method, int64_t layers) -> std::string {
     try {
-      find_method(method).fill(layers);
+      find_method(method).fill(Architecture::kGpt2, layers);
     } catch (const UsageError& error) {
       return error.what();
     }

@@ -16,7 +16,7 @@ RunConfig config_of(const std::string& method) {
   config.model.context = 128;
   config.train.duration = {20000, DurationUnit::kSteps};
   config.train.batch_size = 8;
-  config.progressive = find_method(method).fill(12);
+  config.progressive = find_method(method).fill(Architecture::kGpt2, 12);
   config.progressive.method = method;
   return config;
 }

@@ -8,7 +8,7 @@ namespace {
 
 RunConfig config_with(const std::string& method) {
   RunConfig config = small_config();
-  config.progressive = find_method(method).fill(12);
+  config.progressive = find_method(method).fill(Architecture::kGpt2, 12);
   return config;
 }
 

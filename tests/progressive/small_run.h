@@ -21,7 +21,7 @@ inline RunConfig small_config() {
   config.train.duration = {1000, DurationUnit::kSteps};
   config.train.batch_size = 8;
   config.train.micro_batch_size = 8;
-  config.progressive = find_method("apollo").fill(12);
+  config.progressive = find_method("apollo").fill(Architecture::kGpt2, 12);
   return config;
 }
 

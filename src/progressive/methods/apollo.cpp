@@ -15,7 +15,7 @@ Method apollo_method() {
       .summary = "grows in stages while shared layers rehearse the depth to come (LVPS)",
       .reference = "Preparing Lessons for Progressive Training on Language Models (AAAI 2024)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             RunConfig::Progressive keys;
             keys.stages = stages_that_divide(
                 layers, {{1.0 / 2.0, 25.0}, {1.0 / 4.0, 10.0}, {1.0 / 12.0, 5.0}});

@@ -1,9 +1,10 @@
 // Apollo+: Apollo with what its own trials changed (docs/results/methods.md); maps, sampler,
 // moments and exact growth are Apollo's.
 //
-//   * A shallow stage is cheap and learns fast, so it is long: stages end at 30, 40 and 80 %.
-//     The second ends soon: the depth that the first has rehearsed is not forgotten before it is
-//     rehearsed again.
+//   * A shallow stage is cheap and learns fast, so it is long: stages of a GPT end at 30, 40
+//     and 80 %. The second ends soon: the depth that the first has rehearsed is not forgotten
+//     before it is rehearsed again. A BERT's end at 20, 30 and 70 %: one layer used twelve times
+//     is of no use to it, however long it rehearses, and what three layers have rehearsed is.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
 //     drawn in the last fifth of each stage, stratified over 32 steps, so that each of these
 //     windows holds the whole depth.
@@ -23,10 +24,12 @@ Method apollo_plus_method() {
       .summary = "Apollo with long stages, late rehearsal and higher rates for fewer layers",
       .reference = "this program's trials, after Apollo (AAAI 2024)",
       .fill =
-          [](int64_t layers) {
-            RunConfig::Progressive keys = apollo_method().fill(layers);
-            keys.stages = stages_that_divide(
-                layers, {{1.0 / 2.0, 80.0}, {1.0 / 4.0, 40.0}, {1.0 / 12.0, 30.0}});
+          [](Architecture architecture, int64_t layers) {
+            RunConfig::Progressive keys = apollo_method().fill(architecture, layers);
+            const double sooner = architecture == Architecture::kBert ? 10.0 : 0.0;
+            keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 80.0 - sooner},
+                                                      {1.0 / 4.0, 40.0 - sooner},
+                                                      {1.0 / 12.0, 30.0 - sooner}});
             keys.rehearse_from = 0.8;
             keys.stratify = 32;
             keys.lr_depth_power = 0.25;

@@ -13,7 +13,7 @@ Method bert2bert_method() {
       .summary = "begins from a trained model (source), grown in width and depth",
       .reference = "bert2BERT: Towards Reusable Pretrained Language Models (ACL 2022)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             RunConfig::Progressive keys;
             keys.stages = {{.layers = layers}};
             keys.layer_map = LayerMapKind::kStack;

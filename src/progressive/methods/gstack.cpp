@@ -17,7 +17,7 @@ Method gstack_method() {
       .summary = "grows once, to four times its layers by stacking",
       .reference = "Stacking Your Transformers (NeurIPS 2024)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("gstack", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_that_divide(layers, {{1.0 / 4.0, 10.0}});

@@ -16,7 +16,7 @@ Method identity_method() {
       .summary = "doubles by copies that begin as the identity, without sharing",
       .reference = "LLaMA Pro: Progressive LLaMA with Block Expansion (ACL 2024)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("identity", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 30.0}, {1.0 / 4.0, 12.5}});

@@ -12,7 +12,7 @@ Method lidas_method() {
       .summary = "grows in equal steps by a copy of the layers in the exact middle",
       .reference = "Do Depth-Grown Models Overcome the Curse of Depth? (2025)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("lidas", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_of_equal_steps(layers, /*wanted=*/6, /*power=*/2.0);

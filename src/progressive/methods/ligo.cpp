@@ -14,7 +14,7 @@ Method ligo_method() {
           "Learning to Grow Pretrained Models for Efficient Transformer Training (ICLR "
           "2023)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             RunConfig::Progressive keys;
             keys.stages = {{.layers = layers}};
             keys.layer_map = LayerMapKind::kStack;

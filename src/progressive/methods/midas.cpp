@@ -14,7 +14,7 @@ Method midas_method() {
       .summary = "grows in equal steps by a copy of the middle block",
       .reference = "On the Inductive Bias of Stacking Towards Improving Reasoning (NeurIPS 2024)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("midas", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_of_equal_steps(layers, /*wanted=*/6, /*power=*/2.0);

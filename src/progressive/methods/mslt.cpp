@@ -20,7 +20,7 @@ Method mslt_method() {
           "adds copies of the top layers and trains only these and the head, all in the last stage",
       .reference = "Progressively Stacking 2.0 (2020)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("mslt", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_of_equal_steps(layers, /*wanted=*/4, /*power=*/0.0);

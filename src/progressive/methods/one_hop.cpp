@@ -17,7 +17,7 @@ Method one_hop_method() {
       .reference =
           "Deep Progressive Training: scaling up depth capacity of zero/one-layer models (2025)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("one_hop", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = {{.layers = 1, .until = Duration{80.0, DurationUnit::kPercent}},

@@ -19,7 +19,7 @@ Method raptr_method() {
       .summary = "all layers from the first step, a pass runs a random part of them that grows",
       .reference = "Efficient Stagewise Pretraining via Progressive Subnetworks (2024)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("raptr", layers, 3);
             RunConfig::Progressive keys;
             for (int64_t quarter = 0; quarter < 3; ++quarter) {

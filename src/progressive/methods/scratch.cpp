@@ -9,7 +9,7 @@ Method scratch_method() {
       .summary = "all layers from the first step: the baseline",
       .reference = "",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             RunConfig::Progressive keys;
             keys.stages = {{.layers = layers, .until = {}}};
             keys.depth_sampler = DepthSamplerKind::kDeepest;

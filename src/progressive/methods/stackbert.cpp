@@ -15,7 +15,7 @@ Method stackbert_method() {
       .summary = "doubles by putting copies of all layers on top, without sharing",
       .reference = "Efficient Training of BERT by Progressively Stacking (ICML 2019)",
       .fill =
-          [](int64_t layers) {
+          [](Architecture, int64_t layers) {
             require_layers("stackbert", layers, 2);
             RunConfig::Progressive keys;
             keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 30.0}, {1.0 / 4.0, 12.5}});
