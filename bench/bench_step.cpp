@@ -1,13 +1,17 @@
 // Runs training steps on request, so that a script can measure them in turn with those of another
-// program on the same weights and batches. Each line read from stdin runs one step; its answer is
-// one JSON line with the batch, the loss, the FLOPs and the seconds of the step.
+// program on the same weights and batches. Each line read from stdin runs as many steps as it says
+// (empty: one); its answer is one JSON line with the batch and the loss of the first of them, their
+// FLOPs, the mean seconds of a step, and the most memory of a GPU that was held so far.
 //
-//   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [MATMUL]
+//   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [--matmul LIBRARY] [--device DEVICE]
+//              [--precision PRECISION] [--no-graphs]
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 
@@ -23,49 +27,80 @@
 namespace apollo {
 namespace {
 
-RunConfig bench_config(const ModelSpec& spec, int64_t batch_size, double lr) {
+struct Options {
+  std::string model_folder, tokens;
+  int64_t batch_size = 1;
+  int threads = 1;
+  double lr = 0.0;
+  std::string matmul = "auto";
+  std::string device = "cpu";
+  std::string precision = "fp32";
+  bool no_graphs = false;
+};
+
+RunConfig bench_config(const ModelSpec& spec, const Options& options) {
   RunConfig config;
   config.model.architecture = spec.shape.architecture;
   config.model.layers = spec.shape.layers;
   config.model.context = spec.shape.context;
   config.train.duration = {1e6, DurationUnit::kSteps};
-  config.train.batch_size = batch_size;
-  config.train.micro_batch_size = batch_size;
-  config.train.lr = lr;
+  config.train.batch_size = options.batch_size;
+  config.train.micro_batch_size = options.batch_size;
+  config.train.lr = options.lr;
   config.train.lr_schedule = LrSchedule::kConstant;
+  config.train.precision = parse_enum<Precision>(options.precision, "--precision");
   config.progressive.method = "scratch";
   config.progressive.stages = {{spec.shape.layers, std::nullopt}};
   return config;
 }
 
-int serve(const char* model_folder, const char* tokens, int64_t batch_size, double lr) {
+void wait_for(at::Device device) {
+  if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
+}
+
+double peak_device_bytes(at::Device device) {
+  if (device.is_cpu()) return 0.0;
+  const auto stats = at::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  return static_cast<double>(stats.reserved_bytes.at(0).peak);
+}
+
+int serve(const Options& options) {
+  const at::Device device = find_device(options.device);
   TrainState state;
-  state.model = load_hf_model(model_folder, at::Device(at::kCPU));
+  state.model = load_hf_model(options.model_folder, device);
   state.optimizer = make_adamw_state(state.model->parameters());
   const ModelSpec& spec = state.model->spec();
-  const RunConfig config = bench_config(spec, batch_size, lr);
-  const TokenDataset dataset = TokenDataset::open(tokens);
+  const RunConfig config = bench_config(spec, options);
+  const TokenDataset dataset = TokenDataset::open(options.tokens);
   const auto tokenizer = spec.shape.architecture == Architecture::kBert
-                             ? load_tokenizer(model_folder)
+                             ? load_tokenizer(options.model_folder)
                              : std::unique_ptr<Tokenizer>();
   const auto data = make_batches(config, dataset, tokenizer.get());
   const Schedule schedule(config, spec.shape, data->num_sequences());
-  BatchPrefetcher prefetcher(*data, batch_size);
+  BatchPrefetcher prefetcher(*data, options.batch_size);
+  TrainingPasses passes(device, options.no_graphs ? nullptr : make_device_graph_recorder(device));
   const StepContext context{config,
                             schedule,
                             prefetcher,
-                            LrCurve{LrSchedule::kConstant, lr, 0.0, 0.0, 0.0},
+                            LrCurve{LrSchedule::kConstant, options.lr, 0.0, 0.0, 0.0},
                             AdamWOptions{.weight_decay = config.train.weight_decay},
-                            PassOptions{.training = true}};
+                            make_pass_options(config, /*training=*/true),
+                            passes};
   for (std::string line; std::getline(std::cin, line);) {
+    const int64_t num_steps = line.empty() ? 1 : std::stoll(line);
     TokenBatch batch;
-    data->fill_train(state.position.step * batch_size, batch_size, batch);
+    data->fill_train(state.position.step * options.batch_size, options.batch_size, batch);
+    wait_for(device);
     const auto start = std::chrono::steady_clock::now();
     const StepResult result = train_step(state, context);
+    for (int64_t i = 1; i < num_steps; ++i)
+      train_step(state, context);
+    wait_for(device);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     fmt::print("{}\n", Json{{"loss", result.loss},
-                            {"seconds", seconds.count()},
+                            {"seconds", seconds.count() / static_cast<double>(num_steps)},
                             {"flops", result.flops},
+                            {"device_bytes", peak_device_bytes(device)},
                             {"inputs", batch.inputs},
                             {"targets", batch.targets}}
                            .dump());
@@ -80,15 +115,20 @@ int serve(const char* model_folder, const char* tokens, int64_t batch_size, doub
 int main(int argc, char** argv) {
   apollo::set_allocator();
   apollo::set_tensor_allocator();
-  if (argc != 6 && argc != 7) {
-    fmt::print(stderr,
-               "usage: bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [MATMUL]\n");
-    return 2;
-  }
-  at::set_num_threads(std::atoi(argv[4]));
-  if (argc == 7) {
-    apollo::set_matmul_library(apollo::parse_enum<apollo::MatmulLibrary>(argv[6], "MATMUL"));
-  }
+  apollo::Options options;
+  CLI::App app("Training steps on request.", "bench_step");
+  app.add_option("model", options.model_folder)->required();
+  app.add_option("tokens", options.tokens)->required();
+  app.add_option("batch_size", options.batch_size)->required();
+  app.add_option("threads", options.threads)->required();
+  app.add_option("lr", options.lr)->required();
+  app.add_option("--matmul", options.matmul);
+  app.add_option("--device", options.device);
+  app.add_option("--precision", options.precision);
+  app.add_flag("--no-graphs", options.no_graphs);
+  CLI11_PARSE(app, argc, argv);
+  at::set_num_threads(options.threads);
+  apollo::set_matmul_library(apollo::parse_enum<apollo::MatmulLibrary>(options.matmul, "--matmul"));
   fmt::print(stderr, "bench_step: matrix products by {}\n", apollo::matmul_library_name());
-  return apollo::serve(argv[1], argv[2], std::atoll(argv[3]), std::atof(argv[5]));
+  return apollo::serve(options);
 }

@@ -27,9 +27,14 @@ SIZES = {
     "S": ("gpt2", 12, 128, 4, 128, 4096, 16),
     "M": ("gpt2", 12, 384, 6, 256, 8192, 8),
     "BERT": ("bert", 12, 256, 4, 128, 8192, 32),
+    # For GPUs.
+    "GPT-2": ("gpt2", 12, 768, 12, 1024, 50304, 16),
+    "BERT-base": ("bert", 12, 768, 12, 512, 30528, 32),
 }
-PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "products",
-         "apollo-libtorch"]  # Apollo with LibTorch's BLAS
+CPU_SIZES = ["S", "M", "BERT"]
+PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "plain-graphed",
+         "products", "apollo-libtorch",  # Apollo with LibTorch's BLAS
+         "apollo-launched"]  # Apollo without CUDA graphs
 PARTS = ["peers", "depth", "threads"]
 WARM_UP = 2
 LR = 3e-4
@@ -40,12 +45,16 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"))
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=SIZES)
+    parser.add_argument("--sizes", nargs="+", default=CPU_SIZES, choices=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[2])
     parser.add_argument("--peers", nargs="+", default=["transformers", "products"], choices=PEERS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--dropout", type=float, default=0.0,
                         help="of Apollo and `transformers`; the plain module has none")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    parser.add_argument("--steps", type=int, default=1,
+                        help="of each program in a round; with more than one their losses differ")
     return parser.parse_args()
 
 
@@ -54,6 +63,7 @@ class Server:
 
     def __init__(self, command, **environment):
         self.started, self.begins, self.ends = time.perf_counter(), None, None
+        self.device_bytes = 0
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
@@ -64,9 +74,13 @@ class Server:
         if self.ends is None:
             self.ends = time.perf_counter() - self.started
             self.begins = self.ends - answer["seconds"]
+        self.device_bytes = answer.get("device_bytes", 0)
         return answer
 
     def peak_mib(self):
+        """Of the GPU's memory where it works there, else resident."""
+        if self.device_bytes > 0:
+            return self.device_bytes / 2**20
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines()
                     if line.startswith("VmHWM")) / 1024
@@ -123,35 +137,39 @@ def prepare(args, name, size, workspace):
     return folder, tokens
 
 
-def start_apollo(args, name, size, threads, workspace, matmul="auto"):
+def start_apollo(args, name, size, threads, workspace, *options):
     folder, tokens = prepare(args, name, size, workspace)
     # The environment that `apollo` gives its engine (src/cli/main.cpp).
-    return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR,
-                   matmul], GOMP_SPINCOUNT="10000")
+    return Server([args.build / "bench_step", folder, tokens, size[6], threads, LR, "--device",
+                   args.device, "--precision", args.precision, *options], GOMP_SPINCOUNT="10000")
 
 
 def start_peer(args, kind, name, size, threads, workspace):
     if kind == "apollo-libtorch":
-        return start_apollo(args, name, size, threads, workspace, "libtorch")
+        return start_apollo(args, name, size, threads, workspace, "--matmul", "libtorch")
+    if kind == "apollo-launched":
+        return start_apollo(args, name, size, threads, workspace, "--no-graphs")
     return Server([sys.executable, HERE / "peer_step.py", kind, workspace / name, size[6], threads,
-                   LR], TORCHINDUCTOR_CACHE_DIR=str(workspace / "inductor"))
+                   LR, args.device, args.precision], TORCHINDUCTOR_CACHE_DIR=str(workspace / "inductor"))
 
 
 def bench_peers(args, name, threads, workspace):
     size = SIZES[name]
     # One after the other: what a program needs until its first step is its own time.
     apollo = start_apollo(args, name, size, threads, workspace)
-    answer, peers, ours, theirs, losses = apollo.step(), {}, [], {}, []
+    answer, peers, ours, theirs, losses = apollo.step(args.steps), {}, [], {}, []
     for round_number in range(WARM_UP + args.rounds):
         if round_number > 0:
-            answer = apollo.step()
-        request = json.dumps({key: answer[key] for key in ("inputs", "targets")})
+            answer = apollo.step(args.steps)
+        request = json.dumps({**{key: answer[key] for key in ("inputs", "targets")},
+                              "steps": args.steps})
         answers = {}
         for kind in args.peers:
             if kind not in peers:
                 peers[kind] = start_peer(args, kind, name, size, threads, workspace)
-            answers[kind] = peers[kind].step(request)
-        if "transformers" in answers and args.dropout == 0.0:
+            ours_too = kind.startswith("apollo-")
+            answers[kind] = peers[kind].step(args.steps if ours_too else request)
+        if "transformers" in answers and args.dropout == 0.0 and args.steps == 1:
             losses.append(abs(answer["loss"] - answers["transformers"]["loss"]))
         if round_number >= WARM_UP:
             ours.append(answer["seconds"])
@@ -166,16 +184,28 @@ def spread(ratios):
     return f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
+def where(args, threads):
+    if args.device == "cpu":
+        return f"{threads} thread{'s' if threads > 1 else ''}"
+    import torch
+    return torch.cuda.get_device_name()
+
+
+def seconds_text(seconds):
+    return f"{seconds:.3f} s" if seconds >= 0.1 else f"{1000 * seconds:.2f} ms"
+
+
 def report(args, name, threads, apollo, ours, peers, theirs, losses):
     family, layers, width, heads, context, vocab, batch = SIZES[name]
     print(f"\n**{name}**: {family} of {layers} layers, width {width}, {heads} heads, context {context}, "
-          f"vocabulary {vocab}, batch {batch}, dropout {args.dropout}, fp32, "
-          f"{threads} thread{'s' if threads > 1 else ''}, {len(ours)} rounds\n")
+          f"vocabulary {vocab}, batch {batch}, dropout {args.dropout}, "
+          f"{args.precision}, {where(args, threads)}, {len(ours)} rounds"
+          f"{f' of {args.steps} steps' if args.steps > 1 else ''}\n")
     print("| | step | its time by Apollo's (range) | peak memory | Apollo's by its | "
           "first step begins | ends |")
     print("|---|---|---|---|---|---|---|")
     peak = apollo.peak_mib()
-    print(f"| Apollo | {statistics.median(ours):.3f} s | | {peak:.0f} MiB | | "
+    print(f"| Apollo | {seconds_text(statistics.median(ours))} | | {peak:.0f} MiB | | "
           f"{apollo.begins:.1f} s | {apollo.ends:.1f} s |")
     for kind, seconds in theirs.items():
         ratios = [b / a for a, b in zip(ours, seconds)]
@@ -183,7 +213,7 @@ def report(args, name, threads, apollo, ours, peers, theirs, losses):
                   f"{peers[kind].peak_mib():.0f} MiB | {peak / peers[kind].peak_mib():.2f} |")
         first = ("|" if kind == "products" else
                  f"{peers[kind].begins:.1f} s | {peers[kind].ends:.1f} s")
-        print(f"| {kind} | {statistics.median(seconds):.3f} s | {spread(ratios)} | {memory} "
+        print(f"| {kind} | {seconds_text(statistics.median(seconds))} | {spread(ratios)} | {memory} "
               f"{first} |")
     if losses:
         print(f"\nLargest difference of the losses from transformers over {len(losses)} steps: "
@@ -193,20 +223,21 @@ def report(args, name, threads, apollo, ours, peers, theirs, losses):
 
 def bench_pair(args, first, second):
     """Rounds of one step of each, the answers of both."""
-    pairs = [(first.step(), second.step()) for _ in range(WARM_UP + args.rounds)][WARM_UP:]
+    pairs = [(first.step(args.steps), second.step(args.steps)) for _ in range(WARM_UP + args.rounds)][WARM_UP:]
     first.close()
     second.close()
     return pairs
 
 
 def bench_depth(args, threads, workspace):
-    size = SIZES["M"]
+    name = "M" if args.device == "cpu" else "GPT-2"
+    size = SIZES[name]
     shallow_size = (size[0], 1, *size[2:])
-    pairs = bench_pair(args, start_apollo(args, "M", size, threads, workspace),
-                       start_apollo(args, "M1", shallow_size, threads, workspace))
+    pairs = bench_pair(args, start_apollo(args, name, size, threads, workspace),
+                       start_apollo(args, f"{name}-1", shallow_size, threads, workspace))
     times = [shallow["seconds"] / deep["seconds"] for deep, shallow in pairs]
     flops = pairs[0][1]["flops"] / pairs[0][0]["flops"]
-    print(f"\nA step of 1 layer by one of 12 at M, {threads} threads: FLOPs {flops:.4f}, time "
+    print(f"\nA step of 1 layer by one of 12 at {name}, {where(args, threads)}: FLOPs {flops:.4f}, time "
           f"{statistics.median(times):.4f} ({min(times):.4f} to {max(times):.4f}): "
           f"{statistics.median(times) / flops:.2f} times the ratio of FLOPs", flush=True)
 

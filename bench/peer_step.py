@@ -1,13 +1,16 @@
 """Training steps of other programs, for bench_steps.py: the counterpart of bench_step.cpp.
 
-    peer_step.py KIND MODEL_FOLDER BATCH THREADS LR
+    peer_step.py KIND MODEL_FOLDER BATCH THREADS LR [DEVICE [PRECISION]]
 
 KIND is `transformers` (GPT2LMHeadModel or BertForMaskedLM), `plain` (the same model written the
 plain way, after nanoGPT), either with `-compiled` for torch.compile, or `products`: the matrix
-products and the attention of such a step alone, forward and backward, and nothing else. Each line
-read from stdin is a JSON object with `inputs` and `targets` and runs one step; its answer is one
-JSON line with the loss (null for `products`) and the seconds of the step. The optimizer is
-PyTorch's fused AdamW, with decay on matrices alone, and gradients are clipped at 1.
+products and the attention of such a step alone, forward and backward, and nothing else. On a GPU,
+`-graphed` is torch.compile with CUDA graphs (its mode "reduce-overhead"). Each line read from stdin
+is a JSON object with `inputs` and `targets` and runs as many `steps` on them as it says (1); its
+answer is one JSON line with the loss of the first (null for `products`), the mean seconds of a step
+and the most memory of the GPU that was held so far. The optimizer is PyTorch's fused AdamW, with
+decay on matrices alone, and gradients are clipped at 1. Precision `bf16` is automatic mixed
+precision with float32 weights.
 """
 
 import json
@@ -85,19 +88,25 @@ class PlainModel(nn.Module):
 
 
 class Stepper:
-    def __init__(self, model, lr, compiled):
-        self.model = model.train()
+    def __init__(self, model, lr, kind, device, precision):
+        self.model = model.train().to(device)
+        self.device, self.mixed = device, precision == "bf16"
         parameters = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
             [{"params": [p for p in parameters if p.dim() >= 2], "weight_decay": 0.1},
              {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}],
             lr=lr, betas=(0.9, 0.95), fused=True)
-        self.loss = torch.compile(self.plain_loss) if compiled else self.plain_loss
+        self.loss = self.plain_loss
+        if kind.endswith("-compiled"):
+            self.loss = torch.compile(self.plain_loss)
+        if kind.endswith("-graphed"):
+            self.loss = torch.compile(self.plain_loss, mode="reduce-overhead")
 
     def plain_loss(self, inputs, targets):
-        output = self.model(inputs)
-        logits = output if torch.is_tensor(output) else output.logits
-        return functional.cross_entropy(logits.flatten(0, 1), targets)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.mixed):
+            output = self.model(inputs)
+            logits = output if torch.is_tensor(output) else output.logits
+            return functional.cross_entropy(logits.flatten(0, 1), targets)
 
     def step(self, inputs, targets):
         self.optimizer.zero_grad(set_to_none=True)
@@ -105,7 +114,7 @@ class Stepper:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0, foreach=True)
         self.optimizer.step()
-        return loss.item()
+        return loss.detach().clone() if self.device == "cuda" else loss.item()
 
 
 class Products:
@@ -153,7 +162,7 @@ class Products:
         self.seconds = time.perf_counter() - start
 
 
-def make_stepper(kind, folder, lr):
+def make_stepper(kind, folder, lr, device, precision):
     config = AutoConfig.from_pretrained(folder)
     if kind == "products":
         return Products(config)
@@ -163,25 +172,35 @@ def make_stepper(kind, folder, lr):
         model.config.use_cache = False
     else:
         model = PlainModel(config)
-    return Stepper(model, lr, kind.endswith("-compiled"))
+    return Stepper(model, lr, kind, device, precision)
+
+
+def wait_for(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def main():
-    kind, folder, batch, threads, lr = sys.argv[1:]
+    kind, folder, batch, threads, lr = sys.argv[1:6]
+    device, precision = (sys.argv[6:] + ["cpu", "fp32"][len(sys.argv) - 6:])[:2]
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.manual_seed(0)
     torch.set_num_threads(int(threads))
-    stepper = make_stepper(kind, folder, float(lr))
+    stepper = make_stepper(kind, folder, float(lr), device, precision)
     for line in sys.stdin:
         given = json.loads(line)
         inputs = torch.tensor(given["inputs"]).view(int(batch), -1)
         targets = torch.tensor(given["targets"])
+        steps = given.get("steps", 1)
+        wait_for(device)
         start = time.perf_counter()
-        loss = stepper.step(inputs, targets)
-        seconds = time.perf_counter() - start
-        print(json.dumps({"loss": loss, "seconds": getattr(stepper, "seconds", seconds)}),
-              flush=True)
+        losses = [stepper.step(inputs.to(device), targets.to(device)) for _ in range(steps)]
+        wait_for(device)
+        seconds = getattr(stepper, "seconds", (time.perf_counter() - start) / steps)
+        held = torch.cuda.max_memory_reserved() if device == "cuda" else 0
+        print(json.dumps({"loss": float(losses[0]) if losses[0] is not None else None,
+                          "seconds": seconds, "device_bytes": held}), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@
 #   APOLLO_TORCH (variable or environment): a folder with include/ and lib/, that is a LibTorch
 #   archive or `python -c "import torch; print(torch.__path__[0])"`.
 #
-# Defines: LibTorch::torch, LibTorch_ROOT_DIR, LibTorch_VERSION, LibTorch_HAS_CUDA.
+# Defines: LibTorch::torch, LibTorch_ROOT_DIR, LibTorch_VERSION, LibTorch_HAS_CUDA, and, where the
+# headers of the CUDA runtime are found, which LibTorch's own for CUDA include,
+# LibTorch_CUDA_RUNTIME_INCLUDE_DIR: in the wheels that come with a CUDA build of the torch wheel
+# (from CUDA 13 on without one that scripts/setup.sh adds), or in a CUDA toolkit.
 
 set(APOLLO_TORCH "" CACHE PATH "LibTorch archive or torch package folder; empty: .venv's")
 set(LibTorch_ROOT_DIR "${APOLLO_TORCH}")
@@ -65,6 +68,10 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   if(LibTorch_CUDA_LIBRARY AND LibTorch_C10_CUDA_LIBRARY)
     # Nothing refers to a symbol of these two: they register the CUDA back end when loaded.
     set(LibTorch_HAS_CUDA ON)
+    file(GLOB _cuda_wheels "${LibTorch_ROOT_DIR}/../nvidia/cu*/include"
+         "${LibTorch_ROOT_DIR}/../nvidia/cuda_runtime/include")
+    find_path(LibTorch_CUDA_RUNTIME_INCLUDE_DIR crt/host_config.h
+              HINTS ${_cuda_wheels} "$ENV{CUDA_HOME}/include" /usr/local/cuda/include NO_CACHE)
     list(PREPEND _libraries "-Wl,--no-as-needed" "${LibTorch_CUDA_LIBRARY}"
          "${LibTorch_C10_CUDA_LIBRARY}" "-Wl,--as-needed")
   endif()

@@ -143,6 +143,21 @@ fill_venv() {
   requirements_of "$level" >"$venv/.filled-$level"
 }
 
+# Without these headers steps on a GPU are launched operator by operator (src/ops/device_graph.h).
+# The torch wheel brings those of CUDA 13 but for one part, which has a wheel of its own.
+add_cuda_headers() {
+  local include version
+  for include in "$venv"/lib/python3*/site-packages/nvidia/cu13/include; do
+    [[ -f $include/cuda_runtime.h && ! -f $include/crt/host_config.h ]] || continue
+    version=$("$venv/bin/python" -c \
+      'from importlib.metadata import version; print(version("nvidia-cuda-runtime"))')
+    say "installing the CUDA runtime's other headers"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
+      "nvidia-cuda-crt==${version%.*}.*" </dev/null >&2 ||
+      say "going on without them: the GPU path will not record CUDA graphs"
+  done
+}
+
 case $group in
   build | test | lint) ;;
   *) fail "unknown group '$group'" "scripts/setup.sh [build|test|lint]" ;;
@@ -156,3 +171,4 @@ fi
 check_torch_dir
 install_debian_packages
 fill_venv
+add_cuda_headers

@@ -38,6 +38,9 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"run", "matmul", Effect::kResult,
               "library of matrix products on the CPU; auto: the faster one on this processor"},
         c.run.matmul...);
+  visit(Field{"run", "cuda_graphs", Effect::kNone,
+              "on a GPU, passes that come again are recorded and launched as a whole"},
+        c.run.cuda_graphs...);
 }
 
 template <class Visitor, class... Configs>

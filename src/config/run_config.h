@@ -45,6 +45,7 @@ struct RunConfig {
     int64_t threads = 0;          // 0: physical cores
     Kernels kernels = Kernels::kFused;
     MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
+    bool cuda_graphs = true;                      // passes that come again are recorded
   } run;
 
   struct Data {

@@ -7,6 +7,7 @@
 #include <ATen/ops/amax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -28,8 +29,11 @@ namespace {
 // 64 rows of 8192 logits that costs the three products a quarter of their speed, at 256 a
 // twentieth; what is lost by leaving the second-level cache is less.
 constexpr int64_t kChunkElements = 1 << 21;
+// A GPU wants more work at once than this; half a gigabyte of logits is little to it.
+constexpr int64_t kDeviceChunkElements = 1 << 27;
 
-int64_t chunk_rows(int64_t vocab_size) {
+int64_t chunk_rows(int64_t vocab_size, at::Device device) {
+  if (!device.is_cpu()) return std::max<int64_t>(kDeviceChunkElements / vocab_size, 128);
   return std::clamp<int64_t>(kChunkElements / vocab_size, 128, 4096);
 }
 
@@ -61,18 +65,31 @@ at::Tensor chunk_targets(const at::Tensor& targets_M, int64_t begin, int64_t end
 
 struct LossAndGradient {
   at::Tensor loss_C;
-  at::Tensor grad_logits_CV;  // softmax - one_hot(target), float32
+  at::Tensor grad_logits_CV;  // softmax - one_hot(target); on the CPU float32, else as the logits
 };
+
+// By ATen. Each of its passes over the logits costs as much as it moves: the gradient is formed in
+// the precision that the products take it in.
+LossAndGradient composed_loss_and_gradient(const at::Tensor& logits_CV,
+                                           const at::Tensor& targets_C1) {
+  const at::Tensor log_p_CV =
+      at::_log_softmax(logits_CV.to(at::kFloat), 1, /*half_to_float=*/false);
+  const at::Tensor log_p_C1 = log_p_CV.gather(1, targets_C1);
+  at::Tensor grad_CV = log_p_CV;
+  if (logits_CV.scalar_type() == at::kFloat) {
+    grad_CV.exp_();
+  } else {
+    grad_CV = at::empty_like(logits_CV);
+    at::exp_out(grad_CV, log_p_CV);
+  }
+  // p - 1 of the targets, which rounding would spoil where p is near 1.
+  grad_CV.scatter_(1, targets_C1, log_p_C1.expm1().to(grad_CV.scalar_type()));
+  return {-log_p_C1.squeeze(1), grad_CV};
+}
 
 // Overwrites the logits.
 LossAndGradient loss_and_gradient(const at::Tensor& logits_CV, const at::Tensor& targets_C1) {
-  if (!logits_CV.device().is_cpu()) {
-    at::Tensor p_CV = at::_log_softmax(logits_CV.to(at::kFloat), 1, /*half_to_float=*/false);
-    const at::Tensor loss_C = -p_CV.gather(1, targets_C1).squeeze(1);
-    p_CV.exp_();
-    p_CV.scatter_add_(1, targets_C1, at::zeros_like(targets_C1, p_CV.options()) - 1.0);
-    return {loss_C, p_CV};
-  }
+  if (!logits_CV.device().is_cpu()) return composed_loss_and_gradient(logits_CV, targets_C1);
   const at::Tensor grad_CV = logits_CV.to(at::kFloat).contiguous();
   const at::Tensor loss_C = at::empty({grad_CV.size(0)}, grad_CV.options());
   const at::Tensor dense_targets = targets_C1.contiguous();
@@ -98,7 +115,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
                             const at::Tensor& weight_VW, const std::optional<at::Tensor>& bias_V,
                             const at::Tensor& targets_M) {
     const int64_t rows = x_MW.size(0);
-    const int64_t step = chunk_rows(weight_VW.size(0));
+    const int64_t step = chunk_rows(weight_VW.size(0), x_MW.device());
     if (x_MW.device().is_cpu()) check_targets(targets_M, weight_VW.size(0));
     const OutputLayer output = in_precision_of(x_MW, {weight_VW, bias_V.value_or(at::Tensor())});
     at::Tensor loss = at::zeros({}, x_MW.options().dtype(at::kFloat));
@@ -112,7 +129,8 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
       const auto [loss_C, grad_logits_CV] =
           loss_and_gradient(chunk_logits(x_MW, output, begin, end), targets);
       loss += loss_C.sum();
-      if (grad_bias_V.defined()) grad_bias_V += grad_logits_CV.sum(0);
+      if (grad_bias_V.defined())
+        grad_bias_V += grad_logits_CV.sum(0, /*keepdim=*/false, at::kFloat);
       const at::Tensor grad_CV = grad_logits_CV.to(x_MW.scalar_type());
       grad_x_MW.slice(0, begin, end).copy_(matrix_product(grad_CV, output.weight_VW));
       if (grad_CV.scalar_type() == grad_weight_VW.scalar_type()) {
@@ -161,7 +179,7 @@ TargetScores linear_target_scores(const at::Tensor& x_MW, const OutputLayer& out
                                   const at::Tensor& targets_M) {
   const at::NoGradGuard no_grad;
   const int64_t rows = x_MW.size(0);
-  const int64_t step = chunk_rows(output.weight_VW.size(0));
+  const int64_t step = chunk_rows(output.weight_VW.size(0), x_MW.device());
   const OutputLayer cast = in_precision_of(x_MW, output);
   const TargetScores scores{at::empty({rows}, x_MW.options().dtype(at::kFloat)),
                             at::empty({rows}, x_MW.options().dtype(at::kBool))};

@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -100,25 +99,21 @@ StepResult train_step(TrainState& state, const StepContext& context) {
   parameters.zero_gradients();
   // Of all micro-batches together, since the loss is a mean over the targets of all.
   const TokenBatch batch = context.data.take(state.position.step);
-  const auto num_targets = static_cast<double>(count_targets(batch));
-  at::Tensor loss = at::zeros({}, parameters.values().options());
+  context.passes.begin_step(*state.model, count_targets(batch));
   for (size_t m = 0; m < result.depths.size(); ++m) {
     const auto micro_step = static_cast<int64_t>(m);
     const int64_t depth = result.depths[m];
-    const DeviceBatch micro_batch = to_device(
-        batch, micro_step * context.schedule.micro_batch_size(depth, state.stage),
-        context.schedule.micro_batch_rows(depth, micro_step, state.stage), state.model->device());
     seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
-    const LayerMap blocks =
-        context.schedule.blocks_at(depth, micro_step, state.position, state.stage);
-    const PassOptions pass = pass_options(depth, state, context);
-    const at::Tensor micro_loss = state.model->loss_sum(micro_batch, blocks, pass) / num_targets;
-    micro_loss.backward();
-    loss += micro_loss.detach();
+    context.passes.run(*state.model, batch,
+                       micro_step * context.schedule.micro_batch_size(depth, state.stage),
+                       context.schedule.micro_batch_rows(depth, micro_step, state.stage),
+                       context.schedule.blocks_at(depth, micro_step, state.position, state.stage),
+                       pass_options(depth, state, context));
   }
   share_gradients(state, context, result.depths.front());
   // Both in one copy: no step waits for its device more than once to be checked.
-  const at::Tensor checked = at::stack({loss, gradient_norm(parameters.gradients())}).cpu();
+  const at::Tensor checked =
+      at::stack({context.passes.loss(), gradient_norm(parameters.gradients())}).cpu();
   result.loss = checked[0].item<double>();
   result.grad_norm = checked[1].item<double>();
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {

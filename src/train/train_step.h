@@ -9,6 +9,7 @@
 #include "optim/lr_schedule.h"
 #include "progressive/schedule.h"
 #include "train/train_state.h"
+#include "train/training_passes.h"
 
 namespace apollo {
 
@@ -20,6 +21,7 @@ struct StepContext {
   LrCurve lr;
   AdamWOptions optimizer;
   PassOptions pass;
+  TrainingPasses& passes;
 };
 
 struct StepResult {

@@ -17,6 +17,7 @@
 #include "config/config_compare.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
+#include "ops/determinism.h"
 #include "ops/matmul.h"
 #include "progressive/map_trial.h"
 #include "progressive/memory.h"
@@ -67,6 +68,7 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
       run_dir_(std::move(run_dir)),
       device_(find_device(resolved_.config.run.device)) {
   RunConfig& config = resolved_.config;
+  use_deterministic_operators(device_);
   open_run_folder();
   take_machine_choices();
   at::set_num_threads(static_cast<int>(config.run.threads));
@@ -99,9 +101,11 @@ Trainer::Trainer(ResolvedConfig resolved, fs::path run_dir)
   evaluations_ = std::make_unique<Recurrence>(config.eval.every, *schedule_);
   checkpoints_ = std::make_unique<Recurrence>(config.checkpoint.every, *schedule_);
   probes_ = std::make_unique<Recurrence>(config.progressive.probe_every, *schedule_);
-  context_ = std::make_unique<StepContext>(
-      StepContext{config, *schedule_, *prefetcher_, make_lr_curve(config.train, *schedule_),
-                  make_adamw_options(config.train), make_pass_options(config, /*training=*/true)});
+  passes_ = std::make_unique<TrainingPasses>(
+      device_, config.run.cuda_graphs ? make_device_graph_recorder(device_) : nullptr);
+  context_ = std::make_unique<StepContext>(StepContext{
+      config, *schedule_, *prefetcher_, make_lr_curve(config.train, *schedule_),
+      make_adamw_options(config.train), make_pass_options(config, /*training=*/true), *passes_});
   energy_ = std::make_unique<EnergyMeter>(device_.is_cuda() ? device_.index() : -1);
   start_or_resume(std::move(loaded));
 }

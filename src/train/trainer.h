@@ -84,6 +84,7 @@ class Trainer {
   ModelSpec model_spec_;
   Beginning beginning_;  // of a run that does not resume
   std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<TrainingPasses> passes_;
   std::unique_ptr<StepContext> context_;
   std::unique_ptr<Recurrence> evaluations_;
   std::unique_ptr<Recurrence> checkpoints_;

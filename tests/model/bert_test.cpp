@@ -14,6 +14,7 @@
 #include "model/made_up_model.h"
 #include "model/transformers_logits.h"
 #include "support/python_original.h"
+#include "support/test_device.h"
 #include "support/thrown_text.h"
 
 namespace apollo {
@@ -51,8 +52,10 @@ class BertParity : public testing::Test {
       found.tensors.emplace(key, tensor);
     const at::Tensor targets = found.tensors.at("targets").flatten();
     const at::Tensor rows = targets.ne(kIgnoredTarget).nonzero().flatten();
-    found.batch = {found.tensors.at("inputs"), targets.index_select(0, rows), rows,
-                   found.tensors.at("segments"), found.tensors.at("documents")};
+    const auto here = [](const at::Tensor& tensor) { return tensor.to(test_device()); };
+    found.batch = {here(found.tensors.at("inputs")), here(targets.index_select(0, rows)),
+                   here(rows), here(found.tensors.at("segments")),
+                   here(found.tensors.at("documents"))};
     return found;
   }
 
@@ -64,7 +67,7 @@ std::unique_ptr<TempDir> BertParity::folder_;
 TEST_F(BertParity, LogitsAndLossEqualTransformers) {
   for (const std::string name : kNames) {
     const Reference expected = reference(name);
-    const auto model = load_hf_model(*folder_ / name, at::kCPU);
+    const auto model = load_hf_model(*folder_ / name, test_device());
     const LayerMap blocks = model->blocks(model->num_layers());
     for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
       SCOPED_TRACE(name);
@@ -83,7 +86,7 @@ TEST_F(BertParity, LogitsAndLossEqualTransformers) {
 TEST_F(BertParity, EveryGradientEqualsTransformers) {
   for (const std::string name : kNames) {
     const Reference expected = reference(name);
-    const auto model = load_hf_model(*folder_ / name, at::kCPU);
+    const auto model = load_hf_model(*folder_ / name, test_device());
     for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
       model->parameters().zero_gradients();
       const at::Tensor loss =
@@ -91,7 +94,7 @@ TEST_F(BertParity, EveryGradientEqualsTransformers) {
       (loss / static_cast<double>(expected.batch.targets_M.numel())).backward();
       size_t compared = 0;
       for (const ParameterSlot& slot : model->parameters().layout().slots()) {
-        const at::Tensor found = slot_view(model->parameters().gradients(), slot);
+        const at::Tensor found = slot_view(model->parameters().gradients(), slot).cpu();
         std::vector<at::Tensor> parts;
         const auto names =
             slot.spec.pieces.empty() ? std::vector{slot.spec.name} : slot.spec.pieces;
@@ -113,13 +116,13 @@ TEST_F(BertParity, EveryGradientEqualsTransformers) {
 TEST_F(BertParity, ABareModelLoadsWhereNoHeadIsNeeded) {
   const fs::path whole = *folder_ / "five_layers";
   const fs::path bare = *folder_ / "five_layers.bare";
-  EXPECT_EQ(thrown_text<CheckpointError>([&] { load_hf_model(bare, at::kCPU); }),
+  EXPECT_EQ(thrown_text<CheckpointError>([&] { load_hf_model(bare, test_device()); }),
             bare.string() +
                 ": parameter 'cls.predictions.transform.dense.weight' is missing; the model has no "
                 "language head, "
                 "which only `apollo finetune` can do without");
-  const auto without = load_hf_model(bare, at::kCPU, {.needs_head = false});
-  const auto with = load_hf_model(whole, at::kCPU);
+  const auto without = load_hf_model(bare, test_device(), {.needs_head = false});
+  const auto with = load_hf_model(whole, test_device());
   const DeviceBatch batch{random_tokens(with->spec(), 2, 9)};
   const at::NoGradGuard no_grad;
   EXPECT_EQ(largest_difference(without->hidden(batch, without->blocks(5), {}),
@@ -171,7 +174,7 @@ TEST(Bert, RoundTripKeepsWeightsAndWhatTheModelIs) {
   const TempDir temp;
   const auto model = random_model(small_bert(12, LayerMapKind::kStack), 3);
   save_hf_model(*model, temp.path(), std::nullopt);
-  const auto loaded = load_hf_model(temp.path(), at::kCPU);
+  const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_EQ(loaded->spec(), model->spec());
   EXPECT_EQ(loaded->num_layers(), 3);
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
@@ -195,12 +198,12 @@ TEST(Bert, OldNamesAndCopiesOfTheHeadLoad) {
   tensors.emplace_back("bert.pooler.dense.weight", at::ones_like(embedding));
   tensors.emplace_back("cls.seq_relationship.bias", at::ones_like(bias));
   write_safetensors(temp / "model.safetensors", tensors);
-  const auto loaded = load_hf_model(temp.path(), at::kCPU);
+  const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
 
   tensors.at(tensors.size() - 4).second.add_(1.0);
   write_safetensors(temp / "model.safetensors", tensors);
-  EXPECT_EQ(thrown_text<CheckpointError>([&] { load_hf_model(temp.path(), at::kCPU); }),
+  EXPECT_EQ(thrown_text<CheckpointError>([&] { load_hf_model(temp.path(), test_device()); }),
             temp.path().string() +
                 ": 'cls.predictions.decoder.weight' differs from "
                 "'bert.embeddings.word_embeddings.weight'; expected a tied head");

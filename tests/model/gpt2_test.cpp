@@ -10,6 +10,7 @@
 #include "model/made_up_model.h"
 #include "model/safetensors.h"
 #include "support/python_original.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -42,17 +43,17 @@ TEST_F(Gpt2Parity, LogitsAndLossEqualTransformers) {
   for (const std::string name : kNames) {
     const auto expected = reference(name);
     for (const std::string suffix : {"", ".bare"}) {
-      const auto model = load_hf_model(*folder_ / (name + suffix), at::kCPU);
+      const auto model = load_hf_model(*folder_ / (name + suffix), test_device());
       const LayerMap blocks = model->blocks(model->num_layers());
       for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
         SCOPED_TRACE(name + suffix);
         const PassOptions options{.kernels = kernels};
         const at::NoGradGuard no_grad;
-        const at::Tensor& inputs = expected.at("inputs");
+        const at::Tensor inputs = expected.at("inputs").to(test_device());
         const at::Tensor logits = model->logits({inputs}, blocks, options);
         ASSERT_EQ(logits.sizes(), expected.at("logits").sizes());
         EXPECT_LT(largest_difference(logits, expected.at("logits")), 1e-5);
-        const DeviceBatch batch{inputs, expected.at("targets").flatten()};
+        const DeviceBatch batch{inputs, expected.at("targets").flatten().to(test_device())};
         const double mean = model->loss_sum(batch, blocks, options).item<double>() /
                             static_cast<double>(inputs.numel());
         EXPECT_NEAR(mean, expected.at("loss").item<double>(), 1e-5);
@@ -64,8 +65,9 @@ TEST_F(Gpt2Parity, LogitsAndLossEqualTransformers) {
 TEST_F(Gpt2Parity, EveryGradientEqualsTransformers) {
   for (const std::string name : kNames) {
     const auto expected = reference(name);
-    const auto model = load_hf_model(*folder_ / name, at::kCPU);
-    const DeviceBatch batch{expected.at("inputs"), expected.at("targets").flatten()};
+    const auto model = load_hf_model(*folder_ / name, test_device());
+    const DeviceBatch batch{expected.at("inputs").to(test_device()),
+                            expected.at("targets").flatten().to(test_device())};
     for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
       model->parameters().zero_gradients();
       const at::Tensor loss =
@@ -74,7 +76,7 @@ TEST_F(Gpt2Parity, EveryGradientEqualsTransformers) {
       int64_t compared = 0;
       for (const ParameterSlot& slot : model->parameters().layout().slots()) {
         const at::Tensor& exact = expected.at("grad." + slot.spec.name);
-        const at::Tensor found = slot_view(model->parameters().gradients(), slot);
+        const at::Tensor found = slot_view(model->parameters().gradients(), slot).cpu();
         const double scale = at::linalg_vector_norm(exact).item<double>();
         EXPECT_LT(at::linalg_vector_norm(found.to(at::kDouble) - exact).item<double>(),
                   1e-5 * scale + 1e-9)
@@ -88,7 +90,7 @@ TEST_F(Gpt2Parity, EveryGradientEqualsTransformers) {
 
 TEST_F(Gpt2Parity, ShardedFolderLoads) {
   ASSERT_TRUE(std::filesystem::exists(*folder_ / "sharded/model.safetensors.index.json"));
-  const auto model = load_hf_model(*folder_ / "sharded", at::kCPU);
+  const auto model = load_hf_model(*folder_ / "sharded", test_device());
   EXPECT_EQ(model->num_layers(), 4);
   for (const ParameterSlot& slot : model->parameters().layout().slots()) {
     EXPECT_GT(slot_view(model->parameters().values(), slot).abs().max().item<double>(), 0.0)
@@ -153,7 +155,7 @@ TEST(Gpt2, RefusesASequenceBeyondItsContext) {
 TEST(Gpt2, RefusesSizesThatCannotBe) {
   const auto message = [](const ModelSpec& spec, int64_t layers) -> std::string {
     try {
-      make_model(spec, layers, at::kCPU);
+      make_model(spec, layers, test_device());
     } catch (const UsageError& error) {
       return error.what();
     }

@@ -12,6 +12,7 @@
 #include "model/made_up_model.h"
 #include "model/width_growth.h"
 #include "progressive/source_model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -35,7 +36,7 @@ void shake(ParameterSet& operators, double size) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(uint64_t{17});
   for (const ParameterSlot& slot : operators.layout().slots()) {
     slot_view(operators.values(), slot)
-        .add_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, size, random));
+        .add_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, size, random).to(test_device()));
   }
 }
 
@@ -55,7 +56,7 @@ TEST(GrowthOperators, ComputeTheProductsOfThePaper) {
   const auto source = random_model(small(Architecture::kGpt2), 2);
   GrowthOperators operators(*source, wider(source->spec()), kLayers, /*seed=*/1);
   shake(operators.parameters(), 0.3);
-  const auto large = make_model(wider(source->spec()), 5, at::kCPU);
+  const auto large = make_model(wider(source->spec()), 5, test_device());
   const at::NoGradGuard no_grad;
   large->parameters().values().copy_(operators.expand());
 
@@ -68,7 +69,7 @@ TEST(GrowthOperators, ComputeTheProductsOfThePaper) {
                                small_part("wte.weight", -1).matmul(residual.t())),
             1e-5);
   // Of six neurons the first three have two copies.
-  const at::Tensor counts = at::tensor({2., 2., 2., 1., 1., 1.}, at::kFloat);
+  const at::Tensor counts = at::tensor({2., 2., 2., 1., 1., 1.}, residual.options());
   const at::Tensor inputs = residual / counts;
   EXPECT_LT(largest_difference(large->parameters().part("ln_f.weight", -1),
                                inputs.matmul(small_part("ln_f.weight", -1))),
@@ -76,7 +77,7 @@ TEST(GrowthOperators, ComputeTheProductsOfThePaper) {
   const at::Tensor w = p.tensor("depth.attn.c_proj");
   ASSERT_EQ(w.sizes(), (at::IntArrayRef{5, 2}));
   for (int64_t i = 0; i < 5; ++i) {
-    at::Tensor expected = at::zeros({9, 9});
+    at::Tensor expected = at::zeros({9, 9}, residual.options());
     for (int64_t j = 0; j < 2; ++j) {
       // Stored as [in, out]: the inputs are values.
       expected += w[i][j] *
@@ -86,7 +87,7 @@ TEST(GrowthOperators, ComputeTheProductsOfThePaper) {
               1e-5);
   }
   const at::Tensor q = p.tensor("query");
-  at::Tensor queries = at::zeros({9, 9});
+  at::Tensor queries = at::zeros({9, 9}, residual.options());
   for (int64_t j = 0; j < 2; ++j) {
     queries += p.tensor("depth.attn.c_attn")[3][j] *
                inputs.matmul(small_part("attn.c_attn.weight", j).slice(1, 0, 6)).matmul(q.t());
@@ -102,7 +103,7 @@ TEST(GrowthOperators, LearnByTheGradientOfTheLoss) {
     const auto source = random_model(small(architecture), 2);
     GrowthOperators operators(*source, wider(source->spec()), kLayers, /*seed=*/1);
     shake(operators.parameters(), 0.1);
-    const auto large = make_model(wider(source->spec()), 5, at::kCPU);
+    const auto large = make_model(wider(source->spec()), 5, test_device());
     const DeviceBatch batch{random_tokens(large->spec(), 4, 12, 1),
                             random_tokens(large->spec(), 4, 12, 2).flatten()};
     const auto loss = [&] {

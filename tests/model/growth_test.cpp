@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/made_up_model.h"
 #include "optim/adamw.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -31,7 +32,7 @@ void train(LanguageModel& model, int64_t num_steps) {
 
 TEST(Growth, IsExactlyFunctionPreservingWhereNDividesN) {
   for (const LayerMapKind kind : kKinds) {
-    auto model = make_model(small_spec(kFinal, kind), 1, at::kCPU);
+    auto model = make_model(small_spec(kFinal, kind), 1, test_device());
     model->parameters().initialize(11);
     const at::Tensor inputs = random_tokens(model->spec(), 3, 12, 99);
     for (const int64_t layers : {3, 6, 12}) {
@@ -168,7 +169,7 @@ TEST(IdentityGrowth, LeavesTheFunctionOfAGptToTheBit) {
 // Behind a block that adds nothing a BERT normalises once more what is normalised already: the same
 // up to rounding while the norms scale by 1 and shift by 0, as they start; not afterwards.
 TEST(IdentityGrowth, LeavesTheFunctionOfABertWhileItsNormsAreNew) {
-  auto model = make_model(spec_of(Architecture::kBert), 3, at::kCPU);
+  auto model = make_model(spec_of(Architecture::kBert), 3, test_device());
   model->parameters().initialize(1);
   EXPECT_LT(change_by_identity_growth(*model, LayerMapKind::kInterpolate), 2e-6);
   model = random_model(spec_of(Architecture::kBert), 3);
@@ -195,7 +196,7 @@ TEST(IdentityGrowth, ClosesTheBranchesOfAddedLayersAlone) {
 TEST(RandomGrowth, FreshLayersAreThoseOfANewModel) {
   for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
     const ModelSpec spec = spec_of(architecture);
-    const auto fresh = make_model(spec, 4, at::kCPU);
+    const auto fresh = make_model(spec, 4, test_device());
     fresh->parameters().initialize(17);
     for (const int64_t layers : {0, 2}) {
       const auto model = random_model(spec, layers);

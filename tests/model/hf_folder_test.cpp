@@ -12,6 +12,7 @@
 #include "model/safetensors.h"
 #include "model/transformers_logits.h"
 #include "support/python_original.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -34,7 +35,7 @@ TEST(HfFolder, RoundTripKeepsWeightsAndWhatTheModelIs) {
   const TempDir temp;
   const auto model = random_model(small_spec(12, LayerMapKind::kStack), 3);
   save_hf_model(*model, temp.path(), std::nullopt);
-  const auto loaded = load_hf_model(temp.path(), at::kCPU);
+  const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_EQ(loaded->spec(), model->spec());
   EXPECT_EQ(loaded->num_layers(), 3);
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
@@ -43,7 +44,7 @@ TEST(HfFolder, RoundTripKeepsWeightsAndWhatTheModelIs) {
 TEST(HfFolder, LoadsAFolderWithBareNames) {
   const fs::path folder = example_data() / "checkpoints/tiny_gpt2";
   if (!fs::exists(folder)) GTEST_SKIP() << folder << " is absent";
-  const auto model = load_hf_model(folder, at::kCPU);
+  const auto model = load_hf_model(folder, test_device());
   EXPECT_EQ(model->num_layers(), 1);
   EXPECT_EQ(model->spec().shape, (ModelShape{Architecture::kGpt2, 1, 2, 1, 1024, 21}));
   const at::Tensor inputs = random_tokens(model->spec(), 2, 30);
@@ -67,7 +68,7 @@ class DamagedFolder : public testing::Test {
       write_safetensors(temp_ / "model.safetensors", {tensors_.begin(), tensors_.end()});
     }
     try {
-      load_hf_model(temp_.path(), at::kCPU);
+      load_hf_model(temp_.path(), test_device());
     } catch (const CheckpointError& error) {
       std::string message = error.what();
       const size_t at = message.find(temp_.path().string());
@@ -99,7 +100,7 @@ TEST_F(DamagedFolder, HalfPrecisionWeightsBecomeFloat32) {
   for (auto& [name, tensor] : tensors_)
     tensor = tensor.to(at::kHalf);
   EXPECT_EQ(load_error(), "no error");
-  const auto model = load_hf_model(temp_.path(), at::kCPU);
+  const auto model = load_hf_model(temp_.path(), test_device());
   const at::Tensor& after = model->parameters().tensor("transformer.h.1.mlp.c_fc.weight");
   EXPECT_EQ(after.scalar_type(), at::kFloat);
   EXPECT_LT(largest_difference(after.detach(), before), 1e-3);

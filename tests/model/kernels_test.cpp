@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "model/made_up_model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 std::vector<double> losses_of_descent(Architecture architecture, Kernels kernels) {
   ModelSpec spec = small_spec(6);
   spec.shape.architecture = architecture;
-  auto model = make_model(spec, /*num_layers=*/3, at::kCPU);
+  auto model = make_model(spec, /*num_layers=*/3, test_device());
   model->parameters().initialize(/*seed=*/7);
   std::vector<double> losses;
   for (uint64_t step = 0; step < 200; ++step) {

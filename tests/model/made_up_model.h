@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "model/model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 
@@ -24,13 +25,13 @@ inline ModelSpec small_spec(int64_t final_layers, LayerMapKind kind = LayerMapKi
 // As initialised, with noise on every parameter.
 inline std::unique_ptr<LanguageModel> random_model(const ModelSpec& spec, int64_t num_layers,
                                                    uint64_t seed = 1) {
-  auto model = make_model(spec, num_layers, at::kCPU);
+  auto model = make_model(spec, num_layers, test_device());
   model->parameters().initialize(seed);
   const at::NoGradGuard no_grad;
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (const ParameterSlot& slot : model->parameters().layout().slots()) {
     slot_view(model->parameters().values(), slot)
-        .add_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, 0.2, random));
+        .add_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, 0.2, random).to(test_device()));
   }
   return model;
 }
@@ -38,12 +39,15 @@ inline std::unique_ptr<LanguageModel> random_model(const ModelSpec& spec, int64_
 inline at::Tensor random_tokens(const ModelSpec& spec, int64_t rows, int64_t length,
                                 uint64_t seed = 3) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty({rows, length}, at::kLong).random_(0, spec.shape.vocab_size, random);
+  return at::empty({rows, length}, at::kLong)
+      .random_(0, spec.shape.vocab_size, random)
+      .to(test_device());
 }
 
 // A batch with a target at every third place, as a masked model has.
 inline DeviceBatch masked_batch(const ModelSpec& spec, int64_t rows, int64_t length) {
-  const at::Tensor places = at::arange(1, rows * length, 3, at::kLong);
+  const at::Tensor places =
+      at::arange(1, rows * length, 3, at::TensorOptions(test_device()).dtype(at::kLong));
   return {random_tokens(spec, rows, length, 1), random_tokens(spec, 1, places.numel(), 2).flatten(),
           places};
 }
@@ -55,7 +59,7 @@ inline at::Tensor logits_at(const LanguageModel& model, const at::Tensor& inputs
 }
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+  return (a.to(at::kCPU, at::kDouble) - b.to(at::kCPU, at::kDouble)).abs().max().item<double>();
 }
 
 }  // namespace apollo

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "model/made_up_model.h"
 #include "progressive/flops.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -29,7 +30,7 @@ TEST(ParameterLayout, DecayedTensorsComeFirstAndAllAreAligned) {
 }
 
 TEST(ParameterLayout, UnknownNamesAreErrors) {
-  const auto model = make_model(small_spec(1), 1, at::kCPU);
+  const auto model = make_model(small_spec(1), 1, test_device());
   const auto message = [](auto call) -> std::string {
     try {
       call();
@@ -95,7 +96,7 @@ double std_of(const LanguageModel& model, const std::string& name) {
 TEST(Initialisation, IsThatOfGpt2) {
   ModelSpec spec = small_spec(12);
   spec.shape = {Architecture::kGpt2, 12, 128, 4, 64, 500};
-  const auto model = make_model(spec, 3, at::kCPU);
+  const auto model = make_model(spec, 3, test_device());
   model->parameters().initialize(9);
   const double residual = 0.02 / std::sqrt(2.0 * 12.0);
   EXPECT_NEAR(std_of(*model, "transformer.wte.weight"), 0.02, 4e-4);
@@ -122,9 +123,9 @@ TEST(Initialisation, ScalesWithInitStd) {
   for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
     ModelSpec spec = small_spec(12);
     spec.shape.architecture = architecture;
-    const auto usual = make_model(spec, 3, at::kCPU);
+    const auto usual = make_model(spec, 3, test_device());
     spec.init_std = 0.08;
-    const auto wide = make_model(spec, 3, at::kCPU);
+    const auto wide = make_model(spec, 3, test_device());
     usual->parameters().initialize(9);
     wide->parameters().initialize(9);
     for (const ParameterSlot& slot : usual->parameters().layout().slots()) {
@@ -136,8 +137,8 @@ TEST(Initialisation, ScalesWithInitStd) {
 }
 
 TEST(Initialisation, ALayerStartsTheSameWhateverElseTheModelHas) {
-  const auto small = make_model(small_spec(12), 1, at::kCPU);
-  const auto large = make_model(small_spec(12), 12, at::kCPU);
+  const auto small = make_model(small_spec(12), 1, test_device());
+  const auto large = make_model(small_spec(12), 12, test_device());
   small->parameters().initialize(5);
   large->parameters().initialize(5);
   for (const ParameterSlot& slot : small->parameters().layout().slots()) {

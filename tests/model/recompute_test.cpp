@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "model/made_up_model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -23,12 +24,12 @@ Outcome differentiate(LanguageModel& model, int64_t depth, const PassOptions& op
                                 ? DeviceBatch{random_tokens(model.spec(), 3, 9, 1),
                                               random_tokens(model.spec(), 3, 9, 2).flatten()}
                                 : masked_batch(model.spec(), 3, 9);
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  at::Generator generator = at::globalContext().defaultGenerator(test_device());
   generator.set_current_seed(5);
   const at::Tensor loss = model.loss_sum(batch, model.blocks(depth), options);
   loss.backward();
   return {loss.item<double>(), model.parameters().gradients().clone(),
-          at::empty({1}, at::kFloat).uniform_().item<double>()};
+          at::empty({1}, at::TensorOptions(test_device())).uniform_().item<double>()};
 }
 
 TEST(Recompute, GivesTheSameLossAndGradients) {

@@ -20,7 +20,7 @@ inline at::Tensor transformers_logits(const std::filesystem::path& folder,
   const TempDir temp;
   const std::filesystem::path inputs = temp / "inputs.safetensors";
   const std::filesystem::path logits = temp / "logits.safetensors";
-  write_safetensors(inputs, {{"inputs", inputs_BT}});
+  write_safetensors(inputs, {{"inputs", inputs_BT.cpu()}});
   const std::string printed = run_python(
       "tests/model/hf_reference.py",
       "logits '" + folder.string() + "' '" + inputs.string() + "' '" + logits.string() + "'");
@@ -32,7 +32,7 @@ inline at::Tensor transformers_logits(const std::filesystem::path& folder,
 inline std::vector<at::Tensor> transformers_logits64(
     const std::vector<std::filesystem::path>& folders, const at::Tensor& inputs_BT) {
   const TempDir temp;
-  write_safetensors(temp / "inputs", {{"inputs", inputs_BT}});
+  write_safetensors(temp / "inputs", {{"inputs", inputs_BT.cpu()}});
   std::string arguments =
       "logits64 '" + (temp / "inputs").string() + "' '" + (temp / "logits").string() + "'";
   for (const std::filesystem::path& folder : folders)

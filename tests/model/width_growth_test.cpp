@@ -13,6 +13,7 @@
 #include "model/hf_folder.h"
 #include "model/made_up_model.h"
 #include "model/transformers_logits.h"
+#include "support/test_device.h"
 #include "support/thrown_text.h"
 
 namespace apollo {
@@ -160,7 +161,7 @@ TEST(WidthGrowth, KeepsPositionsAndInitialisesFurtherOnes) {
   const at::Tensor expected = logits_at(*source, inputs, 2);
   EXPECT_LT(largest_difference(logits_at(*wide, inputs, 2), expected),
             2e-5 * expected.abs().max().item<double>());
-  const auto fresh = make_model(spec, 2, at::kCPU);
+  const auto fresh = make_model(spec, 2, test_device());
   fresh->parameters().initialize(5);
   const std::string name = "transformer.wpe.weight";
   EXPECT_TRUE(wide->parameters().tensor(name).slice(0, 12).equal(

@@ -22,6 +22,7 @@
 #include <string>
 
 #include "ops/row_kernels.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -40,7 +41,7 @@ std::string text(const Size& size) {
 
 at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random);
+  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random).to(test_device());
 }
 
 at::Tensor random_qkv(const Size& size, uint64_t seed = 5) {
@@ -104,7 +105,7 @@ void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& patt
 // The reference of all other tests is checked against the formula itself.
 TEST(Attention, ThePlainFormIsTheFormula) {
   const Size size{2, 3, 7, 5};
-  const at::Tensor qkv = random_qkv(size).to(at::kDouble);
+  const at::Tensor qkv = random_qkv(size).to(at::kCPU, at::kDouble);
   const auto x = qkv.view({2, 7, 3, 3, 5});
   const auto in = x.accessor<double, 5>();
   for (const bool causal : {true, false}) {
@@ -154,7 +155,8 @@ at::Tensor documents_mask(const Size& size) {
       document.push_back((t + 3 * b) / 9);
   }
   const at::Tensor documents_BT =
-      at::from_blob(document.data(), {size.batch, size.length}, at::kLong).clone();
+      at::from_blob(document.data(), {size.batch, size.length}, at::kLong)
+          .to(test_device(), /*non_blocking=*/false, /*copy=*/true);
   return documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
 }
 
@@ -254,7 +256,7 @@ TEST(Attention, DropoutZeroesWeightsAndKeepsTheMean) {
 
 at::Tensor with_seed(uint64_t seed, const at::Tensor& qkv, const AttentionPattern& pattern,
                      double dropout) {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  at::Generator generator = at::globalContext().defaultGenerator(test_device());
   generator.set_current_seed(seed);
   return multi_head_attention(qkv, pattern, dropout, Kernels::kFused);
 }
@@ -262,8 +264,8 @@ at::Tensor with_seed(uint64_t seed, const at::Tensor& qkv, const AttentionPatter
 // Each kept weight's factor 1 / (1 - p), or 0, [B, H, T, T]: by values that are the rows of the
 // identity, for T = K.
 at::Tensor mask_of(uint64_t seed, const Size& size, bool causal, double dropout) {
-  at::Tensor qkv =
-      at::zeros({size.batch, size.length, 3 * size.heads * size.head_width}, at::kFloat);
+  at::Tensor qkv = at::zeros({size.batch, size.length, 3 * size.heads * size.head_width},
+                             at::TensorOptions(test_device()));
   const at::Tensor values =
       qkv.view({size.batch, size.length, 3, size.heads, size.head_width}).select(2, 2);
   for (int64_t t = 0; t < size.length; ++t)
@@ -293,7 +295,9 @@ TEST(Attention, DropoutHasTheGradientOfItsMask) {
       at::Tensor scores = at::matmul(parts[0].transpose(1, 2), parts[1].permute({0, 2, 3, 1})) /
                           std::sqrt(static_cast<double>(size.head_width));
       if (causal) {
-        const at::Tensor future = at::ones({size.length, size.length}, at::kBool).triu(1);
+        const at::Tensor future =
+            at::ones({size.length, size.length}, at::TensorOptions(test_device()).dtype(at::kBool))
+                .triu(1);
         scores = scores.masked_fill(future, -std::numeric_limits<double>::infinity());
       }
       const at::Tensor mixed =

@@ -13,13 +13,14 @@
 #include <gtest/gtest.h>
 
 #include "ops/elementwise.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
 
 at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random);
+  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random).to(test_device());
 }
 
 double relative_error(const at::Tensor& found, const at::Tensor& expected) {

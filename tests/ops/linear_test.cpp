@@ -1,5 +1,6 @@
 // The linear layer against float64 with both orders of its weight, and where gradients go.
 #include "ops/linear.h"
+#include "support/test_device.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
@@ -17,7 +18,7 @@ constexpr WeightOrder kOrders[] = {WeightOrder::kInOut, WeightOrder::kOutIn};
 
 at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random);
+  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random).to(test_device());
 }
 
 double relative_error(const at::Tensor& found, const at::Tensor& expected) {
@@ -71,8 +72,10 @@ TEST(Linear, ValueAndGradientsEqualFloat64) {
 TEST(Linear, TheValueIsTheProductPlusTheBias) {
   const Case made = make_case(WeightOrder::kOutIn, at::kDouble);
   const at::Tensor y = linear(made.x, made.layer, Kernels::kReference);
-  const auto x = made.x.accessor<double, 3>();
-  const auto weight = made.layer.weight.accessor<double, 2>();
+  const at::Tensor given_x = made.x.cpu();
+  const at::Tensor given_weight = made.layer.weight.cpu();
+  const auto x = given_x.accessor<double, 3>();
+  const auto weight = given_weight.accessor<double, 2>();
   double expected = made.layer.bias[4].item<double>();
   for (int64_t i = 0; i < 13; ++i)
     expected += x[2][3][i] * weight[4][i];
@@ -84,7 +87,7 @@ TEST(Linear, GradientsOfASharedLayerAddUpInItsBuffer) {
     const Case once = make_case(order);
     differentiate(once, /*with_bias=*/true, Kernels::kReference);
     Case shared = make_case(order);
-    const at::Tensor buffer = at::zeros({100}, at::kFloat);
+    const at::Tensor buffer = at::zeros({100}, at::TensorOptions(test_device()));
     shared.layer.weight.mutable_grad() = buffer.narrow(0, 3, 91).view(shared.layer.weight.sizes());
     for (int use = 0; use < 2; ++use)
       differentiate(shared, /*with_bias=*/true, Kernels::kFused);

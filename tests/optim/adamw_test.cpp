@@ -5,12 +5,14 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
 #include "model/model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -23,13 +25,13 @@ ModelSpec small_spec() {
 }
 
 ParameterSet small_parameters(int64_t layers) {
-  return ParameterSet(ParameterLayout(model_parameters(small_spec(), layers)), at::kCPU);
+  return ParameterSet(ParameterLayout(model_parameters(small_spec(), layers)), test_device());
 }
 
 void fill_slots(const at::Tensor& buffer, const ParameterLayout& layout, uint64_t seed) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (const ParameterSlot& slot : layout.slots())
-    slot_view(buffer, slot).normal_(0.0, 1.0, random);
+    slot_view(buffer, slot).copy_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, 1.0, random));
 }
 
 // The elements of a buffer that belong to no slot.
@@ -45,13 +47,14 @@ struct PlainAdamW {
   std::vector<double> values, exp_avg, exp_avg_sq;
 
   explicit PlainAdamW(const at::Tensor& start)
-      : values(start.data_ptr<float>(), start.data_ptr<float>() + start.numel()),
-        exp_avg(values.size(), 0.0),
-        exp_avg_sq(values.size(), 0.0) {}
+      : exp_avg(static_cast<size_t>(start.numel()), 0.0), exp_avg_sq(exp_avg.size(), 0.0) {
+    const at::Tensor flat = start.contiguous().cpu();
+    values.assign(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  }
 
   void step(const at::Tensor& gradients, int64_t t, double lr, double decay,
             const AdamWOptions& o) {
-    const at::Tensor flat = gradients.contiguous();
+    const at::Tensor flat = gradients.contiguous().cpu();
     const float* g = flat.data_ptr<float>();
     for (size_t i = 0; i < values.size(); ++i) {
       exp_avg[i] = o.beta1 * exp_avg[i] + (1 - o.beta1) * g[i];
@@ -82,7 +85,7 @@ TEST(AdamW, FollowsItsDefinitionWithDecayOnMatricesOnly) {
       const bool is_matrix = slot.spec.shape.size() == 2;
       plain[i].step(slot_view(parameters.gradients(), slot), step, lr, is_matrix ? 0.3 : 0.0,
                     options);
-      const at::Tensor found = slot_view(parameters.values(), slot).flatten();
+      const at::Tensor found = slot_view(parameters.values(), slot).flatten().cpu();
       for (int64_t e = 0; e < found.numel(); ++e) {
         ASSERT_NEAR(found[e].item<double>(), plain[i].values[static_cast<size_t>(e)], 2e-6)
             << slot.spec.name << " element " << e << " step " << step;
@@ -120,7 +123,8 @@ AdamWState distinct_state(const ParameterSet& parameters) {
   AdamWState state = make_adamw_state(parameters);
   for (const ParameterSlot& slot : parameters.layout().slots()) {
     const auto index = static_cast<size_t>(&slot - parameters.layout().slots().data());
-    const at::Tensor numbers = at::arange(slot.offset, slot.offset + slot.size, at::kFloat);
+    const at::Tensor numbers =
+        at::arange(slot.offset, slot.offset + slot.size, at::TensorOptions(test_device()));
     slot_view(state.exp_avg, slot).copy_(numbers.view(slot.spec.shape) + 1.0);
     slot_view(state.exp_avg_sq, slot).copy_(numbers.view(slot.spec.shape) + 0.5);
     state.num_steps[index] = static_cast<int64_t>(index) + 1;

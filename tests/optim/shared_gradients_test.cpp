@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "model/model.h"
+#include "support/test_device.h"
 
 namespace apollo {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 TEST(SharedGradients, AreDividedByAPowerOfTheUses) {
   ModelSpec spec;
   spec.shape = {Architecture::kGpt2, 6, 6, 2, 5, 11};
-  ParameterSet parameters(ParameterLayout(model_parameters(spec, 3)), at::kCPU);
+  ParameterSet parameters(ParameterLayout(model_parameters(spec, 3)), test_device());
   const at::NoGradGuard no_grad;
   parameters.gradients().fill_(1.0);
   divide_shared_gradients(parameters, {1, 4, 2}, 0.5);

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "support/test_device.h"
 #include "support/thrown_text.h"
 #include "tiny_run.h"
 
@@ -24,7 +25,7 @@ TrainState trained_state(const TinyRun& run) {
   for (int i = 0; i < 2; ++i)
     train_step(state, room.context());
   const LayerMap map = growth_map(LayerMapKind::kInterpolate, 1, 3);
-  auto grown = make_model(state.model->spec(), 3, at::kCPU);
+  auto grown = make_model(state.model->spec(), 3, test_device());
   const at::NoGradGuard no_grad;
   grown->parameters().initialize(3);
   state.optimizer = grow_adamw_state(state.optimizer, state.model->parameters().layout(),
@@ -183,6 +184,7 @@ TEST_F(CheckpointTest, ADamagedStateIsRefused) {
 
 // A process that may not write files beyond 3000 bytes stands for a full disk.
 TEST_F(CheckpointTest, AFullDiskLeavesTheOneBefore) {
+  APOLLO_SKIP_UNLESS_ON_CPU("a forked process cannot use the GPU of its parent");
   save_at(1);
   const pid_t child = ::fork();
   if (child == 0) {

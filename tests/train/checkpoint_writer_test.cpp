@@ -77,6 +77,7 @@ TEST_F(CheckpointWriterTest, AnErrorIsThrownWhereTheResultIsAskedFor) {
 
 // As the writer's other errors, but in the middle of a file.
 TEST_F(CheckpointWriterTest, AFullDiskLeavesTheOneBefore) {
+  APOLLO_SKIP_UNLESS_ON_CPU("a forked process cannot use the GPU of its parent");
   start(writer_, 1);
   writer_.wait();
   const pid_t child = ::fork();

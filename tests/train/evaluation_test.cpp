@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/stop_signal.h"
+#include "support/test_device.h"
 #include "tiny_run.h"
 
 namespace apollo {
@@ -23,10 +24,10 @@ TEST(Evaluation, IsTheMeanOverAllTargetsWhateverTheBatch) {
     for (int64_t s = 0; s < 7; ++s) {
       TokenBatch batch;
       room.data().fill_sequential(s, 1, batch);
-      total -=
-          state.model->score_targets(to_device(batch, at::kCPU), state.model->blocks(depth), {})
-              .log_probability_M.sum()
-              .item<double>();
+      total -= state.model
+                   ->score_targets(to_device(batch, test_device()), state.model->blocks(depth), {})
+                   .log_probability_M.sum()
+                   .item<double>();
     }
     for (const int64_t batch_size : {1, 3, 7, 64}) {
       const EvaluationResult result =

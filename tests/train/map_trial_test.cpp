@@ -214,6 +214,7 @@ class TryMapsOfThree : public TryMaps {
 };
 
 TEST_F(TryMapsOfThree, ACopyThatDivergesIsOut) {
+  APOLLO_SKIP_UNLESS_ON_CPU("the LayerNorm of a GPU overflows for the other copy too");
   set_bias(2e38F);  // finite, and twice as much is not
   const MapTrial trial = try_all();
   ASSERT_EQ(trial.copies.size(), 2u);

@@ -15,6 +15,8 @@
 #include "base/rng.h"
 #include "progressive/resolve.h"
 #include "support/temp_dir.h"
+#include "support/test_device.h"
+#include "test_recorder.h"
 #include "train/trainer.h"
 
 namespace apollo {
@@ -41,7 +43,7 @@ class TinyRun {
     at::set_num_threads(1);
     write("train.txt", made_up_text(3000));
     write("valid.txt", made_up_text(700, 2));
-    write("run.toml", R"([run]
+    write("run.toml", "[run]\ndevice = \"" + test_device_name() + R"("
 threads = 1
 [data]
 train = ["train.txt"]
@@ -100,12 +102,16 @@ every = "5 steps"
   TempDir dir_;
 };
 
+inline bool equal_values(const at::Tensor& a, const at::Tensor& b) {
+  return at::equal(a.cpu(), b.cpu());
+}
+
 // Everything that the numbers of a run come from, to the bit.
 inline void expect_equal_states(const TrainState& a, const TrainState& b) {
   ASSERT_EQ(a.model->num_layers(), b.model->num_layers());
-  EXPECT_TRUE(at::equal(a.model->parameters().values(), b.model->parameters().values()));
-  EXPECT_TRUE(at::equal(a.optimizer.exp_avg, b.optimizer.exp_avg));
-  EXPECT_TRUE(at::equal(a.optimizer.exp_avg_sq, b.optimizer.exp_avg_sq));
+  EXPECT_TRUE(equal_values(a.model->parameters().values(), b.model->parameters().values()));
+  EXPECT_TRUE(equal_values(a.optimizer.exp_avg, b.optimizer.exp_avg));
+  EXPECT_TRUE(equal_values(a.optimizer.exp_avg_sq, b.optimizer.exp_avg_sq));
   EXPECT_EQ(a.optimizer.num_steps, b.optimizer.num_steps);
   EXPECT_EQ(a.position.step, b.position.step);
   EXPECT_EQ(a.position.flops, b.position.flops);
@@ -135,11 +141,12 @@ class StepRoom {
         spec_(new_model_spec(resolved_.config, data_.vocab_size)),
         train_(make_batches(resolved_.config, *data_.train, data_.tokenizer.get())),
         prefetcher_(*train_, resolved_.config.train.batch_size),
-        schedule_(resolved_.config, shape_, train_->num_sequences()) {}
+        schedule_(resolved_.config, shape_, train_->num_sequences()),
+        passes_(test_device(), resolved_.config.run.cuda_graphs ? make_test_recorder() : nullptr) {}
 
   TrainState fresh_state() const {
     TrainState state;
-    state.model = make_model(spec_, schedule_.stages().front().layers, at::kCPU);
+    state.model = make_model(spec_, schedule_.stages().front().layers, test_device());
     state.model->parameters().initialize(7);
     state.optimizer = make_adamw_state(state.model->parameters());
     return state;
@@ -153,7 +160,8 @@ class StepRoom {
             .lr = {train.lr_schedule, train.lr, train.lr_final,
                    schedule_.share(train.warmup, train.lr_axis), 0.0},
             .optimizer = {train.betas[0], train.betas[1], train.epsilon, train.weight_decay},
-            .pass = {.training = true}};
+            .pass = make_pass_options(resolved_.config, /*training=*/true),
+            .passes = passes_};
   }
 
   const RunConfig& config() const { return resolved_.config; }
@@ -169,6 +177,7 @@ class StepRoom {
   std::unique_ptr<Batches> train_;
   mutable BatchPrefetcher prefetcher_;
   Schedule schedule_;
+  mutable TrainingPasses passes_;
 };
 
 }  // namespace apollo

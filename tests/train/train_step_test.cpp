@@ -5,10 +5,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/rand.h>
+#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <limits>
 
+#include "support/test_device.h"
 #include "support/thrown_text.h"
 #include "tiny_run.h"
 #include "train/evaluation.h"
@@ -33,8 +35,9 @@ struct PlainOptimizer {
   int64_t t = 0;
 
   explicit PlainOptimizer(const ParameterSet& parameters) {
-    const auto* data = parameters.values().const_data_ptr<float>();
-    values.assign(data, data + parameters.values().numel());
+    const at::Tensor start = parameters.values().cpu();
+    const auto* data = start.const_data_ptr<float>();
+    values.assign(data, data + start.numel());
     m.assign(values.size(), 0.0);
     v.assign(values.size(), 0.0);
   }
@@ -78,23 +81,21 @@ TEST(TrainStep, IsThePlainAlgorithm) {
     ParameterSet& parameters = plain.model->parameters();
     parameters.zero_gradients();
     const PassOptions reference{.training = true, .kernels = Kernels::kReference};
-    const at::Tensor loss =
-        plain.model->loss_sum(to_device(batch, at::kCPU), plain.model->blocks(depth), reference) /
-        64.0;
+    const at::Tensor loss = plain.model->loss_sum(to_device(batch, test_device()),
+                                                  plain.model->blocks(depth), reference) /
+                            64.0;
     loss.backward();
-    const auto* gradient = parameters.gradients().const_data_ptr<float>();
+    const at::Tensor gradients = parameters.gradients().cpu();
+    const auto* gradient = gradients.const_data_ptr<float>();
     // Linear warm-up over 2.5 % of 12 steps is over within the first: cosine from there, in the
     // middle of the step.
     const double share = ((static_cast<double>(step) + 0.5) / 12 - 0.025) / 0.975;
     const double lr = 1e-2 * 0.5 * (1 + std::cos(M_PI * share));
-    optimizer.step(parameters, {gradient, gradient + parameters.gradients().numel()}, lr, 0.3,
+    optimizer.step(parameters, {gradient, gradient + gradients.numel()}, lr, 0.3,
                    context.optimizer);
     {
       const at::NoGradGuard no_grad;
-      auto* values = parameters.values().mutable_data_ptr<float>();
-      for (size_t i = 0; i < optimizer.values.size(); ++i) {
-        values[i] = static_cast<float>(optimizer.values[i]);
-      }
+      parameters.values().copy_(at::tensor(optimizer.values, at::kFloat));
     }
 
     EXPECT_EQ(result.depths, std::vector<int64_t>{depth});
@@ -212,7 +213,8 @@ TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
                     .data = same_data,
                     .lr = context.lr,
                     .optimizer = context.optimizer,
-                    .pass = context.pass};
+                    .pass = context.pass,
+                    .passes = context.passes};
   TrainState third = room.fresh_state();
   EXPECT_NE(train_step(third, mixed).loss, expected.loss);
 
@@ -288,7 +290,7 @@ TEST(TrainStep, FrozenLayersAreLeftToTheBit) {
                                    "progressive.layer_map=stack", "progressive.trains=new"}));
     TrainState state = room.fresh_state();
     state.stage.index = 1;  // 3 layers, of which the second and the third are new
-    state.model = make_model(state.model->spec(), 3, at::kCPU);
+    state.model = make_model(state.model->spec(), 3, test_device());
     state.model->parameters().initialize(7);
     state.optimizer = make_adamw_state(state.model->parameters());
     const at::Tensor before = state.model->parameters().values().clone();
@@ -316,7 +318,7 @@ TEST(TrainStep, ASubnetworkRunsWithScaledBranches) {
   room.data().fill_train(0, 4, batch);
   const LayerMap layers = random_subnetwork(12, 5, 42, 0, 0);
   const double expected = state.model
-                              ->loss_sum(to_device(batch, at::kCPU), layers,
+                              ->loss_sum(to_device(batch, test_device()), layers,
                                          {.training = true, .branch_scale = std::sqrt(12.0 / 5.0)})
                               .item<double>() /
                           64.0;
@@ -357,7 +359,7 @@ TEST(TrainStep, TheLearningRateRisesAgainAfterGrowth) {
   EXPECT_NEAR(train_step(state, room.context()).lr, 12 * 1e-2, 1e-12);
   state.position.step = 3;
   state.stage = {.index = 1, .start = {.step = 3}, .grown = {.step = 3}};
-  state.model = make_model(state.model->spec(), 3, at::kCPU);
+  state.model = make_model(state.model->spec(), 3, test_device());
   state.model->parameters().initialize(7);
   state.optimizer = make_adamw_state(state.model->parameters());
   for (const double part : {0.125, 0.375, 0.625}) {
