@@ -18,6 +18,7 @@
 #include "finetune/train_point.h"
 #include "infer/model_folder.h"
 #include "model/safetensors.h"
+#include "ops/determinism.h"
 
 namespace apollo {
 namespace {
@@ -281,6 +282,7 @@ class Grid {
 }  // namespace
 
 FinetuneResults finetune(const ResolvedTask& task, const FinetuneOptions& options) {
+  use_deterministic_operators(options.device);
   Grid grid(task, options);
   fs::create_directories(options.out);
   const FileLock lock(options.out / ".lock");
