@@ -226,6 +226,7 @@ def chart(name, runs):
     high += 1.2 * (high - low)
     width, height, left, top, right, bottom = 860, 460, 70, 20, 200, 50
     end = float(budget.split("-")[0])
+    unit, unit_name = (1e15, "10¹⁵") if end >= 1e15 else (1e12, "10¹²")
 
     def x(flops):
         return left + (width - left - right) * min(flops / end, 1.0)
@@ -241,9 +242,9 @@ def chart(name, runs):
         parts.append(f'<path d="M{left} {y(loss):.1f}H{width - right}" stroke="#dddddd"/>'
                      f'<text x="{left - 8}" y="{y(loss) + 4:.1f}" text-anchor="end">{loss:.2f}'
                      f'</text><text x="{x(flops):.1f}" y="{height - bottom + 20}" '
-                     f'text-anchor="middle">{flops / 1e12:.3g}</text>')
+                     f'text-anchor="middle">{flops / unit:.3g}</text>')
     parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">'
-                 'training FLOPs, 10¹²</text>'
+                 f'training FLOPs, {unit_name}</text>'
                  f'<text transform="translate(18 {(top + height - bottom) / 2}) rotate(-90)" '
                  'text-anchor="middle">validation loss at full depth</text>')
     for i, run in enumerate(runs):
