@@ -53,6 +53,11 @@ std::string waiting_of_threads() {
   return "threads wait as libgomp sets it";
 }
 
+std::string how_passes_run(at::Device device, const TrainingPasses& passes) {
+  if (device.is_cpu()) return "matrix products by " + matmul_library_name();
+  return passes.records() ? "passes recorded as CUDA graphs" : "passes launched by operator";
+}
+
 // A kill can come between the last checkpoint, after which `begin` bytes had been logged, and the
 // row that says that the run is over.
 bool has_end_row(const fs::path& metrics, int64_t begin) {
@@ -183,9 +188,9 @@ void Trainer::log_beginning() const {
   log_info("data: {} training tokens, {} validation tokens",
            format_count(static_cast<double>(data_.train->size())),
            data_.valid ? format_count(static_cast<double>(data_.valid->size())) : "no");
-  log_info("device {}, {} threads, {} kernels, matrix products by {}, LibTorch {}", device_.str(),
+  log_info("device {}, {} threads, {} kernels, {}, LibTorch {}", device_.str(),
            resolved_.config.run.threads, enum_name(resolved_.config.run.kernels),
-           matmul_library_name(), APOLLO_TORCH_VERSION);
+           how_passes_run(device_, *passes_), APOLLO_TORCH_VERSION);
   log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : schedule_->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,

@@ -65,7 +65,7 @@ void TrainingPasses::run(const LanguageModel& model, const TokenBatch& batch, in
   }
   const DeviceBatch host_batch = to_device(batch, first, rows, at::kCPU);
   Recording* recording = recording_of(model, host_batch, blocks, pass);
-  if (recording == nullptr || recording->graph == nullptr) {
+  if (recording == nullptr) {
     compute(model, to_device(batch, first, rows, device_), blocks, pass);
     return;
   }
