@@ -3,9 +3,9 @@
 //
 // What decides is how much text a run from scratch would read for the same FLOPs, in tokens per
 // parameter: a young model gains most by being shallow, and the longer the run the less is left to
-// gain. Texts, tokenizers and widths differ, so the least that was seen is promised. Between the
-// budgets that were measured it is read off along the logarithm of that number; beyond them it is
-// that of the nearest one, and not vouched for.
+// gain, and the shorter are the stages that gain it. Texts, tokenizers and widths differ, so the
+// least that was seen is promised. Between the budgets that were measured it is read off along the
+// logarithm of that number; beyond them it is that of the nearest one, and not vouched for.
 #pragma once
 
 #include <optional>
@@ -25,7 +25,8 @@ struct Advice {
   // Of `tokens_per_parameter`, that was measured.
   double least = 0.0;
   double greatest = 0.0;
-  std::vector<StageSpec> stages;  // of that method
+  std::vector<StageSpec> stages;  // to take
+  bool own_stages = true;         // whether they are those of the method
 
   bool pays() const;           // whether more is expected than two seeds differ by
   std::string method() const;  // what to take

@@ -103,21 +103,27 @@ class Recipes(ApolloTest):
 
     def test_advice_is_what_was_measured(self):
         """`apollo plan` expects of the suites' own runs the least that docs/results says of them."""
-        for results, base, vocabulary, budget, is_least in (
-                ("advice", "demo/scratch", "2048", "2.5e12 flops", True),
-                ("methods", "suites/methods/gpt2", "257", "2.5e12 flops", False),
-                ("methods", "suites/methods/gpt2", "257", "1e13 flops", True),
-                ("methods-bert", "suites/methods/bert", "1024", "2.5e12 flops", True),
-                ("methods-bert", "suites/methods/bert", "1024", "1e13 flops", True)):
+        narrow = ("--set", "model.width=32", "--set", "model.heads=1")
+        for results, base, vocabulary, run, budget, is_least, *overrides in (
+                ("advice", "demo/scratch", "2048", "apollo+", "2.5e12 flops", True),
+                ("methods", "suites/methods/gpt2", "257", "apollo+", "2.5e12 flops", False),
+                ("methods", "suites/methods/gpt2", "257", "apollo+", "1e13 flops", True),
+                ("long", "suites/methods/gpt2", "257", "apollo+-short", "4e13 flops", True),
+                ("width32", "suites/methods/gpt2", "257", "apollo+", "6.25e11 flops", False,
+                 *narrow),
+                ("width32", "suites/methods/gpt2", "257", "apollo+-short", "2.5e12 flops", False,
+                 *narrow),
+                ("methods-bert", "suites/methods/bert", "1024", "apollo+", "2.5e12 flops", True),
+                ("methods-bert", "suites/methods/bert", "1024", "apollo+", "1e13 flops", True)):
             path = RECIPES.parent / f"docs/results/{results}/summary.csv"
             with open(path, newline="") as file:
                 (row,) = [row for row in csv.DictReader(file)
-                          if (row["run"], row["budget"]) == ("apollo+", budget)]
+                          if (row["run"], row["budget"]) == (run, budget)]
             measured = float(row["equal_budget_flops_saved_mean"])
-            with self.subTest(base, budget=budget):
+            with self.subTest(results, budget=budget):
                 plan = json.loads(self.run_apollo(
                     "plan", f"recipes/{base}.toml", "--tokens", "1e8", "--vocab-size", vocabulary,
-                    "--set", f"train.duration={budget}", "--json")[0])
+                    "--set", f"train.duration={budget}", *overrides, "--json")[0])
                 self.assertTrue(plan["advice"]["measured"])
                 self.assertTrue(plan["advice"]["pays"])
                 if is_least:

@@ -36,7 +36,13 @@ TEST(Advice, IsReadOffBetweenTheBudgetsMeasured) {
   const Advice greatest = advice_at(any.greatest);
   EXPECT_GT(least.saving, greatest.saving);
   const Advice middle = advice_at(std::sqrt(any.least * any.greatest));
-  EXPECT_NEAR(middle.saving, (least.saving + greatest.saving) / 2, 1e-9);
+  EXPECT_LT(middle.saving, least.saving);
+  EXPECT_GT(middle.saving, greatest.saving);
+  // Along the logarithm.
+  const auto slope = [](double from, double to) {
+    return (advice_at(to).saving - advice_at(from).saving) / std::log(to / from);
+  };
+  EXPECT_NEAR(slope(5.0, 6.0), slope(9.0, 12.0), 1e-9);
   EXPECT_TRUE(middle.is_measured());
   EXPECT_TRUE(middle.pays());
   EXPECT_EQ(middle.method(), "apollo+");
@@ -49,10 +55,18 @@ TEST(Advice, BeyondThemIsThatOfTheNearestAndSaysSo) {
   EXPECT_FALSE(longer.is_measured());
   EXPECT_EQ(advice_text(longer),
             "advice: from scratch these FLOPs are 20 tokens a parameter; there method 'apollo+' "
-            "(layers 1 until 30%, 3 until 40%, 6 until 80%, 12) is expected to end where scratch "
-            "ends with 2.3 times as many, 56 % saved or more (not measured: 0.62 to 3.3 were, this "
-            "is the nearest)\n");
+            "(with progressive.stages of layers 1 until 5%, 3 until 15%, 6 until 40%, 12) is "
+            "expected to end where scratch ends with 1.4 times as many, 28 % saved or more (not "
+            "measured: 0.62 to 13 were, this is the nearest)\n");
   EXPECT_EQ(advice_at(0.1).saving, advice_at(any.least).saving);
+}
+
+TEST(Advice, TakesTheMethodsStagesWhereLittleIsRead) {
+  const Advice shorter = advice_at(3.0);
+  EXPECT_TRUE(shorter.own_stages);
+  EXPECT_EQ(shorter.stages.front().until, (Duration{30.0, DurationUnit::kPercent}));
+  EXPECT_EQ(advice_text(shorter).find("progressive.stages"), std::string::npos);
+  EXPECT_FALSE(advice_at(12.0).own_stages);
 }
 
 TEST(Advice, BertHasItsOwn) {
