@@ -147,7 +147,7 @@ while a checkpoint is written: up to 7.15 MiB more of host memory
 total: 400 steps, 410k tokens, 1.67 TFLOP
        84.5 % of training from scratch for as many steps (84.2 % without the head)
 time:  2m47s at 10.0 GFLOP/s
-advice: from scratch these FLOPs are 0.55 tokens a parameter; there method 'apollo+' (layers 1 until 30%, 3 until 40%, 6 until 80%, 12) is expected to end where scratch ends with 3.7 times as many, 73 % saved or more (not measured: 0.62 to 3.3 were, this is the nearest)
+advice: from scratch these FLOPs are 0.55 tokens a parameter; there method 'apollo+' (layers 1 until 30%, 3 until 40%, 6 until 80%, 12) is expected to end where scratch ends with 3.7 times as many, 73 % saved or more (not measured: 0.62 to 13 were, this is the nearest)
 )");
   // clang-format on
 }
