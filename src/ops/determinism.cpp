@@ -12,7 +12,7 @@ void use_deterministic_operators(c10::Device device) {
   // matrix products otherwise.
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  // For programs that read what they did not write.
+  // Else every new tensor is filled, for the sake of programs that read what they did not write.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 

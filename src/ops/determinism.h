@@ -6,7 +6,7 @@
 namespace apollo {
 
 // From here on this process computes on `device` by operators whose results are the same bits in
-// every run: a pure cost in speed, a small one. To be called before the device is used, by the only
+// every run, and fails where there is none. To be called before the device is used, by the only
 // thread. Nothing changes on the CPU, where all are such operators.
 void use_deterministic_operators(c10::Device device);
 
