@@ -31,7 +31,7 @@ struct RunInfo {
   std::string device;
   std::string precision;
   std::string kernels;
-  std::string matmul;  // the library of matrix products; empty where the log does not say
+  std::string matmul;      // the library of matrix products; empty where the log does not say
   std::string train_data;  // content hashes; empty where the run had none
   std::string valid_data;
   std::string tokenizer;
