@@ -20,6 +20,7 @@
 #include "config/enum_names.h"
 #include "data/batches.h"
 #include "model/hf_folder.h"
+#include "ops/determinism.h"
 #include "ops/matmul.h"
 #include "ops/tensor_allocator.h"
 #include "train/train_step.h"
@@ -66,6 +67,7 @@ double peak_device_bytes(at::Device device) {
 
 int serve(const Options& options) {
   const at::Device device = find_device(options.device);
+  use_deterministic_operators(device);
   TrainState state;
   state.model = load_hf_model(options.model_folder, device);
   state.optimizer = make_adamw_state(state.model->parameters());

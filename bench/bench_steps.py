@@ -223,7 +223,8 @@ def report(args, name, threads, apollo, ours, peers, theirs, losses):
 
 def bench_pair(args, first, second):
     """Rounds of one step of each, the answers of both."""
-    pairs = [(first.step(args.steps), second.step(args.steps)) for _ in range(WARM_UP + args.rounds)][WARM_UP:]
+    pairs = [(first.step(args.steps), second.step(args.steps))
+             for _ in range(WARM_UP + args.rounds)][WARM_UP:]
     first.close()
     second.close()
     return pairs

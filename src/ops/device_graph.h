@@ -26,9 +26,9 @@ class DeviceGraph {
 class DeviceGraphRecorder {
  public:
   virtual ~DeviceGraphRecorder() = default;
-  // `work` is run to be recorded; nothing of it is computed. Throws c10::OutOfMemoryError where
-  // memory is lacking; the device is then as it was. After any other c10::Error, since `work` waits
-  // for the device, say, the device is not to be used again.
+  // `work` is run to be recorded; nothing of it is computed. It may be kept as long as the graph.
+  // Throws c10::OutOfMemoryError where memory is lacking; the device is then as it was. After any
+  // other c10::Error, since `work` waits for the device, say, the device is not to be used again.
   virtual std::unique_ptr<DeviceGraph> record(const std::function<void()>& work) = 0;
 };
 

@@ -1,11 +1,11 @@
 #include "train/training_passes.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -32,6 +32,14 @@ void for_each_pair(DeviceBatch& to, const DeviceBatch& from, const auto& visit) 
   visit(to.documents_BT, from.documents_BT);
 }
 
+DeviceBatch moved_to(at::Device device, const DeviceBatch& batch) {
+  DeviceBatch moved;
+  for_each_pair(moved, batch, [&](at::Tensor& to, const at::Tensor& from) {
+    if (from.defined()) to = from.to(device);
+  });
+  return moved;
+}
+
 // What recomputation draws again, it draws from a state that it sets back: no recording can.
 bool can_be_recorded(const LanguageModel& model, const PassOptions& pass) {
   return !(pass.recompute && pass.training && model.spec().dropout > 0.0);
@@ -46,7 +54,10 @@ TrainingPasses::TrainingPasses(at::Device device, std::unique_ptr<DeviceGraphRec
   num_targets_ = at::full({}, 1.0, scalar);
 }
 
-TrainingPasses::~TrainingPasses() = default;
+int64_t TrainingPasses::num_recorded() const {
+  return std::count_if(recordings_.begin(), recordings_.end(),
+                       [](const auto& item) { return item.second.graph != nullptr; });
+}
 
 void TrainingPasses::begin_step(const LanguageModel& model, int64_t num_targets) {
   if (!recorded_weights_.is_same(model.parameters().values())) {
@@ -66,7 +77,7 @@ void TrainingPasses::run(const LanguageModel& model, const TokenBatch& batch, in
   const DeviceBatch host_batch = to_device(batch, first, rows, at::kCPU);
   Recording* recording = recording_of(model, host_batch, blocks, pass);
   if (recording == nullptr) {
-    compute(model, to_device(batch, first, rows, device_), blocks, pass);
+    compute(model, moved_to(device_, host_batch), blocks, pass);
     return;
   }
   for_each_pair(recording->batch, host_batch, [](at::Tensor& to, const at::Tensor& from) {
@@ -100,18 +111,18 @@ TrainingPasses::Recording* TrainingPasses::recording_of(const LanguageModel& mod
   }
   Recording& recording = recordings_[key];
   if (recording.graph != nullptr) return &recording;
-  if (recording.num_runs++ < kRunsBefore || num_recorded_ >= kMostRecordings) return nullptr;
+  if (recording.num_runs++ < kRunsBefore || num_recorded() >= kMostRecordings) return nullptr;
   return try_record(model, recording, batch, blocks, pass) ? &recording : nullptr;
 }
 
 bool TrainingPasses::try_record(const LanguageModel& model, Recording& recording,
                                 const DeviceBatch& batch, const LayerMap& blocks,
                                 const PassOptions& pass) {
-  for_each_pair(recording.batch, batch, [&](at::Tensor& to, const at::Tensor& from) {
-    to = from.defined() ? from.to(device_) : at::Tensor();
-  });
+  recording.batch = moved_to(device_, batch);
   try {
-    recording.graph = recorder_->record([&] { compute(model, recording.batch, blocks, pass); });
+    recording.graph = recorder_->record([this, &model, &recording, blocks, pass] {
+      compute(model, recording.batch, blocks, pass);
+    });
   } catch (const c10::OutOfMemoryError&) {
     log_warning(
         "no memory is left to record a pass of depth {}: passes are launched operator by operator "
@@ -121,13 +132,11 @@ bool TrainingPasses::try_record(const LanguageModel& model, Recording& recording
     recorder_.reset();
     return false;
   }
-  ++num_recorded_;
   return true;
 }
 
 void TrainingPasses::forget() {
   recordings_.clear();
-  num_recorded_ = 0;
   recorded_weights_.reset();
 }
 

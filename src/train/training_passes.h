@@ -15,11 +15,10 @@ class TrainingPasses {
  public:
   // Without a recorder every pass is launched operator by operator.
   TrainingPasses(at::Device device, std::unique_ptr<DeviceGraphRecorder> recorder);
-  ~TrainingPasses();
 
   bool records() const { return recorder_ != nullptr; }
   // Passes that were recorded and can be repeated now.
-  int64_t num_recorded() const { return num_recorded_; }
+  int64_t num_recorded() const;
 
   // Begins a step of `num_targets` targets: its loss is 0. What was recorded of another model is
   // dropped.
@@ -57,7 +56,6 @@ class TrainingPasses {
   // there.
   at::Tensor recorded_weights_;
   std::map<Key, Recording> recordings_;
-  int64_t num_recorded_ = 0;
 };
 
 }  // namespace apollo
