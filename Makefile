@@ -15,7 +15,7 @@ cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp'
 
 apollo: ## build build/apollo (the default)
 	@scripts/setup.sh build
-	@$(call configure)
+	@$(call configure,-DAPOLLO_TESTS=OFF)
 	@cmake --build $(BUILD) --parallel $(JOBS) --target apollo
 
 setup: ## install Debian packages and the venv with LibTorch, nothing else

@@ -29,8 +29,9 @@ fail() {
 
 debian_packages() {
   echo build-essential cmake ninja-build ccache pkgconf ca-certificates python3 python3-venv \
-    libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libpcre2-dev \
-    libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev libgtest-dev libbenchmark-dev
+    libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev \
+    libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev
+  [[ $group == build ]] || echo libgtest-dev libpcre2-dev
   [[ $group != lint ]] || echo clang-format clang-tidy
 }
 
