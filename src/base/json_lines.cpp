@@ -9,6 +9,38 @@
 #include "base/file.h"
 
 namespace apollo {
+namespace {
+
+constexpr int64_t kDeepest = 100;
+
+// Where brackets outside of strings nest deeper than that; npos: nowhere.
+size_t find_too_deep(std::string_view text) {
+  int64_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kDeepest) return i;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return std::string_view::npos;
+}
+
+// What the library says, without the name and number that it puts before it.
+std::string words_of(const Json::exception& error) {
+  const std::string_view text = error.what();
+  const size_t end = text.find("] ");
+  return std::string(text.substr(end == std::string_view::npos ? 0 : end + 2));
+}
+
+}  // namespace
 
 JsonLinesWriter::JsonLinesWriter(const std::filesystem::path& path, int64_t keep_bytes)
     : path_(path), size_(keep_bytes) {
@@ -46,9 +78,9 @@ void read_json_lines(const std::filesystem::path& path, const std::function<void
   for (int64_t number = 1; !rest.empty(); ++number) {
     const size_t end = rest.find('\n');
     const std::string_view line = rest.substr(0, end);
-    Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (object.is_object()) {
-      row(std::move(object));
+    std::optional<Json> object = try_parse_json(line);
+    if (object && object->is_object()) {
+      row(std::move(*object));
     } else if (end != std::string_view::npos) {
       fail<DataError>("{}:{}: expected a JSON object, found '{}'", path.string(), number,
                       line.substr(0, 60));
@@ -58,12 +90,32 @@ void read_json_lines(const std::filesystem::path& path, const std::function<void
   }
 }
 
+Json parse_json(std::string_view text) {
+  const size_t deep = find_too_deep(text);
+  if (deep != std::string_view::npos) {
+    fail<DataError>("damaged JSON at byte {}: nested deeper than {}", deep + 1, kDeepest);
+  }
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    fail<DataError>("damaged JSON at byte {}: {}", error.byte, words_of(error));
+  } catch (const Json::exception& error) {
+    fail<DataError>("damaged JSON: {}", words_of(error));
+  }
+}
+
+std::optional<Json> try_parse_json(std::string_view text) {
+  if (find_too_deep(text) != std::string_view::npos) return std::nullopt;
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return json.is_discarded() ? std::nullopt : std::optional(std::move(json));
+}
+
 Json read_json(const std::filesystem::path& path) {
   const MappedFile file(path);
   try {
-    return Json::parse(file.text());
-  } catch (const Json::parse_error& error) {
-    fail<DataError>("{}: damaged JSON at byte {}: {}", path.string(), error.byte, error.what());
+    return parse_json(file.text());
+  } catch (const DataError& error) {
+    fail<DataError>("{}: {}", path.string(), error.what());
   }
 }
 

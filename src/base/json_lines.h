@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace apollo {
@@ -36,6 +38,11 @@ class JsonLinesWriter {
 
 // Calls `row` for each object of the file; throws DataError with file:line where a line is damaged.
 void read_json_lines(const std::filesystem::path& path, const std::function<void(Json&&)>& row);
+
+// All JSON that others wrote comes through these two. Values nested deeper than 100 are refused: to
+// copy, print or destroy them would overflow the stack. Numbers that no double holds are too.
+Json parse_json(std::string_view text);  // throws DataError that says what is wrong at which byte
+std::optional<Json> try_parse_json(std::string_view text);
 
 // Parses a whole JSON file; throws DataError with file and position where it is damaged.
 Json read_json(const std::filesystem::path& path);

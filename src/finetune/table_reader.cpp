@@ -215,11 +215,11 @@ std::vector<TableRow> read_jsonl(Source& source, const std::vector<WantedColumn>
       continue;
     }
     if (empty_line) source.reject(*empty_line, "the row is empty");
-    const Json object = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!object.is_object()) source.reject(line, "expected a JSON object");
+    const std::optional<Json> object = try_parse_json(text);
+    if (!object || !object->is_object()) source.reject(line, "expected a JSON object");
     TableRow row{line, {}};
     for (const WantedColumn& want : wanted)
-      row.fields.push_back(json_field(source, line, object, want));
+      row.fields.push_back(json_field(source, line, *object, want));
     rows.push_back(std::move(row));
   }
   return rows;

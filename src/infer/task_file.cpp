@@ -53,7 +53,7 @@ class LineReader {
 
 TaskItem parse_item(const std::string& text, const std::string& path, int64_t line,
                     const std::vector<std::string>& keys) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = try_parse_json(text).value_or(Json());
   if (!json.is_object()) {
     fail<DataError>("{}:{}: expected a JSON object, found '{}'", path, line, text.substr(0, 40));
   }

@@ -128,8 +128,7 @@ Header parse_header(const std::string& where, std::string_view file) {
         "truncated or no safetensors file",
         where, header_bytes, file.size());
   }
-  const Json json = Json::parse(file.substr(sizeof header_bytes, header_bytes), nullptr,
-                                /*allow_exceptions=*/false);
+  const Json json = try_parse_json(file.substr(sizeof header_bytes, header_bytes)).value_or(Json());
   if (!json.is_object()) fail<CheckpointError>("{}: the header is not a JSON object", where);
   Header header;
   header.data_begin = sizeof header_bytes + header_bytes;

@@ -36,7 +36,7 @@ std::optional<std::vector<TokenId>> parse_plain_ids(std::string_view line) {
 }
 
 std::optional<std::vector<TokenId>> parse_json_ids(const std::string& line) {
-  const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const Json row = try_parse_json(line).value_or(Json());
   if (!row.is_object() || !row.contains("ids") || !row["ids"].is_array()) return std::nullopt;
   std::vector<TokenId> ids;
   for (const Json& id : row["ids"]) {
