@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/spelling.h"
+#include "config/key_hints.h"
 
 namespace apollo {
 
@@ -55,7 +56,21 @@ std::string TomlDocument::other_section_hint(const std::string& key) const {
 }
 
 std::string TomlDocument::key_hint(const std::string& section, const std::string& key) const {
-  return did_you_mean(key, keys_of(section), other_section_hint(key));
+  return own_key_hint(key).value_or(did_you_mean(key, keys_of(section), other_section_hint(key)));
+}
+
+// For a name that other programs have for one of these keys.
+std::optional<std::string> TomlDocument::own_key_hint(const std::string& key) const {
+  const std::string own(own_key_for(key));
+  if (!is_key(own)) return std::nullopt;
+  return fmt::format("use {}", own);
+}
+
+Diagnostic TomlDocument::unknown_key(const std::string& where, const std::string& path,
+                                     const std::string& message, const std::string& hint) {
+  const std::optional<std::string> removal = removal_of(path);
+  if (removal) return {where, fmt::format("key '{}' was removed", path), *removal};
+  return {where, message, hint};
 }
 
 void TomlDocument::check_sections(std::vector<Diagnostic>& faults) const {
@@ -69,7 +84,7 @@ void TomlDocument::check_sections(std::vector<Diagnostic>& faults) const {
       const std::string message = section.is_table()
                                       ? fmt::format("unknown section [{}]", name)
                                       : fmt::format("unknown key '{}' outside a section", name);
-      faults.push_back({where, message, hint});
+      faults.push_back({where, message, own_key_hint(name).value_or(hint)});
     } else if (const toml::table* table = section.as_table()) {
       check_keys(name, *table, faults);
     } else {
@@ -84,9 +99,9 @@ void TomlDocument::check_keys(const std::string& section, const toml::table& tab
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (is_key(section + "." + name)) continue;
-    faults.push_back({position(file_, key.source()),
-                      fmt::format("unknown key '{}' in [{}]", name, section),
-                      key_hint(section, name)});
+    faults.push_back(unknown_key(position(file_, key.source()), section + "." + name,
+                                 fmt::format("unknown key '{}' in [{}]", name, section),
+                                 key_hint(section, name)));
   }
 }
 
@@ -101,8 +116,10 @@ void TomlDocument::split_overrides(const std::vector<std::string>& texts,
     }
     const std::string path = text.substr(0, equals);
     if (!is_key(path)) {
-      faults.push_back({"--set", fmt::format("unknown key '{}'", path),
-                        did_you_mean(path, keys_, other_section_hint(path))});
+      const std::string name = path.substr(path.rfind('.') + 1);
+      const std::string nearest = did_you_mean(path, keys_, other_section_hint(path));
+      faults.push_back(unknown_key("--set", path, fmt::format("unknown key '{}'", path),
+                                   own_key_hint(name).value_or(nearest)));
       continue;
     }
     overrides_[path] = text.substr(equals + 1);

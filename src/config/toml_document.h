@@ -69,6 +69,9 @@ class TomlDocument {
   // Where the key would be known: "'lr' is a key of [train]".
   std::string other_section_hint(const std::string& key) const;
   std::string key_hint(const std::string& section, const std::string& key) const;
+  std::optional<std::string> own_key_hint(const std::string& key) const;
+  static Diagnostic unknown_key(const std::string& where, const std::string& path,
+                                const std::string& message, const std::string& hint);
   void check_sections(std::vector<Diagnostic>& faults) const;
   void check_keys(const std::string& section, const toml::table& table,
                   std::vector<Diagnostic>& faults) const;
