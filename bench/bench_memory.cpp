@@ -28,8 +28,9 @@ void measure(const ModelSpec& spec, int64_t layers) {
   auto model = make_model(spec, layers, at::Device(at::kCPU));
   model->parameters().initialize(/*seed=*/1);
   model->parameters().zero_gradients();
-  AdamWState optimizer = make_adamw_state(model->parameters());
-  adamw_step(model->parameters(), optimizer, /*lr=*/1e-3, {});
+  const AdamW optimizer{AdamWOptions{}};
+  OptimizerState state = optimizer.fresh_state(model->parameters());
+  optimizer.step(model->parameters(), state, /*lr=*/1e-3);
   const int64_t after = resident_bytes();
   fmt::print("{}\n", Json{{"layers", layers},
                           {"parameters", num_parameters(spec.shape, layers)},

@@ -70,33 +70,32 @@ int serve(const Options& options) {
   use_deterministic_operators(device);
   TrainState state;
   state.model = load_hf_model(options.model_folder, device);
-  state.optimizer = make_adamw_state(state.model->parameters());
   const ModelSpec& spec = state.model->spec();
   const RunConfig config = bench_config(spec, options);
   const TokenDataset dataset = TokenDataset::open(options.tokens);
   const auto tokenizer = spec.shape.architecture == Architecture::kBert
                              ? load_tokenizer(options.model_folder)
                              : std::unique_ptr<Tokenizer>();
-  const auto data = make_batches(config, dataset, tokenizer.get());
-  const Schedule schedule(config, spec.shape, data->num_sequences());
-  BatchPrefetcher prefetcher(*data, options.batch_size);
-  TrainingPasses passes(device, options.no_graphs ? nullptr : make_device_graph_recorder(device));
-  const StepContext context{config,
-                            schedule,
-                            prefetcher,
-                            LrCurve{LrSchedule::kConstant, options.lr, 0.0, 0.0, 0.0},
-                            AdamWOptions{.weight_decay = config.train.weight_decay},
-                            make_pass_options(config, /*training=*/true),
-                            passes};
+  Run run;
+  run.resolved.config = config;
+  run.device = device;
+  run.train = make_batches(config, dataset, tokenizer.get());
+  run.batches = std::make_unique<BatchPrefetcher>(*run.train, options.batch_size);
+  run.schedule = std::make_unique<Schedule>(config, spec.shape, run.train->num_sequences());
+  run.passes = std::make_unique<TrainingPasses>(
+      device, make_pass_options(config, /*training=*/true),
+      options.no_graphs ? nullptr : make_device_graph_recorder(device));
+  run.optimizer = make_optimizer(config.train);
+  state.optimizer = run.optimizer->fresh_state(state.model->parameters());
   for (std::string line; std::getline(std::cin, line);) {
     const int64_t num_steps = line.empty() ? 1 : std::stoll(line);
     TokenBatch batch;
-    data->fill_train(state.position.step * options.batch_size, options.batch_size, batch);
+    run.train->fill_train(state.position.step * options.batch_size, options.batch_size, batch);
     wait_for(device);
     const auto start = std::chrono::steady_clock::now();
-    const StepResult result = train_step(state, context);
+    const StepResult result = train_step(state, run);
     for (int64_t i = 1; i < num_steps; ++i)
-      train_step(state, context);
+      train_step(state, run);
     wait_for(device);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     fmt::print("{}\n", Json{{"loss", result.loss},
@@ -130,7 +129,8 @@ int main(int argc, char** argv) {
   app.add_flag("--no-graphs", options.no_graphs);
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(options.threads);
-  apollo::set_matmul_library(apollo::parse_enum<apollo::MatmulLibrary>(options.matmul, "--matmul"));
+  const apollo::MatmulScope matmul(
+      apollo::parse_enum<apollo::MatmulLibrary>(options.matmul, "--matmul"));
   fmt::print(stderr, "bench_step: matrix products by {}\n", apollo::matmul_library_name());
   return apollo::serve(options);
 }

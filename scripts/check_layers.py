@@ -19,6 +19,7 @@ USES = {
     "text": ["base"],
     "data": ["base", "config", "text"],
     "progressive": ["base", "config"],
+    "runlog": ["base", "config", "progressive"],
 }
 USES["ops"] = list(USES)
 USES["model"] = list(USES)
@@ -27,13 +28,13 @@ USES["train"] = list(USES)
 USES["infer"] = USES["train"]  # these two do not know each other
 # Of infer/ in the design; a folder of its own because it is as large as the rest of infer/.
 USES["finetune"] = USES["infer"] + ["infer"]
-USES["report"] = ["base", "config"]
+USES["report"] = ["base", "config", "runlog"]
 # Plans runs as `apollo plan` does, starts them as processes and compares them.
 USES["suite"] = ["base", "config", "data", "progressive", "report"]
 USES["cli"] = list(USES)
 
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
-TORCH_FREE = {"base", "config", "text", "data", "progressive", "report", "suite"}
+TORCH_FREE = {"base", "config", "text", "data", "progressive", "runlog", "report", "suite"}
 # Each of these pulls in most of LibTorch: 18 to 35 s for every file that includes it.
 HUGE = {"torch/torch.h", "torch/all.h", "torch/extension.h", "torch/script.h", "ATen/ATen.h"}
 

@@ -20,7 +20,6 @@ enum class RngStream : uint32_t {
   kSplit = 7,
   kStrata = 8,
   kSubnetwork = 9,
-  kGrowthNoise = 10,
 };
 
 // The bare block function: four words out of a 128-bit counter and a 64-bit key.

@@ -36,8 +36,7 @@ void train(const TrainArguments& arguments) {
   const std::filesystem::path run_dir =
       arguments.out.empty() ? std::filesystem::path("runs") / resolved.config.run.name
                             : std::filesystem::path(arguments.out);
-  Trainer trainer(std::move(resolved), run_dir);
-  trainer.run();
+  Trainer(open_run(std::move(resolved), run_dir)).run();
   const std::filesystem::path page = write_run_report(run_dir);
   log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());
   log_info("report: {}", page.string());

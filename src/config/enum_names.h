@@ -46,11 +46,8 @@ inline constexpr std::array<std::string_view, 5> kEnumNames<DepthSamplerKind> = 
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<DepthDraw> = {"step", "micro_batch"};
 template <>
-inline constexpr std::array<std::string_view, 4> kEnumNames<OptimizerStateRule> = {
-    "transport", "transport_scaled", "keep", "reset"};
-template <>
-inline constexpr std::array<std::string_view, 3> kEnumNames<GrowWhen> = {"schedule", "ready",
-                                                                         "gain"};
+inline constexpr std::array<std::string_view, 3> kEnumNames<OptimizerStateRule> = {"transport",
+                                                                                   "keep", "reset"};
 template <>
 inline constexpr std::array<std::string_view, 3> kEnumNames<SourceMap> = {"fpi", "aki", "ligo"};
 template <>

@@ -133,33 +133,12 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
               "layers and end of each stage, in order; with a depth, passes run so many of the "
               "layers, drawn at random"},
         c.progressive.stages...);
-  visit(
-      Field{
-          "progressive", "grow_when", Effect::kResult,
-          "schedule: at the ends of stages; earlier where a probe of the validation data finds the "
-          "shared layers no worse at the next stage's depth than at their own (ready), or that "
-          "growing promises more decrease of the loss per FLOP than staying (gain)"},
-      c.progressive.grow_when...);
-  visit(Field{"progressive", "probe_every", Effect::kResult,
-              "with grow_when = ready or gain; the time ahead that gain looks at"},
-        c.progressive.probe_every...);
   visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
         c.progressive.layer_map...);
-  visit(
-      Field{"progressive", "trial_steps", Effect::kResult,
-            "at each growth a copy of the model grows by each of trial_maps and trains so many "
-            "steps; the one with the least loss goes on, all are charged; 0: growth by layer_map"},
-      c.progressive.trial_steps...);
-  visit(Field{"progressive", "trial_maps", Effect::kResult,
-              "with trial_steps; passes share layers by layer_map whichever is chosen"},
-        c.progressive.trial_maps...);
   visit(Field{"progressive", "new_layers", Effect::kResult,
               "copies; copies whose output projections are zero (no change of the function, but "
               "for bert); or fresh ones"},
         c.progressive.new_layers...);
-  visit(Field{"progressive", "growth_noise", Effect::kResult,
-              "noise on the matrices of copies, relative to their root mean square"},
-        c.progressive.growth_noise...);
   visit(Field{"progressive", "trains", Effect::kResult,
               "new: stages between the first and the last train the layers that growth added and "
               "the output head only"},
@@ -174,12 +153,7 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"progressive", "rehearse_from", Effect::kResult,
               "part of a stage before which the depth is its layers, in [0, 1)"},
         c.progressive.rehearse_from...);
-  visit(Field{"progressive", "shared_gradient_power", Effect::kResult,
-              "p: the gradient of a layer that a pass uses r times is divided by r^p"},
-        c.progressive.shared_gradient_power...);
-  visit(Field{"progressive", "optimizer_state", Effect::kResult,
-              "what growth does to moments (transport_scaled: of a layer that becomes r, m/r and "
-              "v/r^2)"},
+  visit(Field{"progressive", "optimizer_state", Effect::kResult, "what growth does to moments"},
         c.progressive.optimizer_state...);
   visit(Field{"progressive", "lr_depth_power", Effect::kResult,
               "p: the learning rate of a stage of N of L layers is multiplied by (L/N)^p"},

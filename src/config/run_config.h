@@ -23,8 +23,7 @@ enum class NewLayers { kCopy, kIdentity, kRandom };
 enum class Trains { kAll, kNew };
 enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };
 enum class DepthDraw { kStep, kMicroBatch };
-enum class OptimizerStateRule { kTransport, kTransportScaled, kKeep, kReset };
-enum class GrowWhen { kSchedule, kReady, kGain };
+enum class OptimizerStateRule { kTransport, kKeep, kReset };
 enum class SourceMap { kFpi, kAki, kLigo };
 enum class EvalDepth { kStage, kFull };
 
@@ -94,22 +93,15 @@ struct RunConfig {
     std::string method = "apollo";  // fills the keys below where the user leaves them out
     std::vector<StageSpec> stages;
     LayerMapKind layer_map = LayerMapKind::kInterpolate;
-    int64_t trial_steps =
-        0;  // in which each growth tries trial_maps in place of layer_map; 0: none
-    std::vector<LayerMapKind> trial_maps = {LayerMapKind::kInterpolate, LayerMapKind::kStack};
     NewLayers new_layers = NewLayers::kCopy;
-    double growth_noise = 0.0;  // on copies, relative to the root mean square of each matrix
     Trains trains = Trains::kAll;
     DepthSamplerKind depth_sampler = DepthSamplerKind::kLvps;
     DepthDraw depth_draw = DepthDraw::kStep;
     int64_t stratify = 0;        // draws of one window, each from its own stratum; 0: independent
     double rehearse_from = 0.0;  // fraction of a stage before which the depth is N
-    double shared_gradient_power = 0.0;  // p: gradients of a layer used r times over r^p
     OptimizerStateRule optimizer_state = OptimizerStateRule::kTransport;
     double lr_depth_power = 0.0;  // p: learning rate of a stage of N of L layers times (L/N)^p
-    GrowWhen grow_when = GrowWhen::kSchedule;
-    Duration probe_every = {1.0, DurationUnit::kPercent};  // with grow_when = ready or gain
-    Duration rewarm = {0.0, DurationUnit::kSteps};         // rise of the learning rate after growth
+    Duration rewarm = {0.0, DurationUnit::kSteps};  // rise of the learning rate after growth
     std::string source;  // folder of a trained model that the run begins from; empty: none
     SourceMap source_map = SourceMap::kFpi;  // how it grows to the first stage
     int64_t source_steps = 100;              // in which ligo learns its map

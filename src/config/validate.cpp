@@ -212,11 +212,7 @@ void check_train(const RunConfig::Train& train, Checker& check) {
 
 void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
   check.fraction("progressive.rehearse_from", keys.rehearse_from);
-  check.at_least("progressive.growth_noise", keys.growth_noise, 0.0);
   check.at_least<int64_t>("progressive.stratify", keys.stratify, 0);
-  check.at_least("progressive.shared_gradient_power", keys.shared_gradient_power, 0.0);
-  check.positive("progressive.probe_every", keys.probe_every.value);
-  check.at_least<int64_t>("progressive.trial_steps", keys.trial_steps, 0);
   check.at_least<int64_t>("progressive.source_steps", keys.source_steps, 1);
   const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
   check.require(
@@ -226,12 +222,6 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
 
 void check_rest(const RunConfig& config, Checker& check) {
   check_progressive(config.progressive, check);
-  check.require(config.progressive.grow_when == GrowWhen::kSchedule || !config.data.valid.empty() ||
-                    config.data.valid_fraction > 0.0,
-                {"progressive.grow_when"},
-                fmt::format("progressive.grow_when '{}' needs validation data to probe",
-                            enum_name(config.progressive.grow_when)),
-                "data.valid, or data.valid_fraction = 0.01");
   check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
                 "for example depths = [\"stage\", \"full\"]");
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);

@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/dropout.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tanh.h>
 
@@ -14,6 +13,8 @@
 #include "model/growth.h"
 #include "model/hf_config.h"
 #include "model/hf_folder.h"
+#include "model/layer.h"
+#include "ops/dropout.h"
 
 namespace apollo {
 namespace {
@@ -97,7 +98,8 @@ at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
   }
   const at::Tensor pooled_BW =
       at::tanh(at::linear(hidden_BW, head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
-  const at::Tensor kept_BW = at::dropout(pooled_BW, body_->spec().dropout, options.training);
+  const at::Tensor kept_BW = dropout(
+      pooled_BW, dropout_at(DropoutSite::kHead, 0, body_->spec(), options), options.kernels);
   return at::linear(kept_BW, head_.tensor("classifier.weight"), head_.tensor("classifier.bias"))
       .to(at::kFloat);
 }

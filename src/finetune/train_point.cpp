@@ -1,6 +1,5 @@
 #include "finetune/train_point.h"
 
-#include <ATen/Context.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mse_loss.h>
@@ -13,9 +12,10 @@
 
 #include "base/rng.h"
 #include "base/stop_signal.h"
+#include "ops/dropout.h"
 #include "optim/adamw.h"
 #include "optim/clip.h"
-#include "optim/lr_schedule.h"
+#include "progressive/lr_curve.h"
 
 namespace apollo {
 namespace {
@@ -62,8 +62,9 @@ class PointTrainer {
       : classifier_(classifier),
         task_(task),
         point_(point),
-        body_state_(make_adamw_state(classifier.body().parameters())),
-        head_state_(make_adamw_state(classifier.head())),
+        optimizer_({.beta2 = 0.999, .weight_decay = task.config.train.weight_decay}),
+        body_state_(optimizer_.fresh_state(classifier.body().parameters())),
+        head_state_(optimizer_.fresh_state(classifier.head())),
         num_steps_(num_steps(task, point.epochs)),
         curve_{.kind = LrSchedule::kLinear,
                .peak = point.lr,
@@ -77,12 +78,16 @@ class PointTrainer {
     body.zero_gradients();
     head.zero_gradients();
     const at::Device device = classifier_.body().device();
-    seed_dropout(device);
+    const uint64_t dropout_key =
+        random_bits(point_.seed, RngStream::kDropout, static_cast<uint64_t>(step_));
+    seed_dropout(device, dropout_key);
     const ClassifierBatch batch = make_batch(task_.train, rows, task_.padding,
                                              classifier_.body().spec().shape.architecture, device);
-    const at::Tensor loss = loss_of(
-        classifier_.logits(batch, {.training = true, .precision = task_.config.train.precision}),
-        targets_of(task_.train, rows, device));
+    const at::Tensor loss =
+        loss_of(classifier_.logits(batch, {.training = true,
+                                           .precision = task_.config.train.precision,
+                                           .dropout_key = dropout_key}),
+                targets_of(task_.train, rows, device));
     loss.backward();
     const double norm = std::hypot(gradient_norm(body.gradients()).item<double>(),
                                    gradient_norm(head.gradients()).item<double>());
@@ -93,25 +98,19 @@ class PointTrainer {
     // In the middle of the step, so that neither the first nor the last is lost to a rate of zero.
     const double lr =
         curve_.at((static_cast<double>(step_) + 0.5) / static_cast<double>(num_steps_));
-    const AdamWOptions options{.beta2 = 0.999, .weight_decay = task_.config.train.weight_decay};
-    adamw_step(body, body_state_, lr, options);
-    adamw_step(head, head_state_, lr, options);
+    optimizer_.step(body, body_state_, lr);
+    optimizer_.step(head, head_state_, lr);
     ++step_;
     return value;
   }
 
  private:
-  void seed_dropout(at::Device device) const {
-    at::Generator generator = at::globalContext().defaultGenerator(device);
-    generator.set_current_seed(
-        random_bits(point_.seed, RngStream::kDropout, static_cast<uint64_t>(step_)));
-  }
-
   SequenceClassifier& classifier_;
   const PointTask& task_;
   GridPoint point_;
-  AdamWState body_state_;
-  AdamWState head_state_;
+  AdamW optimizer_;
+  OptimizerState body_state_;
+  OptimizerState head_state_;
   int64_t num_steps_;
   LrCurve curve_;
   int64_t step_ = 0;

@@ -15,6 +15,7 @@
 #include "model/layer.h"
 #include "model/recompute.h"
 #include "ops/attention.h"
+#include "ops/dropout.h"
 
 namespace apollo {
 namespace {
@@ -84,12 +85,12 @@ class Bert final : public LanguageModel {
         const BlockWeights& weights = blocks_.at(static_cast<size_t>(blocks[i]));
         const at::Tensor rows = i + 1 == blocks.size() ? rows_M : at::Tensor();
         if (options.recompute) {
-          const auto run = [this, &weights, pattern, rows, options](const at::Tensor& x) {
-            return block(Norm{x}, weights, pattern, rows, options).value;
+          const auto run = [this, &weights, pattern, rows, i, options](const at::Tensor& x) {
+            return block(Norm{x}, weights, pattern, rows, i, options).value;
           };
           stream = {run_block(run, stream.value, spec().dropout > 0.0, options)};
         } else {
-          stream = block(stream, weights, pattern, rows, options);
+          stream = block(stream, weights, pattern, rows, i, options);
         }
       }
       return stream.value;
@@ -114,26 +115,30 @@ class Bert final : public LanguageModel {
     x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
                                                  : type_embedding_.select(0, 0));
     x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
-    return apply_dropout(layer_norm(x_BTW, embedding_norm_, options.kernels).value, spec().dropout,
-                         options);
+    return dropout(layer_norm(x_BTW, embedding_norm_, options.kernels).value,
+                   dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 
-  // Its output at every place, [B, T, W], or, where `rows_M` is defined, at these rows, [M, W].
+  // The output of the block in this place at every position, [B, T, W], or, where `rows_M` is
+  // defined, at these rows, [M, W].
   Norm block(const Norm& x, const BlockWeights& w, const AttentionPattern& pattern,
-             const at::Tensor& rows_M, const PassOptions& options) const {
-    const double dropout = options.training ? spec().dropout : 0.0;
+             const at::Tensor& rows_M, size_t place, const PassOptions& options) const {
+    const auto dropout = [&](DropoutSite site) {
+      return dropout_at(site, static_cast<int64_t>(place), spec(), options);
+    };
     const auto at_rows = [&](const at::Tensor& all_BTW) {
       return rows_M.defined() ? all_BTW.flatten(0, 1).index_select(0, rows_M) : all_BTW;
     };
-    const at::Tensor mixed = at_rows(
-        multi_head_attention(linear(x, w.qkv, options.kernels), pattern, dropout, options.kernels));
+    const at::Tensor mixed =
+        at_rows(multi_head_attention(linear(x, w.qkv, options.kernels), pattern,
+                                     dropout(DropoutSite::kAttentionWeights), options.kernels));
     const Norm attended =
         add_linear_and_norm(at_rows(x.value), mixed, scaled(w.attn, options.branch_scale),
-                            w.attn_norm, dropout, options.kernels)
+                            w.attn_norm, dropout(DropoutSite::kAttentionBranch), options.kernels)
             .norm;
     return add_mlp_and_norm(attended.value, attended, w.inner, GeluKind::kErf,
-                            scaled(w.outer, options.branch_scale), w.outer_norm, dropout,
-                            options.kernels)
+                            scaled(w.outer, options.branch_scale), w.outer_norm,
+                            dropout(DropoutSite::kMlpBranch), options.kernels)
         .norm;
   }
 

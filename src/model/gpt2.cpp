@@ -15,6 +15,7 @@
 #include "model/layer.h"
 #include "model/recompute.h"
 #include "ops/attention.h"
+#include "ops/dropout.h"
 
 namespace apollo {
 namespace {
@@ -53,16 +54,11 @@ class Gpt2 final : public LanguageModel {
 
   at::Tensor hidden(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const override {
-    if (options.frozen_blocks == 0) {
-      return run_blocks(embed(batch, options), blocks, options).norm.value;
-    }
-    const auto first_trained = blocks.begin() + options.frozen_blocks;
-    const auto frozen_part = [&] {
-      return run_blocks(embed(batch, options), {blocks.begin(), first_trained}, options).sum;
-    };
-    return run_blocks(without_gradient(frozen_part, options), {first_trained, blocks.end()},
-                      options)
-        .norm.value;
+    const auto frozen = static_cast<size_t>(options.frozen_blocks);
+    const auto embedded = [&] { return embed(batch, options); };
+    const auto frozen_part = [&] { return run_blocks(embedded(), blocks, 0, frozen, options).sum; };
+    const at::Tensor x_BTW = frozen == 0 ? embedded() : without_gradient(frozen_part, options);
+    return run_blocks(x_BTW, blocks, frozen, blocks.size(), options).norm.value;
   }
 
  private:
@@ -74,24 +70,24 @@ class Gpt2 final : public LanguageModel {
     const at::Tensor positions_T = at::arange(length, batch.inputs_BT.options());
     const at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT) +
                              at::embedding(position_embedding_, positions_T);
-    return apply_dropout(x_BTW, spec().dropout, options);
+    return dropout(x_BTW, dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 
-  // The stream behind these blocks, and its final norm.
-  SumAndNorm run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks,
+  // The stream behind blocks [first, last) of the pass, and its final norm.
+  SumAndNorm run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks, size_t first, size_t last,
                         const PassOptions& options) const {
     if (options.recompute) {
-      const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, options);
+      const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, first, last, options);
       return {sum_BTW, layer_norm(sum_BTW, final_norm_, options.kernels)};
     }
     // Each sum of the residual stream is formed together with the norm that reads it: the next
     // block's first.
     const auto norm_of_block = [&](size_t i) -> const NormLayer& {
-      return i < blocks.size() ? weights(blocks[i]).ln_1 : final_norm_;
+      return i < last ? weights(blocks[i]).ln_1 : final_norm_;
     };
-    SumAndNorm stream{x_BTW, layer_norm(x_BTW, norm_of_block(0), options.kernels)};
-    for (size_t i = 0; i < blocks.size(); ++i)
-      stream = block(stream, weights(blocks[i]), norm_of_block(i + 1), options);
+    SumAndNorm stream{x_BTW, layer_norm(x_BTW, norm_of_block(first), options.kernels)};
+    for (size_t i = first; i < last; ++i)
+      stream = block(stream, weights(blocks[i]), norm_of_block(i + 1), i, options);
     return stream;
   }
 
@@ -100,32 +96,35 @@ class Gpt2 final : public LanguageModel {
   }
 
   // The last sum of the stream; blocks are functions of one tensor here, each with its first norm.
-  at::Tensor recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks,
+  at::Tensor recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks, size_t first, size_t last,
                                const PassOptions& options) const {
-    for (const int64_t layer : blocks) {
-      const BlockWeights& w = weights(layer);
-      const auto run = [this, &w, options](const at::Tensor& x) {
+    for (size_t i = first; i < last; ++i) {
+      const BlockWeights& w = weights(blocks[i]);
+      const auto run = [this, &w, i, options](const at::Tensor& x) {
         const SumAndNorm stream{x, layer_norm(x, w.ln_1, options.kernels)};
-        return block(stream, w, /*next_norm=*/final_norm_, options).sum;
+        return block(stream, w, /*next_norm=*/final_norm_, i, options).sum;
       };
       x_BTW = run_block(run, x_BTW, spec().dropout > 0.0, options);
     }
     return x_BTW;
   }
 
-  // The stream behind a block of which `stream` is the stream before, with its ln_1.
+  // The stream behind the block in this place, of which `stream` is the stream before, with its
+  // ln_1.
   SumAndNorm block(const SumAndNorm& stream, const BlockWeights& w, const NormLayer& next_norm,
-                   const PassOptions& options) const {
-    const double dropout = options.training ? spec().dropout : 0.0;
-    const at::Tensor mixed_BTW = multi_head_attention(linear(stream.norm, w.attn, options.kernels),
-                                                      {.heads = spec().shape.heads, .causal = true},
-                                                      dropout, options.kernels);
+                   size_t place, const PassOptions& options) const {
+    const auto dropout = [&](DropoutSite site) {
+      return dropout_at(site, static_cast<int64_t>(place), spec(), options);
+    };
+    const at::Tensor mixed_BTW = multi_head_attention(
+        linear(stream.norm, w.attn, options.kernels), {.heads = spec().shape.heads, .causal = true},
+        dropout(DropoutSite::kAttentionWeights), options.kernels);
     const SumAndNorm attended =
         add_linear_and_norm(stream.sum, mixed_BTW, scaled(w.attn_proj, options.branch_scale),
-                            w.ln_2, dropout, options.kernels);
+                            w.ln_2, dropout(DropoutSite::kAttentionBranch), options.kernels);
     return add_mlp_and_norm(attended.sum, attended.norm, w.mlp_fc, GeluKind::kTanh,
-                            scaled(w.mlp_proj, options.branch_scale), next_norm, dropout,
-                            options.kernels);
+                            scaled(w.mlp_proj, options.branch_scale), next_norm,
+                            dropout(DropoutSite::kMlpBranch), options.kernels);
   }
 
   at::Tensor token_embedding_, position_embedding_;

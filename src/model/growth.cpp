@@ -1,17 +1,9 @@
 #include "model/growth.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/normal.h>
-#include <ATen/ops/square.h>
 #include <ATen/ops/zeros.h>
 
-#include <cmath>
-
 #include "base/error.h"
-#include "base/rng.h"
 
 namespace apollo {
 namespace {
@@ -21,23 +13,6 @@ void close_branches(ParameterSet& parameters, int64_t layer) {
     if (slot.spec.layer == layer && slot.spec.role == Role::kBranchOutput) {
       slot_view(parameters.values(), slot).zero_();
     }
-  }
-}
-
-// Drawn on the CPU for every device; other noise for the same tensor at another growth.
-void add_noise(ParameterSet& parameters, int64_t layer, const AddedLayers& added) {
-  for (const ParameterSlot& slot : parameters.layout().slots()) {
-    if (slot.spec.layer != layer || !slot.spec.decay) continue;
-    const at::Tensor values = slot_view(parameters.values(), slot);
-    const uint64_t seed =
-        random_bits(added.seed, RngStream::kGrowthNoise,
-                    static_cast<uint64_t>(parameters.layout().num_parameters()),
-                    static_cast<uint32_t>(&slot - parameters.layout().slots().data()));
-    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    const double size = std::sqrt(values.square().mean().item<double>());
-    values.add_(at::empty(slot.spec.shape, at::kFloat)
-                    .normal_(0.0, added.noise * size, generator)
-                    .to(values.device()));
   }
 }
 
@@ -73,9 +48,8 @@ std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const Laye
     const auto layer = static_cast<int64_t>(i);
     if (map[i] == kFresh) {
       target.initialize_layer(layer, added.seed);
-    } else if (is_added[i]) {
-      if (added.kind == NewLayers::kIdentity) close_branches(target, layer);
-      if (added.noise > 0.0) add_noise(target, layer, added);
+    } else if (is_added[i] && added.kind == NewLayers::kIdentity) {
+      close_branches(target, layer);
     }
   }
   return grown;

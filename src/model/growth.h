@@ -23,9 +23,7 @@ struct AddedLayers {
   // to the bit; a BERT still normalises behind the block. random: map must have no copies
   // (without_copies()), and kFresh layers start as those of a new model do.
   NewLayers kind = NewLayers::kCopy;
-  // Noise on the matrices of copies: its standard deviation over the matrix's root mean square.
-  double noise = 0.0;
-  uint64_t seed = 0;  // of noise and fresh layers
+  uint64_t seed = 0;  // of fresh layers
 };
 
 // The same model with map.size() unique layers; gradients are zero.

@@ -4,10 +4,11 @@
 #include <ATen/ops/gelu.h>
 
 #include "base/error.h"
-#include "ops/dropout.h"
+#include "base/rng.h"
 #include "ops/gelu_linear.h"
 
 namespace apollo {
+
 LinearLayer scaled(const LinearLayer& layer, double factor) {
   if (factor == 1.0) return layer;
   return {layer.weight * factor, layer.bias * factor, layer.order};
@@ -21,8 +22,8 @@ at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, K
 }
 
 SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
-                               const LinearLayer& layer, const NormLayer& norm, double dropout,
-                               Kernels kernels) {
+                               const LinearLayer& layer, const NormLayer& norm,
+                               const DropoutDraw& dropout, Kernels kernels) {
   const Branch branch = has_own_kernels(x, kernels)
                             ? Branch{linear_without_bias(x, layer, kernels), layer.bias, dropout}
                             : Branch{linear(x, layer, kernels), {}, dropout};
@@ -31,7 +32,7 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
 
 SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
                             GeluKind kind, const LinearLayer& outer, const NormLayer& norm,
-                            double dropout, Kernels kernels) {
+                            const DropoutDraw& dropout, Kernels kernels) {
   if (!has_own_kernels(x.value, kernels)) {
     return add_linear_and_norm(residual, linear_gelu(x, inner, kind, kernels), outer, norm, dropout,
                                kernels);
@@ -48,8 +49,11 @@ void check_length(const ModelSpec& spec, int64_t length) {
                    spec.shape.context);
 }
 
-at::Tensor apply_dropout(const at::Tensor& x, double probability, const PassOptions& options) {
-  return options.training ? dropout(x, probability, options.kernels) : x;
+DropoutDraw dropout_at(DropoutSite site, int64_t place, const ModelSpec& spec,
+                       const PassOptions& options) {
+  if (!options.training || spec.dropout == 0.0) return {};
+  return {spec.dropout, random_bits(options.dropout_key, RngStream::kDropout,
+                                    static_cast<uint64_t>(place), static_cast<uint32_t>(site))};
 }
 
 }  // namespace apollo

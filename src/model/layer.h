@@ -17,18 +17,29 @@ at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, K
 
 // The end of a residual branch: sum = residual + dropout(x W + b), and the LayerNorm of it.
 SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
-                               const LinearLayer& layer, const NormLayer& norm, double dropout,
-                               Kernels kernels);
+                               const LinearLayer& layer, const NormLayer& norm,
+                               const DropoutDraw& dropout, Kernels kernels);
 
 // The MLP's branch: sum = residual + dropout(gelu(x W1 + b1) W2 + b2), and the LayerNorm of it.
 SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
                             GeluKind kind, const LinearLayer& outer, const NormLayer& norm,
-                            double dropout, Kernels kernels);
+                            const DropoutDraw& dropout, Kernels kernels);
 
 // Throws UsageError where a sequence is longer than the context.
 void check_length(const ModelSpec& spec, int64_t length);
 
-// Zeroes each element with this probability and scales the rest, while training.
-at::Tensor apply_dropout(const at::Tensor& x, double probability, const PassOptions& options);
+// Where dropout acts in a pass.
+enum class DropoutSite : uint32_t {
+  kEmbedding,
+  kAttentionWeights,
+  kAttentionBranch,
+  kMlpBranch,
+  kHead
+};
+
+// What dropout draws at a site of the block in this place of the pass (0 outside of the blocks):
+// none but while training. No two sites of a pass draw alike, though their layers may be one.
+DropoutDraw dropout_at(DropoutSite site, int64_t place, const ModelSpec& spec,
+                       const PassOptions& options);
 
 }  // namespace apollo

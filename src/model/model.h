@@ -55,6 +55,9 @@ struct PassOptions {
   bool recompute = false;     // blocks are computed again in the backward pass, not kept for it
   int64_t frozen_blocks = 0;  // the first so many and the embedding run forward alone
   double branch_scale = 1.0;  // of what each residual branch adds
+  // What dropout zeroes on a CPU is a function of it and of the place in the pass; elsewhere the
+  // device's generator draws (ops/dropout.h).
+  uint64_t dropout_key = 0;
 };
 
 // What the config says of all passes alike; the rest is as above.

@@ -19,15 +19,16 @@ at::Generator default_generator(at::Device device) {
 struct BlockRecord : torch::CustomClassHolder {
   BlockFunction block;
   Precision precision = Precision::kFp32;
-  at::Tensor random_state;  // of the device's generator before the block; undefined: no dropout
+  // Of the device's generator before the block; undefined: no dropout, or a CPU's, which is keyed.
+  at::Tensor random_state;
 };
 
 // Sets the generator back for the lifetime of this; what others draw afterwards does not change.
 class RandomStateScope {
  public:
-  RandomStateScope(const at::Tensor& state, at::Device device)
-      : generator_(default_generator(device)) {
+  RandomStateScope(const at::Tensor& state, at::Device device) {
     if (!state.defined()) return;
+    generator_ = default_generator(device);
     before_ = generator_.get_state();
     generator_.set_state(state);
   }
@@ -88,7 +89,7 @@ at::Tensor run_block(const BlockFunction& block, const at::Tensor& x_BTW, bool h
   auto record = c10::make_intrusive<BlockRecord>();
   record->block = block;
   record->precision = options.precision;
-  if (has_dropout && options.training) {
+  if (has_dropout && options.training && !x_BTW.device().is_cpu()) {
     record->random_state = default_generator(x_BTW.device()).get_state();
   }
   return RecomputedBlock::apply(x_BTW, record);

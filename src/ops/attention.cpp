@@ -1,7 +1,6 @@
 #include "ops/attention.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
@@ -30,7 +29,7 @@ using torch::autograd::variable_list;
 
 at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
                            const at::Tensor& v_BHTK, bool causal, const at::Tensor& visible_B1TT,
-                           double dropout) {
+                           const DropoutDraw& dropout) {
   const int64_t length = q_BHTK.size(2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_BHTK.size(3)));
   at::Tensor scores_BHTT = at::matmul(q_BHTK * scale, k_BHTK.transpose(2, 3));
@@ -43,13 +42,11 @@ at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
     scores_BHTT = scores_BHTT.masked_fill(visible_B1TT.logical_not(),
                                           -std::numeric_limits<double>::infinity());
   }
-  at::Tensor weights_BHTT = at::softmax(scores_BHTT, -1);
-  if (dropout > 0) weights_BHTT = at::dropout(weights_BHTT, dropout, /*train=*/true);
-  return at::matmul(weights_BHTT, v_BHTK);
+  return at::matmul(composed_dropout(at::softmax(scores_BHTT, -1), dropout), v_BHTK);
 }
 
 at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                              double dropout, Kernels kernels) {
+                              const DropoutDraw& dropout, Kernels kernels) {
   const int64_t batch = qkv_BTX.size(0);
   const int64_t length = qkv_BTX.size(1);
   const int64_t width = qkv_BTX.size(2) / 3;
@@ -61,14 +58,15 @@ at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern&
   const at::Tensor k_BHTK = parts_BTHK[1].transpose(1, 2);
   const at::Tensor v_BHTK = parts_BTHK[2].transpose(1, 2);
   at::Tensor mixed_BHTK;
-  if (kernels == Kernels::kReference) {
+  const bool needs_key = dropout.probability > 0.0 && qkv_BTX.device().is_cpu();
+  if (kernels == Kernels::kReference || needs_key) {
     mixed_BHTK =
         plain_attention(q_BHTK, k_BHTK, v_BHTK, pattern.causal, pattern.visible_B1TT, dropout);
   } else {
     std::optional<at::Tensor> mask;
     if (pattern.visible_B1TT.defined()) mask = pattern.visible_B1TT;
-    mixed_BHTK =
-        at::scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, mask, dropout, pattern.causal);
+    mixed_BHTK = at::scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, mask, dropout.probability,
+                                                  pattern.causal);
   }
   return mixed_BHTK.transpose(1, 2).reshape({batch, length, width});
 }
@@ -121,13 +119,12 @@ class Attention : public torch::autograd::Function<Attention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv_BTX, int64_t num_heads,
                             bool causal, const std::optional<at::Tensor>& visible_B1TT,
-                            double probability) {
+                            const DropoutDraw& dropout) {
     const int64_t batch = qkv_BTX.size(0);
     const int64_t length = qkv_BTX.size(1);
     at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
     const at::Tensor log_sums_BHT = at::empty({batch, num_heads, length}, qkv_BTX.options());
     const at::Tensor visible = visible_B1TT.value_or(at::Tensor());
-    const DropoutDraw dropout = draw_dropout(probability);
     const AttentionHeads heads =
         heads_of(qkv_BTX, num_heads, causal, visible, dropout, mixed_BTW, log_sums_BHT);
     for_heads(heads, batch, [&](int64_t begin, int64_t end, float* scratch) {
@@ -156,11 +153,11 @@ class Attention : public torch::autograd::Function<Attention> {
   }
 };
 
-bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern, double dropout,
-                      Kernels kernels) {
+bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
+                      const DropoutDraw& dropout, Kernels kernels) {
   const at::Tensor& visible = pattern.visible_B1TT;
-  return has_own_kernels(qkv_BTX, kernels) && dropout < 1.0 && qkv_BTX.is_contiguous() &&
-         qkv_BTX.numel() > 0 && !(pattern.causal && visible.defined()) &&
+  return has_own_kernels(qkv_BTX, kernels) && dropout.probability < 1.0 &&
+         qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0 && !(pattern.causal && visible.defined()) &&
          (!visible.defined() ||
           (visible.scalar_type() == at::kBool && visible.is_contiguous() &&
            visible.sizes() ==
@@ -170,7 +167,7 @@ bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern
 }  // namespace
 
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                                double dropout, Kernels kernels) {
+                                const DropoutDraw& dropout, Kernels kernels) {
   if (!runs_own_kernels(qkv_BTX, pattern, dropout, kernels)) {
     return composed_attention(qkv_BTX, pattern, dropout, kernels);
   }

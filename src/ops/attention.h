@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/run_config.h"
+#include "ops/dropout_draw.h"
 
 namespace apollo {
 
@@ -22,10 +23,10 @@ struct AttentionPattern {
 //
 // kFused: own kernels (attention_kernels.h) for float32 on the CPU outside automatic mixed
 // precision, else the device's fused kernel; neither holds the T x T weights, nor the own ones a
-// dropout mask: one key, drawn from the CPU's default generator, gives it in both passes. The
-// kernels' gradients can't be differentiated again; their results do not depend on the number of
-// threads. kReference: matrix products and a softmax.
+// dropout mask: its key gives it in both passes. The kernels' gradients can't be differentiated
+// again; their results do not depend on the number of threads. kReference: matrix products and a
+// softmax. So is dropout on a CPU without own kernels, where the device's kernel takes no key.
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                                double dropout, Kernels kernels);
+                                const DropoutDraw& dropout, Kernels kernels);
 
 }  // namespace apollo

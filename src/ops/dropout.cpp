@@ -1,11 +1,11 @@
 #include "ops/dropout.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty_like.h>
-
-#include <mutex>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "ops/parallel_rows.h"
 #include "ops/row_tensors.h"
@@ -18,8 +18,8 @@ using torch::autograd::variable_list;
 
 class MaskedElements : public torch::autograd::Function<MaskedElements> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, double probability) {
-    const DropoutDraw draw = draw_dropout(probability);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const DropoutDraw& draw) {
     save_draw(*context, draw);
     return masked(x, draw);
   }
@@ -31,19 +31,25 @@ class MaskedElements : public torch::autograd::Function<MaskedElements> {
 
 }  // namespace
 
-at::Tensor dropout(const at::Tensor& x, double probability, Kernels kernels) {
-  if (probability == 0.0) return x;
-  if (probability < 1.0 && runs_own_kernels(x, {}, kernels)) {
-    return MaskedElements::apply(x, probability);
+at::Tensor dropout(const at::Tensor& x, const DropoutDraw& draw, Kernels kernels) {
+  if (draw.probability == 0.0) return x;
+  if (draw.probability < 1.0 && runs_own_kernels(x, {}, kernels)) {
+    return MaskedElements::apply(x, draw);
   }
-  return at::dropout(x, probability, /*train=*/true);
+  return composed_dropout(x, draw);
 }
 
-DropoutDraw draw_dropout(double probability) {
-  if (probability == 0.0) return {};
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  const std::scoped_lock lock(generator.mutex());
-  return {probability, at::check_generator<at::CPUGeneratorImpl>(generator)->random64()};
+void seed_dropout(at::Device device, uint64_t key) {
+  if (device.is_cpu()) return;
+  at::Generator generator = at::globalContext().defaultGenerator(device);
+  generator.set_current_seed(key);
+}
+
+at::Tensor composed_dropout(const at::Tensor& x, const DropoutDraw& draw) {
+  if (draw.probability == 0.0) return x;
+  if (!x.device().is_cpu()) return at::dropout(x, draw.probability, /*train=*/true);
+  if (draw.probability >= 1.0) return x * at::zeros_like(x);
+  return x * masked(at::ones(x.sizes(), at::kFloat), draw).to(x.scalar_type());
 }
 
 at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw) {

@@ -1,8 +1,11 @@
 // Dropout: zeroes each element with a probability and divides the others by that of being kept, so
 // that the mean stays.
 //
-// kFused runs an own kernel as elementwise.h says, which keeps no mask for the backward pass; with
-// kReference and elsewhere it is ATen's. The two draw different elements. elementwise.h and
+// On the CPU the elements are a function of the draw's key and of their place, in every form:
+// kFused runs an own kernel as elementwise.h says, which keeps no mask for the backward pass;
+// kReference and other types multiply by the same mask as a tensor. On other devices ATen draws
+// them from the device's generator, which seed_dropout() seeds for each pass: a recording of passes
+// (device_graph.h) can be repeated with another seed, and not with another key. elementwise.h and
 // attention.h have dropout inside operators of theirs.
 #pragma once
 
@@ -14,16 +17,18 @@
 
 namespace apollo {
 
-// x: [..., W]; probability in [0, 1].
-at::Tensor dropout(const at::Tensor& x, double probability, Kernels kernels);
+// x: [..., W].
+at::Tensor dropout(const at::Tensor& x, const DropoutDraw& draw, Kernels kernels);
+
+// To be called before a pass whose dropout has this key; does nothing on the CPU.
+void seed_dropout(at::Device device, uint64_t key);
 
 // What follows is for the operators of this folder.
 
-// From the generator of the CPU that ATen's dropout draws from, so that its seed and state rule
-// here too; draws nothing for a probability of 0.
-DropoutDraw draw_dropout(double probability);
+// dropout() composed of ATen's operators.
+at::Tensor composed_dropout(const at::Tensor& x, const DropoutDraw& draw);
 
-// x with this draw's elements zeroed and the others scaled; x: [..., W], dense float32.
+// x with this draw's elements zeroed and the others scaled; x: [..., W], dense float32 on the CPU.
 at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw);
 
 // For the backward pass.

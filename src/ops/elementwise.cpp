@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -32,9 +31,9 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& residual,
                                const std::optional<at::Tensor>& branch,
-                               const std::optional<at::Tensor>& branch_bias_W, double dropout,
-                               const at::Tensor& weight_W, const at::Tensor& bias_W,
-                               double epsilon) {
+                               const std::optional<at::Tensor>& branch_bias_W,
+                               const DropoutDraw& dropout, const at::Tensor& weight_W,
+                               const at::Tensor& bias_W, double epsilon) {
     const int64_t rows = num_rows(residual);
     const at::Tensor sum = branch ? at::empty_like(residual) : residual;
     const at::Tensor norm = at::empty_like(residual);
@@ -45,7 +44,7 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     work.residual_NW = residual.const_data_ptr<float>();
     work.branch_NW = data_or_null(branch);
     work.branch_bias_W = data_or_null(branch_bias_W);
-    work.dropout = draw_dropout(dropout);
+    work.dropout = dropout;
     work.weight_W = weight_W.const_data_ptr<float>();
     work.bias_W = bias_W.const_data_ptr<float>();
     if (branch) work.sum_NW = sum.mutable_data_ptr<float>();
@@ -163,7 +162,7 @@ Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
     return plain_layer_norm(x, layer);
   }
   const std::optional<at::Tensor> none;
-  const auto results = AddLayerNorm::apply(x, none, none, /*dropout=*/0.0, layer.weight_W,
+  const auto results = AddLayerNorm::apply(x, none, none, DropoutDraw{}, layer.weight_W,
                                            layer.bias_W, layer.epsilon);
   return {results[0], x.detach(), results[1], layer};
 }
@@ -207,11 +206,11 @@ SumAndNorm add_layer_norm(const at::Tensor& residual, const Branch& branch, cons
   const bool with_bias = branch.bias_W.defined();
   const bool own = runs_own_kernels(residual, {layer.weight_W, layer.bias_W}, kernels) &&
                    is_matrix(branch.value) && branch.value.sizes() == residual.sizes() &&
-                   (!with_bias || fits(branch.bias_W, residual)) && branch.dropout < 1.0;
+                   (!with_bias || fits(branch.bias_W, residual)) &&
+                   branch.dropout.probability < 1.0;
   if (!own) {
-    at::Tensor added = with_bias ? branch.value + branch.bias_W : branch.value;
-    if (branch.dropout > 0.0) added = at::dropout(added, branch.dropout, /*train=*/true);
-    const at::Tensor sum = residual + added;
+    const at::Tensor added = with_bias ? branch.value + branch.bias_W : branch.value;
+    const at::Tensor sum = residual + composed_dropout(added, branch.dropout);
     return {sum, plain_layer_norm(sum, layer)};
   }
   std::optional<at::Tensor> bias_W;

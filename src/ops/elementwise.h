@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/run_config.h"
+#include "ops/dropout_draw.h"
 #include "ops/row_kernels.h"
 
 namespace apollo {
@@ -51,7 +52,7 @@ struct SumAndNorm {
 struct Branch {
   at::Tensor value;
   at::Tensor bias_W = {};
-  double dropout = 0.0;  // probability, in [0, 1]; acts always
+  DropoutDraw dropout = {};
 };
 
 // sum = residual + dropout(branch + its bias), and its LayerNorm. residual, sum, norm: [..., W].

@@ -54,7 +54,7 @@ const OneDnn* onednn_where_faster() {
 }
 
 const OneDnn*& onednn_in_use() {
-  static const OneDnn* library = onednn_where_faster();
+  thread_local const OneDnn* library = onednn_where_faster();
   return library;
 }
 
@@ -117,7 +117,7 @@ void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const 
   sum_MN.addmm_(a_MK, b_KN);
 }
 
-void set_matmul_library(MatmulLibrary library) {
+MatmulScope::MatmulScope(MatmulLibrary library) : before_(onednn_in_use()) {
   if (library == MatmulLibrary::kOneDnn && onednn() == nullptr) {
     fail<UsageError>(
         "run.matmul = \"onednn\": no oneDNN is installed that LibTorch's OpenMP can serve; hint: "
@@ -134,6 +134,10 @@ void set_matmul_library(MatmulLibrary library) {
       onednn_in_use() = onednn();
       break;
   }
+}
+
+MatmulScope::~MatmulScope() {
+  onednn_in_use() = static_cast<const OneDnn*>(before_);
 }
 
 std::string matmul_library_name() {

@@ -20,11 +20,21 @@ at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& 
 // sum += a b.
 void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN);
 
-// For the whole process, not while products run. kAuto, as without a call: oneDNN where it is
-// known to be faster, on AMD's processors from Zen 5 on. LibTorch's BLAS (MKL) takes its AVX-512
-// kernels on Intel's alone, and such a processor does twice the work a cycle with AVX-512.
-// Throws UsageError for kOneDnn where it is not installed.
-void set_matmul_library(MatmulLibrary library);
+// The library of this thread's products for the lifetime of the scope; then the one before. kAuto,
+// as without a scope: oneDNN where it is known to be faster, on AMD's processors from Zen 5 on.
+// LibTorch's BLAS (MKL) takes its AVX-512 kernels on Intel's only, and such a processor does twice
+// the work a cycle with AVX-512.
+class MatmulScope {
+ public:
+  // Throws UsageError for kOneDnn where it is not installed.
+  explicit MatmulScope(MatmulLibrary library);
+  ~MatmulScope();
+  MatmulScope(const MatmulScope&) = delete;
+  MatmulScope& operator=(const MatmulScope&) = delete;
+
+ private:
+  const void* before_;
+};
 
 // The library in use, for the log: "oneDNN 2.6.3", "LibTorch's BLAS".
 std::string matmul_library_name();

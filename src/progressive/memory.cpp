@@ -1,6 +1,7 @@
 #include "progressive/memory.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "config/objective.h"
 
@@ -20,7 +21,9 @@ double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t laye
                   int64_t rows) {
   const Recompute rule = config.train.recompute;
   const bool again = rule == Recompute::kAll || (rule == Recompute::kDeep && depth > layers);
-  return state_bytes(shape, layers) + activation_bytes(config, shape, depth, rows, again);
+  const int64_t num_passes = (config.train.batch_size + rows - 1) / rows;
+  return state_bytes(shape, layers) + summation_bytes(shape, layers, num_passes) +
+         activation_bytes(config, shape, depth, rows, again);
 }
 
 int64_t largest_that_fits(const RunConfig& config, const ModelShape& shape, int64_t layers,
@@ -37,6 +40,12 @@ int64_t largest_that_fits(const RunConfig& config, const ModelShape& shape, int6
 
 double state_bytes(const ModelShape& shape, int64_t layers) {
   return kBytesOfState * static_cast<double>(num_parameters(shape, layers));
+}
+
+double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes) {
+  const auto levels = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(num_passes, 1) - 1));
+  return kBytesFp32 * static_cast<double>(levels) *
+         static_cast<double>(num_parameters(shape, layers));
 }
 
 double checkpoint_bytes(const ModelShape& shape, int64_t layers) {

@@ -11,6 +11,10 @@ namespace apollo {
 // Parameters, gradients and two moments in fp32: 16 bytes each. Exact.
 double state_bytes(const ModelShape& shape, int64_t layers);
 
+// Gradients of the first half of a step's passes while the second half runs, and of the halves of
+// these: 4 bytes a parameter for each halving of `num_passes` (train/training_passes.h). Exact.
+double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes);
+
 // The copy in host memory that a checkpoint is written from while training goes on: parameters and
 // two moments. Exact.
 double checkpoint_bytes(const ModelShape& shape, int64_t layers);

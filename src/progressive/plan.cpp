@@ -8,7 +8,6 @@
 #include "base/units.h"
 #include "config/fields.h"
 #include "config/objective.h"
-#include "progressive/map_trial.h"
 #include "progressive/memory.h"
 #include "progressive/methods.h"
 
@@ -113,7 +112,6 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.steps = summary->num_steps;
   plan.actual_depth = summary->mean_depth;
   plan.flops = summary->flops;
-  plan.copy_flops = summary->copy_flops;
   if (plan.steps == 0) return plan;
   const double scratch =
       static_cast<double>(plan.steps) * step.at(static_cast<double>(shape.layers));
@@ -134,24 +132,20 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.known_ahead = !schedule.summaries().empty();
   plan.train_sequences = train_sequences;
   plan.flops_per_second = flops_per_second;
-  plan.map_trial_bytes = map_trial_bytes(config, shape);
 
   const double batch = static_cast<double>(config.train.batch_size);
   const StepFlops step(config, shape);
   const double layers = static_cast<double>(shape.layers);
-  double num_passes = 0.0;  // of the head: steps, those of copies included
+  double num_passes = 0.0;  // of the head
   for (size_t i = 0; i < schedule.stages().size(); ++i) {
     StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
                                  plan.known_ahead ? &schedule.summaries()[i] : nullptr);
     if (stage.steps > 0) {
       const double steps = static_cast<double>(stage.steps);
-      const double passes =
-          static_cast<double>(stage.steps + schedule.summaries()[i].num_copy_steps);
       stage.layer_share_of_scratch =
-          (stage.flops - passes * step.head()) / (steps * step.blocks(layers));
-      num_passes += passes;
+          (stage.flops - steps * step.head()) / (steps * step.blocks(layers));
+      num_passes += steps;
     }
-    plan.copy_flops += stage.copy_flops;
     plan.stages.push_back(stage);
   }
   if (!plan.known_ahead) return plan;
@@ -195,33 +189,7 @@ std::string memory_text(const RunPlan& plan) {
   std::string text =
       fmt::format("while a checkpoint is written: up to {} more of host memory\n",
                   format_bytes(checkpoint_bytes(plan.shape, plan.stages.back().layers)));
-  if (plan.map_trial_bytes > 0.0) {
-    text += fmt::format("while layer maps are tried: up to {} more for the other copies\n",
-                        format_bytes(plan.map_trial_bytes));
-  }
   return text;
-}
-
-std::string trial_text(const RunPlan& plan) {
-  const RunConfig::Progressive& keys = plan.config.progressive;
-  if (keys.trial_steps == 0) return "";
-  std::string growths;
-  for (size_t i = 1; i < plan.stages.size(); ++i) {
-    const int64_t before = plan.stages[i - 1].layers;
-    const int64_t layers = plan.stages[i].layers;
-    if (layers == before) continue;
-    std::string names;
-    for (const LayerMapKind kind : maps_to_try(keys, before, layers))
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", enum_name(kind));
-    if (names.empty()) continue;
-    growths += fmt::format("{}{} -> {} ({})", growths.empty() ? "" : ", ", before, layers, names);
-  }
-  const std::string cost =
-      plan.known_ahead ? format_flops(plan.copy_flops) : std::string("an unknown part");
-  return fmt::format(
-      "trials of layer maps, {} steps each: {}\n"
-      "        {} of the FLOPs for copies that are not kept, charged\n",
-      keys.trial_steps, growths, cost);
 }
 
 std::string source_text(const RunPlan& plan) {
@@ -268,7 +236,7 @@ std::string plan_table(const RunPlan& plan) {
   constexpr const char* kRow =
       "{:>5}  {:>6}  {:>10}  {:>8}  {:>8}  {:>6}  {:>9}  {:>11}  {:>11}  "
       "{:>11}  {:>10}\n";
-  std::string text = header_text(plan) + source_text(plan) + trial_text(plan) + "\n";
+  std::string text = header_text(plan) + source_text(plan) + "\n";
   text += fmt::format(fmt::runtime(kRow), "stage", "layers", "first step", "steps", "E[depth]",
                       "depth", "params", "state", "activations", "FLOPs", "of scratch");
   for (size_t i = 0; i < plan.stages.size(); ++i) {
@@ -317,7 +285,6 @@ Json plan_json(const RunPlan& plan) {
                       {"checkpoint_bytes", checkpoint_bytes(plan.shape, stage.layers)},
                       {"step_flops", stage.step_flops},
                       {"flops", known(stage.flops)},
-                      {"copy_flops", known(stage.copy_flops)},
                       {"share_of_scratch", known(stage.share_of_scratch)},
                       {"layer_share_of_scratch", known(stage.layer_share_of_scratch)}});
   }
@@ -329,8 +296,6 @@ Json plan_json(const RunPlan& plan) {
           {"steps", known(plan.steps)},
           {"tokens", known(plan.tokens)},
           {"flops", known(plan.flops)},
-          {"copy_flops", known(plan.copy_flops)},
-          {"map_trial_bytes", plan.map_trial_bytes},
           {"source", source_json(plan)},
           {"flops_before", plan.before.flops},
           {"share_of_scratch", known(plan.share_of_scratch)},

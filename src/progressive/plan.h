@@ -28,7 +28,6 @@ struct StagePlan {
   int64_t steps = 0;
   double actual_depth = 0.0;  // mean of the depths that will be drawn
   double flops = 0.0;
-  double copy_flops = 0.0;              // of these, copies that a trial does not keep (map_trial.h)
   double share_of_scratch = 0.0;        // of the FLOPs of as many steps of the final model
   double layer_share_of_scratch = 0.0;  // the same without the head
 };
@@ -41,9 +40,7 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   int64_t steps = 0;
   double tokens = 0.0;
-  double flops = 0.0;            // of training alone, without what was spent before
-  double copy_flops = 0.0;       // of these, copies that trials of layer maps do not keep
-  double map_trial_bytes = 0.0;  // memory beyond the state, during the largest trial
+  double flops = 0.0;  // of training alone, without what was spent before
   std::optional<SourceModel> source;
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;

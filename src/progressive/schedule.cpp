@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "base/progress.h"
+#include "base/rng.h"
 #include "base/stop_signal.h"
 #include "config/objective.h"
-#include "progressive/map_trial.h"
 #include "progressive/memory.h"
 #include "progressive/stage_faults.h"
 
@@ -54,7 +54,6 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
       recompute_(config.train.recompute),
       lr_axis_(config.train.lr_axis),
       keys_(config.progressive),
-      known_ahead_(config.progressive.grow_when == GrowWhen::kSchedule),
       batch_size_(config.train.batch_size),
       micro_batch_size_(config.train.micro_batch_size),
       train_sequences_(train_sequences),
@@ -74,6 +73,7 @@ Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t tra
   }
   if (!faults.empty()) throw ConfigError(std::move(faults));
   if (keys_.rewarm.value > 0.0) rewarm_share_ = share(keys_.rewarm, lr_axis_);
+  lr_ = lr_curve(config.train);
 }
 
 Milestone Schedule::resolve(const Duration& duration, const Duration& whole) const {
@@ -170,19 +170,6 @@ void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& fa
                                   to_string(*config.progressive.stages[i].until)),
                       "the last stage needs a part of the run for itself"});
   }
-  if (faults.empty()) check_trials(faults);
-}
-
-// Of the simulated run; where it is not known ahead, a stage lasts at least as long as its trial.
-void Schedule::check_trials(std::vector<Diagnostic>& faults) const {
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    if (summaries_[i].num_copy_steps == 0 || summaries_[i].num_steps > keys_.trial_steps) continue;
-    faults.push_back({"progressive.trial_steps",
-                      fmt::format("the trial at the growth to {} layers leaves that stage no step "
-                                  "for itself (got {})",
-                                  stages_[i].layers, keys_.trial_steps),
-                      "fewer trial_steps, or a longer stage"});
-  }
 }
 
 void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const {
@@ -220,13 +207,10 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
     }
     advance(position, state);
     const std::vector<int64_t> depths = depths_at(position, state);
-    const int64_t copies = num_copies(position, state);
-    const double flops = static_cast<double>(copies) * step_flops(depths, state);
+    const double flops = step_flops(depths, state);
     StageSummary& summary = found[state.index];
     if (summary.num_steps++ == 0) summary.first_step = position.step;
     summary.flops += flops;
-    summary.num_copy_steps += copies - 1;
-    summary.copy_flops += flops / static_cast<double>(copies) * static_cast<double>(copies - 1);
     summary.num_rehearsal_steps += rehearses(position, state) ? 1 : 0;
     // Passes of one draw are as many as the depth needs: they count once.
     const size_t draws = keys_.depth_draw == DepthDraw::kStep ? 1 : depths.size();
@@ -252,47 +236,19 @@ bool Schedule::finished(const RunPosition& position) const {
 }
 
 bool Schedule::advance(const RunPosition& position, StageState& state) const {
-  if (num_copies(position, state) > 1) return false;
   const int64_t last = static_cast<int64_t>(stages_.size()) - 1;
   bool moved = false;
   while (state.index < last && stages_[state.index].end.reached(position)) {
-    advance_early(position, state);
+    const int64_t layers = stages_.at(state.index).layers;
+    ++state.index;
+    state.start = position;
     moved = true;
+    if (stages_.at(state.index).layers == layers) continue;
+    // A stage that is passed through has not grown: all of it is one growth.
+    if (state.grown.step != position.step) state.grown_from = layers;
+    state.grown = position;
   }
   return moved;
-}
-
-void Schedule::advance_early(const RunPosition& position, StageState& state) const {
-  const int64_t layers = stages_.at(state.index).layers;
-  const bool grows = stages_.at(state.index + 1).layers > layers;
-  ++state.index;
-  state.start = position;
-  state.last_probe.reset();
-  if (!grows) return;
-  // A stage that is passed through has not grown: all of it is one growth.
-  if (state.grown.step != position.step) state.grown_from = layers;
-  state.grown = position;
-}
-
-std::vector<LayerMapKind> Schedule::maps_on_trial(const RunPosition& position,
-                                                  const StageState& state) const {
-  const bool on_trial =
-      state.grown.step > 0 && position.step - state.grown.step < keys_.trial_steps;
-  if (!on_trial) return {};
-  return maps_to_try(keys_, state.grown_from, stages_.at(state.index).layers);
-}
-
-int64_t Schedule::num_copies(const RunPosition& position, const StageState& state) const {
-  const auto copies = static_cast<int64_t>(maps_on_trial(position, state).size());
-  return std::max<int64_t>(1, copies);
-}
-
-int64_t Schedule::layers_to_probe(const StageState& state) const {
-  const bool is_last = state.index + 1 == static_cast<int64_t>(stages_.size());
-  if (keys_.grow_when == GrowWhen::kSchedule || is_last) return 0;
-  const int64_t layers = stages_[state.index].layers;
-  const int64_t next = stages_[state.index + 1].layers;
-  return layers > 0 && next > layers ? next : 0;
 }
 
 bool Schedule::rehearses(const RunPosition& position, const StageState& state) const {
@@ -337,6 +293,15 @@ LayerMap Schedule::blocks_at(int64_t depth, int64_t micro_step, const RunPositio
   return random_subnetwork(layers, depth, seed_, position.step, by_step ? 0 : micro_step);
 }
 
+LrCurve Schedule::lr_curve(const RunConfig::Train& train) const {
+  LrCurve curve{.kind = train.lr_schedule,
+                .peak = train.lr,
+                .final_fraction = train.lr_final,
+                .warmup = share(train.warmup, train.lr_axis)};
+  if (train.lr_schedule == LrSchedule::kWsd) curve.decay = share(train.decay, train.lr_axis);
+  return curve;
+}
+
 double Schedule::lr_factor(double progress, const StageState& state) const {
   double factor = 1.0;
   const double layers = static_cast<double>(std::max<int64_t>(1, stages_.at(state.index).layers));
@@ -374,9 +339,40 @@ double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState
   return flops;
 }
 
-double Schedule::next_step_flops(const StageState& state) const {
-  const StageState next = {.index = state.index + 1, .start = {}};
-  return step_flops(depths_of_step(stages_.at(next.index).depth, next), next);
+// The learning rate in the middle of the step, so that neither the first step is lost to a rate of
+// zero nor the last.
+double Schedule::step_lr(const RunPosition& before, const StageState& state, double flops) const {
+  RunPosition after = before;
+  after.step += 1;
+  after.flops += flops;
+  const double middle = 0.5 * (progress(before, lr_axis_) + progress(after, lr_axis_));
+  return lr_.at(middle) * lr_factor(middle, state);
+}
+
+StepPlan Schedule::plan_step(const RunPosition& position, const StageState& state) const {
+  const Stage& stage = stages_.at(static_cast<size_t>(state.index));
+  const std::vector<int64_t> depths = depths_at(position, state);
+  StepPlan plan;
+  plan.flops = step_flops(depths, state);
+  plan.lr = step_lr(position, state, plan.flops);
+  for (size_t m = 0; m < depths.size(); ++m) {
+    const auto micro_step = static_cast<int64_t>(m);
+    const int64_t depth = depths[m];
+    PassPlan pass{
+        .blocks = blocks_at(depth, micro_step, position, state),
+        .first = micro_step * micro_batch_size(depth, state),
+        .rows = micro_batch_rows(depth, micro_step, state),
+        .recompute = recomputes(depth, state),
+        .frozen = stage.frozen,
+        .dropout_key = random_bits(seed_, RngStream::kDropout, static_cast<uint64_t>(position.step),
+                                   static_cast<uint32_t>(micro_step))};
+    // A subnetwork's branches are fewer; this keeps the variance of their sum.
+    if (depth < stage.layers) {
+      pass.branch_scale = std::sqrt(static_cast<double>(stage.layers) / static_cast<double>(depth));
+    }
+    plan.passes.push_back(std::move(pass));
+  }
+  return plan;
 }
 
 Milestone::Axis Schedule::axis_of(LrAxis axis) const {

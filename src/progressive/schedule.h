@@ -1,7 +1,6 @@
 // When: the stages of a run, the depth of every pass, the end. All that a run of steps, tokens,
 // epochs or FLOPs will do is known before it starts, because depth draws depend on (seed, step,
-// micro-step) alone; only a run or stage measured in hours, and one with grow_when = ready or
-// gain, is decided while it runs.
+// micro-step) only; a run or stage measured in hours is decided while it runs.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +12,8 @@
 #include "progressive/depth_sampler.h"
 #include "progressive/flops.h"
 #include "progressive/layer_map.h"
+#include "progressive/lr_curve.h"
+#include "progressive/step_plan.h"
 
 namespace apollo {
 
@@ -47,24 +48,12 @@ struct Stage {
   std::vector<int64_t> micro_batch_sizes = {};
 };
 
-// What a probe of the validation data found of the layers of a stage.
-struct DepthProbe {
-  RunPosition position;
-  double loss = 0.0;       // at the depth of these layers
-  double next_loss = 0.0;  // of the same layers, shared, at the depth of the next stage's
-
-  bool operator==(const DepthProbe&) const = default;
-};
-
 // The stage a run is in and where that stage began; part of a checkpoint.
 struct StageState {
   int64_t index = 0;
   RunPosition start;
   RunPosition grown = {};  // where layers were added last; stages can follow without any
   int64_t grown_from = 0;  // layers before that
-  // With grow_when = ready or gain: how often a probe was due so far, and the last of this stage.
-  int64_t probes_due = 0;
-  std::optional<DepthProbe> last_probe = {};
 
   bool operator==(const StageState&) const = default;
 };
@@ -83,20 +72,10 @@ class Schedule {
 
   bool finished(const RunPosition& position) const;
   // Moves `state` to the stage that holds at `position`: the next one as soon as the current one's
-  // end is reached (a stage that has no step is passed through), but not during a trial of layer
-  // maps. True where it moved.
+  // end is reached (a stage that has no step is passed through). True where it moved.
   bool advance(const RunPosition& position, StageState& state) const;
-  // The same before that end, by one stage.
-  void advance_early(const RunPosition& position, StageState& state) const;
-  // With grow_when = ready or gain: the layers to which a probe may find the stage ready to grow; 0
-  // where it ends by the schedule alone.
-  int64_t layers_to_probe(const StageState& state) const;
-  // The maps of which a trial (map_trial.h) trains a copy each in the step at `position`; empty
-  // where none runs.
-  std::vector<LayerMapKind> maps_on_trial(const RunPosition& position,
-                                          const StageState& state) const;
-  // Copies that take that step, each at its full cost: 1, or as many as there are maps on trial.
-  int64_t num_copies(const RunPosition& position, const StageState& state) const;
+  // The step at `position`, in the stage of `state`.
+  StepPlan plan_step(const RunPosition& position, const StageState& state) const;
   // Depths of the passes of one step, one per micro-step (all equal with depth_draw = step).
   // Before `rehearse_from` of the stage all are its `depth`.
   std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
@@ -107,10 +86,8 @@ class Schedule {
   // What the learning rate is multiplied with at `progress` of the run (on train.lr_axis):
   // (L/N)^lr_depth_power, and after growth the part of `rewarm` that is over.
   double lr_factor(double progress, const StageState& state) const;
-  // Training FLOPs of a step with these depths, of one copy.
+  // Training FLOPs of a step with these depths.
   double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
-  // Of one in the stage after that of `state` that does not rehearse.
-  double next_step_flops(const StageState& state) const;
   // Whether the blocks of a pass of `depth` are computed again in its backward pass.
   bool recomputes(int64_t depth, const StageState& state) const;
   // Sequences of a pass of `depth`: micro_batch_size, or more with micro_batch_by_depth (memory.h).
@@ -140,10 +117,6 @@ class Schedule {
     double mean_depth = 0.0;  // of the passes that will run
     double flops = 0.0;
     int64_t num_rehearsal_steps = 0;  // steps whose depths were drawn
-    // Of copies that a trial of layer maps does not keep: their steps, which are beyond num_steps,
-    // and their FLOPs, which are part of `flops`.
-    int64_t num_copy_steps = 0;
-    double copy_flops = 0.0;
   };
   const std::vector<StageSummary>& summaries() const { return summaries_; }
 
@@ -156,8 +129,9 @@ class Schedule {
   // Runs through all steps up to `until` or the end, without training.
   RunPosition simulate(const Milestone& until, std::vector<StageSummary>* summaries) const;
   void simulate_run(const RunConfig& config, std::vector<Diagnostic>& faults);
-  void check_trials(std::vector<Diagnostic>& faults) const;
   bool rehearses(const RunPosition& position, const StageState& state) const;
+  LrCurve lr_curve(const RunConfig::Train& train) const;
+  double step_lr(const RunPosition& before, const StageState& state, double flops) const;
   // Those of the passes of a step of one depth.
   std::vector<int64_t> depths_of_step(int64_t depth, const StageState& state) const;
   int64_t draw_depth_at(int64_t step, int64_t micro_step, const Stage& stage) const;
@@ -171,8 +145,9 @@ class Schedule {
   uint64_t seed_ = 0;
   Recompute recompute_ = Recompute::kNone;
   LrAxis lr_axis_ = LrAxis::kSteps;
+  LrCurve lr_;
   RunConfig::Progressive keys_;
-  bool known_ahead_ = true;  // nothing is measured in hours or grows when it is ready
+  bool known_ahead_ = true;  // nothing is measured in hours
   int64_t batch_size_ = 0;
   int64_t micro_batch_size_ = 0;
   int64_t micro_steps_ = 1;

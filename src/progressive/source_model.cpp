@@ -148,11 +148,9 @@ std::vector<Diagnostic> source_key_faults(const RunConfig& config) {
                       "name one in progressive.source, or remove the map"});
   }
   if (!keys.source.empty() && keys.source_map == SourceMap::kLigo &&
-      (keys.new_layers != NewLayers::kCopy || keys.growth_noise > 0.0)) {
+      keys.new_layers != NewLayers::kCopy) {
     faults.push_back({"progressive.source_map",
-                      "'ligo' learns what all layers are made of: it needs new_layers 'copy' and "
-                      "growth_noise 0",
-                      ""});
+                      "'ligo' learns what all layers are made of: it needs new_layers 'copy'", ""});
   }
   return faults;
 }

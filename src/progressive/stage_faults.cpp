@@ -7,7 +7,6 @@
 
 #include "config/enum_names.h"
 #include "progressive/layer_map.h"
-#include "progressive/map_trial.h"
 
 namespace apollo {
 
@@ -43,50 +42,18 @@ void check_layers(const RunConfig& config, size_t index, std::vector<Diagnostic>
   }
 }
 
-// With grow_when = "ready" or "gain" the loss after growth must be known before it: growth that
-// only copies, by the nesting theorem (layer_map.h).
-void check_readiness(const RunConfig& config, std::vector<Diagnostic>& faults) {
-  const RunConfig::Progressive& keys = config.progressive;
-  if (keys.grow_when == GrowWhen::kSchedule) return;
-  const std::string_view rule = enum_name(keys.grow_when);
-  if (!shares_as_it_grows(keys.layer_map) || keys.new_layers != NewLayers::kCopy ||
-      keys.growth_noise > 0.0) {
-    faults.push_back({"progressive.grow_when",
-                      fmt::format("'{}' needs a growth that keeps the function: layer_map "
-                                  "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
-                                  rule),
-                      ""});
-  }
-  for (size_t i = 1; i < keys.stages.size(); ++i) {
-    const int64_t before = keys.stages[i - 1].layers;
-    const int64_t layers = keys.stages[i].layers;
-    if (before < 1 || layers % before == 0) continue;
-    faults.push_back({stage_key(i, "layers"),
-                      fmt::format("grow_when '{}' needs stages that divide the next (got {} after "
-                                  "{})",
-                                  rule, layers, before),
-                      ""});
-  }
-}
-
-// Whether the layers can be had from those of the stage before, by every map that may be taken.
+// Whether the layers can be had from those of the stage before.
 void check_growth(const RunConfig& config, size_t index, std::vector<Diagnostic>& faults) {
   if (index == 0) return;
   const RunConfig::Progressive& keys = config.progressive;
   const int64_t before = keys.stages[index - 1].layers;
   const int64_t layers = keys.stages[index].layers;
   if (before < 0 || layers <= before) return;
-  const bool tries = keys.trial_steps > 0;
-  const auto kinds = tries ? keys.trial_maps : std::vector{keys.layer_map};
-  for (const LayerMapKind kind : kinds) {
-    try {
-      growth_map(kind, before, layers);
-    } catch (const UsageError& error) {
-      faults.push_back({stage_key(index, "layers"), error.what(),
-                        tries ? "other numbers of layers, or other trial_maps"
-                              : "other numbers of layers, or layer_map = \"interpolate\" or "
-                                "\"stack\""});
-    }
+  try {
+    growth_map(keys.layer_map, before, layers);
+  } catch (const UsageError& error) {
+    faults.push_back({stage_key(index, "layers"), error.what(),
+                      "other numbers of layers, or layer_map = \"interpolate\" or \"stack\""});
   }
 }
 
@@ -129,12 +96,6 @@ void check_combinations(const RunConfig& config, std::vector<Diagnostic>& faults
                                   "layer_map 'stack' and depth_sampler 'shallowest' (got '{}' and "
                                   "'{}')",
                                   enum_name(keys.layer_map), enum_name(keys.depth_sampler)),
-                      ""});
-  }
-  if (keys.shared_gradient_power != 0.0 && keys.depth_draw == DepthDraw::kMicroBatch) {
-    faults.push_back({"progressive.shared_gradient_power",
-                      "divides by the uses of a layer in a step, for which depth_draw must be "
-                      "'step' (got 'micro_batch')",
                       ""});
   }
   if (config.train.micro_batch_by_depth && keys.depth_draw == DepthDraw::kMicroBatch) {
@@ -202,9 +163,6 @@ std::vector<Diagnostic> stage_faults(const RunConfig& config) {
     check_until(config, i, faults);
   }
   check_combinations(config, faults);
-  check_readiness(config, faults);
-  for (Diagnostic& fault : map_trial_faults(config))
-    faults.push_back(std::move(fault));
   if (config.train.duration.unit == DurationUnit::kPercent) {
     faults.push_back({"train.duration",
                       fmt::format("a run cannot last a share of itself (got '{}')",

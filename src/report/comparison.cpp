@@ -29,7 +29,7 @@ std::string config_value(const RunHistory& run, const std::string& key) {
 
 // What must agree for losses to be the same quantity and models the same model.
 std::vector<Trait> binding_traits(const RunHistory& run) {
-  const RunInfo& info = run.info;
+  const StartRow& info = run.info;
   std::vector<Trait> traits = {
       {"training data", info.train_data},
       {"validation data", info.valid_data},
@@ -52,7 +52,7 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
 
 // What a fair experiment keeps equal as well, unless it is what the experiment is about.
 std::vector<Trait> noted_traits(const RunHistory& run) {
-  const RunInfo& info = run.info;
+  const StartRow& info = run.info;
   return {
       {"batch size", std::to_string(info.batch_size)},
       {"peak learning rate", config_value(run, "train.lr"), /*may_be_missing=*/true},
@@ -229,7 +229,7 @@ void note_group_faults(Comparison& comparison) {
 // differ in seed or budget alone.
 void note_sources(Comparison& comparison) {
   for (const ComparedRun& run : comparison.runs) {
-    const RunInfo& info = run.history.info;
+    const StartRow& info = run.history.info;
     if (info.source.empty()) continue;
     const std::string cost = !info.source_flops ? "whose cost is unknown: NOT counted in it"
                              : info.source_charged
@@ -295,16 +295,6 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
                        {"loss_before", number(growth.loss_before)},
                        {"loss_after", number(growth.loss_after)}});
   }
-  Json trials = Json::array();
-  for (const TriedMap& trial : run.history.trials) {
-    trials.push_back({{"step", trial.step},
-                      {"from", trial.from},
-                      {"to", trial.to},
-                      {"layer_map", trial.layer_map},
-                      {"loss", number(trial.loss)},
-                      {"flops", number(trial.flops)},
-                      {"chosen", trial.chosen}});
-  }
   return {{"name", run.name},
           {"folder", run.history.folder.string()},
           {"method", run.history.info.method},
@@ -324,8 +314,7 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
           {"g_co2e", of_energy(grams_co2e)},
           {"equal_loss", std::move(equal_loss)},
           {"equal_flops", std::move(equal_flops)},
-          {"growths", std::move(growths)},
-          {"trials", std::move(trials)}};
+          {"growths", std::move(growths)}};
 }
 
 }  // namespace

@@ -194,7 +194,7 @@ void fill_group_content(const Comparison& comparison, PageContent& content) {
   }
   content.headlines = headlines_of(best);
   content.chart_json = chart_json(comparison, methods);
-  const RunInfo& shown = comparison.runs[methods.front().shown].history.info;
+  const StartRow& shown = comparison.runs[methods.front().shown].history.info;
   content.notes.push_back(fmt::format(
       "The charts of single runs show seed {} at the largest budget of each; those over seeds show "
       "the mean and, shaded, the least to the greatest.",

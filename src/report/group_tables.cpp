@@ -28,7 +28,7 @@ std::string seeds_text(int64_t reached, int64_t pairs) {
   return reached == pairs ? std::to_string(pairs) : fmt::format("{} of {}", reached, pairs);
 }
 
-const RunInfo& info_of(const RunGroup& group, const Comparison& comparison) {
+const StartRow& info_of(const RunGroup& group, const Comparison& comparison) {
   return comparison.runs[group.runs.front()].history.info;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_lines.h"
+#include "runlog/row_json.h"
 
 namespace apollo {
 namespace {
@@ -107,105 +109,24 @@ class StepRowParser : public nlohmann::json_sax<Json> {
   size_t next_ = 0;
 };
 
-// A row that is not a step, with the place to blame.
-class Row {
- public:
-  Row(const Json& json, const std::string& where) : json_(json), where_(where) {}
-
-  double number(const char* key) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) {
-      fail<DataError>("{}: damaged row: '{}' row without '{}'", where_, event(), key);
-    }
-    if (found->is_null()) return kNaN;
-    if (!found->is_number()) {
-      fail<DataError>("{}: damaged row: expected a number for '{}', found '{}'", where_, key,
-                      found->dump());
-    }
-    return found->get<double>();
-  }
-  int64_t integer(const char* key) const {
-    const double value = number(key);
-    return std::isfinite(value) ? static_cast<int64_t>(value) : 0;
-  }
-  std::optional<double> optional_number(const char* key) const {
-    if (!json_.contains(key)) return std::nullopt;
-    const double value = number(key);
-    return std::isfinite(value) ? std::optional(value) : std::nullopt;
-  }
-  std::string text(const char* key) const {
-    const auto found = json_.find(key);
-    return found != json_.end() && found->is_string() ? found->get<std::string>() : "";
-  }
-  bool flag(const char* key) const {
-    const auto found = json_.find(key);
-    return found != json_.end() && found->is_boolean() && found->get<bool>();
-  }
-  std::string event() const { return text("event"); }
-  int64_t optional_integer(const char* key) const {
-    return static_cast<int64_t>(optional_number(key).value_or(0.0));
-  }
-  uint64_t seed() const {
-    const auto found = json_.find("seed");
-    return found != json_.end() && found->is_number_integer() ? found->get<uint64_t>() : 0;
-  }
-  Cost cost() const {
-    return {number("flops"), number("wall_s"), number("tokens"), optional_number("energy_j")};
-  }
-
- private:
-  const Json& json_;
-  const std::string& where_;
-};
-
-RunInfo read_start(const Row& row) {
-  RunInfo info;
-  info.version = row.text("version");
-  info.time = row.text("time");
-  info.name = row.text("name");
-  info.method = row.text("method");
-  info.architecture = row.text("architecture");
-  info.device = row.text("device");
-  info.precision = row.text("precision");
-  info.kernels = row.text("kernels");
-  info.matmul = row.text("matmul");
-  info.train_data = row.text("train_data");
-  info.valid_data = row.text("valid_data");
-  info.tokenizer = row.text("tokenizer");
-  info.energy_source = row.text("energy_source");
-  info.torch = row.text("torch");
-  info.layers = row.integer("layers");
-  info.width = row.optional_integer("width");
-  info.heads = row.optional_integer("heads");
-  info.context = row.optional_integer("context");
-  info.vocab_size = row.optional_integer("vocab_size");
-  info.parameters = row.optional_integer("parameters");
-  info.batch_size = row.optional_integer("batch_size");
-  info.tokens_per_step = row.optional_integer("tokens_per_step");
-  info.total_steps = row.optional_integer("total_steps");
-  info.total_flops = row.optional_number("total_flops").value_or(0.0);
-  info.source = row.text("source");
-  info.source_flops = row.optional_number("source_flops");
-  info.source_charged = row.flag("source_charged");
-  info.seed = row.seed();
-  info.threads = row.optional_integer("threads");
-  return info;
+Cost cost_of(const RunPoint& at, std::optional<double> energy_j = {}) {
+  return {at.flops, at.wall_s, static_cast<double>(at.tokens), energy_j};
 }
 
-Evaluation read_evaluation(const Row& row, int64_t full_layers) {
+Evaluation read_evaluation(const EvalRow& row, int64_t full_layers) {
   Evaluation evaluation;
-  evaluation.step = row.integer("step");
-  evaluation.cost = row.cost();
-  evaluation.depth = row.number("depth");
-  evaluation.loss = row.number("loss");
-  evaluation.accuracy = row.optional_number("accuracy");
+  evaluation.step = row.step;
+  evaluation.cost = cost_of(row, row.energy_j);
+  evaluation.depth = static_cast<double>(row.depth);
+  evaluation.loss = row.loss;
+  evaluation.accuracy = row.accuracy;
   // The exponential of a masked loss is no perplexity of the text.
   if (!evaluation.accuracy) {
-    evaluation.ppl = row.optional_number("ppl");
-    evaluation.bpb = row.optional_number("bpb");
+    evaluation.ppl = row.ppl;
+    evaluation.bpb = row.bpb;
   }
-  evaluation.eval_flops = row.optional_number("eval_flops").value_or(0.0);
-  evaluation.full_depth = evaluation.depth == static_cast<double>(full_layers);
+  evaluation.eval_flops = row.eval_flops;
+  evaluation.full_depth = row.depth == full_layers;
   return evaluation;
 }
 
@@ -216,30 +137,18 @@ Cost last_step_cost(const StepColumns& steps) {
           std::isnan(energy) ? std::nullopt : std::optional(energy)};
 }
 
-Growth read_growth(const Row& row, const StepColumns& steps) {
+Growth read_growth(const GrowRow& row, const StepColumns& steps) {
   Growth growth;
-  growth.step = row.integer("step");
-  growth.from = row.integer("from");
-  growth.to = row.integer("to");
+  growth.step = row.step;
+  growth.from = row.from;
+  growth.to = row.to;
   // A growth costs no tokens, so the step before it knows them.
   growth.cost = last_step_cost(steps);
-  growth.cost.flops = row.number("flops");
-  growth.cost.wall_s = row.number("wall_s");
-  growth.loss_before = row.optional_number("loss_before");
-  growth.loss_after = row.optional_number("loss_after");
+  growth.cost.flops = row.flops;
+  growth.cost.wall_s = row.wall_s;
+  growth.loss_before = row.loss_before;
+  growth.loss_after = row.loss_after;
   return growth;
-}
-
-TriedMap read_trial(const Row& row) {
-  TriedMap trial;
-  trial.step = row.integer("step");
-  trial.from = row.integer("from");
-  trial.to = row.integer("to");
-  trial.layer_map = row.text("layer_map");
-  trial.loss = row.optional_number("loss");
-  trial.flops = row.number("trial_flops");
-  trial.chosen = row.flag("chosen");
-  return trial;
 }
 
 // Forgets what a stopped process wrote after the checkpoint that the run went on from.
@@ -252,29 +161,42 @@ void rewind(RunHistory& run, int64_t step) {
   const auto is_later = [step](const auto& row) { return row.step > step; };
   std::erase_if(run.evaluations, is_later);
   std::erase_if(run.growths, is_later);
-  std::erase_if(run.trials, is_later);
   run.end.reset();
 }
 
-void read_other_row(const Row& row, const std::string& where, RunHistory& run) {
-  const std::string event = row.event();
-  if (event == "start") {
-    run.info = read_start(row);
-  } else if (event == "eval") {
-    run.evaluations.push_back(read_evaluation(row, run.info.layers));
-    run.eval_flops = std::max(run.eval_flops, run.evaluations.back().eval_flops);
-  } else if (event == "grow") {
-    run.growths.push_back(read_growth(row, run.steps));
-  } else if (event == "trial") {
-    run.trials.push_back(read_trial(row));
-  } else if (event == "resume") {
-    ++run.num_resumes;
-    rewind(run, row.integer("step"));
-  } else if (event == "end") {
-    run.end = RunEnd{row.integer("step"), row.text("reason")};
-    run.eval_flops = std::max(run.eval_flops, row.optional_number("eval_flops").value_or(0.0));
-  } else if (event.empty()) {
+// What every version wrote; without it a row cannot be placed on an axis.
+void require(const Json& json, const std::string& where, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (json.contains(key)) continue;
+    fail<DataError>("{}: damaged row: '{}' row without '{}'", where,
+                    json.at("event").get<std::string>(), key);
+  }
+}
+
+// Events of other versions are passed over.
+void read_other_row(const Json& json, const std::string& where, RunHistory& run) {
+  const auto event = json.find("event");
+  if (event == json.end() || !event->is_string() || *event == "") {
     fail<DataError>("{}: damaged row: no 'event'", where);
+  } else if (*event == StartRow::kEvent) {
+    require(json, where, {"layers"});
+    run.info = read_row<StartRow>(json, where);
+  } else if (*event == EvalRow::kEvent) {
+    require(json, where, {"step", "flops", "wall_s", "tokens", "depth", "loss"});
+    run.evaluations.push_back(read_evaluation(read_row<EvalRow>(json, where), run.info.layers));
+    run.eval_flops = std::max(run.eval_flops, run.evaluations.back().eval_flops);
+  } else if (*event == GrowRow::kEvent) {
+    require(json, where, {"step", "from", "to", "flops", "wall_s"});
+    run.growths.push_back(read_growth(read_row<GrowRow>(json, where), run.steps));
+  } else if (*event == ResumeRow::kEvent) {
+    require(json, where, {"step"});
+    ++run.num_resumes;
+    rewind(run, read_row<ResumeRow>(json, where).step);
+  } else if (*event == EndRow::kEvent) {
+    require(json, where, {"step"});
+    const EndRow end = read_row<EndRow>(json, where);
+    run.end = RunEnd{end.step, end.reason};
+    run.eval_flops = std::max(run.eval_flops, end.eval_flops);
   }
 }
 
@@ -316,21 +238,21 @@ void read_metrics(const std::filesystem::path& path, RunHistory& run) {
       append_step(parser, where(), run.steps);
       continue;
     }
-    const Json json = parsed || parser.is_other_event
-                          ? Json::parse(line, nullptr, /*allow_exceptions=*/false)
-                          : Json(Json::value_t::discarded);
-    if (!json.is_object()) {
+    std::optional<Json> json;
+    if (parsed || parser.is_other_event) json = try_parse_json(line);
+    if (!json || !json->is_object()) {
       if (!has_end) break;
       fail<DataError>("{}: damaged row: expected a JSON object, found '{}'", where(),
                       line.substr(0, 40));
     }
     const std::string place = where();
-    const Row row(json, place);
-    if (!started && row.event() != "start") {
-      fail<DataError>("{}: expected the run's 'start' row first, found '{}'", place, row.event());
+    const Json event = json->value("event", Json(""));
+    if (!started && event != StartRow::kEvent) {
+      fail<DataError>("{}: expected the run's 'start' row first, found '{}'", place,
+                      event.is_string() ? event.get<std::string>() : "");
     }
     started = true;
-    read_other_row(row, place, run);
+    read_other_row(*json, place, run);
   }
   run.total = last_step_cost(run.steps);
 }

@@ -12,7 +12,7 @@
 namespace apollo {
 namespace {
 
-std::string model_text(const RunInfo& info) {
+std::string model_text(const StartRow& info) {
   const std::string name = info.architecture == "gpt2"   ? "GPT-2"
                            : info.architecture == "bert" ? "BERT"
                                                          : info.architecture;
@@ -20,7 +20,7 @@ std::string model_text(const RunInfo& info) {
                      format_count(static_cast<double>(info.parameters)));
 }
 
-std::string footer_text(const RunInfo& info) {
+std::string footer_text(const StartRow& info) {
   return fmt::format("Apollo {} · torch {} · {} · {}", info.version, info.torch, info.device,
                      info.time);
 }

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "runlog/rows.h"
+
 namespace apollo {
 
 // What training had cost at some moment, evaluation and growth probes not included.
@@ -19,39 +21,6 @@ struct Cost {
   double wall_s = 0.0;
   double tokens = 0.0;
   std::optional<double> energy_j;  // nullopt where no meter could be read
-};
-
-// The run as it described itself in its `start` row.
-struct RunInfo {
-  std::string version;
-  std::string time;  // UTC, ISO 8601
-  std::string name;
-  std::string method;
-  std::string architecture;
-  std::string device;
-  std::string precision;
-  std::string kernels;
-  std::string matmul;      // the library of matrix products; empty where the log does not say
-  std::string train_data;  // content hashes; empty where the run had none
-  std::string valid_data;
-  std::string tokenizer;
-  std::string energy_source;
-  std::string torch;
-  int64_t layers = 0;  // of the final model
-  int64_t width = 0;
-  int64_t heads = 0;
-  int64_t context = 0;
-  int64_t vocab_size = 0;
-  int64_t parameters = 0;
-  int64_t batch_size = 0;
-  int64_t tokens_per_step = 0;
-  int64_t total_steps = 0;
-  double total_flops = 0.0;
-  std::string source;                  // the trained model it began from; empty: none
-  std::optional<double> source_flops;  // what training that had cost; nullopt where unknown
-  bool source_charged = false;         // counted in the run's own
-  uint64_t seed = 0;
-  int64_t threads = 0;
 };
 
 // One entry a step, all columns of the same length; NaN where the row had null.
@@ -94,17 +63,6 @@ struct Growth {
   std::optional<double> loss_after;
 };
 
-// A map on trial at a growth.
-struct TriedMap {
-  int64_t step = 0;
-  int64_t from = 0;
-  int64_t to = 0;
-  std::string layer_map;
-  std::optional<double> loss;  // of the training, over the second half of the trial
-  double flops = 0.0;          // of this copy alone
-  bool chosen = false;
-};
-
 struct RunEnd {
   int64_t step = 0;
   std::string reason;  // finished | signal | diverged
@@ -115,11 +73,10 @@ using ConfigEntry = std::pair<std::string, std::string>;
 
 struct RunHistory {
   std::filesystem::path folder;
-  RunInfo info;
+  StartRow info;  // the run as it described itself
   StepColumns steps;
   std::vector<Evaluation> evaluations;  // in the order of the run
   std::vector<Growth> growths;
-  std::vector<TriedMap> trials;  // in the order of the run
   int64_t num_resumes = 0;
   std::optional<RunEnd> end;        // nullopt: still going, or killed
   Cost total;                       // at the last row that knows it

@@ -164,26 +164,6 @@ Table growth_table() {
   return table;
 }
 
-void append_trials(const RunHistory& run, const std::string& name, Table& table) {
-  for (const TriedMap& trial : run.trials) {
-    const std::string loss = format_or(trial.loss, "{:.4f}");
-    table.rows.push_back({name, std::to_string(run.info.seed), std::to_string(trial.step),
-                          fmt::format("{} → {}", trial.from, trial.to), trial.layer_map,
-                          trial.chosen ? "* " + loss : loss, format_flops(trial.flops)});
-  }
-}
-
-Table trial_table() {
-  Table table;
-  table.title = "Trials of layer maps";
-  table.explanation =
-      "Copies that grew by each map and trained side by side from the same state on the same "
-      "batches; loss: of the training, over the second half of the trial; *: went on. All are "
-      "charged.";
-  table.header = {"run", "seed", "after step", "layers", "map", "loss", "FLOPs"};
-  return table;
-}
-
 // Of runs that do not repeat one another.
 std::vector<Table> single_run_tables(const Comparison& comparison) {
   std::vector<Totals> totals;
@@ -305,10 +285,7 @@ std::string format_energy(double joules) {
 std::vector<Table> comparison_tables(const Comparison& comparison) {
   std::vector<Table> tables =
       comparison.is_grouped ? group_tables(comparison) : single_run_tables(comparison);
-  Table trials = trial_table();
-  for (const ComparedRun& run : comparison.runs)
-    append_trials(run.history, run.name, trials);
-  for (Table extra : {trials, energy_table(comparison), tuning_table(comparison)}) {
+  for (Table extra : {energy_table(comparison), tuning_table(comparison)}) {
     if (!extra.rows.empty()) tables.push_back(std::move(extra));
   }
   return tables;
@@ -321,9 +298,6 @@ std::vector<Table> run_tables(const RunHistory& run) {
   Table growths = growth_table();
   append_growths(run, run.info.name, growths);
   if (!growths.rows.empty()) tables.push_back(std::move(growths));
-  Table trials = trial_table();
-  append_trials(run, run.info.name, trials);
-  if (!trials.rows.empty()) tables.push_back(std::move(trials));
   return tables;
 }
 

@@ -99,23 +99,22 @@ std::unique_ptr<LanguageModel> first_model(const Beginning& beginning, const Run
   }
   const WidthRule rule = keys.source_map == SourceMap::kAki ? WidthRule::kAki : WidthRule::kFpi;
   return grow_model(*widen_model(*source, spec, rule, seed), layers,
-                    {.kind = keys.new_layers, .noise = keys.growth_noise, .seed = seed});
+                    {.kind = keys.new_layers, .seed = seed});
 }
 
-Json source_header(const Beginning& beginning, const RunConfig& config) {
-  if (!beginning.source) return {{"source", nullptr}};
+void describe_source(const Beginning& beginning, const RunConfig& config, StartRow& row) {
+  if (!beginning.source) return;
   const SourceModel& source = *beginning.source;
-  const auto cost = [&](double TrainingCost::*field) {
-    return source.cost ? Json((*source.cost).*field) : Json();
-  };
-  return {{"source", source.folder.string()},
-          {"source_layers", source.shape.layers},
-          {"source_width", source.shape.width},
-          {"source_map", enum_name(config.progressive.source_map)},
-          {"source_flops", cost(&TrainingCost::flops)},
-          {"source_wall_s", cost(&TrainingCost::seconds)},
-          {"source_charged", config.progressive.charge_source && source.cost.has_value()},
-          {"source_learning_flops", beginning.learning_flops}};
+  row.source = source.folder.string();
+  row.source_layers = source.shape.layers;
+  row.source_width = source.shape.width;
+  row.source_map = enum_name(config.progressive.source_map);
+  if (source.cost) {
+    row.source_flops = source.cost->flops;
+    row.source_wall_s = source.cost->seconds;
+  }
+  row.source_charged = config.progressive.charge_source && source.cost.has_value();
+  row.source_learning_flops = beginning.learning_flops;
 }
 
 }  // namespace apollo

@@ -7,11 +7,11 @@
 #include <memory>
 #include <optional>
 
-#include "base/json_lines.h"
 #include "config/resolved_config.h"
 #include "data/batches.h"
 #include "model/model.h"
 #include "progressive/source_model.h"
+#include "runlog/rows.h"
 
 namespace apollo {
 
@@ -32,8 +32,7 @@ std::unique_ptr<LanguageModel> first_model(const Beginning& beginning, const Run
                                            ModelSpec& spec, const Batches& batches,
                                            at::Device device);
 
-// Of the row "start": source, source_layers, source_width, source_map, source_flops and
-// source_wall_s (null where unknown), source_charged, source_learning_flops.
-Json source_header(const Beginning& beginning, const RunConfig& config);
+// Fills the fields of the source; leaves them where there is none.
+void describe_source(const Beginning& beginning, const RunConfig& config, StartRow& row);
 
 }  // namespace apollo

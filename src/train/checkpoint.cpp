@@ -1,8 +1,10 @@
 #include "train/checkpoint.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "base/error.h"
@@ -16,118 +18,108 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFormatVersion = 1;
-constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kOptimizerFile = "apollo/optimizer.safetensors";
 constexpr const char* kStateFile = "apollo/state.json";
 
-Json position_json(const RunPosition& position) {
-  return {{"step", position.step}, {"flops", position.flops}, {"hours", position.hours}};
+SavedState saved_state(const TrainState& state, const CheckpointInfo& info) {
+  return {.position = state.position,
+          .flops_before = state.before.flops,
+          .seconds_before = state.before.seconds,
+          .tokens = state.tokens,
+          .stage = state.stage,
+          .eval_flops = state.eval_flops,
+          .eval_seconds = state.eval_seconds,
+          .energy_joules = state.energy_joules,
+          .evaluations_due = state.evaluations_due,
+          .checkpoints_due = state.checkpoints_due,
+          .last_evaluated_step = state.last_evaluated_step,
+          .metrics_bytes = info.metrics_bytes,
+          .optimizer = info.optimizer,
+          .matmul = info.matmul,
+          .config_hash = info.config_hash,
+          .train_data = info.train_data,
+          .valid_data = info.valid_data,
+          .tokenizer = info.tokenizer_hash};
 }
 
-RunPosition read_position(const Json& json) {
-  return {json.at("step").get<int64_t>(), json.at("flops").get<double>(),
-          json.at("hours").get<double>()};
+// All but the tensors.
+LoadedCheckpoint from_saved(const SavedState& saved) {
+  LoadedCheckpoint loaded;
+  loaded.state.position = saved.position;
+  loaded.state.before = {saved.flops_before, saved.seconds_before};
+  loaded.state.tokens = saved.tokens;
+  loaded.state.stage = saved.stage;
+  loaded.state.eval_flops = saved.eval_flops;
+  loaded.state.eval_seconds = saved.eval_seconds;
+  loaded.state.energy_joules = saved.energy_joules;
+  loaded.state.evaluations_due = saved.evaluations_due;
+  loaded.state.checkpoints_due = saved.checkpoints_due;
+  loaded.state.last_evaluated_step = saved.last_evaluated_step;
+  loaded.info = {.config_hash = saved.config_hash,
+                 .train_data = saved.train_data,
+                 .valid_data = saved.valid_data,
+                 .tokenizer_hash = saved.tokenizer,
+                 .metrics_bytes = saved.metrics_bytes,
+                 .optimizer = saved.optimizer,
+                 .matmul = saved.matmul};
+  return loaded;
 }
 
-Json probe_json(const std::optional<DepthProbe>& probe) {
-  if (!probe) return nullptr;
-  return {{"position", position_json(probe->position)},
-          {"loss", probe->loss},
-          {"next_loss", probe->next_loss}};
-}
-
-std::optional<DepthProbe> read_probe(const Json& json) {
-  if (json.is_null()) return std::nullopt;
-  return DepthProbe{read_position(json.at("position")), json.at("loss").get<double>(),
-                    json.at("next_loss").get<double>()};
-}
-
-Json state_json(const TrainState& state, const CheckpointInfo& info) {
-  return {{"format_version", kFormatVersion},
-          {"position", position_json(state.position)},
-          {"before", {{"flops", state.before.flops}, {"seconds", state.before.seconds}}},
-          {"tokens", state.tokens},
-          {"stage",
-           {{"index", state.stage.index},
-            {"start", position_json(state.stage.start)},
-            {"grown", position_json(state.stage.grown)},
-            {"grown_from", state.stage.grown_from},
-            {"probes_due", state.stage.probes_due},
-            {"last_probe", probe_json(state.stage.last_probe)}}},
-          {"eval_flops", state.eval_flops},
-          {"eval_seconds", state.eval_seconds},
-          {"energy_joules", state.energy_joules},
-          {"evaluations_due", state.evaluations_due},
-          {"checkpoints_due", state.checkpoints_due},
-          {"last_evaluated_step", state.last_evaluated_step},
-          {"metrics_bytes", info.metrics_bytes},
-          {"config_hash", info.config_hash},
-          {"train_data", info.train_data},
-          {"valid_data", info.valid_data},
-          {"tokenizer", info.tokenizer_hash}};
-}
-
-Json hashes_json(const fs::path& dir) {
-  return {{kModelFile, hash_file(dir / kModelFile)},
-          {kOptimizerFile, hash_file(dir / kOptimizerFile)}};
-}
-
-void read_state(const Json& json, TrainState& state, CheckpointInfo& info) {
-  state.position = read_position(json.at("position"));
-  // Checkpoints from before this key had nothing spent before their first step.
-  if (json.contains("before")) {
-    state.before = {json["before"].at("flops").get<double>(),
-                    json["before"].at("seconds").get<double>()};
+// Of every file of the folder but the state itself, by its path in it.
+std::map<std::string, std::string> hashes_of(const fs::path& dir) {
+  std::map<std::string, std::string> hashes;
+  for (const auto& entry : fs::recursive_directory_iterator(dir)) {
+    const std::string name = entry.path().lexically_relative(dir).generic_string();
+    if (entry.is_regular_file() && name != kStateFile) hashes[name] = hash_file(entry.path());
   }
-  state.tokens = json.at("tokens").get<int64_t>();
-  state.stage.index = json.at("stage").at("index").get<int64_t>();
-  state.stage.start = read_position(json.at("stage").at("start"));
-  // Keys that older checkpoints lack.
-  state.stage.probes_due = json.at("stage").value("probes_due", int64_t{0});
-  state.stage.grown_from = json.at("stage").value("grown_from", int64_t{0});
-  state.stage.last_probe = read_probe(json.at("stage").value("last_probe", Json()));
-  // Also one of these: each of their stages but the first began with growth.
-  const bool has_grown = json.at("stage").contains("grown");
-  state.stage.grown = has_grown ? read_position(json.at("stage").at("grown")) : state.stage.start;
-  state.eval_flops = json.at("eval_flops").get<double>();
-  state.eval_seconds = json.at("eval_seconds").get<double>();
-  state.energy_joules = json.at("energy_joules").get<double>();
-  state.evaluations_due = json.at("evaluations_due").get<int64_t>();
-  state.checkpoints_due = json.at("checkpoints_due").get<int64_t>();
-  state.last_evaluated_step = json.at("last_evaluated_step").get<int64_t>();
-  info.metrics_bytes = json.at("metrics_bytes").get<int64_t>();
-  info.config_hash = json.at("config_hash").get<std::string>();
-  info.train_data = json.at("train_data").get<std::string>();
-  info.valid_data = json.at("valid_data").get<std::string>();
-  info.tokenizer_hash = json.at("tokenizer").get<std::string>();
+  return hashes;
 }
 
-void save_optimizer(const AdamWState& optimizer, const ParameterLayout& layout,
+void check_files(const fs::path& dir, const SavedState& saved) {
+  for (const char* needed : {"config.json", "model.safetensors", kOptimizerFile}) {
+    if (!saved.files.contains(needed)) {
+      fail<CheckpointError>("{}: no hash of '{}' is noted", kStateFile, needed);
+    }
+  }
+  for (const auto& [name, hash] : saved.files) {
+    if (hash_file(dir / name) != hash) {
+      fail<CheckpointError>("{}: its content is not what was saved", name);
+    }
+  }
+}
+
+void save_optimizer(const OptimizerState& optimizer, const ParameterLayout& layout,
                     const fs::path& path) {
   NamedTensors tensors;
   Json num_steps = Json::object();
   for (size_t i = 0; i < layout.slots().size(); ++i) {
     const ParameterSlot& slot = layout.slots()[i];
-    tensors.emplace_back("exp_avg." + slot.spec.name, slot_view(optimizer.exp_avg, slot));
-    tensors.emplace_back("exp_avg_sq." + slot.spec.name, slot_view(optimizer.exp_avg_sq, slot));
+    for (const OptimizerState::Buffer& buffer : optimizer.buffers)
+      tensors.emplace_back(buffer.name + "." + slot.spec.name, slot_view(buffer.values, slot));
     num_steps[slot.spec.name] = optimizer.num_steps[i];
   }
   write_safetensors(path, tensors, {{"num_steps", num_steps.dump()}});
 }
 
-AdamWState load_optimizer(const fs::path& path, const ParameterSet& parameters) {
-  AdamWState optimizer = make_adamw_state(parameters);
+// The buffers are those that the file holds.
+OptimizerState load_optimizer(const fs::path& path, const ParameterSet& parameters) {
   const SafetensorsFile file = read_safetensors(path);
-  std::map<std::string, at::Tensor> found(file.tensors.begin(), file.tensors.end());
-  const Json num_steps = Json::parse(file.metadata.at("num_steps"));
+  const std::map<std::string, at::Tensor> found(file.tensors.begin(), file.tensors.end());
+  const Json num_steps = parse_json(file.metadata.at("num_steps"));
   const at::NoGradGuard no_grad;
   const auto& slots = parameters.layout().slots();
-  for (size_t i = 0; i < slots.size(); ++i) {
-    slot_view(optimizer.exp_avg, slots[i]).copy_(found.at("exp_avg." + slots[i].spec.name));
-    slot_view(optimizer.exp_avg_sq, slots[i]).copy_(found.at("exp_avg_sq." + slots[i].spec.name));
-    optimizer.num_steps[i] = num_steps.at(slots[i].spec.name).get<int64_t>();
+  const std::string& first = slots.front().spec.name;
+  OptimizerState optimizer;
+  for (const auto& [name, tensor] : found) {
+    if (!name.ends_with("." + first)) continue;
+    const std::string prefix = name.substr(0, name.size() - first.size());
+    const at::Tensor values = at::zeros_like(parameters.values());
+    for (const ParameterSlot& slot : slots)
+      slot_view(values, slot).copy_(found.at(prefix + slot.spec.name));
+    optimizer.buffers.push_back({prefix.substr(0, prefix.size() - 1), values});
   }
+  for (const ParameterSlot& slot : slots)
+    optimizer.num_steps.push_back(num_steps.at(slot.spec.name).get<int64_t>());
   return optimizer;
 }
 
@@ -156,18 +148,9 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
 }
 
 LoadedCheckpoint load_checkpoint(const fs::path& dir, at::Device device) {
-  const Json json = read_json(dir / kStateFile);
-  const auto version = json.at("format_version").get<int64_t>();
-  if (version != kFormatVersion) {
-    fail<CheckpointError>("expected format version {}, found {}", kFormatVersion, version);
-  }
-  for (const auto& [name, hash] : json.at("files").items()) {
-    if (hash_file(dir / name) != hash.get<std::string>()) {
-      fail<CheckpointError>("{}: its content is not what was saved", name);
-    }
-  }
-  LoadedCheckpoint loaded;
-  read_state(json, loaded.state, loaded.info);
+  const SavedState saved = read_saved_state(dir / kStateFile);
+  check_files(dir, saved);
+  LoadedCheckpoint loaded = from_saved(saved);
   loaded.state.model = load_hf_model(dir, device);
   loaded.state.optimizer = load_optimizer(dir / kOptimizerFile, loaded.state.model->parameters());
   return loaded;
@@ -181,9 +164,10 @@ CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo
   };
   CheckpointCopy copy{.step = state.position.step,
                       .weights = weights_of(*state.model),
-                      .optimizer = {to_host(state.optimizer.exp_avg),
-                                    to_host(state.optimizer.exp_avg_sq), state.optimizer.num_steps},
-                      .state = state_json(state, info)};
+                      .optimizer = state.optimizer,
+                      .state = saved_state(state, info)};
+  for (OptimizerState::Buffer& buffer : copy.optimizer.buffers)
+    buffer.values = to_host(buffer.values);
   copy.weights.values = to_host(copy.weights.values);
   return copy;
 }
@@ -201,9 +185,9 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
                   tokenizer != nullptr ? tokenizer->end_of_text() : std::nullopt);
     if (tokenizer != nullptr) tokenizer->save(fresh);
     save_optimizer(copy.optimizer, copy.weights.layout, fresh / kOptimizerFile);
-    Json state = copy.state;
-    state["files"] = hashes_json(fresh);
-    write_file_atomic(fresh / kStateFile, state.dump(2) + "\n");
+    SavedState state = copy.state;
+    state.files = hashes_of(fresh);
+    write_file_atomic(fresh / kStateFile, to_json(state).dump(2) + "\n");
   });
   replace_link(checkpoints / "latest", name);
   remove_old(checkpoints, dir, keep);

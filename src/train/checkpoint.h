@@ -1,7 +1,7 @@
 // Checkpoints: a folder checkpoints/step-00000500 that is a Hugging Face model as it stands, with
 // apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and a link
 // checkpoints/latest to the newest. A folder appears by rename when all of it is on disk; what it
-// says of itself (hashes of its files) is checked before it is loaded.
+// says of itself (hashes of all its files and of the state) is checked before it is loaded.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "base/json_lines.h"
 #include "model/hf_folder.h"
+#include "runlog/saved_state.h"
 #include "text/tokenizer.h"
 #include "train/train_state.h"
 
@@ -23,6 +23,8 @@ struct CheckpointInfo {
   std::string valid_data;
   std::string tokenizer_hash;
   int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
+  std::string optimizer;      // Optimizer::name()
+  std::string matmul;         // the library of matrix products
 };
 
 // What a checkpoint will hold, in host memory of its own (12 bytes a parameter): training goes on
@@ -30,8 +32,8 @@ struct CheckpointInfo {
 struct CheckpointCopy {
   int64_t step = 0;
   ModelWeights weights;
-  AdamWState optimizer;
-  Json state;  // apollo/state.json, apart from the hashes of the files
+  OptimizerState optimizer;
+  SavedState state;  // apart from the hashes of the files
 };
 
 CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info);

@@ -14,11 +14,10 @@ GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t targ
       keys.new_layers == NewLayers::kCopy ? grown.map : without_copies(grown.map);
   if (keys.new_layers == NewLayers::kRandom) grown.map = moments;
   grown.model =
-      grow_model(*state.model, grown.map,
-                 {.kind = keys.new_layers, .noise = keys.growth_noise, .seed = config.run.seed});
+      grow_model(*state.model, grown.map, {.kind = keys.new_layers, .seed = config.run.seed});
   grown.optimizer =
-      grow_adamw_state(state.optimizer, state.model->parameters().layout(),
-                       grown.model->parameters().layout(), moments, keys.optimizer_state);
+      grow_optimizer_state(state.optimizer, state.model->parameters().layout(),
+                           grown.model->parameters().layout(), moments, keys.optimizer_state);
   return grown;
 }
 

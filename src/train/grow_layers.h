@@ -10,7 +10,7 @@ namespace apollo {
 struct GrownLayers {
   LayerMap map;  // kFresh for the layers that start anew (new_layers = random)
   std::unique_ptr<LanguageModel> model;
-  AdamWState optimizer;
+  OptimizerState optimizer;
 };
 
 // What becomes of `state`, which stays as it is, with `target` layers by the map `kind` and the

@@ -51,9 +51,9 @@ std::unique_ptr<LanguageModel> learn_growth(const LanguageModel& source, const M
   auto model = make_model(without_dropout, static_cast<int64_t>(layers.size()), source.device());
   GrowthOperators operators(source, spec, layers, config.run.seed);
   ParameterSet& learned = operators.parameters();
-  AdamWState optimizer = make_adamw_state(learned);
-  const AdamWOptions options = {config.train.betas.at(0), config.train.betas.at(1),
-                                config.train.epsilon, /*weight_decay=*/0.0};
+  const AdamW optimizer({config.train.betas.at(0), config.train.betas.at(1), config.train.epsilon,
+                         /*weight_decay=*/0.0});
+  OptimizerState moments = optimizer.fresh_state(learned);
   const int64_t num_steps = config.progressive.source_steps;
   Progress progress("learning to grow", static_cast<double>(num_steps), "steps");
   double first_loss = 0.0, loss = 0.0;
@@ -77,7 +77,7 @@ std::unique_ptr<LanguageModel> learn_growth(const LanguageModel& source, const M
     }
     clip_gradients(learned.gradients(), norm, config.train.clip);
     const double left = static_cast<double>(num_steps - step) / static_cast<double>(num_steps);
-    adamw_step(learned, optimizer, config.train.lr * left, options);
+    optimizer.step(learned, moments, config.train.lr * left);
   }
   log_info("learned to grow in {} steps: loss {:.4f} before the first, {:.4f} before the last",
            num_steps, first_loss, loss);

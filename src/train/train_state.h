@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "model/model.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "progressive/schedule.h"
 #include "progressive/source_model.h"
 
@@ -14,7 +14,7 @@ namespace apollo {
 
 struct TrainState {
   std::unique_ptr<LanguageModel> model;
-  AdamWState optimizer;
+  OptimizerState optimizer;
   RunPosition position;  // steps done, their FLOPs and hours
   TrainingCost before;   // what counts as spent before the first step
   StageState stage;

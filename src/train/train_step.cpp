@@ -1,65 +1,17 @@
 #include "train/train_step.h"
 
-#include <ATen/Context.h>
-#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "base/error.h"
-#include "base/rng.h"
 #include "optim/clip.h"
-#include "optim/shared_gradients.h"
 
 namespace apollo {
 namespace {
-
-// Dropout masks come from the device's own generator; keyed afresh for every micro-batch, they
-// depend on nothing that came before.
-void seed_dropout(at::Device device, uint64_t seed, int64_t step, int64_t micro_step) {
-  const uint64_t key = random_bits(seed, RngStream::kDropout, static_cast<uint64_t>(step),
-                                   static_cast<uint32_t>(micro_step));
-  at::Generator generator = at::globalContext().defaultGenerator(device);
-  generator.set_current_seed(key);
-}
-
-// The learning rate in the middle of the step, so that neither the first step is lost to a rate of
-// zero nor the last.
-double step_lr(const RunPosition& before, const StageState& stage, double flops,
-               const StepContext& context) {
-  RunPosition after = before;
-  after.step += 1;
-  after.flops += flops;
-  const LrAxis axis = context.config.train.lr_axis;
-  const double middle =
-      0.5 * (context.schedule.progress(before, axis) + context.schedule.progress(after, axis));
-  return context.lr.at(middle) * context.schedule.lr_factor(middle, stage);
-}
-
-// How the passes of the stage run a pass of `depth`.
-PassOptions pass_options(int64_t depth, const TrainState& state, const StepContext& context) {
-  const Stage& stage = context.schedule.stages().at(static_cast<size_t>(state.stage.index));
-  PassOptions pass = context.pass;
-  pass.recompute = context.schedule.recomputes(depth, state.stage);
-  pass.frozen_blocks = stage.frozen;
-  // A subnetwork's branches are fewer; this keeps the variance of their sum.
-  if (depth < stage.layers) {
-    pass.branch_scale = std::sqrt(static_cast<double>(stage.layers) / static_cast<double>(depth));
-  }
-  return pass;
-}
-
-// With progressive.shared_gradient_power, for which all passes of a step have one depth.
-void share_gradients(TrainState& state, const StepContext& context, int64_t depth) {
-  const double power = context.config.progressive.shared_gradient_power;
-  if (power == 0.0) return;
-  const LayerMap blocks =
-      context.schedule.blocks_at(depth, /*micro_step=*/0, state.position, state.stage);
-  divide_shared_gradients(state.model->parameters(), use_counts(blocks, state.model->num_layers()),
-                          power);
-}
 
 [[noreturn]] void report_divergence(const TrainState& state, const StepResult& result) {
   std::string culprit = "all gradients are finite";
@@ -81,6 +33,34 @@ void share_gradients(TrainState& state, const StepContext& context, int64_t dept
       result.lr, culprit);
 }
 
+// What the step found; throws DivergedError where the loss or a gradient is not finite.
+StepResult checked(const TrainState& state, const StepPlan& plan, const TokenBatch& batch,
+                   const at::Tensor& losses) {
+  // All in one copy: no step waits for its device more than once to be checked.
+  const at::Tensor norm = gradient_norm(state.model->parameters().gradients());
+  const at::Tensor found = at::cat({losses, norm.reshape({1})}).cpu();
+  const std::span<const float> numbers(found.const_data_ptr<float>(),
+                                       static_cast<size_t>(found.numel()));
+  StepResult result{.grad_norm = numbers.back(),
+                    .lr = plan.lr,
+                    .flops = plan.flops,
+                    .tokens = static_cast<int64_t>(batch.inputs.size())};
+  for (size_t m = 0; m < plan.passes.size(); ++m) {
+    result.loss += numbers[m];
+    result.depths.push_back(plan.passes[m].depth());
+  }
+  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+    report_divergence(state, result);
+  }
+  return result;
+}
+
+void advance(TrainState& state, const StepResult& result) {
+  state.position.step += 1;
+  state.position.flops += result.flops;
+  state.tokens += result.tokens;
+}
+
 }  // namespace
 
 int64_t count_targets(const TokenBatch& batch) {
@@ -88,44 +68,17 @@ int64_t count_targets(const TokenBatch& batch) {
   return std::max<int64_t>(1, static_cast<int64_t>(batch.targets.size()) - ignored);
 }
 
-StepResult train_step(TrainState& state, const StepContext& context) {
-  StepResult result;
-  result.depths = context.schedule.depths_at(state.position, state.stage);
-  result.flops = context.schedule.step_flops(result.depths, state.stage);
-  result.lr = step_lr(state.position, state.stage, result.flops, context);
-
-  const Stage& stage = context.schedule.stages().at(static_cast<size_t>(state.stage.index));
+StepResult train_step(TrainState& state, const Run& run) {
+  const StepPlan plan = run.schedule->plan_step(state.position, state.stage);
+  const TokenBatch batch = run.batches->take(state.position.step);
   ParameterSet& parameters = state.model->parameters();
-  parameters.zero_gradients();
-  // Of all micro-batches together, since the loss is a mean over the targets of all.
-  const TokenBatch batch = context.data.take(state.position.step);
-  context.passes.begin_step(*state.model, count_targets(batch));
-  for (size_t m = 0; m < result.depths.size(); ++m) {
-    const auto micro_step = static_cast<int64_t>(m);
-    const int64_t depth = result.depths[m];
-    seed_dropout(state.model->device(), context.config.run.seed, state.position.step, micro_step);
-    context.passes.run(*state.model, batch,
-                       micro_step * context.schedule.micro_batch_size(depth, state.stage),
-                       context.schedule.micro_batch_rows(depth, micro_step, state.stage),
-                       context.schedule.blocks_at(depth, micro_step, state.position, state.stage),
-                       pass_options(depth, state, context));
-  }
-  share_gradients(state, context, result.depths.front());
-  // Both in one copy: no step waits for its device more than once to be checked.
-  const at::Tensor checked =
-      at::stack({context.passes.loss(), gradient_norm(parameters.gradients())}).cpu();
-  result.loss = checked[0].item<double>();
-  result.grad_norm = checked[1].item<double>();
-  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
-    report_divergence(state, result);
-  }
-  clip_gradients(parameters.gradients(), result.grad_norm, context.config.train.clip);
-  adamw_step(parameters, state.optimizer, result.lr, context.optimizer,
-             trained_slots(parameters.layout(), stage.frozen));
-
-  state.position.step += 1;
-  state.position.flops += result.flops;
-  state.tokens += static_cast<int64_t>(batch.inputs.size());
+  run.passes->begin_step(*state.model, count_targets(batch));
+  const at::Tensor losses = run.passes->run_tree(*state.model, batch, plan.passes);
+  const StepResult result = checked(state, plan, batch, losses);
+  clip_gradients(parameters.gradients(), result.grad_norm, run.config().train.clip);
+  run.optimizer->step(parameters, state.optimizer, plan.lr,
+                      trained_slots(parameters.layout(), plan.passes.front().frozen));
+  advance(state, result);
   return result;
 }
 

@@ -3,7 +3,6 @@
 #include "ops/attention.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -21,6 +20,7 @@
 #include <limits>
 #include <string>
 
+#include "ops/dropout.h"
 #include "ops/row_kernels.h"
 #include "support/test_device.h"
 
@@ -55,7 +55,7 @@ struct Result {
 
 // Of the sum of weights * attention(qkv).
 Result differentiate(const at::Tensor& qkv, const AttentionPattern& pattern, Kernels kernels,
-                     double dropout = 0.0) {
+                     const DropoutDraw& dropout = {}) {
   const at::Tensor leaf = qkv.clone().requires_grad_(true);
   const at::Tensor mixed = multi_head_attention(leaf, pattern, dropout, kernels);
   const at::Tensor weights = draw(mixed.sizes().vec(), 17).to(qkv.scalar_type());
@@ -110,7 +110,7 @@ TEST(Attention, ThePlainFormIsTheFormula) {
   const auto in = x.accessor<double, 5>();
   for (const bool causal : {true, false}) {
     const at::Tensor mixed =
-        multi_head_attention(qkv, {.heads = 3, .causal = causal}, 0.0, Kernels::kReference)
+        multi_head_attention(qkv, {.heads = 3, .causal = causal}, {}, Kernels::kReference)
             .view({2, 7, 3, 5});
     const auto found = mixed.accessor<double, 4>();
     for (int64_t b = 0; b < 2; ++b) {
@@ -185,7 +185,7 @@ TEST(Attention, WhatIsNotANumberIsHandedOn) {
     if (!is_supported(set)) continue;
     const InstructionSetScope scope(set);
     const at::Tensor mixed =
-        multi_head_attention(qkv, {.heads = 1, .causal = true}, 0.0, Kernels::kFused);
+        multi_head_attention(qkv, {.heads = 1, .causal = true}, {}, Kernels::kFused);
     EXPECT_TRUE(mixed.slice(1, 2).isnan().all().item<bool>());
   }
 }
@@ -195,11 +195,11 @@ TEST(Attention, CausalPositionsDoNotSeeTheFuture) {
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     const AttentionPattern pattern{.heads = size.heads, .causal = true};
     at::Tensor qkv = random_qkv(size);
-    const at::Tensor before = multi_head_attention(qkv, pattern, 0.0, kernels);
+    const at::Tensor before = multi_head_attention(qkv, pattern, {}, kernels);
     for (const int64_t changed : {1, 16, 40, 65, 76}) {
       at::Tensor other = qkv.clone();
       other.slice(1, changed).add_(3.0);
-      const at::Tensor after = multi_head_attention(other, pattern, 0.0, kernels);
+      const at::Tensor after = multi_head_attention(other, pattern, {}, kernels);
       EXPECT_TRUE(before.slice(1, 0, changed).equal(after.slice(1, 0, changed))) << changed;
       EXPECT_FALSE(
           before.slice(1, changed, changed + 1).equal(after.slice(1, changed, changed + 1)))
@@ -228,7 +228,7 @@ TEST(Attention, IsTheSameWithoutGradient) {
   const AttentionPattern pattern{.heads = size.heads, .causal = true};
   const Result with_gradient = differentiate(qkv, pattern, Kernels::kFused);
   const at::NoGradGuard no_grad;
-  const at::Tensor mixed = multi_head_attention(qkv, pattern, 0.0, Kernels::kFused);
+  const at::Tensor mixed = multi_head_attention(qkv, pattern, {}, Kernels::kFused);
   EXPECT_FALSE(mixed.requires_grad());
   EXPECT_TRUE(mixed.equal(with_gradient.mixed));
 }
@@ -238,7 +238,7 @@ TEST(Attention, TakesWhatIsNotDense) {
   const at::Tensor qkv = random_qkv(size);
   const at::Tensor strided = qkv.transpose(0, 1).contiguous().transpose(0, 1);
   const AttentionPattern pattern{.heads = size.heads, .causal = true};
-  EXPECT_LT(relative_error(multi_head_attention(strided, pattern, 0.0, Kernels::kFused),
+  EXPECT_LT(relative_error(multi_head_attention(strided, pattern, {}, Kernels::kFused),
                            in_double(qkv, pattern).mixed),
             2e-6);
 }
@@ -248,17 +248,17 @@ TEST(Attention, DropoutZeroesWeightsAndKeepsTheMean) {
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     at::Tensor qkv = random_qkv(size);
     qkv.slice(2, 2 * 32).fill_(1.0);
-    const at::Tensor dropped = multi_head_attention(qkv, {.heads = size.heads}, 0.25, kernels);
+    const at::Tensor dropped = multi_head_attention(qkv, {.heads = size.heads}, {0.25, 6}, kernels);
     EXPECT_NEAR(dropped.mean().item<double>(), 1.0, 0.02);
     EXPECT_GT(dropped.std().item<double>(), 0.01);
   }
 }
 
-at::Tensor with_seed(uint64_t seed, const at::Tensor& qkv, const AttentionPattern& pattern,
-                     double dropout) {
-  at::Generator generator = at::globalContext().defaultGenerator(test_device());
-  generator.set_current_seed(seed);
-  return multi_head_attention(qkv, pattern, dropout, Kernels::kFused);
+// On a GPU the device's generator draws, on the CPU the key does.
+at::Tensor with_key(uint64_t key, const at::Tensor& qkv, const AttentionPattern& pattern,
+                    double dropout, Kernels kernels = Kernels::kFused) {
+  seed_dropout(test_device(), key);
+  return multi_head_attention(qkv, pattern, {dropout, key}, kernels);
 }
 
 // Each kept weight's factor 1 / (1 - p), or 0, [B, H, T, T]: by values that are the rows of the
@@ -272,7 +272,7 @@ at::Tensor mask_of(uint64_t seed, const Size& size, bool causal, double dropout)
     values.select(1, t).select(2, t).fill_(1.0);
   const AttentionPattern pattern{.heads = size.heads, .causal = causal};
   // All scores are equal: each weight is one over the number of positions seen.
-  const at::Tensor mixed_BTHK = with_seed(seed, qkv, pattern, dropout)
+  const at::Tensor mixed_BTHK = with_key(seed, qkv, pattern, dropout)
                                     .view({size.batch, size.length, size.heads, size.head_width});
   at::Tensor mask_BHTT = mixed_BTHK.transpose(1, 2).contiguous();
   for (int64_t t = 0; t < size.length; ++t)
@@ -307,8 +307,7 @@ TEST(Attention, DropoutHasTheGradientOfItsMask) {
       (mixed * weights.to(at::kDouble)).sum().backward();
 
       const at::Tensor leaf = random_qkv(size).requires_grad_(true);
-      const at::Tensor found =
-          with_seed(9, leaf, {.heads = size.heads, .causal = causal}, kDropout);
+      const at::Tensor found = with_key(9, leaf, {.heads = size.heads, .causal = causal}, kDropout);
       (found * weights).sum().backward();
       expect_close({found.detach(), leaf.grad()}, {mixed.detach(), exact.grad()}, 2e-6);
     }
@@ -339,15 +338,24 @@ TEST(Attention, DropoutKeepsItsShareEverywhere) {
   }
 }
 
-TEST(Attention, DropoutFollowsTheSeed) {
+TEST(Attention, DropoutFollowsTheKey) {
   const Size size{1, 2, 16, 16};
   const at::Tensor qkv = random_qkv(size);
   const AttentionPattern pattern{.heads = size.heads};
-  const at::Tensor first = with_seed(1, qkv, pattern, 0.5);
-  const at::Tensor next = multi_head_attention(qkv, pattern, 0.5, Kernels::kFused);
-  EXPECT_TRUE(first.equal(with_seed(1, qkv, pattern, 0.5)));
-  EXPECT_FALSE(first.equal(with_seed(2, qkv, pattern, 0.5)));
-  EXPECT_FALSE(first.equal(next));
+  const at::Tensor first = with_key(1, qkv, pattern, 0.5);
+  EXPECT_TRUE(first.equal(with_key(1, qkv, pattern, 0.5)));
+  EXPECT_FALSE(first.equal(with_key(2, qkv, pattern, 0.5)));
+}
+
+TEST(Attention, DropoutIsTheSameInThePlainFormOnACpu) {
+  if (!test_device().is_cpu()) GTEST_SKIP() << "a GPU's generator draws for each form";
+  const Size size{2, 3, 33, 8};
+  const at::Tensor qkv = random_qkv(size);
+  for (const bool causal : {true, false}) {
+    const AttentionPattern pattern{.heads = size.heads, .causal = causal};
+    const at::Tensor plain = with_key(5, qkv, pattern, 0.3, Kernels::kReference);
+    EXPECT_LT(relative_error(with_key(5, qkv, pattern, 0.3), plain.to(at::kDouble)), 2e-6);
+  }
 }
 
 }  // namespace

@@ -23,14 +23,6 @@
 namespace apollo {
 namespace {
 
-class LibraryScope {
- public:
-  explicit LibraryScope(MatmulLibrary library) { set_matmul_library(library); }
-  ~LibraryScope() { set_matmul_library(MatmulLibrary::kAuto); }
-  LibraryScope(const LibraryScope&) = delete;
-  LibraryScope& operator=(const LibraryScope&) = delete;
-};
-
 std::vector<MatmulLibrary> libraries() {
   std::vector<MatmulLibrary> found{MatmulLibrary::kLibTorch};
   if (onednn() != nullptr) found.push_back(MatmulLibrary::kOneDnn);
@@ -62,7 +54,7 @@ constexpr double kBound = 1e-6;
 
 TEST(Matmul, EqualsFloat64InEveryLayout) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     for (const auto& [m, k, n] : kSizes) {
       for (const at::Tensor& a : layouts(m, k, 1)) {
         for (const at::Tensor& b : layouts(k, n, 2)) {
@@ -77,7 +69,7 @@ TEST(Matmul, EqualsFloat64InEveryLayout) {
 
 TEST(Matmul, AddsTheBiasToEveryRow) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     const at::Tensor a = draw({67, 33}, 1), b = draw({33, 21}, 2), bias = draw({21}, 3);
     const at::Tensor exact = at::addmm(bias.to(at::kDouble), a.to(at::kDouble), b.to(at::kDouble));
     EXPECT_LT(relative_error(matrix_product_with_bias(bias, a, b), exact), kBound);
@@ -86,7 +78,7 @@ TEST(Matmul, AddsTheBiasToEveryRow) {
 
 TEST(Matmul, AddsToASumInPlace) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     for (const at::Tensor& sum : layouts(67, 21, 3)) {
       const at::Tensor a = draw({33, 67}, 1).t(), b = draw({33, 21}, 2);
       const at::Tensor exact = sum.to(at::kDouble) + at::mm(a.to(at::kDouble), b.to(at::kDouble));
@@ -100,7 +92,7 @@ TEST(Matmul, AddsToASumInPlace) {
 
 TEST(Matmul, DoesNotReadWhatTheResultsMemoryHeld) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     const at::Tensor a = draw({64, 64}, 1), b = draw({64, 64}, 2);
     for (int i = 0; i < 4; ++i) {
       at::empty({64, 64}, at::kFloat).fill_(std::numeric_limits<float>::quiet_NaN());
@@ -111,7 +103,7 @@ TEST(Matmul, DoesNotReadWhatTheResultsMemoryHeld) {
 
 TEST(Matmul, OfOtherTypesAndOfNothingIsATens) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     const at::Tensor a = draw({5, 3}, 1).to(at::kDouble), b = draw({3, 4}, 2).to(at::kDouble);
     EXPECT_TRUE(at::equal(matrix_product(a, b), at::mm(a, b)));
     EXPECT_EQ(matrix_product(draw({0, 3}, 1), draw({3, 4}, 2)).sizes(),
@@ -122,7 +114,7 @@ TEST(Matmul, OfOtherTypesAndOfNothingIsATens) {
 
 TEST(Matmul, IsRecordedByAutogradWhereItHasTo) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     const at::Tensor a = draw({5, 3}, 1).requires_grad_(true);
     matrix_product(a, draw({3, 4}, 2)).sum().backward();
     EXPECT_TRUE(a.grad().defined());
@@ -133,7 +125,7 @@ TEST(Matmul, IsRecordedByAutogradWhereItHasTo) {
 
 TEST(Matmul, LeavesMixedPrecisionToATen) {
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     at::autocast::set_autocast_enabled(at::kCPU, true);
     const at::Tensor product = matrix_product(draw({5, 3}, 1), draw({3, 4}, 2));
     at::autocast::set_autocast_enabled(at::kCPU, false);
@@ -144,7 +136,7 @@ TEST(Matmul, LeavesMixedPrecisionToATen) {
 TEST(Matmul, GivesTheSameBitsAgain) {
   const int threads = at::get_num_threads();
   for (const MatmulLibrary library : libraries()) {
-    const LibraryScope scope(library);
+    const MatmulScope scope(library);
     for (const int number : {1, 2}) {
       at::set_num_threads(number);
       // Much longer than wide, as gradients of weights are: threads share the sum.
@@ -159,14 +151,14 @@ TEST(Matmul, GivesTheSameBitsAgain) {
 
 TEST(Matmul, SaysWhichLibraryItUses) {
   {
-    const LibraryScope scope(MatmulLibrary::kLibTorch);
+    const MatmulScope scope(MatmulLibrary::kLibTorch);
     EXPECT_EQ(matmul_library_name(), "LibTorch's BLAS");
   }
   if (onednn() == nullptr) {
-    EXPECT_THROW(set_matmul_library(MatmulLibrary::kOneDnn), UsageError);
+    EXPECT_THROW(MatmulScope(MatmulLibrary::kOneDnn), UsageError);
     GTEST_SKIP() << "oneDNN (libdnnl-dev) is not installed";
   }
-  const LibraryScope scope(MatmulLibrary::kOneDnn);
+  const MatmulScope scope(MatmulLibrary::kOneDnn);
   EXPECT_EQ(matmul_library_name().substr(0, 7), "oneDNN ");
 }
 

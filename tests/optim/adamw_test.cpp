@@ -75,11 +75,12 @@ TEST(AdamW, FollowsItsDefinitionWithDecayOnMatricesOnly) {
   std::vector<PlainAdamW> plain;
   for (const ParameterSlot& slot : layout.slots())
     plain.emplace_back(slot_view(parameters.values(), slot));
-  AdamWState state = make_adamw_state(parameters);
+  const AdamW optimizer(options);
+  OptimizerState state = optimizer.fresh_state(parameters);
   for (int64_t step = 1; step <= 5; ++step) {
     const double lr = 0.01 * static_cast<double>(step);
     fill_slots(parameters.gradients(), layout, static_cast<uint64_t>(100 + step));
-    adamw_step(parameters, state, lr, options);
+    optimizer.step(parameters, state, lr);
     for (size_t i = 0; i < layout.slots().size(); ++i) {
       const ParameterSlot& slot = layout.slots()[i];
       const bool is_matrix = slot.spec.shape.size() == 2;
@@ -94,8 +95,8 @@ TEST(AdamW, FollowsItsDefinitionWithDecayOnMatricesOnly) {
     }
   }
   EXPECT_EQ(padding_sum(parameters.values(), layout), 0.0);
-  EXPECT_EQ(padding_sum(state.exp_avg, layout), 0.0);
-  EXPECT_EQ(padding_sum(state.exp_avg_sq, layout), 0.0);
+  EXPECT_EQ(padding_sum(state.buffer("exp_avg"), layout), 0.0);
+  EXPECT_EQ(padding_sum(state.buffer("exp_avg_sq"), layout), 0.0);
   EXPECT_GT(layout.total_size(), layout.num_parameters()) << "no padding to look at";
 }
 
@@ -103,11 +104,12 @@ TEST(AdamW, SlotsOfDifferentAgeAreCorrectedEachByItsOwn) {
   ParameterSet parameters = small_parameters(1);
   const ParameterLayout& layout = parameters.layout();
   const at::NoGradGuard no_grad;
-  AdamWState state = make_adamw_state(parameters);
+  const AdamW optimizer({.epsilon = 0.0, .weight_decay = 0.0});
+  OptimizerState state = optimizer.fresh_state(parameters);
   for (size_t i = 0; i < state.num_steps.size(); ++i)
     state.num_steps[i] = i % 2 == 0 ? 0 : 9;
   parameters.gradients().fill_(1.0);
-  adamw_step(parameters, state, /*lr=*/0.5, {.epsilon = 0.0, .weight_decay = 0.0});
+  optimizer.step(parameters, state, /*lr=*/0.5);
   for (size_t i = 0; i < state.num_steps.size(); ++i) {
     const double t = i % 2 == 0 ? 1 : 10;
     const double m = 0.1 / (1 - std::pow(0.9, t));
@@ -119,14 +121,14 @@ TEST(AdamW, SlotsOfDifferentAgeAreCorrectedEachByItsOwn) {
 }
 
 // A state in which every element and every step count is different.
-AdamWState distinct_state(const ParameterSet& parameters) {
-  AdamWState state = make_adamw_state(parameters);
+OptimizerState distinct_state(const ParameterSet& parameters) {
+  OptimizerState state = AdamW(AdamWOptions{}).fresh_state(parameters);
   for (const ParameterSlot& slot : parameters.layout().slots()) {
     const auto index = static_cast<size_t>(&slot - parameters.layout().slots().data());
     const at::Tensor numbers =
         at::arange(slot.offset, slot.offset + slot.size, at::TensorOptions(test_device()));
-    slot_view(state.exp_avg, slot).copy_(numbers.view(slot.spec.shape) + 1.0);
-    slot_view(state.exp_avg_sq, slot).copy_(numbers.view(slot.spec.shape) + 0.5);
+    slot_view(state.buffer("exp_avg"), slot).copy_(numbers.view(slot.spec.shape) + 1.0);
+    slot_view(state.buffer("exp_avg_sq"), slot).copy_(numbers.view(slot.spec.shape) + 0.5);
     state.num_steps[index] = static_cast<int64_t>(index) + 1;
   }
   return state;
@@ -139,9 +141,9 @@ void expect_layers(OptimizerStateRule rule, const LayerMap& map, const LayerMap&
                    bool shared_kept) {
   const ParameterSet before = small_parameters(3);
   const ParameterLayout to(model_parameters(small_spec(), static_cast<int64_t>(map.size())));
-  const AdamWState old = distinct_state(before);
-  const AdamWState grown = grow_adamw_state(old, before.layout(), to, map, rule);
-  ASSERT_EQ(grown.exp_avg.numel(), to.total_size());
+  const OptimizerState old = distinct_state(before);
+  const OptimizerState grown = grow_optimizer_state(old, before.layout(), to, map, rule);
+  ASSERT_EQ(grown.buffer("exp_avg").numel(), to.total_size());
   ASSERT_EQ(grown.num_steps.size(), to.slots().size());
   for (size_t i = 0; i < to.slots().size(); ++i) {
     const ParameterSlot& slot = to.slots()[i];
@@ -151,56 +153,39 @@ void expect_layers(OptimizerStateRule rule, const LayerMap& map, const LayerMap&
         layer >= 0 ? sources[static_cast<size_t>(layer)] : (shared_kept ? -1 : kEmpty);
     if (source == kEmpty) {
       EXPECT_EQ(grown.num_steps[i], 0);
-      EXPECT_EQ(slot_view(grown.exp_avg, slot).abs().sum().item<double>(), 0.0);
-      EXPECT_EQ(slot_view(grown.exp_avg_sq, slot).abs().sum().item<double>(), 0.0);
+      EXPECT_EQ(slot_view(grown.buffer("exp_avg"), slot).abs().sum().item<double>(), 0.0);
+      EXPECT_EQ(slot_view(grown.buffer("exp_avg_sq"), slot).abs().sum().item<double>(), 0.0);
       continue;
     }
     const ParameterSlot* from = before.layout().find_part(slot.spec.part, source);
     ASSERT_NE(from, nullptr);
     EXPECT_EQ(grown.num_steps[i], from - before.layout().slots().data() + 1);
-    EXPECT_TRUE(slot_view(grown.exp_avg, slot).equal(slot_view(old.exp_avg, *from)));
-    EXPECT_TRUE(slot_view(grown.exp_avg_sq, slot).equal(slot_view(old.exp_avg_sq, *from)));
+    EXPECT_TRUE(
+        slot_view(grown.buffer("exp_avg"), slot).equal(slot_view(old.buffer("exp_avg"), *from)));
+    EXPECT_TRUE(slot_view(grown.buffer("exp_avg_sq"), slot)
+                    .equal(slot_view(old.buffer("exp_avg_sq"), *from)));
   }
-  EXPECT_EQ(padding_sum(grown.exp_avg, to), 0.0);
+  EXPECT_EQ(padding_sum(grown.buffer("exp_avg"), to), 0.0);
 }
 
-TEST(AdamWGrowth, TransportMovesMomentsWithTheWeights) {
+TEST(OptimizerGrowth, TransportMovesMomentsWithTheWeights) {
   expect_layers(OptimizerStateRule::kTransport, {0, 0, 1, 1, 2, 2}, {0, 0, 1, 1, 2, 2}, true);
   expect_layers(OptimizerStateRule::kTransport, {0, 1, 2, 1, 2}, {0, 1, 2, 1, 2}, true);
 }
 
-TEST(AdamWGrowth, KeepLeavesMomentsInTheirSlots) {
+TEST(OptimizerGrowth, KeepLeavesMomentsInTheirSlots) {
   expect_layers(OptimizerStateRule::kKeep, {0, 0, 1, 1, 2, 2}, {0, 1, 2, kEmpty, kEmpty, kEmpty},
                 true);
 }
 
-TEST(AdamWGrowth, ResetStartsEmpty) {
+TEST(OptimizerGrowth, ResetStartsEmpty) {
   const LayerMap empty(6, kEmpty);
   expect_layers(OptimizerStateRule::kReset, {0, 0, 1, 1, 2, 2}, empty, false);
 }
 
-TEST(AdamWGrowth, FreshLayersStartEmpty) {
+TEST(OptimizerGrowth, FreshLayersStartEmpty) {
   expect_layers(OptimizerStateRule::kTransport, {0, kFresh, 1, kFresh, 2, kFresh},
                 {0, kEmpty, 1, kEmpty, 2, kEmpty}, true);
-}
-
-TEST(AdamWGrowth, TransportScaledSharesTheMomentsAmongTheCopies) {
-  const ParameterSet before = small_parameters(3);
-  const LayerMap map = {0, 1, 2, 1, 2, 2};
-  const double uses[] = {1, 2, 3, 2, 3, 3};
-  const ParameterLayout to(model_parameters(small_spec(), 6));
-  const AdamWState old = distinct_state(before);
-  const AdamWState plain =
-      grow_adamw_state(old, before.layout(), to, map, OptimizerStateRule::kTransport);
-  const AdamWState scaled =
-      grow_adamw_state(old, before.layout(), to, map, OptimizerStateRule::kTransportScaled);
-  EXPECT_EQ(scaled.num_steps, plain.num_steps);
-  for (const ParameterSlot& slot : to.slots()) {
-    const double r = slot.spec.layer < 0 ? 1.0 : uses[slot.spec.layer];
-    EXPECT_TRUE(slot_view(scaled.exp_avg, slot).equal(slot_view(plain.exp_avg, slot) / r));
-    EXPECT_TRUE(
-        slot_view(scaled.exp_avg_sq, slot).equal(slot_view(plain.exp_avg_sq, slot) / (r * r)));
-  }
 }
 
 TEST(AdamW, LeavesSlotsThatDoNotTrain) {
@@ -209,17 +194,18 @@ TEST(AdamW, LeavesSlotsThatDoNotTrain) {
   const at::NoGradGuard no_grad;
   fill_slots(parameters.values(), layout, 1);
   fill_slots(parameters.gradients(), layout, 2);
-  AdamWState state = distinct_state(parameters);
+  OptimizerState state = distinct_state(parameters);
   ParameterSet all = small_parameters(3);
   all.values().copy_(parameters.values());
   all.gradients().copy_(parameters.gradients());
-  AdamWState all_state = distinct_state(all);
-  const AdamWState before = distinct_state(parameters);
+  OptimizerState all_state = distinct_state(all);
+  const OptimizerState before = distinct_state(parameters);
   const at::Tensor values = parameters.values().clone();
 
   const std::vector<bool> trained = trained_slots(layout, /*frozen_layers=*/2);
-  adamw_step(parameters, state, 0.1, {}, trained);
-  adamw_step(all, all_state, 0.1, {});
+  const AdamW optimizer{AdamWOptions{}};
+  optimizer.step(parameters, state, 0.1, trained);
+  optimizer.step(all, all_state, 0.1);
   std::vector<std::string> names;
   for (size_t i = 0; i < layout.slots().size(); ++i) {
     const ParameterSlot& slot = layout.slots()[i];
@@ -230,10 +216,13 @@ TEST(AdamW, LeavesSlotsThatDoNotTrain) {
     EXPECT_EQ(state.num_steps[i], before.num_steps[i] + (trains ? 1 : 0));
     EXPECT_TRUE(slot_view(parameters.values(), slot)
                     .equal(slot_view(trains ? all.values() : values, slot)));
-    EXPECT_TRUE(slot_view(state.exp_avg, slot)
-                    .equal(slot_view(trains ? all_state.exp_avg : before.exp_avg, slot)));
-    EXPECT_TRUE(slot_view(state.exp_avg_sq, slot)
-                    .equal(slot_view(trains ? all_state.exp_avg_sq : before.exp_avg_sq, slot)));
+    EXPECT_TRUE(slot_view(state.buffer("exp_avg"), slot)
+                    .equal(slot_view(
+                        trains ? all_state.buffer("exp_avg") : before.buffer("exp_avg"), slot)));
+    EXPECT_TRUE(
+        slot_view(state.buffer("exp_avg_sq"), slot)
+            .equal(slot_view(trains ? all_state.buffer("exp_avg_sq") : before.buffer("exp_avg_sq"),
+                             slot)));
   }
   EXPECT_EQ(names, (std::vector<std::string>{"transformer.wte.weight", "transformer.ln_f.weight",
                                              "transformer.ln_f.bias"}));

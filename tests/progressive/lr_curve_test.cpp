@@ -1,4 +1,4 @@
-#include "optim/lr_schedule.h"
+#include "progressive/lr_curve.h"
 
 #include <gtest/gtest.h>
 

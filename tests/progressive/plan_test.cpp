@@ -152,35 +152,6 @@ advice: from scratch these FLOPs are 0.55 tokens a parameter; there method 'apol
   // clang-format on
 }
 
-TEST(Plan, TrialsOfLayerMapsAreCharged) {
-  RunConfig config = config_of("apollo");
-  config.train.duration = {400, DurationUnit::kSteps};
-  config.progressive.depth_sampler = DepthSamplerKind::kShallowest;
-  const RunPlan without = plan_of(config);
-  config.progressive.trial_steps = 5;
-  const RunPlan plan = plan_of(config);
-  const double extra =
-      5 * (train_flops(plan.shape, 6, 8, 128) + train_flops(plan.shape, 12, 8, 128));
-  EXPECT_DOUBLE_EQ(plan.copy_flops, extra);
-  EXPECT_DOUBLE_EQ(plan.flops, without.flops + extra);
-  EXPECT_EQ(plan.steps, 400);
-  EXPECT_NEAR(plan.stages[2].layer_share_of_scratch, 6.0 / 12 * 65 / 60, 1e-9);
-  EXPECT_NEAR(plan.layer_share_of_scratch,
-              without.layer_share_of_scratch + 5.0 * (6 + 12) / (400 * 12), 1e-9);
-  EXPECT_EQ(plan.map_trial_bytes, state_bytes(plan.shape, 6) + state_bytes(plan.shape, 12));
-  const std::string table = plan_table(plan);
-  EXPECT_NE(table.find("trials of layer maps, 5 steps each: 3 -> 6 (interpolate, stack), 6 -> 12 "
-                       "(interpolate, stack)\n"
-                       "        37.2 GFLOP of the FLOPs for copies that are not kept, charged\n"),
-            std::string::npos)
-      << table;
-  EXPECT_NE(table.find("while layer maps are tried: up to 14.5 MiB more for the other copies\n"),
-            std::string::npos)
-      << table;
-  EXPECT_EQ(plan_json(plan)["copy_flops"], plan.copy_flops);
-  EXPECT_EQ(plan_json(plan)["stages"][2]["copy_flops"], plan.stages[2].copy_flops);
-}
-
 TEST(Plan, Json) {
   const RunPlan plan = plan_of(config_of("apollo"), 1e9);
   const Json json = plan_json(plan);

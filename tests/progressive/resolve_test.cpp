@@ -133,9 +133,6 @@ TEST(Resolve, KeysThatDoNotGoTogether) {
             "run.toml:4:10: error: progressive.trains: 'new' needs new layers above all others and "
             "no sharing: layer_map 'stack' and depth_sampler 'shallowest' (got 'interpolate' and "
             "'lvps')");
-  EXPECT_EQ(resolve_error(text + "shared_gradient_power = 0.5\ndepth_draw = \"micro_batch\"\n"),
-            "run.toml:4:25: error: progressive.shared_gradient_power: divides by the uses of a "
-            "layer in a step, for which depth_draw must be 'step' (got 'micro_batch')");
 }
 
 TEST(Resolve, StagesOfSubnetworksAndOfNoLayers) {

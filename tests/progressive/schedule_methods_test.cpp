@@ -1,6 +1,9 @@
 // What methods and the keys of our own ask of the schedule.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "base/rng.h"
 #include "progressive/small_run.h"
 
 namespace apollo {
@@ -130,46 +133,39 @@ TEST(Schedule, ARunThatBeginsWithoutLayers) {
                    800 * train_flops(model_shape(config, 100), 0, 8, 32));
 }
 
-TEST(Schedule, GrowthByReadinessIsDecidedWhileItRuns) {
+TEST(Schedule, AStepIsPlannedWhole) {
   RunConfig config = small_config();
-  config.progressive.grow_when = GrowWhen::kReady;
+  config.train.micro_batch_size = 3;
+  config.train.lr_schedule = LrSchedule::kConstant;
+  config.train.warmup = {0, DurationUnit::kSteps};
+  config.progressive.lr_depth_power = 0.5;
+  config.progressive.depth_draw = DepthDraw::kMicroBatch;
   const Schedule schedule = schedule_of(config);
-  EXPECT_TRUE(schedule.summaries().empty());
-  EXPECT_EQ(schedule.total_steps(), 1000);
-  EXPECT_EQ(schedule.total_flops(), 0.0);
-  EXPECT_EQ(schedule.progress({.step = 250, .flops = 1e9}, LrAxis::kFlops), 0.25);
-  EXPECT_EQ(schedule.layers_to_probe({}), 3);
-  EXPECT_EQ(schedule.layers_to_probe({.index = 3, .start = {}}), 0);
-  EXPECT_EQ(schedule_of(small_config()).layers_to_probe({}), 0);
-  StageState state;
-  state.last_probe = DepthProbe{{.step = 10}, 3.0, 3.5};
-  schedule.advance_early({.step = 20}, state);
-  EXPECT_EQ(state, (StageState{
-                       .index = 1, .start = {.step = 20}, .grown = {.step = 20}, .grown_from = 1}));
-  EXPECT_FALSE(schedule.advance({.step = 99}, state));
-  EXPECT_TRUE(schedule.advance({.step = 100}, state)) << "its end is the latest one";
+  const RunPosition position = {.step = 60};
+  const StageState second = {.index = 1, .start = {.step = 50}};
+  const StepPlan plan = schedule.plan_step(position, second);
+  const std::vector<int64_t> depths = schedule.depths_at(position, second);
+  ASSERT_EQ(plan.passes.size(), 3U);
+  EXPECT_EQ(plan.flops, schedule.step_flops(depths, second));
+  EXPECT_DOUBLE_EQ(plan.lr, config.train.lr * 2.0);
+  int64_t row = 0;
+  for (size_t m = 0; m < 3; ++m) {
+    const PassPlan& pass = plan.passes[m];
+    EXPECT_EQ(pass.blocks, sharing_map(LayerMapKind::kInterpolate, 3, depths[m]));
+    EXPECT_EQ(pass.first, row);
+    row += pass.rows;
+    EXPECT_EQ(pass.branch_scale, 1.0);
+    EXPECT_EQ(pass.dropout_key,
+              random_bits(config.run.seed, RngStream::kDropout, 60, static_cast<uint32_t>(m)));
+  }
+  EXPECT_EQ(row, config.train.batch_size);
 }
 
-TEST(Schedule, ReadinessNeedsAGrowthWhoseLossIsKnown) {
-  RunConfig config = small_config();
-  config.progressive.grow_when = GrowWhen::kReady;
-  config.progressive.new_layers = NewLayers::kIdentity;
-  config.progressive.stages = {{4, Duration{10, DurationUnit::kPercent}},
-                               {6, Duration{20, DurationUnit::kPercent}},
-                               {12, std::nullopt}};
-  EXPECT_EQ(faults_of(config),
-            (std::vector<std::string>{
-                "progressive.grow_when: 'ready' needs a growth that keeps the function: layer_map "
-                "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
-                "progressive.stages[1].layers: grow_when 'ready' needs stages that divide the next "
-                "(got 6 after 4)"}));
-  config.progressive.grow_when = GrowWhen::kGain;
-  EXPECT_EQ(faults_of(config),
-            (std::vector<std::string>{
-                "progressive.grow_when: 'gain' needs a growth that keeps the function: layer_map "
-                "'interpolate' or 'stack', new_layers 'copy' and no growth_noise",
-                "progressive.stages[1].layers: grow_when 'gain' needs stages that divide the next "
-                "(got 6 after 4)"}));
+TEST(Schedule, ASubnetworksBranchesAreScaled) {
+  const Schedule schedule = schedule_of(config_with("raptr"));
+  const StepPlan plan = schedule.plan_step({.step = 300}, {.index = 1, .start = {.step = 250}});
+  EXPECT_DOUBLE_EQ(plan.passes.front().branch_scale, std::sqrt(12.0 / 8.0));
+  EXPECT_EQ(plan.passes.front().depth(), 8);
 }
 
 }  // namespace

@@ -214,8 +214,7 @@ TEST(SourceKeyFaults, RefuseNewLayersBesideLearnedOnes) {
   config.progressive.new_layers = NewLayers::kIdentity;
   ASSERT_EQ(source_key_faults(config).size(), 1U);
   EXPECT_EQ(source_key_faults(config)[0].message,
-            "'ligo' learns what all layers are made of: it needs new_layers 'copy' and "
-            "growth_noise 0");
+            "'ligo' learns what all layers are made of: it needs new_layers 'copy'");
 }
 
 TEST(SourceCost, IsChargedWhereItIsKnownAndAskedFor) {

@@ -246,29 +246,6 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
       << text;
 }
 
-TEST_F(ComparisonTest, ShowsTrialsOfLayerMaps) {
-  EXPECT_EQ(to_text(comparison_tables(compare()), {}).find("Trials"), std::string::npos);
-  std::vector<Json> rows = grown_rows();
-  const auto trial = [](const std::string& map, const Json& loss, bool chosen) {
-    return Json{{"event", "trial"}, {"step", 40},          {"from", 3},
-                {"to", 12},         {"layer_map", map},    {"loss", loss},
-                {"flops", 400.0},   {"trial_flops", 60.0}, {"chosen", chosen}};
-  };
-  rows.insert(rows.begin() + 5, {trial("interpolate", nullptr, false), trial("stack", 2.5, true)});
-  std::filesystem::remove_all(dir_ / "grown");
-  write_run(dir_ / "grown", rows);
-  const Comparison comparison = compare();
-  const std::string text = to_text(comparison_tables(comparison), comparison.notes);
-  EXPECT_NE(text.find("Trials of layer maps\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("grown    42          40  3 → 12  interpolate         –  60 FLOP\n"
-                      "grown    42          40  3 → 12        stack  * 2.5000  60 FLOP\n"),
-            std::string::npos)
-      << text;
-  const Json json = to_json(comparison);
-  EXPECT_EQ(json["runs"][0]["trials"][1]["layer_map"], "stack");
-  EXPECT_TRUE(json["runs"][0]["trials"][0]["loss"].is_null());
-}
-
 class MaskedComparisonTest : public ComparisonTest {
  protected:
   void SetUp() override {

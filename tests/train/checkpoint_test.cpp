@@ -23,29 +23,28 @@ TrainState trained_state(const TinyRun& run) {
   const StepRoom room(run, {});
   TrainState state = room.fresh_state();
   for (int i = 0; i < 2; ++i)
-    train_step(state, room.context());
+    train_step(state, room.run());
   const LayerMap map = growth_map(LayerMapKind::kInterpolate, 1, 3);
   auto grown = make_model(state.model->spec(), 3, test_device());
   const at::NoGradGuard no_grad;
   grown->parameters().initialize(3);
-  state.optimizer = grow_adamw_state(state.optimizer, state.model->parameters().layout(),
-                                     grown->parameters().layout(), map, OptimizerStateRule::kKeep);
+  state.optimizer =
+      grow_optimizer_state(state.optimizer, state.model->parameters().layout(),
+                           grown->parameters().layout(), map, OptimizerStateRule::kKeep);
   state.model = std::move(grown);
   state.position.hours = 0.1;  // no short binary fraction
-  state.stage = {1, {2, 1e9 / 3, 0.07}};
+  state.stage = {1, {1, 1e3 / 3, 0.07}};
   state.stage.grown_from = 1;
-  state.stage.probes_due = 5;
-  state.stage.last_probe = DepthProbe{{2, 1e9 / 7, 0.03}, 10.0 / 3, 11.0 / 7};
   state.eval_flops = 1e10 / 7;
   state.eval_seconds = 0.3;
   state.energy_joules = 1.7;
   state.evaluations_due = 3;
   state.checkpoints_due = 4;
-  state.last_evaluated_step = 2;
+  state.last_evaluated_step = 1;
   return state;
 }
 
-const CheckpointInfo kInfo = {"config", "train", "valid", "tokenizer", 12345};
+const CheckpointInfo kInfo = {"config", "train", "valid", "tokenizer", 12345, "adamw", "blas"};
 
 class CheckpointTest : public testing::Test {
  protected:
@@ -100,8 +99,8 @@ TEST_F(CheckpointTest, ACopyIsNotTouchedByTrainingThatGoesOn) {
   const CheckpointCopy copy = copy_for_checkpoint(state_, kInfo);
   const TrainState before = trained_state(run_);
   state_.model->parameters().values().zero_();
-  state_.optimizer.exp_avg.zero_();
-  state_.optimizer.exp_avg_sq.zero_();
+  for (OptimizerState::Buffer& buffer : state_.optimizer.buffers)
+    buffer.values.zero_();
   state_.optimizer.num_steps.assign(state_.optimizer.num_steps.size(), 0);
   state_.tokens = -1;
   write_checkpoint(dir_, copy, tokenizer_.get(), /*keep=*/1);
@@ -138,10 +137,11 @@ TEST_F(CheckpointTest, RemovesWhatAKillLeftHalfWritten) {
 TEST_F(CheckpointTest, AFlippedBitIsFound) {
   save_at(1);
   const fs::path saved = save_at(2);
-  for (const char* name : {"model.safetensors", "apollo/optimizer.safetensors"}) {
+  for (const char* name : {"model.safetensors", "apollo/optimizer.safetensors", "config.json",
+                           "tokenizer.json", "tokenizer_config.json"}) {
     const std::string whole = read_file(saved / name);
     std::string damaged = whole;
-    damaged[damaged.size() - 100] ^= 4;
+    damaged[damaged.size() / 2] ^= 4;
     write_file_atomic(saved / name, damaged);
     EXPECT_EQ(load_error(), std::string("DIR: checkpoint 'step-00000002' is damaged: ") + name +
                                 ": its content is not what was saved; hint: `ln -sfn "
@@ -173,13 +173,18 @@ TEST_F(CheckpointTest, ADamagedStateIsRefused) {
   Json json = Json::parse(whole);
   json["format_version"] = 99;
   write_file_atomic(path, json.dump());
-  EXPECT_EQ(load_error(),
-            "DIR: checkpoint 'step-00000002' is damaged: expected format version 1, found 99; "
-            "hint: remove the folder to start the run anew");
+  EXPECT_EQ(
+      load_error(),
+      "DIR: checkpoint 'step-00000002' is damaged: apollo/state.json: expected format version "
+      "2, found 99; hint: Apollo of another version can go on with it; `apollo export` and "
+      "`progressive.source` take the model as it is; hint: remove the folder to start the "
+      "run anew");
   json = Json::parse(whole);
-  json.erase("tokens");
+  json["tokens"] = 1;
   write_file_atomic(path, json.dump());
-  EXPECT_NE(load_error().find("'tokens'"), std::string::npos) << load_error();
+  EXPECT_NE(load_error().find("apollo/state.json: its content is not what was saved"),
+            std::string::npos)
+      << load_error();
 }
 
 // A process that may not write files beyond 3000 bytes stands for a full disk.

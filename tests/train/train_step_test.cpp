@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "optim/adamw.h"
 #include "support/test_device.h"
 #include "support/thrown_text.h"
 #include "tiny_run.h"
@@ -68,12 +69,11 @@ struct PlainOptimizer {
 TEST(TrainStep, IsThePlainAlgorithm) {
   const TinyRun run;
   const StepRoom room(run, with({"train.micro_batch_size=4", "train.clip=0.3"}));
-  const StepContext context = room.context();
   TrainState state = room.fresh_state();
   TrainState plain = room.fresh_state();
   PlainOptimizer optimizer(plain.model->parameters());
   for (int64_t step = 0; step < 3; ++step) {
-    const StepResult result = train_step(state, context);
+    const StepResult result = train_step(state, room.run());
 
     const int64_t depth = room.schedule().depths_at({.step = step}, {}).front();
     TokenBatch batch;
@@ -91,8 +91,9 @@ TEST(TrainStep, IsThePlainAlgorithm) {
     // middle of the step.
     const double share = ((static_cast<double>(step) + 0.5) / 12 - 0.025) / 0.975;
     const double lr = 1e-2 * 0.5 * (1 + std::cos(M_PI * share));
-    optimizer.step(parameters, {gradient, gradient + gradients.numel()}, lr, 0.3,
-                   context.optimizer);
+    const RunConfig::Train& train = room.config().train;
+    const AdamWOptions options{train.betas[0], train.betas[1], train.epsilon, train.weight_decay};
+    optimizer.step(parameters, {gradient, gradient + gradients.numel()}, lr, 0.3, options);
     {
       const at::NoGradGuard no_grad;
       parameters.values().copy_(at::tensor(optimizer.values, at::kFloat));
@@ -115,7 +116,7 @@ TEST(TrainStep, DoesNotDependOnTheMicroBatch) {
   const TinyRun run;
   const StepRoom whole(run, with({"train.micro_batch_size=4"}));
   TrainState expected = whole.fresh_state();
-  const StepResult expected_result = train_step(expected, whole.context());
+  const StepResult expected_result = train_step(expected, whole.run());
   // 3 leaves a last micro-batch of one.
   for (const char* size : {"1", "2", "3", "1 by depth"}) {
     const std::string number(size, 1);
@@ -124,7 +125,7 @@ TEST(TrainStep, DoesNotDependOnTheMicroBatch) {
         run, with({"train.micro_batch_size=" + number,
                    std::string("train.micro_batch_by_depth=") + (by_depth ? "true" : "false")}));
     TrainState state = parts.fresh_state();
-    const StepResult result = train_step(state, parts.context());
+    const StepResult result = train_step(state, parts.run());
     EXPECT_NEAR(result.loss, expected_result.loss, 1e-6) << size;
     EXPECT_NEAR(result.grad_norm, expected_result.grad_norm, 1e-6) << size;
     EXPECT_EQ(result.flops, expected_result.flops) << size;
@@ -147,8 +148,8 @@ TEST(TrainStep, RecomputingChangesTheFlopsAlone) {
     TrainState state = room.fresh_state();
     expected = kept.fresh_state();
     for (int64_t step = 0; step < 6; ++step) {
-      const StepResult result = train_step(state, room.context());
-      const StepResult expected_result = train_step(expected, kept.context());
+      const StepResult result = train_step(state, room.run());
+      const StepResult expected_result = train_step(expected, kept.run());
       EXPECT_NEAR(result.loss, expected_result.loss, 1e-4);
       EXPECT_NEAR(result.grad_norm, expected_result.grad_norm, 1e-3);
       EXPECT_EQ(result.flops > expected_result.flops,
@@ -165,7 +166,7 @@ TEST(TrainStep, LogsTheLossThatEvaluationFinds) {
   ASSERT_EQ(room.data().num_sequences(), 4);
   TrainState state = room.fresh_state();
   const double expected = evaluate(*state.model, 12, room.data(), {}).loss;
-  EXPECT_NEAR(train_step(state, room.context()).loss, expected, 1e-6);
+  EXPECT_NEAR(train_step(state, room.run()).loss, expected, 1e-6);
 }
 
 TEST(TrainStep, RunsTheDepthsOfTheSchedule) {
@@ -178,7 +179,7 @@ TEST(TrainStep, RunsTheDepthsOfTheSchedule) {
   bool differ_within_a_step = false;
   for (int64_t step = 0; step < 20; ++step) {
     const double flops_before = state.position.flops;
-    const StepResult result = train_step(state, room.context());
+    const StepResult result = train_step(state, room.run());
     const std::vector<int64_t> expected = {draw_depth(law, 42, step, 0),
                                            draw_depth(law, 42, step, 1)};
     EXPECT_EQ(result.depths, expected);
@@ -196,27 +197,19 @@ TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
                                               "progressive.depth_sampler=deepest"};
   const StepRoom room(run, overrides);
   TrainState first = room.fresh_state();
-  const StepResult expected = train_step(first, room.context());
+  const StepResult expected = train_step(first, room.run());
   at::rand({1000});  // what others draw in between
   TrainState second = room.fresh_state();
-  EXPECT_EQ(train_step(second, room.context()).loss, expected.loss);
+  EXPECT_EQ(train_step(second, room.run()).loss, expected.loss);
   expect_equal_states(first, second);
 
   auto other_seed = overrides;
   other_seed.push_back("run.seed=43");
-  const StepRoom other(run, other_seed);
-  StepContext context = other.context();
+  StepRoom other(run, other_seed);
   // The data of the first room, so that only dropout differs.
-  BatchPrefetcher same_data(room.data(), room.config().train.batch_size);
-  StepContext mixed{.config = other.config(),
-                    .schedule = other.schedule(),
-                    .data = same_data,
-                    .lr = context.lr,
-                    .optimizer = context.optimizer,
-                    .pass = context.pass,
-                    .passes = context.passes};
+  other.use_data(room.data());
   TrainState third = room.fresh_state();
-  EXPECT_NE(train_step(third, mixed).loss, expected.loss);
+  EXPECT_NE(train_step(third, other.run()).loss, expected.loss);
 
   // One sequence four times: without a key of its own every micro-batch would lose the same units.
   run.write("train.txt", made_up_text(16));
@@ -227,32 +220,32 @@ TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
                              "train.batch_size=1", "train.micro_batch_size=1"});
   TrainState both = single.fresh_state();
   TrainState one = alone.fresh_state();
-  EXPECT_NE(train_step(both, single.context()).loss, train_step(one, alone.context()).loss);
+  EXPECT_NE(train_step(both, single.run()).loss, train_step(one, alone.run()).loss);
 }
 
 TEST(TrainStep, StopsBeforeTheUpdateWhereTheLossIsNotFinite) {
   const TinyRun run;
   const StepRoom room(run, with({"progressive.depth_sampler=shallowest"}));
   TrainState state = room.fresh_state();
-  train_step(state, room.context());
+  train_step(state, room.run());
   const at::NoGradGuard no_grad;
   state.model->parameters().values()[5] = std::numeric_limits<float>::quiet_NaN();
   const at::Tensor values = state.model->parameters().values().clone();
-  const at::Tensor exp_avg = state.optimizer.exp_avg.clone();
-  const at::Tensor exp_avg_sq = state.optimizer.exp_avg_sq.clone();
+  const at::Tensor exp_avg = state.optimizer.buffer("exp_avg").clone();
+  const at::Tensor exp_avg_sq = state.optimizer.buffer("exp_avg_sq").clone();
   const auto num_steps = state.optimizer.num_steps;
   const RunPosition position = state.position;
 
   const auto grad = at::AutoGradMode(true);
-  EXPECT_EQ(thrown_text<DivergedError>([&] { train_step(state, room.context()); }),
+  EXPECT_EQ(thrown_text<DivergedError>([&] { train_step(state, room.run()); }),
             "step 2: expected a finite loss and gradient, found loss nan, gradient norm nan "
             "(depth 1, learning rate 0.00974); the first gradient that is not finite is that of "
             "'transformer.wte.weight'; nothing was updated; hint: a lower train.lr, a longer "
             "train.warmup or train.clip = 1.0");
   EXPECT_TRUE(
       at::equal(state.model->parameters().values().nan_to_num(-7.0), values.nan_to_num(-7.0)));
-  EXPECT_TRUE(at::equal(state.optimizer.exp_avg, exp_avg));
-  EXPECT_TRUE(at::equal(state.optimizer.exp_avg_sq, exp_avg_sq));
+  EXPECT_TRUE(at::equal(state.optimizer.buffer("exp_avg"), exp_avg));
+  EXPECT_TRUE(at::equal(state.optimizer.buffer("exp_avg_sq"), exp_avg_sq));
   EXPECT_EQ(state.optimizer.num_steps, num_steps);
   EXPECT_EQ(state.position, position);
   EXPECT_EQ(state.tokens, 64);
@@ -273,7 +266,7 @@ TEST(TrainStep, NamesTheFirstGradientThatIsNotFinite) {
     slot_view(state.model->parameters().values(), slots.slot("transformer.h.0.mlp.c_fc.weight"))
         .mul_(1e-25);
   }
-  const std::string text = thrown_text<DivergedError>([&] { train_step(state, room.context()); });
+  const std::string text = thrown_text<DivergedError>([&] { train_step(state, room.run()); });
   EXPECT_TRUE(text.starts_with("step 1: expected a finite loss and gradient, found loss ")) << text;
   EXPECT_NE(text.find("the first gradient that is not finite is that of "
                       "'transformer.h.0.mlp.c_fc.weight'; nothing was updated"),
@@ -292,9 +285,9 @@ TEST(TrainStep, FrozenLayersAreLeftToTheBit) {
     state.stage.index = 1;  // 3 layers, of which the second and the third are new
     state.model = make_model(state.model->spec(), 3, test_device());
     state.model->parameters().initialize(7);
-    state.optimizer = make_adamw_state(state.model->parameters());
+    state.optimizer = room.run().optimizer->fresh_state(state.model->parameters());
     const at::Tensor before = state.model->parameters().values().clone();
-    const StepResult result = train_step(state, room.context());
+    const StepResult result = train_step(state, room.run());
     const int64_t targets = state.model->is_causal() ? 16 : 2;
     EXPECT_EQ(result.flops, train_flops(room.shape(), 3, 4, targets, /*recompute=*/false, 1));
     for (size_t i = 0; i < state.optimizer.num_steps.size(); ++i) {
@@ -322,33 +315,10 @@ TEST(TrainStep, ASubnetworkRunsWithScaledBranches) {
                                          {.training = true, .branch_scale = std::sqrt(12.0 / 5.0)})
                               .item<double>() /
                           64.0;
-  const StepResult result = train_step(state, room.context());
+  const StepResult result = train_step(state, room.run());
   EXPECT_EQ(result.depths, std::vector<int64_t>{5});
   EXPECT_NEAR(result.loss, expected, 1e-5);
   EXPECT_EQ(result.flops, train_flops(room.shape(), 5, 4, 16));
-}
-
-TEST(TrainStep, SharedGradientsAreDividedBeforeTheirNormIsTaken) {
-  const TinyRun run;
-  const StepRoom plain(run, with({"progressive.depth_sampler=deepest"}));
-  const StepRoom divided(
-      run, with({"progressive.depth_sampler=deepest", "progressive.shared_gradient_power=1"}));
-  TrainState expected = plain.fresh_state();
-  TrainState state = divided.fresh_state();
-  train_step(expected, plain.context());
-  const StepResult result = train_step(state, divided.context());
-  // One layer that ran 12 times; neither norm is clipped or both are, so compare directions.
-  const ParameterSet& a = expected.model->parameters();
-  const ParameterSet& b = state.model->parameters();
-  const double norm_a = expected.optimizer.exp_avg.norm().item<double>();
-  EXPECT_GT(norm_a, 0.0);
-  const auto ratio = [&](const std::string& name) {
-    return a.tensor(name).grad().norm().item<double>() /
-           b.tensor(name).grad().norm().item<double>();
-  };
-  EXPECT_NEAR(ratio("transformer.h.0.mlp.c_fc.weight") / ratio("transformer.wpe.weight"), 12.0,
-              1e-3);
-  EXPECT_GT(result.grad_norm, 0.0);
 }
 
 TEST(TrainStep, TheLearningRateRisesAgainAfterGrowth) {
@@ -356,14 +326,14 @@ TEST(TrainStep, TheLearningRateRisesAgainAfterGrowth) {
   const StepRoom room(run, with({"progressive.rewarm=4 steps", "train.lr_schedule=constant",
                                  "progressive.lr_depth_power=1"}));
   TrainState state = room.fresh_state();
-  EXPECT_NEAR(train_step(state, room.context()).lr, 12 * 1e-2, 1e-12);
+  EXPECT_NEAR(train_step(state, room.run()).lr, 12 * 1e-2, 1e-12);
   state.position.step = 3;
   state.stage = {.index = 1, .start = {.step = 3}, .grown = {.step = 3}};
   state.model = make_model(state.model->spec(), 3, test_device());
   state.model->parameters().initialize(7);
-  state.optimizer = make_adamw_state(state.model->parameters());
+  state.optimizer = room.run().optimizer->fresh_state(state.model->parameters());
   for (const double part : {0.125, 0.375, 0.625}) {
-    EXPECT_NEAR(train_step(state, room.context()).lr, part * 4 * 1e-2, 1e-12);
+    EXPECT_NEAR(train_step(state, room.run()).lr, part * 4 * 1e-2, 1e-12);
   }
 }
 

@@ -3,7 +3,10 @@
 // with APOLLO_TEST_DEVICE=cuda that a GPU repeats it to the bit.
 #include "train/training_passes.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
+#include <span>
 
 #include "tiny_run.h"
 #include "train/train_step.h"
@@ -24,19 +27,19 @@ void expect_same_steps(const std::vector<std::string>& overrides, int64_t num_re
   TrainState state = recorded.fresh_state();
   TrainState expected = launched.fresh_state();
   for (int64_t step = 0; step < 12; ++step) {
-    const StepResult result = train_step(state, recorded.context());
-    const StepResult expected_result = train_step(expected, launched.context());
+    const StepResult result = train_step(state, recorded.run());
+    const StepResult expected_result = train_step(expected, launched.run());
     EXPECT_EQ(result.loss, expected_result.loss) << "step " << step;
     EXPECT_EQ(result.grad_norm, expected_result.grad_norm) << "step " << step;
   }
   expect_equal_states(state, expected);
-  EXPECT_EQ(recorded.context().passes.num_recorded(), num_recorded);
-  EXPECT_EQ(launched.context().passes.num_recorded(), 0);
+  EXPECT_EQ(recorded.passes().num_recorded(), num_recorded);
+  EXPECT_EQ(launched.passes().num_recorded(), 0);
 }
 
 TEST(TrainingPasses, TheCpuHasNothingToRecordWith) {
   EXPECT_EQ(make_device_graph_recorder(at::kCPU), nullptr);
-  EXPECT_FALSE(TrainingPasses(at::kCPU, nullptr).records());
+  EXPECT_FALSE(TrainingPasses(at::kCPU, {}, nullptr).records());
 }
 
 TEST(TrainingPasses, RecordedAreTheLaunchedToTheBit) {
@@ -53,13 +56,13 @@ TEST(TrainingPasses, EachDepthIsARecording) {
   TrainState state = room.fresh_state();
   std::map<int64_t, int64_t> uses;  // by depth
   for (int64_t step = 0; step < 40; ++step) {
-    for (const int64_t depth : train_step(state, room.context()).depths)
+    for (const int64_t depth : train_step(state, room.run()).depths)
       ++uses[depth];
   }
   const auto repeated =
       std::count_if(uses.begin(), uses.end(), [](const auto& item) { return item.second > 2; });
   EXPECT_GT(repeated, 1) << "or depths are not tested";
-  EXPECT_EQ(room.context().passes.num_recorded(), repeated);
+  EXPECT_EQ(room.passes().num_recorded(), repeated);
 }
 
 TEST(TrainingPasses, WhatDiffersIsRecordedApart) {
@@ -77,12 +80,12 @@ TEST(TrainingPasses, RecordingsAreDroppedWithTheirModel) {
   const StepRoom launched(run, {"progressive.method=scratch", "run.cuda_graphs=false"});
   TrainState first = recorded.fresh_state();
   for (int64_t step = 0; step < 4; ++step)
-    train_step(first, recorded.context());
+    train_step(first, recorded.run());
   TrainState state = recorded.fresh_state();
   TrainState expected = launched.fresh_state();
   for (int64_t step = 0; step < 4; ++step) {
-    train_step(state, recorded.context());
-    train_step(expected, launched.context());
+    train_step(state, recorded.run());
+    train_step(expected, launched.run());
   }
   expect_equal_states(state, expected);
 }
@@ -97,19 +100,57 @@ class FailingRecorder final : public DeviceGraphRecorder {
 TEST(TrainingPasses, WhatCannotBeRecordedIsLaunched) {
   const TinyRun run;
   const StepRoom room(run, {"progressive.method=scratch"});
-  TrainingPasses passes(test_device(), std::make_unique<FailingRecorder>());
-  StepContext context = room.context();
-  const StepContext failing{context.config,    context.schedule, context.data, context.lr,
-                            context.optimizer, context.pass,     passes};
+  const StepRoom failing(run.config({"progressive.method=scratch"}),
+                         std::make_unique<FailingRecorder>());
   const StepRoom launched(run, {"progressive.method=scratch", "run.cuda_graphs=false"});
   TrainState state = room.fresh_state();
   TrainState expected = launched.fresh_state();
   for (int64_t step = 0; step < 4; ++step) {
-    train_step(state, failing);
-    train_step(expected, launched.context());
+    train_step(state, failing.run());
+    train_step(expected, launched.run());
   }
   expect_equal_states(state, expected);
-  EXPECT_FALSE(passes.records());
+  EXPECT_FALSE(failing.passes().records());
+}
+
+// Gradients of these passes, each from zero.
+std::vector<at::Tensor> gradients_of_each(LanguageModel& model, TrainingPasses& passes,
+                                          const TokenBatch& batch, const StepPlan& plan) {
+  std::vector<at::Tensor> each;
+  for (const PassPlan& pass : plan.passes) {
+    passes.run_tree(model, batch, std::span(&pass, 1));
+    each.push_back(model.parameters().gradients().clone());
+  }
+  return each;
+}
+
+TEST(TrainingPasses, AreAddedByABalancedTree) {
+  const TinyRun run;
+  const StepRoom room(run, {"progressive.method=scratch", "train.batch_size=7",
+                            "train.micro_batch_size=1", "run.cuda_graphs=false"});
+  TrainState state = room.fresh_state();
+  TrainingPasses& passes = room.passes();
+  TokenBatch batch;
+  room.data().fill_train(0, 7, batch);
+  const StepPlan plan = room.schedule().plan_step({}, {});
+  ASSERT_EQ(plan.passes.size(), 7U);
+  passes.begin_step(*state.model, 7 * 16);
+  const std::vector<at::Tensor> g = gradients_of_each(*state.model, passes, batch, plan);
+  const at::Tensor losses = passes.run_tree(*state.model, batch, plan.passes);
+  const at::Tensor& sum = state.model->parameters().gradients();
+  const at::Tensor expected = (g[0] + (g[1] + g[2])) + ((g[3] + g[4]) + (g[5] + g[6]));
+  EXPECT_TRUE(sum.equal(expected));
+  at::Tensor one_by_one = g[0].clone();
+  for (size_t i = 1; i < g.size(); ++i)
+    one_by_one += g[i];
+  EXPECT_FALSE(sum.equal(one_by_one)) << "the order is not tested";
+  // The halves are sums of their own: what two processes would form.
+  passes.run_tree(*state.model, batch, std::span(plan.passes).first(3));
+  const at::Tensor first = sum.clone();
+  passes.run_tree(*state.model, batch, std::span(plan.passes).subspan(3));
+  EXPECT_TRUE((sum + first).equal(expected));
+  EXPECT_EQ(losses.numel(), 7);
+  EXPECT_NEAR(losses.sum().item<double>(), train_step(state, room.run()).loss, 1e-5);
 }
 
 }  // namespace

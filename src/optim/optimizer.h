@@ -1,0 +1,57 @@
+// What every optimizer is to the rest of the program: a step over the flat parameter buffer, and a
+// state of named flat buffers of the same layout, which growth, checkpoints and copies move without
+// knowing whose they are.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/run_config.h"
+#include "model/parameters.h"
+#include "progressive/layer_map.h"
+
+namespace apollo {
+
+// Moments of a parameter buffer, and how many updates each slot has seen.
+struct OptimizerState {
+  struct Buffer {
+    std::string name;   // as checkpoints call it: "exp_avg"
+    at::Tensor values;  // [layout.total_size()]
+  };
+  std::vector<Buffer> buffers;
+  std::vector<int64_t> num_steps;  // one per slot of the layout
+
+  // The buffer of that name; throws Error where there is none.
+  const at::Tensor& buffer(std::string_view name) const;
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // As checkpoints call it: "adamw".
+  virtual const char* name() const = 0;
+  // All moments zero, no updates seen.
+  virtual OptimizerState fresh_state(const ParameterSet& parameters) const = 0;
+  // One update of all parameters from their gradients; or of the slots for which `trained` is true
+  // (trained_slots()), the others then being left as they are, with their moments and step counts.
+  virtual void step(ParameterSet& parameters, OptimizerState& state, double lr,
+                    const std::vector<bool>& trained = {}) const = 0;
+};
+
+std::unique_ptr<Optimizer> make_optimizer(const RunConfig::Train& train);
+
+// The state for the grown layout.
+// transport: moments and step counts travel with the weights. keep: layer i keeps what slot i had,
+// new layers start empty (the reference implementation). reset: all start empty. kFresh layers
+// start empty by every rule but keep.
+OptimizerState grow_optimizer_state(const OptimizerState& state, const ParameterLayout& from,
+                                    const ParameterLayout& to, const LayerMap& map,
+                                    OptimizerStateRule rule);
+
+}  // namespace apollo

@@ -1,0 +1,220 @@
+// The rows of metrics.jsonl, a struct each: written by train/, read by report/. visit() calls a
+// visitor with the name and the value of every field, in the order of the file; docs/formats.md
+// says what each means, and a test holds it to these lists.
+//
+// In the file an empty text and an absent number are null, and a reader takes what is missing as
+// that, so rows of earlier versions stay readable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace apollo {
+
+// Where the run is: in every row but `start`.
+struct RunPoint {
+  int64_t step = 0;     // done
+  int64_t tokens = 0;   // read
+  double flops = 0.0;   // of training passes, and what was spent before the first step
+  double wall_s = 0.0;  // of training, growth and checkpoints
+
+  static void visit(auto& row, auto&& field) {
+    field("step", row.step);
+    field("tokens", row.tokens);
+    field("flops", row.flops);
+    field("wall_s", row.wall_s);
+  }
+};
+
+// What the run is.
+struct StartRow {
+  static constexpr const char* kEvent = "start";
+  std::string time;  // UTC: "2026-11-24T20:00:00Z"
+  std::string version;
+  std::string torch;
+  std::string name;
+  std::string method;
+  std::string architecture;
+  int64_t layers = 0;
+  int64_t width = 0;
+  int64_t heads = 0;
+  int64_t context = 0;
+  int64_t vocab_size = 0;
+  int64_t parameters = 0;  // of the final model
+  int64_t batch_size = 0;
+  int64_t micro_batch_size = 0;
+  int64_t tokens_per_step = 0;
+  int64_t total_steps = 0;   // 0: only the run will tell
+  double total_flops = 0.0;  // the same
+  uint64_t seed = 0;
+  std::string device;
+  int64_t threads = 0;
+  std::string precision;
+  std::string kernels;
+  std::string matmul;      // library of matrix products
+  std::string train_data;  // this and the next two: hashes of their content
+  std::string valid_data;
+  std::string tokenizer;
+  std::string energy_source;  // nvml, rapl or none
+  // Of the trained model that the run begins from; empty: none.
+  std::string source;
+  int64_t source_layers = 0;
+  int64_t source_width = 0;
+  std::string source_map;
+  std::optional<double> source_flops;
+  std::optional<double> source_wall_s;
+  bool source_charged = false;
+  double source_learning_flops = 0.0;
+
+  static void visit(auto& row, auto&& field) {
+    field("time", row.time);
+    field("version", row.version);
+    field("torch", row.torch);
+    field("name", row.name);
+    field("method", row.method);
+    field("architecture", row.architecture);
+    field("layers", row.layers);
+    field("width", row.width);
+    field("heads", row.heads);
+    field("context", row.context);
+    field("vocab_size", row.vocab_size);
+    field("parameters", row.parameters);
+    field("batch_size", row.batch_size);
+    field("micro_batch_size", row.micro_batch_size);
+    field("tokens_per_step", row.tokens_per_step);
+    field("total_steps", row.total_steps);
+    field("total_flops", row.total_flops);
+    field("seed", row.seed);
+    field("device", row.device);
+    field("threads", row.threads);
+    field("precision", row.precision);
+    field("kernels", row.kernels);
+    field("matmul", row.matmul);
+    field("train_data", row.train_data);
+    field("valid_data", row.valid_data);
+    field("tokenizer", row.tokenizer);
+    field("energy_source", row.energy_source);
+    field("source", row.source);
+    field("source_layers", row.source_layers);
+    field("source_width", row.source_width);
+    field("source_map", row.source_map);
+    field("source_flops", row.source_flops);
+    field("source_wall_s", row.source_wall_s);
+    field("source_charged", row.source_charged);
+    field("source_learning_flops", row.source_learning_flops);
+  }
+};
+
+struct StepRow : RunPoint {
+  static constexpr const char* kEvent = "step";
+  std::optional<double> energy_j;
+  double loss = 0.0;  // mean over the step's targets, before the update, nats
+  double lr = 0.0;
+  double grad_norm = 0.0;  // before clipping
+  int64_t stage = 0;
+  int64_t layers = 0;  // unique
+  double depth = 0.0;  // mean of the step's passes
+  double tokens_per_s = 0.0;
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("energy_j", row.energy_j);
+    field("loss", row.loss);
+    field("lr", row.lr);
+    field("grad_norm", row.grad_norm);
+    field("stage", row.stage);
+    field("layers", row.layers);
+    field("depth", row.depth);
+    field("tokens_per_s", row.tokens_per_s);
+  }
+};
+
+struct EvalRow : RunPoint {
+  static constexpr const char* kEvent = "eval";
+  std::optional<double> energy_j;
+  std::string which;  // "stage" or "full"
+  int64_t depth = 0;
+  double loss = 0.0;
+  std::optional<double> ppl;       // of a causal model, as the next one
+  std::optional<double> bpb;       // bits per byte of text
+  std::optional<double> accuracy;  // of a masked model: share of the masked tokens that it finds
+  double eval_flops = 0.0;         // of all evaluations so far, as the next one
+  double eval_s = 0.0;
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("energy_j", row.energy_j);
+    field("which", row.which);
+    field("depth", row.depth);
+    field("loss", row.loss);
+    field("ppl", row.ppl);
+    field("bpb", row.bpb);
+    field("accuracy", row.accuracy);
+    field("eval_flops", row.eval_flops);
+    field("eval_s", row.eval_s);
+  }
+};
+
+struct GrowRow : RunPoint {
+  static constexpr const char* kEvent = "grow";
+  int64_t from = 0;
+  int64_t to = 0;
+  std::vector<int64_t> map;           // the source of each layer; -1: a fresh layer
+  std::optional<double> loss_before;  // at full depth, on one validation batch
+  std::optional<double> loss_after;
+  std::optional<double> own_loss_before;  // the same, each at the depth of its own layers
+  std::optional<double> own_loss_after;
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("from", row.from);
+    field("to", row.to);
+    field("map", row.map);
+    field("loss_before", row.loss_before);
+    field("loss_after", row.loss_after);
+    field("own_loss_before", row.own_loss_before);
+    field("own_loss_after", row.own_loss_after);
+  }
+};
+
+struct CheckpointRow : RunPoint {
+  static constexpr const char* kEvent = "checkpoint";
+  std::string path;
+  double seconds = 0.0;  // that training stood still for it
+  double write_s = 0.0;  // until it was on disk
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("path", row.path);
+    field("seconds", row.seconds);
+    field("write_s", row.write_s);
+  }
+};
+
+struct ResumeRow : RunPoint {
+  static constexpr const char* kEvent = "resume";
+  std::string time;
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("time", row.time);
+  }
+};
+
+struct EndRow : RunPoint {
+  static constexpr const char* kEvent = "end";
+  double eval_flops = 0.0;
+  std::optional<double> energy_j;
+  std::string reason;  // finished, signal or diverged
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("eval_flops", row.eval_flops);
+    field("energy_j", row.energy_j);
+    field("reason", row.reason);
+  }
+};
+
+}  // namespace apollo

@@ -1,0 +1,168 @@
+#include "train/run.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/machine.h"
+#include "config/config_compare.h"
+#include "config/toml_io.h"
+#include "ops/determinism.h"
+#include "progressive/memory.h"
+#include "train/machine.h"
+
+namespace apollo {
+namespace {
+
+namespace fs = std::filesystem;
+
+void open_folder(Run& run, const fs::path& dir) {
+  run.dir = dir;
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) fail<Error>("{}: cannot make the run folder: {}", dir.string(), error.message());
+  run.lock = std::make_unique<FileLock>(dir / ".lock");
+  add_log_file(dir / "log.txt");
+}
+
+// Values that the user left to the machine: those with which the run began, if it did.
+void take_machine_choices(RunConfig& config, const fs::path& dir) {
+  if (config.train.micro_batch_size == 0) {
+    config.train.micro_batch_by_depth = config.progressive.depth_draw == DepthDraw::kStep;
+  }
+  if (fs::exists(dir / "checkpoints" / "latest")) {
+    const RunConfig before = load_run_config(dir / "run.toml").config;
+    if (config.run.threads == 0) config.run.threads = before.run.threads;
+    if (config.train.micro_batch_size == 0) {
+      config.train.micro_batch_size = before.train.micro_batch_size;
+    }
+  }
+  if (config.run.threads == 0) config.run.threads = num_physical_cores();
+}
+
+void add_data(Run& run) {
+  RunConfig& config = run.resolved.config;
+  run.data = open_run_data(config, run.resolved.base_dir);
+  config.model.vocab_size = run.data.vocab_size;
+  run.train = make_batches(config, *run.data.train, run.data.tokenizer.get());
+  run.batches = std::make_unique<BatchPrefetcher>(*run.train, config.train.batch_size);
+  if (run.data.valid != nullptr) {
+    run.valid = make_batches(config, *run.data.valid, run.data.tokenizer.get());
+  }
+  run.model = new_model_spec(config, run.data.vocab_size);
+  if (config.train.micro_batch_size == 0) {
+    config.train.micro_batch_size =
+        choose_micro_batch(config, run.model.shape, memory_budget_bytes(run.device));
+  }
+}
+
+// From here on the config is what runs. `flops_before` count as spent before the first step.
+void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphRecorder> recorder) {
+  const RunConfig& config = run.config();
+  run.schedule = std::make_unique<Schedule>(after_cost(config, flops_before), run.model.shape,
+                                            run.train->num_sequences());
+  run.optimizer = make_optimizer(config.train);
+  run.passes = std::make_unique<TrainingPasses>(
+      run.device, make_pass_options(config, /*training=*/true), std::move(recorder));
+  run.identity = {.config_hash = config_hash(config),
+                  .train_data = run.data.train->info().content_hash,
+                  .valid_data = run.data.valid ? run.data.valid->info().content_hash : "",
+                  .tokenizer_hash = run.data.tokenizer ? run.data.tokenizer->hash() : "",
+                  .optimizer = run.optimizer->name(),
+                  .matmul = matmul_library_name()};
+}
+
+void check_identity(const Run& run, const CheckpointInfo& saved) {
+  const CheckpointInfo& now = run.identity;
+  std::vector<std::string> differences;
+  if (saved.config_hash != now.config_hash) {
+    const ResolvedConfig before = load_run_config(run.dir / "run.toml");
+    differences = differing_keys(before.config, run.config());
+  }
+  if (saved.train_data != now.train_data) differences.emplace_back("the training data");
+  if (saved.valid_data != now.valid_data) differences.emplace_back("the validation data");
+  if (saved.tokenizer_hash != now.tokenizer_hash) differences.emplace_back("the tokenizer");
+  if (differences.empty()) return;
+  throw ConfigError({{run.dir.string(),
+                      fmt::format("the run in this folder was started with other values:\n    {}",
+                                  fmt::join(differences, "\n    ")),
+                      "take them back to go on with it, or start another run with --out"}});
+}
+
+// What a state that is whole in itself may still not be for this run.
+void check_place(const Run& run, const TrainState& state) {
+  const auto& stages = run.schedule->stages();
+  const auto num_stages = static_cast<int64_t>(stages.size());
+  if (state.stage.index >= num_stages) {
+    fail<CheckpointError>("{}: the checkpoint is in stage {} of a run of {}", run.dir.string(),
+                          state.stage.index + 1, num_stages);
+  }
+  const int64_t layers = stages[static_cast<size_t>(state.stage.index)].layers;
+  if (state.model->num_layers() != layers) {
+    fail<CheckpointError>("{}: expected {} layers in stage {}, found {}", run.dir.string(), layers,
+                          state.stage.index + 1, state.model->num_layers());
+  }
+}
+
+void resume(Run& run, LoadedCheckpoint loaded) {
+  check_identity(run, loaded.info);
+  check_place(run, loaded.state);
+  run.resumes = true;
+  run.metrics_bytes = loaded.info.metrics_bytes;
+  run.state = std::move(loaded.state);
+}
+
+void begin(Run& run) {
+  const auto start = std::chrono::steady_clock::now();
+  run.state.model = first_model(run.beginning, run.config(), run.model, *run.train, run.device);
+  run.state.optimizer = run.optimizer->fresh_state(run.state.model->parameters());
+  run.state.before = run.beginning.before;
+  if (!run.beginning.source) return;
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  run.state.before.seconds += seconds.count();
+}
+
+}  // namespace
+
+Run open_run(ResolvedConfig resolved, const fs::path& dir) {
+  Run run;
+  run.resolved = std::move(resolved);
+  run.device = find_device(run.config().run.device);
+  use_deterministic_operators(run.device);
+  open_folder(run, dir);
+  take_machine_choices(run.resolved.config, dir);
+  const MachineScope machine(run.config().run);
+  add_data(run);
+  if (run.valid == nullptr) {
+    log_warning(
+        "no validation data: only the training loss will be known; hint: data.valid or "
+        "data.valid_fraction = 0.01");
+  }
+  auto loaded = load_latest_checkpoint(dir / "checkpoints", run.device);
+  if (!loaded) {
+    run.beginning = plan_beginning(run.resolved, run.model.shape, run.data.tokenizer.get());
+  }
+  add_schedule(run, loaded ? loaded->state.before.flops : run.beginning.before.flops,
+               run.config().run.cuda_graphs ? make_device_graph_recorder(run.device) : nullptr);
+  if (loaded) {
+    resume(run, std::move(*loaded));
+  } else {
+    begin(run);
+  }
+  return run;
+}
+
+Run prepare_run(ResolvedConfig resolved, std::unique_ptr<DeviceGraphRecorder> recorder) {
+  Run run;
+  run.resolved = std::move(resolved);
+  run.device = find_device(run.config().run.device);
+  add_data(run);
+  add_schedule(run, /*flops_before=*/0.0, std::move(recorder));
+  return run;
+}
+
+}  // namespace apollo
