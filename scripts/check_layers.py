@@ -21,9 +21,11 @@ USES = {
     "progressive": ["base", "config"],
     "runlog": ["base", "config", "progressive"],
 }
-USES["ops"] = list(USES)
-USES["model"] = list(USES)
-USES["optim"] = list(USES)
+LIGHT = list(USES)
+USES["parallel"] = ["base"]
+USES["ops"] = LIGHT
+USES["model"] = LIGHT + ["ops"]
+USES["optim"] = USES["model"] + ["model"]
 USES["train"] = list(USES)
 USES["infer"] = USES["train"]  # these two do not know each other
 # Of infer/ in the design; a folder of its own because it is as large as the rest of infer/.

@@ -30,7 +30,7 @@ fail() {
 debian_packages() {
   echo build-essential cmake ninja-build ccache pkgconf ca-certificates python3 python3-venv \
     libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev \
-    libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev
+    libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev libgloo-dev
   [[ $group == build ]] || echo libgtest-dev libpcre2-dev
   [[ $group != lint ]] || echo clang-format clang-tidy
 }

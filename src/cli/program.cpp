@@ -111,6 +111,9 @@ int run_program(int argc, char** argv, std::span<const AddCommand> commands) {
   } catch (const UsageError& error) {
     print_error(error.what());
     return kUsage;
+  } catch (const RankFailed& error) {
+    print_error(error.what());
+    return error.code();
   } catch (const DivergedError& error) {
     print_error(error.what());
     return kDiverged;

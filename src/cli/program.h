@@ -3,12 +3,25 @@
 #pragma once
 
 #include <span>
+#include <string>
+
+#include "base/error.h"
 
 namespace CLI {
 class App;
 }
 
 namespace apollo {
+
+// A process that this one started failed, and said why itself; `code` is its exit code.
+class RankFailed : public Error {
+ public:
+  RankFailed(const std::string& message, int code) : Error(message), code_(code) {}
+  int code() const { return code_; }
+
+ private:
+  int code_;
+};
 
 using AddCommand = void (*)(CLI::App& app);
 

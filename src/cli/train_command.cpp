@@ -4,12 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/processes.h"
 #include "config/fields.h"
+#include "parallel/launch.h"
 #include "progressive/resolve.h"
 #include "report/page.h"
 #include "train/trainer.h"
@@ -21,8 +24,19 @@ struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;
   std::string out;
+  int64_t processes = 1;
   bool config_help = false;
 };
+
+// This program and what makes another process do the same.
+std::vector<std::string> words_of(const TrainArguments& arguments) {
+  std::vector<std::string> words = {std::filesystem::read_symlink("/proc/self/exe").string(),
+                                    "train", arguments.config};
+  for (const std::string& text : arguments.overrides)
+    words.insert(words.end(), {"--set", text});
+  if (!arguments.out.empty()) words.insert(words.end(), {"--out", arguments.out});
+  return words;
+}
 
 void train(const TrainArguments& arguments) {
   if (arguments.config_help) {
@@ -36,7 +50,16 @@ void train(const TrainArguments& arguments) {
   const std::filesystem::path run_dir =
       arguments.out.empty() ? std::filesystem::path("runs") / resolved.config.run.name
                             : std::filesystem::path(arguments.out);
+  const std::optional<Launch> launch = find_launch();
+  if (arguments.processes > 1 && !launch) {
+    run_ranks(arguments.processes, words_of(arguments));
+    return;
+  }
+  // The first rank tells of all.
+  const bool leads = !launch || launch->rank == 0;
+  if (!leads) set_log_level(LogLevel::kWarning);
   Trainer(open_run(std::move(resolved), run_dir)).run();
+  if (!leads) return;
   const std::filesystem::path page = write_run_report(run_dir);
   log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());
   log_info("report: {}", page.string());
@@ -53,6 +76,11 @@ void add_train_command(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
+  command
+      ->add_option("--processes", arguments->processes,
+                   "share the run's steps among so many processes on this machine (also: "
+                   "torchrun, mpirun, srun)")
+      ->check(CLI::Range(1, 1024));
   command->add_flag("--help-config", arguments->config_help,
                     "print every key of RUN.toml and stop");
   command->footer(

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <thread>
 
+#include "base/child.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -17,7 +18,6 @@
 #include "config/config_compare.h"
 #include "config/toml_io.h"
 #include "report/run_history.h"
-#include "suite/child.h"
 
 namespace apollo {
 namespace {
@@ -197,7 +197,8 @@ void Queue::start(size_t index) {
   fs::create_directories(run.folder);
   log_info("[{}/{}] {}: {}, log in {}", number_, num_all_, run.label(),
            goes_on ? "goes on" : "begins", (run.folder / "suite.log").string());
-  active_.push_back({index, number_, Child(words(run), run.folder / "suite.log"), Clock::now()});
+  active_.push_back(
+      {index, number_, Child(words(run), {.log = run.folder / "suite.log"}), Clock::now()});
 }
 
 std::vector<std::string> Queue::words(const PlannedRun& run) const {

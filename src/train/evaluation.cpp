@@ -11,6 +11,53 @@
 #include "base/stop_signal.h"
 
 namespace apollo {
+namespace {
+
+struct BatchSums {
+  double log_probability = 0.0;
+  double num_top = 0.0;
+  double num_targets = 0.0;
+};
+// Numbers that a batch adds: the three of BatchSums and its FLOPs.
+constexpr int64_t kNumbers = 4;
+
+BatchSums sums_of(const TargetScores& scores) {
+  return {scores.log_probability_M.sum().item<double>(),
+          static_cast<double>(scores.is_top_M.sum().item<int64_t>()),
+          static_cast<double>(scores.log_probability_M.numel())};
+}
+
+// Batch k is the k / N th of worker k mod N; their numbers come worker by worker.
+std::vector<double> in_order_of_text(const std::vector<double>& by_worker, int64_t num_batches,
+                                     int64_t num_workers) {
+  std::vector<double> ordered(by_worker.size());
+  int64_t place = 0;
+  for (int64_t rank = 0; rank < num_workers; ++rank) {
+    for (int64_t k = rank; k < num_batches; k += num_workers, ++place) {
+      std::copy_n(by_worker.begin() + place * kNumbers, kNumbers, ordered.begin() + k * kNumbers);
+    }
+  }
+  return ordered;
+}
+
+EvaluationResult total_of(const std::vector<double>& sums) {
+  EvaluationResult result;
+  double log_probability = 0.0;
+  double num_top = 0.0;
+  double num_targets = 0.0;
+  for (size_t i = 0; i < sums.size(); i += kNumbers) {
+    log_probability += sums[i];
+    num_top += sums[i + 1];
+    num_targets += sums[i + 2];
+    result.flops += sums[i + 3];
+  }
+  result.loss = -log_probability / num_targets;
+  result.accuracy = num_top / num_targets;
+  result.num_targets = static_cast<int64_t>(num_targets);
+  return result;
+}
+
+}  // namespace
 
 EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batches& data,
                           const EvaluationOptions& options) {
@@ -20,31 +67,29 @@ EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batch
   if (options.max_tokens > 0) {
     sequences = std::min(sequences, (options.max_tokens + shape.context - 1) / shape.context);
   }
+  const int64_t num_batches = (sequences + options.batch_size - 1) / options.batch_size;
+  const int64_t num_workers = options.workers != nullptr ? options.workers->size() : 1;
+  const int64_t rank = options.workers != nullptr ? options.workers->rank() : 0;
   const LayerMap blocks = model.blocks(depth);
   Progress progress("evaluate", static_cast<double>(sequences * shape.context), "tokens");
-  EvaluationResult result;
-  double total = 0.0;
-  int64_t num_top = 0;
-  int64_t sequences_done = 0;
-  for (int64_t first = 0; first < sequences; first += options.batch_size) {
-    throw_if_stopped();
+  std::vector<double> sums;
+  for (int64_t k = rank; k < num_batches; k += num_workers) {
+    if (num_workers == 1) throw_if_stopped();
+    const int64_t first = k * options.batch_size;
     TokenBatch batch;
     data.fill_sequential(first, std::min(options.batch_size, sequences - first), batch);
-    const DeviceBatch device_batch = to_device(batch, model.device());
-    const TargetScores scores = model.score_targets(device_batch, blocks, options.pass);
-    const int64_t num_targets = scores.log_probability_M.numel();
-    total -= scores.log_probability_M.sum().item<double>();
-    num_top += scores.is_top_M.sum().item<int64_t>();
-    result.num_targets += num_targets;
-    result.flops += forward_flops(shape, depth, batch.rows, shape.context, num_targets);
-    sequences_done += batch.rows;
+    const BatchSums own =
+        sums_of(model.score_targets(to_device(batch, model.device()), blocks, options.pass));
+    sums.insert(sums.end(), {own.log_probability, own.num_top, own.num_targets,
+                             forward_flops(shape, depth, batch.rows, shape.context,
+                                           static_cast<int64_t>(own.num_targets))});
     if (options.show_progress) {
-      progress.update(static_cast<double>(sequences_done * shape.context));
+      progress.update(static_cast<double>((first + batch.rows) * shape.context));
     }
   }
-  result.loss = total / static_cast<double>(result.num_targets);
-  result.accuracy = static_cast<double>(num_top) / static_cast<double>(result.num_targets);
-  return result;
+  if (num_workers > 1)
+    sums = in_order_of_text(options.workers->gather(sums), num_batches, num_workers);
+  return total_of(sums);
 }
 
 double perplexity(double loss) {

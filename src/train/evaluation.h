@@ -6,6 +6,7 @@
 
 #include "data/batches.h"
 #include "model/model.h"
+#include "parallel/workers.h"
 
 namespace apollo {
 
@@ -14,6 +15,7 @@ struct EvaluationOptions {
   int64_t max_tokens = 0;   // from the beginning of the data, rounded up to a sequence; 0: all
   bool show_progress = false;
   PassOptions pass;
+  Workers* workers = nullptr;  // that share the batches; null: none but this process
 };
 
 struct EvaluationResult {
@@ -23,7 +25,8 @@ struct EvaluationResult {
   double flops = 0.0;  // of the forward passes
 };
 
-// Throws Interrupted between two passes when a signal asks to stop.
+// The same bits for any number of workers. Throws Interrupted between two passes when a signal asks
+// to stop, unless workers share it, who can only stop together.
 EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batches& data,
                           const EvaluationOptions& options);
 

@@ -5,6 +5,7 @@
 
 #include "data/batches.h"
 #include "model/model.h"
+#include "parallel/workers.h"
 
 namespace apollo {
 
@@ -16,6 +17,7 @@ struct GrowthProbe {
 
 // Of the first micro_batch_size sequences of `valid`; nothing where it is null. Throws Interrupted
 // where a signal asks to stop.
-GrowthProbe probe_growth(const LanguageModel& model, const Batches* valid, const RunConfig& config);
+GrowthProbe probe_growth(const LanguageModel& model, const Batches* valid, const RunConfig& config,
+                         Workers& workers);
 
 }  // namespace apollo

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
@@ -20,17 +22,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Rank 0 opens the folder, the others wait until it has.
 void open_folder(Run& run, const fs::path& dir) {
   run.dir = dir;
+  if (!run.workers->leads()) {
+    run.workers->gather({});
+    return;
+  }
   std::error_code error;
   fs::create_directories(dir, error);
   if (error) fail<Error>("{}: cannot make the run folder: {}", dir.string(), error.message());
   run.lock = std::make_unique<FileLock>(dir / ".lock");
   add_log_file(dir / "log.txt");
+  run.workers->gather({});
 }
 
 // Values that the user left to the machine: those with which the run began, if it did.
-void take_machine_choices(RunConfig& config, const fs::path& dir) {
+void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here) {
   if (config.train.micro_batch_size == 0) {
     config.train.micro_batch_by_depth = config.progressive.depth_draw == DepthDraw::kStep;
   }
@@ -41,10 +49,12 @@ void take_machine_choices(RunConfig& config, const fs::path& dir) {
       config.train.micro_batch_size = before.train.micro_batch_size;
     }
   }
-  if (config.run.threads == 0) config.run.threads = num_physical_cores();
+  if (config.run.threads == 0) {
+    config.run.threads = std::max<int64_t>(1, num_physical_cores() / ranks_here);
+  }
 }
 
-void add_data(Run& run) {
+void add_data(Run& run, int64_t ranks_here) {
   RunConfig& config = run.resolved.config;
   run.data = open_run_data(config, run.resolved.base_dir);
   config.model.vocab_size = run.data.vocab_size;
@@ -55,8 +65,10 @@ void add_data(Run& run) {
   }
   run.model = new_model_spec(config, run.data.vocab_size);
   if (config.train.micro_batch_size == 0) {
+    const double budget = memory_budget_bytes(run.device) / static_cast<double>(ranks_here);
+    const int64_t own = choose_micro_batch(config, run.model.shape, budget);
     config.train.micro_batch_size =
-        choose_micro_batch(config, run.model.shape, memory_budget_bytes(run.device));
+        -static_cast<int64_t>(run.workers->largest(-static_cast<double>(own)));
   }
 }
 
@@ -74,6 +86,26 @@ void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphReco
                   .tokenizer_hash = run.data.tokenizer ? run.data.tokenizer->hash() : "",
                   .optimizer = run.optimizer->name(),
                   .matmul = matmul_library_name()};
+}
+
+// 48 bits of a hash, which a double holds.
+double as_number(const std::string& hash) {
+  return hash.empty() ? 0.0 : static_cast<double>(std::stoull(hash.substr(0, 12), nullptr, 16));
+}
+
+// Every rank must train the same on the same.
+void check_ranks(const Run& run) {
+  const CheckpointInfo& own = run.identity;
+  const double hashes[] = {as_number(own.config_hash), as_number(own.train_data),
+                           as_number(own.valid_data), as_number(own.tokenizer_hash)};
+  const char* names[] = {"config", "training data", "validation data", "tokenizer"};
+  const size_t count = std::size(hashes);
+  const std::vector<double> all = run.workers->gather(hashes);
+  for (size_t i = count; i < all.size(); ++i) {
+    if (all[i] == all[i % count]) continue;
+    fail<DataError>("rank {} has another {} than rank 0; every rank must read the same", i / count,
+                    names[i % count]);
+  }
 }
 
 void check_identity(const Run& run, const CheckpointInfo& saved) {
@@ -133,11 +165,14 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   run.resolved = std::move(resolved);
   run.device = find_device(run.config().run.device);
   use_deterministic_operators(run.device);
+  const std::optional<Launch> launch = find_launch();
+  const int64_t ranks_here = launch ? launch->local_size : 1;
+  run.workers = launch ? join_workers(*launch, run.device, dir) : single_worker();
   open_folder(run, dir);
-  take_machine_choices(run.resolved.config, dir);
+  take_machine_choices(run.resolved.config, dir, ranks_here);
   const MachineScope machine(run.config().run);
-  add_data(run);
-  if (run.valid == nullptr) {
+  add_data(run, ranks_here);
+  if (run.valid == nullptr && run.workers->leads()) {
     log_warning(
         "no validation data: only the training loss will be known; hint: data.valid or "
         "data.valid_fraction = 0.01");
@@ -148,6 +183,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   }
   add_schedule(run, loaded ? loaded->state.before.flops : run.beginning.before.flops,
                run.config().run.cuda_graphs ? make_device_graph_recorder(run.device) : nullptr);
+  check_ranks(run);
   if (loaded) {
     resume(run, std::move(*loaded));
   } else {
@@ -160,7 +196,8 @@ Run prepare_run(ResolvedConfig resolved, std::unique_ptr<DeviceGraphRecorder> re
   Run run;
   run.resolved = std::move(resolved);
   run.device = find_device(run.config().run.device);
-  add_data(run);
+  run.workers = single_worker();
+  add_data(run, /*ranks_here=*/1);
   add_schedule(run, /*flops_before=*/0.0, std::move(recorder));
   return run;
 }

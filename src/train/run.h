@@ -11,6 +11,7 @@
 #include "data/batch_prefetcher.h"
 #include "data/prepare.h"
 #include "optim/optimizer.h"
+#include "parallel/workers.h"
 #include "progressive/schedule.h"
 #include "train/beginning.h"
 #include "train/checkpoint.h"
@@ -22,6 +23,7 @@ namespace apollo {
 struct Run {
   ResolvedConfig resolved;  // what runs; nothing changes it any more
   at::Device device = at::kCPU;
+  std::unique_ptr<Workers> workers;  // that share its steps
   RunData data;
   std::unique_ptr<Batches> train;
   std::unique_ptr<Batches> valid;            // null: no validation data
@@ -43,7 +45,8 @@ struct Run {
   const RunConfig& config() const { return resolved.config; }
 };
 
-// Opens data, schedule and run folder; makes a new model or loads the latest checkpoint. Throws
+// Opens data, schedule and run folder; makes a new model or loads the latest checkpoint. A process
+// that was started as one of several ranks joins the others; nothing but rank 0 writes. Throws
 // ConfigError where the folder holds a run that was started with other values, naming them, Error
 // where another process trains in it, and what opening data and checkpoints throws.
 Run open_run(ResolvedConfig resolved, const std::filesystem::path& dir);

@@ -43,11 +43,15 @@ std::string utc_time() {
 }
 
 RunLog::RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step)
-    : metrics_(run_dir / "metrics.jsonl", keep_bytes), tensorboard_(run_dir, first_step) {}
+    : files_(std::make_unique<Files>(run_dir, keep_bytes, first_step)) {}
 
 template <class Row>
 void RunLog::write(const Row& row) {
-  metrics_.write(row_json(row));
+  if (files_) files_->metrics.write(row_json(row));
+}
+
+void RunLog::scalar(const char* name, const TrainState& state, double value) {
+  if (files_) files_->tensorboard.scalar(name, state.position.step, value);
 }
 
 void RunLog::start(const StartRow& row) {
@@ -72,11 +76,12 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
   row.depth = mean_depth(result);
   row.tokens_per_s = static_cast<double>(result.tokens) / step_seconds;
   write(row);
-  tensorboard_.scalar("train/loss", state.position.step, result.loss);
-  tensorboard_.scalar("train/lr", state.position.step, result.lr);
-  tensorboard_.scalar("train/grad_norm", state.position.step, result.grad_norm);
-  tensorboard_.scalar("train/depth", state.position.step, row.depth);
-  tensorboard_.scalar("train/tokens_per_s", state.position.step, row.tokens_per_s);
+  scalar("train/loss", state, result.loss);
+  scalar("train/lr", state, result.lr);
+  scalar("train/grad_norm", state, result.grad_norm);
+  scalar("train/depth", state, row.depth);
+  scalar("train/tokens_per_s", state, row.tokens_per_s);
+  if (!files_) return;
   tokens_since_console_ += result.tokens;
   seconds_since_console_ += step_seconds;
   if (share_at_start_ < 0) share_at_start_ = share_done;
@@ -100,8 +105,7 @@ void RunLog::console_line(const TrainState& state, const StepResult& result, dou
   last_console_ = Clock::now();
   tokens_since_console_ = 0;
   seconds_since_console_ = 0.0;
-  metrics_.flush();
-  tensorboard_.flush();
+  flush();
 }
 
 void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules) {
@@ -110,7 +114,8 @@ void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<doub
   row.eval_flops = state.eval_flops;
   row.eval_s = state.eval_seconds;
   write(row);
-  tensorboard_.scalar("valid/loss_" + row.which, state.position.step, row.loss);
+  scalar(("valid/loss_" + row.which).c_str(), state, row.loss);
+  if (!files_) return;
   std::string details;
   const auto add = [&](const char* name, const std::optional<double>& value, int decimals) {
     if (value) details += fmt::format("  {} {:.{}f}", name, *value, decimals);
@@ -125,6 +130,7 @@ void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<doub
 void RunLog::growth(const TrainState& state, GrowRow row) {
   row = row_at(state, std::move(row));
   write(row);
+  if (!files_) return;
   std::string probe;
   if (row.loss_before && row.loss_after) {
     probe = fmt::format("; full-depth loss {:.6f} before, {:.6f} after", *row.loss_before,
@@ -140,7 +146,7 @@ void RunLog::checkpoint(const TrainState& state, const WrittenCheckpoint& writte
   row.seconds = written.training_seconds;
   row.write_s = written.write_seconds;
   write(row);
-  metrics_.flush();
+  flush();
 }
 
 void RunLog::end(const TrainState& state, const std::string& reason,
@@ -154,8 +160,9 @@ void RunLog::end(const TrainState& state, const std::string& reason,
 }
 
 int64_t RunLog::flush() {
-  tensorboard_.flush();
-  return metrics_.flush();
+  if (!files_) return 0;
+  files_->tensorboard.flush();
+  return files_->metrics.flush();
 }
 
 }  // namespace apollo

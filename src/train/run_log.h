@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,8 @@ class RunLog {
  public:
   // Appends to `run_dir`/metrics.jsonl after its first `keep_bytes` bytes.
   RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step);
+  // That of a rank which is not the first: tells the world nothing.
+  RunLog() = default;
 
   // Only at the run's beginning.
   void start(const StartRow& row);
@@ -43,10 +46,16 @@ class RunLog {
   using Clock = std::chrono::steady_clock;
   template <class Row>
   void write(const Row& row);
+  void scalar(const char* name, const TrainState& state, double value);
   void console_line(const TrainState& state, const StepResult& result, double share_done);
 
-  JsonLinesWriter metrics_;
-  TensorboardWriter tensorboard_;
+  struct Files {
+    Files(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step)
+        : metrics(run_dir / "metrics.jsonl", keep_bytes), tensorboard(run_dir, first_step) {}
+    JsonLinesWriter metrics;
+    TensorboardWriter tensorboard;
+  };
+  std::unique_ptr<Files> files_;  // null: silent
   std::optional<Clock::time_point> last_console_;
   // Since the last console line, for its rate.
   int64_t tokens_since_console_ = 0;

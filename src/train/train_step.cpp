@@ -35,7 +35,7 @@ namespace {
 
 // What the step found; throws DivergedError where the loss or a gradient is not finite.
 StepResult checked(const TrainState& state, const StepPlan& plan, const TokenBatch& batch,
-                   const at::Tensor& losses) {
+                   const at::Tensor& losses, Workers& workers) {
   // All in one copy: no step waits for its device more than once to be checked.
   const at::Tensor norm = gradient_norm(state.model->parameters().gradients());
   const at::Tensor found = at::cat({losses, norm.reshape({1})}).cpu();
@@ -45,10 +45,11 @@ StepResult checked(const TrainState& state, const StepPlan& plan, const TokenBat
                     .lr = plan.lr,
                     .flops = plan.flops,
                     .tokens = static_cast<int64_t>(batch.inputs.size())};
-  for (size_t m = 0; m < plan.passes.size(); ++m) {
-    result.loss += numbers[m];
-    result.depths.push_back(plan.passes[m].depth());
-  }
+  const std::vector<double> own(numbers.begin(), numbers.end() - 1);
+  for (const double loss : workers.gather(own))
+    result.loss += loss;
+  for (const PassPlan& pass : plan.passes)
+    result.depths.push_back(pass.depth());
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
     report_divergence(state, result);
   }
@@ -73,8 +74,10 @@ StepResult train_step(TrainState& state, const Run& run) {
   const TokenBatch batch = run.batches->take(state.position.step);
   ParameterSet& parameters = state.model->parameters();
   run.passes->begin_step(*state.model, count_targets(batch));
-  const at::Tensor losses = run.passes->run_tree(*state.model, batch, plan.passes);
-  const StepResult result = checked(state, plan, batch, losses);
+  const at::Tensor losses = run.passes->run_tree(
+      *state.model, batch, run.workers->share(std::span<const PassPlan>(plan.passes)));
+  run.workers->sum(parameters.gradients());
+  const StepResult result = checked(state, plan, batch, losses, *run.workers);
   clip_gradients(parameters.gradients(), result.grad_norm, run.config().train.clip);
   run.optimizer->step(parameters, state.optimizer, plan.lr,
                       trained_slots(parameters.layout(), plan.passes.front().frozen));

@@ -69,8 +69,12 @@ Trainer::Trainer(Run run)
       phase_ = Phase::kOver;
       return;
     }
-  } else {
+  } else if (run_.workers->leads()) {
     write_file_atomic(run_.dir / "run.toml", to_toml(run_.resolved));
+  }
+  if (!run_.workers->leads()) {
+    log_ = std::make_unique<RunLog>();
+    return;
   }
   const int64_t first_step = run_.resumes ? state.position.step + 1 : 0;
   log_ = std::make_unique<RunLog>(run_.dir, run_.metrics_bytes, first_step);
@@ -147,7 +151,8 @@ StartRow Trainer::start_row() const {
 
 void Trainer::run() {
   if (phase_ == Phase::kOver) {
-    log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
+    if (run_.workers->leads())
+      log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
   }
   while (step()) {
   }
@@ -160,10 +165,11 @@ bool Trainer::step() {
     return step_or_finish();
   } catch (const Interrupted& stop) {
     save();
-    log_written(writer_->wait());
+    wait_for_checkpoint();
     end("signal");
-    log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
-             run_.state.position.step);
+    if (run_.workers->leads())
+      log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
+               run_.state.position.step);
     throw;
   } catch (const DivergedError&) {
     end("diverged");
@@ -172,18 +178,31 @@ bool Trainer::step() {
 }
 
 bool Trainer::step_or_finish() {
-  evaluate_if_due();
-  grow_if_due();
-  save_if_due();
-  if (!at_end()) {
-    log_written(writer_->poll());
-    throw_if_stopped();
-    train_one_step();
-    return true;
+  agree();
+  const bool finished = run_.schedule->finished(run_.state.position);
+  evaluate_if_due(finished);
+  if (!finished) grow_if_due();
+  save_if_due(finished);
+  if (finished) {
+    wait_for_checkpoint();
+    end("finished");
+    return false;
   }
-  log_written(writer_->wait());
-  end("finished");
-  return false;
+  if (writer_) log_written(writer_->poll());
+  if (stop_ == 0 && run_.workers->size() == 1) stop_ = stop_requested();
+  if (stop_ != 0) throw Interrupted(stop_);
+  train_one_step();
+  return true;
+}
+
+void Trainer::agree() {
+  stop_ = stop_requested();
+  if (run_.workers->size() == 1) return;
+  const double own[] = {run_.state.position.hours, static_cast<double>(stop_)};
+  const std::vector<double> all = run_.workers->gather(own);
+  run_.state.position.hours = all[0];
+  for (size_t i = 1; i < all.size(); i += 2)
+    stop_ = std::max(stop_, static_cast<int>(all[i]));
 }
 
 void Trainer::end(const char* reason) {
@@ -205,11 +224,11 @@ void Trainer::train_one_step() {
              run_.schedule->progress(run_.state.position, LrAxis::kFlops));
 }
 
-void Trainer::evaluate_if_due() {
+void Trainer::evaluate_if_due(bool finished) {
   TrainState& state = run_.state;
   if (run_.valid == nullptr || state.last_evaluated_step == state.position.step) return;
   const int64_t times_due = evaluations_.times_due(state.position);
-  if (times_due <= state.evaluations_due && !run_.schedule->finished(state.position)) return;
+  if (times_due <= state.evaluations_due && !finished) return;
   const auto wanted = depths_to_evaluate();
   // A signal can end this half-way; nothing is logged or charged before all of it is done.
   const auto start = Clock::now();
@@ -247,7 +266,8 @@ EvaluationResult Trainer::evaluate_at(int64_t depth) const {
                   {.batch_size = config.eval.batch_size > 0 ? config.eval.batch_size
                                                             : config.train.micro_batch_size,
                    .max_tokens = config.eval.max_tokens,
-                   .pass = make_pass_options(config, /*training=*/false)});
+                   .pass = make_pass_options(config, /*training=*/false),
+                   .workers = run_.workers.get()});
 }
 
 void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationResult& result) {
@@ -269,7 +289,6 @@ void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationR
 
 void Trainer::grow_if_due() {
   TrainState& state = run_.state;
-  if (run_.schedule->finished(state.position)) return;
   StageState next = state.stage;
   if (!run_.schedule->advance(state.position, next)) return;
   const int64_t target = run_.schedule->stages()[static_cast<size_t>(next.index)].layers;
@@ -283,11 +302,11 @@ void Trainer::grow(int64_t target) {
   GrowRow row;
   row.from = state.model->num_layers();
   row.to = target;
-  const GrowthProbe before = probe_growth(*state.model, run_.valid.get(), config);
+  const GrowthProbe before = probe_growth(*state.model, run_.valid.get(), config, *run_.workers);
   const auto start = Clock::now();
   GrownLayers grown = grow_layers(state, config.progressive.layer_map, target, config);
   const double growth_hours = seconds_since(start) / 3600.0;
-  const GrowthProbe after = probe_growth(*grown.model, run_.valid.get(), config);
+  const GrowthProbe after = probe_growth(*grown.model, run_.valid.get(), config, *run_.workers);
   // From here on nothing can throw: a signal before it leaves the state before growth.
   row.map = std::move(grown.map);
   state.model = std::move(grown.model);
@@ -299,16 +318,18 @@ void Trainer::grow(int64_t target) {
   row.own_loss_after = after.own_loss;
   state.eval_flops += before.flops + after.flops;
   log_->growth(state, row);
+  agree();
 }
 
-void Trainer::save_if_due() {
+void Trainer::save_if_due(bool finished) {
   const int64_t times_due = checkpoints_.times_due(run_.state.position);
-  if (times_due <= run_.state.checkpoints_due && !at_end()) return;
+  if (times_due <= run_.state.checkpoints_due && !finished) return;
   run_.state.checkpoints_due = times_due;
   save();
 }
 
 void Trainer::save() {
+  if (!run_.workers->leads()) return;
   const auto start = Clock::now();
   log_written(writer_->wait());
   run_.state.energy_joules = energy_joules().value_or(0.0);
@@ -316,6 +337,10 @@ void Trainer::save() {
   info.metrics_bytes = log_->flush();
   writer_->start(copy_for_checkpoint(run_.state, info), start);
   run_.state.position.hours += seconds_since(start) / 3600.0;
+}
+
+void Trainer::wait_for_checkpoint() {
+  if (writer_) log_written(writer_->wait());
 }
 
 void Trainer::log_written(const std::optional<WrittenCheckpoint>& written) {

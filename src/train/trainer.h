@@ -43,17 +43,20 @@ class Trainer {
   StartRow start_row() const;
 
   bool step_or_finish();
+  // Rank 0's clock and any rank's signal become those of all.
+  void agree();
   bool at_end() const;
   void end(const char* reason);
-  void evaluate_if_due();
+  void evaluate_if_due(bool finished);
   std::vector<std::pair<const char*, int64_t>> depths_to_evaluate() const;
   EvaluationResult evaluate_at(int64_t depth) const;
   void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
   void grow_if_due();
   // Growth to `target` layers.
   void grow(int64_t target);
-  void save_if_due();
+  void save_if_due(bool finished);
   void save();
+  void wait_for_checkpoint();
   void log_written(const std::optional<WrittenCheckpoint>& written);
   void train_one_step();
 
@@ -64,9 +67,10 @@ class Trainer {
   Recurrence evaluations_;
   Recurrence checkpoints_;
   EnergyMeter energy_;
-  double energy_before_ = 0.0;   // of the processes that trained this run earlier
-  std::unique_ptr<RunLog> log_;  // null: the run was over when it was opened
-  std::unique_ptr<CheckpointWriter> writer_;
+  int stop_ = 0;                              // the signal that asks to stop
+  double energy_before_ = 0.0;                // of the processes that trained this run earlier
+  std::unique_ptr<RunLog> log_;               // null: the run was over when it was opened
+  std::unique_ptr<CheckpointWriter> writer_;  // rank 0's only
 };
 
 }  // namespace apollo

@@ -16,9 +16,14 @@ namespace apollo {
 
 class Child {
  public:
-  // Runs words[0] with the others as its arguments; both its streams are appended to `log`. Throws
-  // Error where that cannot be. Only for a process of one thread.
-  Child(const std::vector<std::string>& words, const std::filesystem::path& log);
+  struct Options {
+    std::filesystem::path log;             // both its streams are appended to it; empty: ours
+    std::vector<std::string> environment;  // "NAME=value", beside ours
+  };
+
+  // Runs words[0] with the others as its arguments. Throws Error where that cannot be. Only for a
+  // process of one thread.
+  Child(const std::vector<std::string>& words, const Options& options);
   // Ends the child at once, if it still runs.
   ~Child();
   Child(Child&& other) noexcept;

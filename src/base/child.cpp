@@ -1,4 +1,4 @@
-#include "suite/child.h"
+#include "base/child.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -18,7 +18,7 @@ namespace {
 constexpr int kCannotRun = 127;
 
 // In the child, between fork and exec.
-[[noreturn]] void become(char* const* words, int log, pid_t parent) {
+[[noreturn]] void become(char* const* words, char* const* environment, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(kCannotRun);  // it died before it could be watched
@@ -26,28 +26,44 @@ constexpr int kCannotRun = 127;
   std::signal(SIGTERM, SIG_DFL);
   const int nothing = ::open("/dev/null", O_RDONLY);
   ::dup2(nothing, STDIN_FILENO);
-  ::dup2(log, STDOUT_FILENO);
-  ::dup2(log, STDERR_FILENO);
-  ::execv(words[0], words);
+  if (log >= 0) {
+    ::dup2(log, STDOUT_FILENO);
+    ::dup2(log, STDERR_FILENO);
+  }
+  ::execve(words[0], words, environment);
   ::dprintf(STDERR_FILENO, "apollo: error: %s: cannot run it: %s\n", words[0],
             std::strerror(errno));
   ::_exit(kCannotRun);
 }
 
+// As exec takes them, a null at the end.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts)
+    pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
-Child::Child(const std::vector<std::string>& words, const std::filesystem::path& log) {
-  std::vector<char*> arguments;
-  for (const std::string& word : words)
-    arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0) fail<Error>("{}: cannot write it: {}", log.string(), std::strerror(errno));
+Child::Child(const std::vector<std::string>& words, const Options& options) {
+  const std::vector<char*> arguments = pointers_to(words);
+  std::vector<char*> environment = pointers_to(options.environment);
+  environment.pop_back();
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    environment.push_back(*variable);
+  environment.push_back(nullptr);
+  int log = -1;
+  if (!options.log.empty()) {
+    log = ::open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (log < 0) fail<Error>("{}: cannot write it: {}", options.log.string(), std::strerror(errno));
+  }
   const pid_t parent = ::getpid();
   pid_ = ::fork();
-  if (pid_ == 0) become(arguments.data(), file, parent);
+  if (pid_ == 0) become(arguments.data(), environment.data(), log, parent);
   const int reason = errno;
-  ::close(file);
+  if (log >= 0) ::close(log);
   if (pid_ < 0) fail<Error>("cannot start '{}': {}", words[0], std::strerror(reason));
 }
 

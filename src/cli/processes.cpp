@@ -1,0 +1,86 @@
+#include "cli/processes.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <thread>
+
+#include "base/child.h"
+#include "base/error.h"
+#include "base/stop_signal.h"
+#include "cli/program.h"
+
+namespace apollo {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLookInterval = 20ms;
+// After one rank has failed: the others notice, say so and end by themselves, or are ended.
+constexpr auto kGrace = 5s;
+
+struct Ending {
+  int64_t rank = 0;
+  int code = 0;
+};
+
+std::vector<Child> start_ranks(int64_t num_ranks, const std::vector<std::string>& words) {
+  const std::string job =
+      fmt::format("{}-{}", ::getpid(), std::chrono::system_clock::now().time_since_epoch().count());
+  std::vector<Child> ranks;
+  for (int64_t rank = 0; rank < num_ranks; ++rank) {
+    ranks.emplace_back(words,
+                       Child::Options{.log = {},
+                                      .environment = {fmt::format("APOLLO_RANK={}", rank),
+                                                      fmt::format("APOLLO_RANKS={}", num_ranks),
+                                                      "APOLLO_JOB=" + job}});
+  }
+  return ranks;
+}
+
+// The first that failed, once all have ended or the grace of the others is over.
+std::optional<Ending> wait_for(std::vector<Child>& ranks) {
+  std::optional<Ending> failed;
+  Clock::time_point failed_at;
+  std::vector<bool> ended(ranks.size(), false);
+  size_t num_ended = 0;
+  int passed_on = 0;
+  while (num_ended < ranks.size()) {
+    if (failed && Clock::now() - failed_at > kGrace) return failed;
+    if (const int signal = stop_requested(); signal != passed_on) {
+      for (const Child& rank : ranks)
+        rank.signal(signal);
+      passed_on = signal;
+    }
+    for (size_t i = 0; i < ranks.size(); ++i) {
+      const std::optional<int> code = ended[i] ? std::nullopt : ranks[i].poll();
+      if (!code) continue;
+      ended[i] = true;
+      ++num_ended;
+      if (*code == 0 || failed) continue;
+      failed = Ending{static_cast<int64_t>(i), *code};
+      failed_at = Clock::now();
+    }
+    std::this_thread::sleep_for(kLookInterval);
+  }
+  return failed;
+}
+
+}  // namespace
+
+void run_ranks(int64_t num_ranks, const std::vector<std::string>& words) {
+  std::vector<Child> ranks = start_ranks(num_ranks, words);
+  const std::optional<Ending> failed = wait_for(ranks);
+  if (!failed) return;
+  if (const int signal = stop_requested(); failed->code == 128 + signal && signal != 0) {
+    throw Interrupted(signal);
+  }
+  throw RankFailed(
+      fmt::format("rank {} of {} failed; the others were ended", failed->rank, num_ranks),
+      failed->code);
+}
+
+}  // namespace apollo

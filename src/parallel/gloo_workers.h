@@ -1,0 +1,14 @@
+// Ranks that talk by gloo, the engine for CPUs that LibTorch carries.
+#pragma once
+
+#include <memory>
+
+#include "parallel/workers.h"
+
+namespace apollo {
+
+// Meets the other ranks at the launch's address, or by a file in `meeting_folder`.
+std::unique_ptr<Workers> join_by_gloo(const Launch& launch,
+                                      const std::filesystem::path& meeting_folder);
+
+}  // namespace apollo

@@ -1,0 +1,66 @@
+// The processes that share a run's steps. What they compute together does not depend on how many
+// they are, to the last bit, where that is a power of two that divides the number of micro-batches:
+// each holds a whole part of the balanced tree by which micro-batches are added
+// (train/training_passes.h), and their sums are added by the same tree.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "parallel/launch.h"
+
+namespace apollo {
+
+class Workers {
+ public:
+  Workers(int64_t rank, int64_t size) : rank_(rank), size_(size) {}
+  virtual ~Workers() = default;
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  int64_t rank() const { return rank_; }
+  int64_t size() const { return size_; }
+  // The one that writes, and whose clock counts.
+  bool leads() const { return rank_ == 0; }
+
+  // This rank's part of `items`, which the ranks share out in order: all parts together are all of
+  // them, and as many as one part differs from another is at most one.
+  template <class T>
+  std::span<const T> share(std::span<const T> items) const {
+    const auto count = static_cast<int64_t>(items.size());
+    const int64_t begin = count * rank_ / size_;
+    const int64_t end = count * (rank_ + 1) / size_;
+    return items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+
+  // Adds the ranks' tensors, dense float32 of one length, by a balanced tree over the ranks: every
+  // rank then holds the sum, the same bits.
+  virtual void sum(const at::Tensor& flat) = 0;
+  // The numbers of all ranks in the order of the ranks; each may give another number of them.
+  virtual std::vector<double> gather(std::span<const double> own) = 0;
+  // Rank 0's tensor, written into that of the others.
+  virtual void broadcast(const at::Tensor& tensor) = 0;
+
+  // The largest of the ranks' numbers.
+  double largest(double own);
+
+ private:
+  int64_t rank_;
+  int64_t size_;
+};
+
+// One process: nothing to share, nothing to add.
+std::unique_ptr<Workers> single_worker();
+
+// Joins the other ranks of the launch; tensors of `device` are what they add. Ranks that have no
+// address meet by a file in `meeting_folder`, which all of them must see. Throws Error where they
+// do not come together in time.
+std::unique_ptr<Workers> join_workers(const Launch& launch, at::Device device,
+                                      const std::filesystem::path& meeting_folder);
+
+}  // namespace apollo

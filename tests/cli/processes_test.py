@@ -1,0 +1,128 @@
+"""A run shared by several processes: the bits of one, whatever their number and their launcher, also
+where the number changes at a resume; a signal stops all of them, a killed rank ends the others."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from harness import APOLLO, ApolloTest, main, wait_for
+
+# Eight micro-batches in a step, so that two, four and eight ranks divide them.
+SHARED = ["train.batch_size=16", "train.duration=24 steps", "progressive.method=apollo+"]
+KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"]}
+TORCHRUN = pathlib.Path(sys.executable).parent / "torchrun"
+
+
+def words_of(overrides):
+    return [word for override in overrides for word in ("--set", override)]
+
+
+class Processes(ApolloTest):
+    def train_with(self, count, name, overrides, **options):
+        return self.run_apollo("train", "run.toml", "--out", name, "--processes", count,
+                               *words_of(overrides), **options)
+
+    def test_any_number_gives_the_bits_of_one(self):
+        for kind, keys in KINDS.items():
+            overrides = SHARED + keys
+            self.train(kind, *overrides)
+            self.assertTrue(self.rows(kind, "grow"), "growth is not tested")
+            for count in (2, 4, 8):
+                name = f"{kind}-{count}"
+                _, stderr = self.train_with(count, name, overrides)
+                self.assert_same_run(name, kind)
+                self.assertEqual(stderr.count("stage of 12 layers"), 1, "one rank tells of all")
+
+    def test_numbers_that_do_not_divide_the_micro_batches_are_right_to_rounding(self):
+        self.train("whole", *SHARED)
+        self.train_with(3, "three", SHARED)
+        for found, expected in zip(self.rows("three", "step"), self.rows("whole", "step")):
+            self.assertAlmostEqual(found["loss"], expected["loss"], places=4)
+
+    def test_torchrun_starts_ranks_too(self):
+        if not TORCHRUN.exists():
+            self.skipTest("no torchrun beside this Python")
+        self.train("whole", *SHARED)
+        done = subprocess.run(
+            [TORCHRUN, "--no-python", "--nproc-per-node", "2", os.path.abspath(APOLLO), "train",
+             "run.toml", "--out", "shared", *words_of(SHARED)],
+            cwd=self.dir, env=self.environment(), capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_same_run("shared", "whole")
+
+    def test_mpirun_starts_ranks_too(self):
+        if shutil.which("mpirun") is None:
+            self.skipTest("no mpirun on this machine")
+        self.train("whole", *SHARED)
+        done = subprocess.run(
+            ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2",
+             os.path.abspath(APOLLO), "train", "run.toml", "--out", "shared", *words_of(SHARED)],
+            cwd=self.dir, env=self.environment(), capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_same_run("shared", "whole")
+
+    def test_a_run_goes_on_with_another_number(self):
+        overrides = SHARED + ["train.duration=400 steps", "checkpoint.every=10 steps",
+                              "eval.every=100 steps"]
+        self.train("whole", *overrides)
+        process = self.start("train", "run.toml", "--out", "moved", "--processes", 2,
+                             *words_of(overrides))
+        wait_for((self.dir / "moved/checkpoints/step-00000010").exists)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 143, (self.dir / "stderr").read_text())
+        end = self.rows("moved", "end")[-1]
+        self.assertEqual(end["reason"], "signal")
+        self.assertEqual(os.readlink(self.dir / "moved/checkpoints/latest"),
+                         f"step-{end['step']:08}", "saved at the very step")
+        self.assertLess(end["step"], 400)
+        self.train_with(4, "moved", overrides)
+        self.assert_same_run("moved", "whole")
+
+    def test_a_killed_rank_ends_the_others_with_its_name(self):
+        overrides = SHARED + ["train.duration=4000 steps", "checkpoint.every=10 steps",
+                              "eval.every=0 steps"]
+        process = self.start("train", "run.toml", "--out", "killed", "--processes", 2,
+                             *words_of(overrides))
+        wait_for((self.dir / "killed/checkpoints/step-00000010").exists)
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        ranks = [int(pid) for pid in children.read_text().split()]
+        self.assertEqual(len(ranks), 2)
+        began = time.monotonic()
+        os.kill(ranks[1], signal.SIGKILL)
+        self.assertNotEqual(process.wait(timeout=60), 0)
+        self.assertLess(time.monotonic() - began, 60)
+        stderr = (self.dir / "stderr").read_text()
+        self.assertRegex(stderr, r"apollo: error: rank \d of 2 failed; the others were ended")
+        for rank in ranks:
+            self.assertFalse(pathlib.Path(f"/proc/{rank}").exists(), "nothing is left behind")
+
+    def test_all_stop_where_the_run_diverges(self):
+        _, stderr = self.train_with(2, "diverged", SHARED + ["train.lr=1e30"], expect=3)
+        self.assertIn("nothing was updated", stderr)
+
+    def test_other_data_on_a_rank_is_refused(self):
+        # A wrapper that gives rank 1 another text.
+        (self.dir / "other.txt").write_text((self.dir / "train.txt").read_text()[::-1])
+        wrapper = self.dir / "rank.sh"
+        wrapper.write_text(
+            "#!/bin/sh\n"
+            f"text=train.txt; [ $APOLLO_RANK = 0 ] || text=other.txt\n"
+            f"exec {os.path.abspath(APOLLO)} train run.toml --out x --set data.train=$text\n")
+        wrapper.chmod(0o755)
+        ranks = [subprocess.Popen([wrapper], cwd=self.dir, stderr=subprocess.PIPE, text=True,
+                                  env={**self.environment(), "APOLLO_RANK": str(rank),
+                                       "APOLLO_RANKS": "2", "APOLLO_JOB": "by-hand"})
+                 for rank in range(2)]
+        for rank in ranks:
+            _, stderr = rank.communicate(timeout=60)
+            self.assertEqual(rank.returncode, 1, stderr)
+            self.assertIn("rank 1 has another ", stderr)
+
+
+if __name__ == "__main__":
+    main()

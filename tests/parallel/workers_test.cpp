@@ -1,0 +1,124 @@
+// What ranks compute together, in real processes: forked before anything of LibTorch has run.
+#include "parallel/workers.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <numeric>
+
+#include "parallel/tree_sum.h"
+#include "support/temp_dir.h"
+
+namespace apollo {
+namespace {
+
+// What rank `rank` brings: other numbers for every rank, of sizes that make rounding show.
+at::Tensor part_of(int64_t rank, int64_t size) {
+  auto random = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(rank + 1));
+  return at::empty({size}, at::kFloat).normal_(0.0, 1.0 + static_cast<double>(rank), random);
+}
+
+// Runs `work` as every rank of `size`, each a process of its own; true where all say so.
+bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
+  const TempDir dir;
+  std::vector<pid_t> ranks;
+  for (int64_t rank = 0; rank < size; ++rank) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      bool good = false;
+      try {
+        const Launch launch{
+            .rank = rank, .size = size, .local_rank = rank, .local_size = size, .job = "test"};
+        const auto workers = join_workers(launch, at::kCPU, dir / "meeting");
+        good = work(*workers);
+        workers->gather({});  // none leaves before the last has come
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "rank %ld: %s\n", static_cast<long>(rank), error.what());
+      }
+      ::_exit(good ? 0 : 1);
+    }
+    ranks.push_back(child);
+  }
+  bool all_good = true;
+  for (const pid_t child : ranks) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    all_good &= status == 0;
+  }
+  return all_good;
+}
+
+TEST(Workers, SumByTheTreeWhateverTheirNumber) {
+  for (const int64_t size : {2, 3, 4}) {
+    // 1,001 does not divide by the number of ranks.
+    EXPECT_TRUE(as_ranks(size,
+                         [&](Workers& workers) {
+                           std::vector<at::Tensor> parts;
+                           for (int64_t rank = 0; rank < size; ++rank)
+                             parts.push_back(part_of(rank, 1001));
+                           add_by_tree(parts);
+                           const at::Tensor own = part_of(workers.rank(), 1001);
+                           workers.sum(own);
+                           return own.equal(parts.front());
+                         }))
+        << size << " ranks";
+  }
+}
+
+TEST(Workers, GatherInTheOrderOfTheRanks) {
+  EXPECT_TRUE(as_ranks(3, [](Workers& workers) {
+    // Rank r gives r + 1 numbers.
+    std::vector<double> own(static_cast<size_t>(workers.rank() + 1));
+    std::iota(own.begin(), own.end(), 10.0 * static_cast<double>(workers.rank()));
+    const std::vector<double> expected = {0, 10, 11, 20, 21, 22};
+    return workers.gather(own) == expected && workers.largest(-1.0 * workers.rank()) == 0.0;
+  }));
+}
+
+TEST(Workers, BroadcastIsThatOfTheFirst) {
+  EXPECT_TRUE(as_ranks(2, [](Workers& workers) {
+    const at::Tensor tensor = at::full({5}, static_cast<double>(workers.rank() + 7));
+    workers.broadcast(tensor);
+    return tensor.equal(at::full({5}, 7.0));
+  }));
+}
+
+TEST(Workers, ShareOutWithoutGapOrOverlap) {
+  class Some final : public Workers {
+   public:
+    using Workers::Workers;
+    void sum(const at::Tensor&) override {}
+    std::vector<double> gather(std::span<const double>) override { return {}; }
+    void broadcast(const at::Tensor&) override {}
+  };
+  std::vector<int> items(7);
+  std::iota(items.begin(), items.end(), 0);
+  for (const int64_t size : {1, 2, 4, 9}) {
+    std::vector<int> all;
+    for (int64_t rank = 0; rank < size; ++rank) {
+      const auto part = Some(rank, size).share(std::span<const int>(items));
+      EXPECT_LE(part.size(), static_cast<size_t>((7 + size - 1) / size));
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(all, items);
+  }
+}
+
+TEST(Workers, AloneChangeNothing) {
+  const auto alone = single_worker();
+  const at::Tensor tensor = part_of(0, 9);
+  const at::Tensor before = tensor.clone();
+  alone->sum(tensor);
+  EXPECT_TRUE(tensor.equal(before));
+  const std::vector<double> numbers = {1.0, 2.0};
+  EXPECT_EQ(alone->gather(numbers), numbers);
+}
+
+}  // namespace
+}  // namespace apollo
