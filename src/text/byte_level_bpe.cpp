@@ -13,6 +13,11 @@ namespace {
 
 constexpr TokenId kNoToken = TextSpan::kNoToken;
 
+BpeVocabulary with_roles(BpeVocabulary vocabulary) {
+  fill_roles(vocabulary);
+  return vocabulary;
+}
+
 // As the ByteLevel decoder of `tokenizers` reads a token, added ones too: through the table of
 // bytes, and as it stands where it holds other characters.
 std::string decoded_bytes(const std::string& token) {
@@ -22,7 +27,9 @@ std::string decoded_bytes(const std::string& token) {
 }  // namespace
 
 ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
-    : vocabulary_(std::move(vocabulary)), merges_(vocabulary_.merges), matcher_(vocabulary_.added) {
+    : vocabulary_(with_roles(std::move(vocabulary))),
+      merges_(vocabulary_.merges),
+      matcher_(vocabulary_.added) {
   byte_ids_.fill(vocabulary_.unknown.value_or(kNoToken));
   size_t num_ids = vocabulary_.tokens.size();
   for (const AddedToken& token : vocabulary_.added) {
@@ -125,13 +132,6 @@ const std::string& ByteLevelBpe::bytes_of(TokenId id) const {
 
 std::string ByteLevelBpe::token_text(TokenId id) const {
   return bytes_of(id);
-}
-
-std::optional<TokenId> ByteLevelBpe::end_of_text() const {
-  for (const AddedToken& token : vocabulary_.added) {
-    if (token.text == kEndOfText) return token.id;
-  }
-  return std::nullopt;
 }
 
 void ByteLevelBpe::save(const std::filesystem::path& dir) const {

@@ -25,7 +25,7 @@ class ByteLevelBpe final : public Tokenizer {
   std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
   std::string token_text(TokenId id) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(id_bytes_.size()); }
-  std::optional<TokenId> end_of_text() const override;
+  const TokenRoles& roles() const override { return vocabulary_.roles; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   void save(const std::filesystem::path& dir) const override;
 

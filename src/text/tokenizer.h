@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace apollo {
+#include "text/token_roles.h"
 
-using TokenId = int32_t;
+namespace apollo {
 
 class Tokenizer {
  public:
@@ -33,9 +33,14 @@ class Tokenizer {
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
-  // Ends a document in training data, if the vocabulary has such a token ("<|endoftext|>",
-  // "[SEP]").
-  virtual std::optional<TokenId> end_of_text() const = 0;
+  // Which token does what, as the tokenizer's files say.
+  virtual const TokenRoles& roles() const = 0;
+
+  // Ends a document in training data and so stands before the next one; nothing where the
+  // tokenizer has no such token.
+  virtual std::optional<TokenId> end_of_text() const {
+    return roles().eos ? roles().eos : roles().sep;
+  }
 
   // Identity: equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
@@ -47,8 +52,9 @@ class Tokenizer {
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
 // merges.txt/vocab.bpe, or BERT's vocab.txt), from a tokenizer.json or vocab.txt itself, or makes
-// the built-in "bytes" (256 byte values and <|endoftext|>). Throws DataError where it is missing,
-// damaged or of a kind that this program does not read (named).
+// the built-in "bytes" (256 byte values and <|endoftext|>). What stands beside these decides too
+// (tokenizer_config.h). Throws DataError where it is missing, damaged or of a kind that this
+// program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 
 }  // namespace apollo

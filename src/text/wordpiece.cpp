@@ -81,6 +81,12 @@ WordPiece::WordPiece(WordPieceVocabulary vocabulary)
     : vocabulary_(std::move(vocabulary)), matcher_(tokens_in_text(vocabulary_.added)) {
   const std::vector<AddedToken> special = make_special_tokens("WordPiece", vocabulary_.tokens);
   special_ids_ = {special[0].id, special[1].id, special[2].id, special[3].id, special[4].id};
+  TokenRoles& roles = vocabulary_.roles;
+  roles.pad = special_ids_.pad;
+  roles.unk = special_ids_.unknown;
+  roles.cls = special_ids_.cls;
+  roles.sep = special_ids_.sep;
+  roles.mask = special_ids_.mask;
   const std::vector<AddedToken> normalized = tokens_in_normalized_text(vocabulary_);
   if (!normalized.empty()) normalized_matcher_.emplace(normalized);
 

@@ -53,7 +53,8 @@ class WordPiece final : public Tokenizer {
   std::string token_text(TokenId id) const override { return token_of(id); }
 
   int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
-  // [SEP].
+  const TokenRoles& roles() const override { return vocabulary_.roles; }
+  // [SEP], which masked batches count on, whatever else the files name.
   std::optional<TokenId> end_of_text() const override { return special_ids_.sep; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   // vocab.txt, tokenizer.json, tokenizer_config.json.
