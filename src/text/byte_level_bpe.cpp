@@ -54,15 +54,30 @@ ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
 void ByteLevelBpe::encode(std::string_view text, std::vector<TokenId>& ids,
                           bool parse_special) const {
   std::string repaired;
-  CachePool::Lease cache(caches_);
-  matcher_.encode(as_valid_utf8(text, repaired), parse_special, ids,
-                  [&](std::string_view stretch) { encode_stretch(stretch, *cache, ids); });
+  encode_valid(as_valid_utf8(text, repaired), parse_special, /*begins_document=*/true, ids);
 }
 
-void ByteLevelBpe::encode_stretch(std::string_view text, WordCache& cache,
+void ByteLevelBpe::encode_piece(std::string_view text, bool begins_document,
+                                std::vector<TokenId>& ids) const {
+  std::string repaired;
+  encode_valid(as_valid_utf8(text, repaired), /*parse_special=*/false, begins_document, ids);
+}
+
+// A piece that goes on in a document goes on in a stretch of ordinary text too, since no added
+// token ends where documents are cut.
+void ByteLevelBpe::encode_valid(std::string_view text, bool parse_special, bool begins_document,
+                                std::vector<TokenId>& ids) const {
+  CachePool::Lease cache(caches_);
+  matcher_.encode(text, parse_special, ids, [&](std::string_view stretch) {
+    const bool goes_on = !begins_document && stretch.data() == text.data();
+    encode_stretch(stretch, vocabulary_.add_prefix_space && !goes_on, *cache, ids);
+  });
+}
+
+void ByteLevelBpe::encode_stretch(std::string_view text, bool with_prefix, WordCache& cache,
                                   std::vector<TokenId>& ids) const {
   std::string prefixed;
-  if (vocabulary_.add_prefix_space && !text.starts_with(' ')) {
+  if (with_prefix && !text.starts_with(' ')) {
     prefixed = " ";
     prefixed += text;
     text = prefixed;

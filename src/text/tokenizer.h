@@ -24,6 +24,19 @@ class Tokenizer {
   virtual void encode(std::string_view text, std::vector<TokenId>& ids,
                       bool parse_special = true) const = 0;
 
+  // Appends the ids of one piece of a document of training data. What the piece spells of special
+  // tokens is ordinary text: someone wrote it. The ids of all pieces are those of the document
+  // where they were cut as may_cut() allows.
+  virtual void encode_piece(std::string_view text, bool /*begins_document*/,
+                            std::vector<TokenId>& ids) const {
+    encode(text, ids, /*parse_special=*/false);
+  }
+
+  // Whether a document may be cut at `place` of `text`, where white space follows a character that
+  // is none: no added token ends, begins or lies there. Looks at cut_reach() bytes on both sides.
+  virtual bool may_cut(std::string_view /*text*/, size_t /*place*/) const { return true; }
+  virtual size_t cut_reach() const { return 0; }
+
   // Text of `ids`; unknown ids throw DataError. Incomplete UTF-8 becomes U+FFFD.
   virtual std::string decode(const std::vector<TokenId>& ids, bool skip_special) const = 0;
 

@@ -36,6 +36,9 @@ class WordPiece final : public Tokenizer {
 
   void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
 
+  bool may_cut(std::string_view text, size_t place) const override;
+  size_t cut_reach() const override;
+
   // [CLS] a [SEP], segment 0, and where there is `b`, b [SEP], segment 1. Replaces the contents of
   // `ids` and `segment_ids`, which become equally long. Special tokens in the texts become ids.
   void encode_pair(std::string_view a, std::optional<std::string_view> b, std::vector<TokenId>& ids,
