@@ -53,6 +53,15 @@ void sync_folder(const fs::path& path) {
   sync_path(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY);
 }
 
+// What a chain of symbolic links comes to, whether it is there or not.
+fs::path behind_links(fs::path path) {
+  constexpr int kMaxLinks = 40;
+  std::error_code error;
+  for (int i = 0; i < kMaxLinks && fs::is_symlink(fs::symlink_status(path, error)); i++)
+    path = (path.parent_path() / fs::read_symlink(path)).lexically_normal();
+  return path.has_filename() ? path : path.parent_path();
+}
+
 void rename_or_fail(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename into place");
 }
@@ -78,7 +87,8 @@ std::string read_file(const fs::path& path) {
   return std::string(file.text());
 }
 
-void write_file_atomic(const fs::path& path, std::string_view content) {
+void write_file_atomic(const fs::path& target, std::string_view content) {
+  const fs::path path = behind_links(target);
   const fs::path fresh = beside(path, "new");
   {
     const Descriptor descriptor(
@@ -103,7 +113,7 @@ void write_file_atomic(const fs::path& path, std::string_view content) {
 
 void write_folder_atomic(const fs::path& target, const std::function<void(const fs::path&)>& fill) {
   // "folder/" means "folder", and must not put the fresh one inside it.
-  const fs::path path = target.has_filename() ? target : target.parent_path();
+  const fs::path path = behind_links(target.has_filename() ? target : target.parent_path());
   const fs::path fresh = beside(path, "new");
   std::error_code ignored;
   fs::remove_all(fresh, ignored);
@@ -168,8 +178,56 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+RandomAccessFile::RandomAccessFile(const fs::path& path)
+    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (descriptor_ < 0) fail_errno(path, "cannot open");
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0 || S_ISDIR(status.st_mode)) {
+    ::close(descriptor_);
+    fail<Error>("{}: expected a file that can be read", path.string());
+  }
+  size_ = static_cast<int64_t>(status.st_size);
+}
+
+RandomAccessFile::~RandomAccessFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+RandomAccessFile::RandomAccessFile(RandomAccessFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(std::exchange(other.size_, 0)) {}
+
+RandomAccessFile& RandomAccessFile::operator=(RandomAccessFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void RandomAccessFile::read(int64_t offset, std::span<char> out) const {
+  while (!out.empty()) {
+    const ssize_t count = ::pread(descriptor_, out.data(), out.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_errno(path_, "cannot read");
+    if (count == 0) {
+      struct stat status {};
+      ::fstat(descriptor_, &status);
+      fail<Error>(
+          "{}: the file was cut short while it is in use: {} bytes when it was opened, now {} "
+          "(hint: put it back as it was; a run goes on from its last checkpoint)",
+          path_.string(), size_, static_cast<int64_t>(status.st_size));
+    }
+    offset += count;
+    out = out.subspan(static_cast<size_t>(count));
+  }
+}
+
 FileLock::FileLock(const fs::path& path) {
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (descriptor_ < 0 && errno == ELOOP) {
+    fail<Error>("{}: expected a lock file, found a symbolic link (hint: remove it)", path.string());
+  }
   if (descriptor_ < 0) fail_errno(path, "cannot open lock");
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     char holder[32] = {};

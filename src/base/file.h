@@ -13,12 +13,14 @@ namespace apollo {
 
 std::string read_file(const std::filesystem::path& path);
 
-// Writes beside, syncs, renames; an old file stays whole until the new one is.
+// Writes beside, syncs, renames; an old file stays whole until the new one is. Where `path` is a
+// symbolic link the file that it points to is replaced, and the link stays.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
 // Calls `fill` with a fresh folder beside `path`, syncs its files, then renames it to `path`.
 // Where `fill` throws, the fresh folder is removed and `path` is untouched. An existing folder at
-// `path` is replaced, with no moment at which there is neither.
+// `path` is replaced, with no moment at which there is neither. Where `path` is a symbolic link the
+// folder that it points to is replaced, and the link stays.
 void write_folder_atomic(const std::filesystem::path& path,
                          const std::function<void(const std::filesystem::path&)>& fill);
 
@@ -45,8 +47,32 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// A file read at any place. It stays that file whatever is renamed over its path, and notices what
+// a map turns into SIGBUS: that it was cut short.
+class RandomAccessFile {
+ public:
+  explicit RandomAccessFile(const std::filesystem::path& path);
+  ~RandomAccessFile();
+  RandomAccessFile(RandomAccessFile&& other) noexcept;
+  RandomAccessFile& operator=(RandomAccessFile&& other) noexcept;
+  RandomAccessFile(const RandomAccessFile&) = delete;
+  RandomAccessFile& operator=(const RandomAccessFile&) = delete;
+
+  int64_t size() const { return size_; }  // when it was opened
+  int descriptor() const { return descriptor_; }
+  // Fills `out` from byte `offset` on, which must lie within size(). Thread-safe. Throws Error
+  // where the file has become shorter.
+  void read(int64_t offset, std::span<char> out) const;
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  int64_t size_ = 0;
+};
+
 // Exclusive advisory lock, held while the object lives; released by the system when the process
-// dies. Throws Error naming the holder's process id where another process holds it.
+// dies. Throws Error naming the holder's process id where another process holds it, and where the
+// path is a symbolic link, whose target is somebody's file.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& path);

@@ -114,7 +114,7 @@ void eval_data(const EvalArguments& arguments, const LoadedModel& loaded) {
   pass_blocks(model, depth);
   const RunConfig config = objective_config(arguments, model);
   if (!model.is_causal()) require_tokenizer(loaded);
-  const TokenDataset data = TokenDataset::open(arguments.data);
+  const TokenDataset data = TokenDataset::open(arguments.data, model.spec().shape.vocab_size);
   check_data(loaded, data, arguments.data);
   const std::unique_ptr<Batches> batches = make_batches(config, data, loaded.tokenizer.get());
   const EvaluationResult result = evaluate(model, depth, *batches,

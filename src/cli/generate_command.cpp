@@ -55,7 +55,8 @@ void add_generate_command(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   add_device_options(*command, arguments->device);
   command->footer(
-      "Prints the prompt and what follows it. Ends at <|endoftext|> or after --max-tokens.\n"
+      "Prints the prompt and what follows it. Ends at the end of text (eos_token) or after\n"
+      "--max-tokens.\n"
       "Example:\n"
       "  apollo generate runs/demo --prompt 'The kernel' --temperature 0.8 --top-k 50 --seed 1");
   command->callback([arguments] { generate(*arguments); });

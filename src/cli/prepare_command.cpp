@@ -11,6 +11,7 @@
 #include "base/json_lines.h"
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/common_text.h"
 #include "data/prepare.h"
 
 namespace apollo {
@@ -24,6 +25,7 @@ struct PrepareArguments {
   fs::path out;
   double valid_fraction = 0.0;
   fs::path valid_out;
+  std::string text_field = "text";
   int64_t threads = 0;
   bool json = false;
   fs::path verify;
@@ -87,12 +89,14 @@ void run(const PrepareArguments& arguments) {
     return;
   }
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(arguments.tokenizer);
-  const PrepareOptions options{.num_threads = arguments.threads};
+  const PrepareOptions options{.num_threads = arguments.threads,
+                               .text_field = arguments.text_field};
+  const std::vector<fs::path> files = text_files(arguments.files);
   if (arguments.valid_out.empty()) {
-    prepare_dataset(arguments.files, *tokenizer, arguments.out, options);
+    prepare_dataset(files, *tokenizer, arguments.out, options);
     print_datasets({arguments.out}, arguments.json);
   } else {
-    prepare_split_datasets(arguments.files, *tokenizer, arguments.valid_fraction, arguments.out,
+    prepare_split_datasets(files, *tokenizer, arguments.valid_fraction, arguments.out,
                            arguments.valid_out, options);
     print_datasets({arguments.out, arguments.valid_out}, arguments.json);
   }
@@ -103,16 +107,19 @@ void run(const PrepareArguments& arguments) {
 void add_prepare_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("prepare", "Turn text files into a token dataset");
   const auto arguments = std::make_shared<PrepareArguments>();
-  command->add_option("FILE", arguments->files,
-                      "txt or jsonl (field 'text'), each as it is or .gz, .xz or .zst; a line "
-                      "'<|endoftext|>' ends a document");
+  command->add_option(
+      "FILE", arguments->files,
+      "txt or JSON lines, each as it is or .gz, .xz or .zst, or a folder of them; in "
+      "txt a line '<|endoftext|>' ends a document");
+  command->add_option("--text-field", arguments->text_field,
+                      "field of JSON lines that holds a document's text (default text)");
   command->add_option("--tokenizer", arguments->tokenizer,
                       "folder with tokenizer.json, or 'bytes'");
   command->add_option("--out", arguments->out, "folder to write the dataset to");
   command
       ->add_option("--valid-fraction", arguments->valid_fraction,
-                   "share of the documents to set apart for validation (of the tokens at the end, "
-                   "where there are fewer than 100 documents)")
+                   "share of the text to set apart for validation, in blocks drawn from all of it; "
+                   "documents of less than 2000 tokens stay whole")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--valid-out", arguments->valid_out,
                       "folder to write the validation dataset to");

@@ -57,10 +57,10 @@ void add_score_command(CLI::App& app) {
   add_device_options(*command, arguments->device);
   command->footer(
       "Prints for each line the sum of its log-probabilities (nats), a tab, and the number of\n"
-      "tokens in it. GPT: the first token is conditioned on <|endoftext|>; without such a token "
-      "it\n"
-      "has none (null in JSON); lines longer than the context are scored in windows that overlap\n"
-      "by half. BERT: each token is masked in turn and conditioned on all others, of longer lines\n"
+      "tokens in it. GPT: the first token is conditioned on the end of text (eos_token);\n"
+      "without one it has none (null in JSON); lines longer than the context are scored in\n"
+      "windows that overlap by half. BERT: each token is masked in turn and conditioned on all "
+      "others, of longer lines\n"
       "on those around it (pseudo-log-likelihood).\n"
       "Example:\n"
       "  apollo score runs/demo sentences.txt --json");

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/common_text.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
 #include "text/token_lines.h"
@@ -28,6 +29,7 @@ struct TrainOptions {
   std::string kind = "bpe";
   BpeTrainerOptions bpe;  // size, frequency and threads are WordPiece's too
   bool cased = false;
+  std::string text_field = "text";
   std::string out;
   std::vector<std::string> files;
 };
@@ -53,7 +55,8 @@ void run_train(const TrainOptions& options) {
   if (options.cased && options.kind != "wordpiece") {
     fail<UsageError>("--cased goes with --kind wordpiece; byte-level BPE always keeps the case");
   }
-  TextFiles text({options.files.begin(), options.files.end()});
+  TextFiles text(text_files({options.files.begin(), options.files.end()}),
+                 {.text_field = options.text_field});
   // Made first, so that a folder that cannot be written does not cost the training.
   std::error_code error;
   fs::create_directories(options.out, error);
@@ -62,9 +65,7 @@ void run_train(const TrainOptions& options) {
   bool end_of_document = false;
   const auto source = [&](std::string& piece) { return text.next(piece, end_of_document); };
   const auto tokenizer = train(options, source);
-  if (text.num_invalid_sequences() > 0) {
-    log_warning("replaced {} invalid UTF-8 sequences by U+FFFD", text.num_invalid_sequences());
-  }
+  text.warn();
   tokenizer->save(options.out);
   fmt::print("{}: {} tokens\n", options.out, tokenizer->vocab_size());
 }
@@ -108,13 +109,19 @@ void add_train(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--cased", options->cased,
                     "wordpiece: keep capitals and accents apart (else lower case without accents)");
+  command
+      ->add_option("--text-field", options->text_field,
+                   "field of JSON lines that holds a document's text")
+      ->capture_default_str();
   command->add_option("--threads", options->bpe.num_threads, "0: all cores")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--out", options->out, "folder for tokenizer.json and the other files")
       ->type_name("DIR")
       ->required();
-  command->add_option("files", options->files, "txt or jsonl, each plain, .gz, .xz or .zst")
+  command
+      ->add_option("files", options->files,
+                   "txt or JSON lines, each plain, .gz, .xz or .zst, or a folder of them")
       ->type_name("FILE")
       ->required();
   command->footer(

@@ -45,14 +45,19 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
 
 template <class Visitor, class... Configs>
 void visit_data_fields(Visitor&& visit, Configs&... c) {
-  visit(Field{"data", "train", Effect::kResult, "text files, globs or prepared datasets"},
+  visit(Field{"data", "train", Effect::kResult,
+              "text files, folders of them, globs (** too) or prepared datasets"},
         c.data.train...);
   visit(Field{"data", "valid", Effect::kResult, "the same for validation"}, c.data.valid...);
+  visit(Field{"data", "text_field", Effect::kResult,
+              "field of JSON lines that holds a document's text"},
+        c.data.text_field...);
   visit(Field{"data", "valid_fraction", Effect::kResult,
               "share of the training text set apart where valid is empty"},
         c.data.valid_fraction...);
   visit(Field{"data", "tokenizer", Effect::kResult,
-              "folder, train:bpe:SIZE, train:wordpiece:SIZE, bytes, or empty for bare .bin"},
+              "folder, train:bpe:SIZE, train:wordpiece:SIZE (lower case without accents), "
+              "train:wordpiece-cased:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
   visit(Field{"data", "masked_fraction", Effect::kResult,
               "bert: share of the tokens that are to be predicted, in (0, 1)"},

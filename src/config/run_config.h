@@ -50,6 +50,7 @@ struct RunConfig {
   struct Data {
     std::vector<std::string> train;  // text files, globs, or prepared datasets
     std::vector<std::string> valid;
+    std::string text_field = "text";  // of jsonl: the field that holds a document
     double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
     double masked_fraction = 0.15;    // BERT: of the tokens, to be predicted

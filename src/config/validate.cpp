@@ -88,11 +88,14 @@ void check_tokenizer(const std::string& tokenizer, Checker& check) {
   const bool is_bpe =
       tokenizer.starts_with(kBpe) && parse_count(tokenizer.substr(kBpe.size()), size);
   // How small a WordPiece vocabulary may be depends on the characters of the text.
-  const bool is_wordpiece =
-      tokenizer.starts_with(kWordPiece) && parse_count(tokenizer.substr(kWordPiece.size()), size);
+  const auto is_trained = [&](std::string_view prefix) {
+    return tokenizer.starts_with(prefix) && parse_count(tokenizer.substr(prefix.size()), size);
+  };
+  const bool is_wordpiece = is_trained(kWordPiece) || is_trained("train:wordpiece-cased:");
   check.require(is_bpe || is_wordpiece, {"data.tokenizer"},
                 fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', "
-                            "'train:wordpiece:SIZE', 'bytes' or empty (got '{}')",
+                            "'train:wordpiece:SIZE', 'train:wordpiece-cased:SIZE', 'bytes' or "
+                            "empty (got '{}')",
                             tokenizer),
                 "for example \"train:bpe:8192\"");
   check.require(!is_bpe || size >= 257, {"data.tokenizer"},
@@ -106,6 +109,8 @@ void check_data(const RunConfig::Data& data, Checker& check) {
   check.require(data.valid.empty() || data.valid_fraction == 0.0,
                 {"data.valid_fraction", "data.valid"},
                 "data.valid and data.valid_fraction exclude each other", "remove one of them");
+  check.require(!data.text_field.empty(), {"data.text_field"}, "data.text_field is empty",
+                "the field of JSON lines that holds the text");
   check_tokenizer(data.tokenizer, check);
 }
 

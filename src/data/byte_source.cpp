@@ -5,8 +5,11 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -18,6 +21,27 @@ namespace fs = std::filesystem;
 constexpr size_t kChunkBytes = 256 << 10;
 // More than any preset of xz needs; a header that asks for more is damaged or hostile.
 constexpr uint64_t kXzMemoryBytes = uint64_t{1} << 30;
+
+struct Magic {
+  std::string_view suffix;
+  std::string_view bytes;
+};
+
+constexpr std::array<Magic, 3> kMagics = {{
+    {".gz", "\x1F\x8B\x08"},
+    {".xz", {"\xFD\x37\x7A\x58\x5A\x00", 6}},
+    {".zst", "\x28\xB5\x2F\xFD"},
+}};
+
+// `suffix` in small letters where it is one of a compression, else "".
+std::string known_compression(std::string suffix) {
+  for (char& c : suffix) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const bool is_known = std::any_of(kMagics.begin(), kMagics.end(),
+                                    [&](const Magic& magic) { return magic.suffix == suffix; });
+  return is_known ? suffix : "";
+}
 
 [[noreturn]] void fail_truncated(const RawFile& file, std::string_view suffix) {
   fail<DataError>("{}: {} data end too early: the file is truncated", file.name(), suffix);
@@ -224,11 +248,23 @@ std::span<const char> RawFile::next_chunk() {
 }
 
 bool is_compression_suffix(const fs::path& suffix) {
-  return suffix == ".gz" || suffix == ".xz" || suffix == ".zst";
+  return !known_compression(suffix.string()).empty();
+}
+
+std::string compression_of(const fs::path& path) {
+  const std::string suffix = known_compression(path.extension().string());
+  if (!suffix.empty() || !fs::is_regular_file(path)) return suffix;
+  std::array<char, 6> first{};
+  std::ifstream(path, std::ios::binary).read(first.data(), first.size());
+  const std::string_view start(first.data(), first.size());
+  for (const Magic& magic : kMagics) {
+    if (start.starts_with(magic.bytes)) return std::string(magic.suffix);
+  }
+  return "";
 }
 
 std::unique_ptr<ByteSource> ByteSource::open(const fs::path& path) {
-  const fs::path suffix = path.extension();
+  const std::string suffix = compression_of(path);
   if (suffix == ".gz") return std::make_unique<GzipSource>(path);
   if (suffix == ".xz") return std::make_unique<XzSource>(path);
   if (suffix == ".zst") return std::make_unique<ZstdSource>(path);

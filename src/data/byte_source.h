@@ -1,4 +1,5 @@
-// The unpacked bytes of one file in a stream, by the file's suffix: .gz, .xz, .zst, or as they are.
+// The unpacked bytes of one file in a stream: .gz, .xz, .zst by the file's suffix or, where that
+// says nothing, by its first bytes; or as they are.
 // Files of several members or frames one after the other (as `cat a.gz b.gz` makes them) are read
 // to their end, as the command-line tools do.
 #pragma once
@@ -58,7 +59,10 @@ class ByteSource {
 // Size in bytes, or 0 of a pipe. Throws DataError where the file is missing, a folder or empty.
 int64_t checked_file_size(const std::filesystem::path& path);
 
-// Whether `suffix` (with its dot) is that of a compression that ByteSource unpacks.
+// Whether `suffix` (with its dot, in any case) is that of a compression that ByteSource unpacks.
 bool is_compression_suffix(const std::filesystem::path& suffix);
+
+// ".gz", ".xz" or ".zst", as ByteSource unpacks the file; "" where it does not.
+std::string compression_of(const std::filesystem::path& path);
 
 }  // namespace apollo

@@ -13,22 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMinDocumentsToSplit = 100;
-// Fixed, so that the validation documents of a text are the same in every run.
+// Fixed, so that the validation text is the same in every run.
 constexpr uint64_t kSplitSeed = 0;
-
-void copy_tokens(const TokenDataset& from, int64_t begin, int64_t end, TokenWriter& to) {
-  constexpr int64_t kBlock = 1 << 16;
-  std::vector<int64_t> wide;
-  std::vector<TokenId> ids;
-  for (; begin < end; begin += kBlock) {
-    throw_if_stopped();
-    wide.resize(static_cast<size_t>(std::min(kBlock, end - begin)));
-    from.copy(begin, wide);
-    ids.assign(wide.begin(), wide.end());
-    to.append(ids);
-  }
-}
 
 }  // namespace
 
@@ -38,99 +24,156 @@ DocumentSplit::DocumentSplit(const fs::path& train_dir, const fs::path& valid_di
       tokenizer_(tokenizer),
       valid_fraction_(valid_fraction),
       train_(train_dir, tokenizer.vocab_size()),
-      valid_(valid_dir, tokenizer.vocab_size()) {
+      valid_(valid_dir, tokenizer.vocab_size()),
+      byte_lengths_(static_cast<size_t>(tokenizer.vocab_size()), -1) {
   fs::create_directory(scratch_dir_);
   scratch_.emplace(scratch_dir_, tokenizer.vocab_size());
 }
 
 void DocumentSplit::add(const EncodedPiece& piece) {
-  if (scratch_) {
-    add_to_scratch(piece);
-    return;
-  }
-  DatasetPart& part = part_of(num_documents_);
-  part.add(piece.ids, piece.text_bytes, piece.invalid_sequences);
-  if (piece.end_of_document) {
-    part.num_documents++;
-    num_documents_++;
-  }
+  if (block_tokens_ > 0) return place(piece);
+  scratch_->append(piece.ids);
+  waiting_.push_back({std::ssize(piece.ids), piece.text_bytes, piece.invalid_sequences, piece.file,
+                      piece.end_of_document});
+  const double num_valid = valid_fraction_ * static_cast<double>(scratch_->num_tokens());
+  if (num_valid < static_cast<double>(kFewBlocks * kBlockTokens)) return;
+  begin_blocks(kBlockTokens);
+  replay_scratch();
 }
 
-void DocumentSplit::finish(const DatasetInfo& info) {
-  if (scratch_) split_tail(open_scratch());
-  fs::remove_all(scratch_dir_);
+int64_t DocumentSplit::finish(const DatasetInfo& info) {
+  if (block_tokens_ == 0) {
+    const double num_valid = valid_fraction_ * static_cast<double>(scratch_->num_tokens());
+    const int64_t share = std::llround(num_valid / kFewBlocks);
+    begin_blocks(std::min<int64_t>(std::max(share, kMinBlockTokens), std::llround(num_valid)));
+    replay_scratch();
+  }
   check_not_empty(train_, "training");
   check_not_empty(valid_, "validation");
   train_.finish(info);
   valid_.finish(info);
+  return num_documents_;
 }
 
-DatasetPart& DocumentSplit::part_of(int64_t document) {
-  const double place =
-      random_uniform(kSplitSeed, RngStream::kSplit, static_cast<uint64_t>(document));
-  return place < valid_fraction_ ? valid_ : train_;
+void DocumentSplit::begin_blocks(int64_t block_tokens) {
+  if (block_tokens == 0) {
+    fail<DataError>(
+        "a validation share of {} leaves no validation text: {} tokens in all (hint: another "
+        "data.valid_fraction, or files of their own in data.valid)",
+        valid_fraction_, scratch_->num_tokens());
+  }
+  block_tokens_ = block_tokens;
+  stretch_tokens_ = std::max<int64_t>(
+      block_tokens, std::llround(static_cast<double>(block_tokens) / valid_fraction_));
 }
 
-void DocumentSplit::add_to_scratch(const EncodedPiece& piece) {
-  scratch_->append(piece.ids);
-  if (!in_document_) waiting_.emplace_back();
-  Document& document = waiting_.back();
-  document.num_tokens += static_cast<int64_t>(piece.ids.size());
-  document.text_bytes += piece.text_bytes;
-  document.invalid_sequences += piece.invalid_sequences;
-  in_document_ = !piece.end_of_document;
-  if (piece.end_of_document && waiting_.size() == kMinDocumentsToSplit)
-    split_documents(open_scratch());
-}
-
-TokenDataset DocumentSplit::open_scratch() {
+void DocumentSplit::replay_scratch() {
   scratch_->finish({});
   scratch_.reset();
-  return TokenDataset::open(scratch_dir_);
-}
-
-void DocumentSplit::split_documents(const TokenDataset& scratch) {
-  int64_t begin = 0;
-  for (const Document& document : waiting_) {
-    DatasetPart& part = part_of(num_documents_++);
-    copy_tokens(scratch, begin, begin + document.num_tokens, part.writer);
-    part.text_bytes += document.text_bytes;
-    part.invalid_sequences += document.invalid_sequences;
-    part.num_documents++;
-    begin += document.num_tokens;
+  {
+    const TokenDataset scratch = TokenDataset::open(scratch_dir_);
+    std::vector<int64_t> wide;
+    std::vector<TokenId> ids;
+    int64_t begin = 0;
+    for (const Waiting& piece : waiting_) {
+      throw_if_stopped();
+      wide.resize(static_cast<size_t>(piece.num_tokens));
+      scratch.copy(begin, wide);
+      begin += piece.num_tokens;
+      ids.assign(wide.begin(), wide.end());
+      place({ids, piece.text_bytes, piece.invalid_sequences, piece.file, piece.end_of_document});
+    }
   }
+  waiting_.clear();
+  fs::remove_all(scratch_dir_);
 }
 
-// The last tokens become validation. A document that the cut goes through counts in both parts.
-void DocumentSplit::split_tail(const TokenDataset& scratch) {
-  const auto num_valid = std::llround(valid_fraction_ * static_cast<double>(scratch.size()));
-  const int64_t cut = scratch.size() - num_valid;
-  copy_tokens(scratch, 0, cut, train_.writer);
-  copy_tokens(scratch, cut, scratch.size(), valid_.writer);
-  int64_t begin = 0;
-  int64_t text_bytes = 0;
-  for (const Document& document : waiting_) {
-    const int64_t end = begin + document.num_tokens;
-    train_.num_documents += begin < cut ? 1 : 0;
-    valid_.num_documents += end > cut ? 1 : 0;
-    (begin < cut ? train_ : valid_).invalid_sequences += document.invalid_sequences;
-    text_bytes += document.text_bytes;
-    begin = end;
+bool DocumentSplit::in_block(int64_t place, int64_t& until) const {
+  const int64_t stretch = place / stretch_tokens_;
+  const double u = random_uniform(kSplitSeed, RngStream::kSplit, static_cast<uint64_t>(stretch));
+  const auto room = static_cast<double>(stretch_tokens_ - block_tokens_ + 1);
+  const int64_t begin = stretch * stretch_tokens_ + static_cast<int64_t>(u * room);
+  const int64_t end = begin + block_tokens_;
+  const bool is_in = place >= begin && place < end;
+  until = place < begin ? begin : is_in ? end : (stretch + 1) * stretch_tokens_;
+  return is_in;
+}
+
+// Whether a document is longer than a block is known once more than that of it has come, or its
+// end; until then it waits.
+void DocumentSplit::place(const EncodedPiece& piece) {
+  Document& document = document_;
+  if (document.ids.empty() && !document.is_long) document.begin = num_placed_;
+  document.ids.insert(document.ids.end(), piece.ids.begin(), piece.ids.end());
+  document.text_bytes += piece.text_bytes;
+  document.invalid_sequences += piece.invalid_sequences;
+  document.file = piece.file;
+  num_placed_ += std::ssize(piece.ids);
+  document.is_long = document.is_long || std::ssize(document.ids) > block_tokens_;
+  if (document.is_long) {
+    hand_on_stretches(piece.end_of_document);
+  } else if (piece.end_of_document) {
+    hand_on_whole();
   }
-  valid_.text_bytes = count_text_bytes(scratch, cut);
-  train_.text_bytes = text_bytes - valid_.text_bytes;
+  if (!piece.end_of_document) return;
+  document = {};
+  num_documents_++;
 }
 
-// Bytes of the text that the tokens from `begin` on stand for.
-int64_t DocumentSplit::count_text_bytes(const TokenDataset& dataset, int64_t begin) const {
-  std::vector<int64_t> lengths(static_cast<size_t>(tokenizer_.vocab_size()), -1);
+void DocumentSplit::hand_on_whole() {
+  int64_t until = 0;
+  DatasetPart& part = in_block(document_.begin, until) ? valid_ : train_;
+  put(part, document_.ids);
+  part.text_bytes += document_.text_bytes;
+  part.invalid_sequences += document_.invalid_sequences;
+  part.num_documents++;
+}
+
+void DocumentSplit::hand_on_stretches(bool is_end) {
+  Document& document = document_;
+  std::span<const TokenId> ids = document.ids;
+  const bool ends_by_token = is_end && tokenizer_.end_of_text().has_value();
+  while (!ids.empty()) {
+    int64_t until = 0;
+    bool in_valid = in_block(document.begin, until);
+    // The end of the document belongs to what it ends.
+    if (ends_by_token && ids.size() == 1 && document.stretch_open) in_valid = document.in_valid;
+    if (document.stretch_open && in_valid != document.in_valid) end_stretch();
+    const auto count = std::min(ids.size(), static_cast<size_t>(until - document.begin));
+    document.in_valid = in_valid;
+    document.stretch_open = true;
+    put(in_valid ? valid_ : train_, ids.first(count));
+    if (in_valid) {
+      const int64_t num_bytes = count_text_bytes(ids.first(count));
+      valid_.text_bytes += num_bytes;
+      train_.text_bytes -= num_bytes;
+    }
+    ids = ids.subspan(count);
+    document.begin += static_cast<int64_t>(count);
+  }
+  document.ids.clear();
+  train_.text_bytes += std::exchange(document.text_bytes, 0);
+  train_.invalid_sequences += std::exchange(document.invalid_sequences, 0);
+  if (is_end) (document.in_valid ? valid_ : train_).num_documents++;
+}
+
+void DocumentSplit::put(DatasetPart& part, std::span<const TokenId> ids) {
+  part.writer.append(ids);
+  if (&part == &valid_) valid_by_file_[document_.file] += std::ssize(ids);
+}
+
+// Of a document that goes on in the other part.
+void DocumentSplit::end_stretch() {
+  DatasetPart& part = document_.in_valid ? valid_ : train_;
+  part.num_documents++;
+  if (const std::optional<TokenId> end = tokenizer_.end_of_text()) put(part, {&*end, 1});
+}
+
+int64_t DocumentSplit::count_text_bytes(std::span<const TokenId> ids) {
   int64_t total = 0;
-  int64_t token = 0;
-  for (; begin < dataset.size(); begin++) {
-    dataset.copy(begin, std::span(&token, 1));
-    int64_t& length = lengths[static_cast<size_t>(token)];
+  for (const TokenId id : ids) {
+    int64_t& length = byte_lengths_[static_cast<size_t>(id)];
     if (length < 0) {
-      const auto id = static_cast<TokenId>(token);
       const bool is_end = tokenizer_.end_of_text() == id;
       length = is_end ? 0 : static_cast<int64_t>(tokenizer_.token_text(id).size());
     }
@@ -144,9 +187,7 @@ void DocumentSplit::check_not_empty(const DatasetPart& part, std::string_view na
   fail<DataError>(
       "a validation share of {} leaves no {} text: {} tokens in {} documents (hint: another "
       "data.valid_fraction, or files of their own in data.valid)",
-      valid_fraction_, name, train_.writer.num_tokens() + valid_.writer.num_tokens(),
-      waiting_.size() < kMinDocumentsToSplit ? static_cast<int64_t>(waiting_.size())
-                                             : num_documents_);
+      valid_fraction_, name, num_tokens(), num_documents_);
 }
 
 }  // namespace apollo

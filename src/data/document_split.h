@@ -1,8 +1,18 @@
-// Sets a share of the documents apart for validation while the text streams by.
+// Sets a share of the text apart for validation while it streams by.
+//
+// Blocks of about kBlockTokens tokens are drawn from the whole text, one from each stretch of
+// kBlockTokens / share tokens, at a place that a hash of the stretch's number gives. So every file
+// and every part of one gives its share, whatever the sizes of documents are. A document of at most
+// a block goes whole, with the block that it begins in; a longer one is cut at the ends of the
+// block, and each stretch of it ends with the end-of-text token. No token is in both parts. Where
+// the share is less than kFewBlocks blocks the blocks are smaller, down to kMinBlockTokens.
+//
+// Which block a token is in depends on its place in the text alone, never on a seed.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -36,34 +46,57 @@ struct DatasetPart {
   int64_t invalid_sequences = 0;
 };
 
-// Each document goes to validation with probability `valid_fraction`, decided by its number alone.
-// Of fewer than 100 documents that could be far from the share asked for, so there the tokens at
-// the end become validation. Which of the two holds is known after the first 100; they wait in a
-// scratch dataset, later ones go straight to their part.
 class DocumentSplit {
  public:
+  static constexpr int64_t kBlockTokens = 2000;
+  static constexpr int64_t kFewBlocks = 8;
+  static constexpr int64_t kMinBlockTokens = 256;
+
   // Writes into the existing folders `train_dir` and `valid_dir`.
   DocumentSplit(const std::filesystem::path& train_dir, const std::filesystem::path& valid_dir,
                 const Tokenizer& tokenizer, double valid_fraction);
 
   void add(const EncodedPiece& piece);
-  // Writes both dataset.json: `info` with the counts of each part. Throws DataError where one of
-  // them is empty.
-  void finish(const DatasetInfo& info);
+  // Writes both dataset.json: `info` with the counts of each part. Returns the number of documents.
+  // Throws DataError where one of the parts is empty.
+  int64_t finish(const DatasetInfo& info);
+
+  // Tokens of validation by the number of their file.
+  const std::map<int64_t, int64_t>& valid_tokens_by_file() const { return valid_by_file_; }
+  int64_t num_valid_tokens() const { return valid_.writer.num_tokens(); }
+  int64_t num_tokens() const { return train_.writer.num_tokens() + valid_.writer.num_tokens(); }
 
  private:
-  struct Document {
+  // A piece whose tokens wait in the scratch dataset until the size of a block is known.
+  struct Waiting {
     int64_t num_tokens = 0;
     int64_t text_bytes = 0;
     int64_t invalid_sequences = 0;
+    int64_t file = 0;
+    bool end_of_document = false;
+  };
+  // The document that is being read: `ids` are those not yet handed on.
+  struct Document {
+    std::vector<TokenId> ids;
+    int64_t begin = 0;  // place in the text of the first token of `ids`
+    int64_t text_bytes = 0;
+    int64_t invalid_sequences = 0;
+    int64_t file = 0;
+    bool is_long = false;       // some of it was handed on
+    bool in_valid = false;      // where the last of what was handed on went
+    bool stretch_open = false;  // it has no end-of-text token yet
   };
 
-  DatasetPart& part_of(int64_t document);
-  void add_to_scratch(const EncodedPiece& piece);
-  TokenDataset open_scratch();
-  void split_documents(const TokenDataset& scratch);
-  void split_tail(const TokenDataset& scratch);
-  int64_t count_text_bytes(const TokenDataset& dataset, int64_t begin) const;
+  void begin_blocks(int64_t block_tokens);
+  void replay_scratch();
+  void place(const EncodedPiece& piece);
+  void hand_on_whole();
+  void hand_on_stretches(bool is_end);
+  void put(DatasetPart& part, std::span<const TokenId> ids);
+  void end_stretch();
+  // Whether the token at `place` is in a block, and the place where that changes.
+  bool in_block(int64_t place, int64_t& until) const;
+  int64_t count_text_bytes(std::span<const TokenId> ids);
   void check_not_empty(const DatasetPart& part, std::string_view name) const;
 
   std::filesystem::path scratch_dir_;
@@ -72,9 +105,14 @@ class DocumentSplit {
   DatasetPart train_;
   DatasetPart valid_;
   std::optional<TokenWriter> scratch_;
-  std::vector<Document> waiting_;
-  bool in_document_ = false;  // the last of waiting_ has not ended
+  std::vector<Waiting> waiting_;
+  int64_t block_tokens_ = 0;    // 0: not known yet
+  int64_t stretch_tokens_ = 0;  // of which one block goes to validation
+  int64_t num_placed_ = 0;      // tokens of the text up to here
   int64_t num_documents_ = 0;
+  Document document_;
+  std::map<int64_t, int64_t> valid_by_file_;
+  std::vector<int64_t> byte_lengths_;  // by token, -1: not asked yet
 };
 
 }  // namespace apollo

@@ -27,6 +27,8 @@ struct Piece {
   size_t text_begin = 0;
   size_t text_size = 0;
   int64_t invalid_sequences = 0;
+  int64_t file = 0;
+  bool begins_document = true;
   bool end_of_document = false;
   size_t ids_end = 0;  // once encoded
 };
@@ -41,8 +43,7 @@ Job encode(Job job, const Tokenizer& tokenizer) {
   const std::optional<TokenId> end_of_text = tokenizer.end_of_text();
   for (Piece& piece : job.pieces) {
     const auto text = std::string_view(job.text).substr(piece.text_begin, piece.text_size);
-    // What spells a special token inside of a document is text that someone wrote.
-    tokenizer.encode(text, job.ids, /*parse_special=*/false);
+    tokenizer.encode_piece(text, piece.begins_document, job.ids);
     if (piece.end_of_document && end_of_text) job.ids.push_back(*end_of_text);
     piece.ids_end = job.ids.size();
   }
@@ -92,17 +93,23 @@ class Encoders {
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };
 
-// The next pieces of `files`, about kJobBytes together; no pieces at the end.
-Job read_job(TextFiles& files) {
+// The next pieces of `files`, about kJobBytes together; no pieces at the end. `begins_document`:
+// whether the next piece does.
+Job read_job(TextFiles& files, bool& begins_document) {
   Job job;
   std::string text;
   bool end_of_document = false;
   while (job.text.size() < kJobBytes) {
     const int64_t invalid_before = files.num_invalid_sequences();
     if (!files.next(text, end_of_document)) break;
-    job.pieces.push_back({job.text.size(), text.size(),
-                          files.num_invalid_sequences() - invalid_before, end_of_document});
+    job.pieces.push_back({.text_begin = job.text.size(),
+                          .text_size = text.size(),
+                          .invalid_sequences = files.num_invalid_sequences() - invalid_before,
+                          .file = files.file_index(),
+                          .begins_document = begins_document,
+                          .end_of_document = end_of_document});
     job.text += text;
+    begins_document = end_of_document;
   }
   return job;
 }
@@ -119,6 +126,7 @@ void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_thre
   Encoders encoders(num_threads, tokenizer);
   std::deque<std::future<Job>> pending;
   int64_t num_tokens = 0;
+  bool begins_document = true;
 
   const auto hand_on = [&] {
     const Job job = pending.front().get();
@@ -126,7 +134,7 @@ void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_thre
     size_t begin = 0;
     for (const Piece& piece : job.pieces) {
       const auto ids = std::span(job.ids).subspan(begin, piece.ids_end - begin);
-      sink({ids, static_cast<int64_t>(piece.text_size), piece.invalid_sequences,
+      sink({ids, static_cast<int64_t>(piece.text_size), piece.invalid_sequences, piece.file,
             piece.end_of_document});
       begin = piece.ids_end;
     }
@@ -139,7 +147,7 @@ void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_thre
 
   for (;;) {
     throw_if_stopped();
-    Job job = read_job(files);
+    Job job = read_job(files, begins_document);
     if (job.pieces.empty()) break;
     pending.push_back(encoders.submit(std::move(job)));
     if (pending.size() >= static_cast<size_t>(2 * num_threads)) hand_on();

@@ -15,11 +15,13 @@ struct EncodedPiece {
   std::span<const TokenId> ids;
   int64_t text_bytes = 0;
   int64_t invalid_sequences = 0;
+  int64_t file = 0;  // in the order of the files
   bool end_of_document = false;
 };
 
-// Calls `sink` from this thread with every piece of `files`, in order. Holds a few MiB of text a
-// thread at a time. Throws Interrupted on a signal, and whatever reading or encoding throws.
+// `files` must have been opened for this tokenizer (TextOptions). Calls `sink` from this thread
+// with every piece of `files`, in order. Holds a few MiB of text a thread at a time. Throws
+// Interrupted on a signal, and whatever reading or encoding throws.
 void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_threads,
                   bool show_progress, const std::function<void(const EncodedPiece&)>& sink);
 

@@ -37,15 +37,43 @@ DatasetInfo base_info(const TextFiles& files, const Tokenizer& tokenizer) {
   return info;
 }
 
-void warn_of_invalid(int64_t count) {
-  if (count > 0) log_warning("{} invalid UTF-8 sequences were replaced by U+FFFD", count);
+// How much of the validation text came from which files.
+void tell_split(const DocumentSplit& split, const TextFiles& text) {
+  constexpr int64_t kMaxNames = 8;
+  std::string names;
+  int64_t num_named = 0;
+  for (const auto& [file, num_tokens] : split.valid_tokens_by_file()) {
+    if (num_named++ >= kMaxNames) continue;
+    const fs::path& path = text.files()[static_cast<size_t>(file)];
+    names +=
+        fmt::format("{}{} {}", names.empty() ? "" : ", ", path.filename().string(), num_tokens);
+  }
+  log_info("validation: {} of {} tokens ({:.2f} %), in blocks from {} of {} files: {}{}",
+           split.num_valid_tokens(), split.num_tokens(),
+           100.0 * static_cast<double>(split.num_valid_tokens()) /
+               static_cast<double>(split.num_tokens()),
+           num_named, text.files().size(), names, num_named > kMaxNames ? ", ..." : "");
+}
+
+TextFiles open_text(const std::vector<fs::path>& files, const Tokenizer& tokenizer,
+                    const PrepareOptions& options) {
+  return TextFiles(files, {.text_field = options.text_field, .tokenizer = &tokenizer});
+}
+
+void warn(const TextFiles& text, const Tokenizer& tokenizer, int64_t num_documents) {
+  text.warn();
+  if (tokenizer.end_of_text() || num_documents < 2) return;
+  log_warning(
+      "nothing separates the {} documents: the tokenizer names no end of text (hint: name an "
+      "eos_token of its vocabulary in its tokenizer_config.json)",
+      num_documents);
 }
 
 }  // namespace
 
 DatasetInfo prepare_dataset(const std::vector<fs::path>& files, const Tokenizer& tokenizer,
                             const fs::path& out, const PrepareOptions& options) {
-  TextFiles text(files);
+  TextFiles text = open_text(files, tokenizer, options);
   DatasetInfo info;
   write_folder_atomic(checked_out(out), [&](const fs::path& dir) {
     DatasetPart part(dir, tokenizer.vocab_size());
@@ -56,7 +84,7 @@ DatasetInfo prepare_dataset(const std::vector<fs::path>& files, const Tokenizer&
                  });
     info = part.finish(base_info(text, tokenizer));
   });
-  warn_of_invalid(info.invalid_sequences);
+  warn(text, tokenizer, info.num_documents);
   return info;
 }
 
@@ -67,21 +95,23 @@ void prepare_split_datasets(const std::vector<fs::path>& files, const Tokenizer&
     fail<DataError>("validation share: expected more than 0 and less than 1, found {}",
                     valid_fraction);
   }
-  TextFiles text(files);
+  TextFiles text = open_text(files, tokenizer, options);
   const fs::path train_path = checked_out(train_out);
   const fs::path valid_path = checked_out(valid_out);
   if (train_path == valid_path) {
     fail<DataError>("{}: named both for training and for validation", train_path.string());
   }
+  int64_t num_documents = 0;
   write_folder_atomic(train_path, [&](const fs::path& train_dir) {
     write_folder_atomic(valid_path, [&](const fs::path& valid_dir) {
       DocumentSplit split(train_dir, valid_dir, tokenizer, valid_fraction);
       encode_files(text, tokenizer, options.num_threads, options.show_progress,
                    [&](const EncodedPiece& piece) { split.add(piece); });
-      split.finish(base_info(text, tokenizer));
+      num_documents = split.finish(base_info(text, tokenizer));
+      tell_split(split, text);
     });
   });
-  warn_of_invalid(text.num_invalid_sequences());
+  warn(text, tokenizer, num_documents);
 }
 
 }  // namespace apollo

@@ -1,9 +1,9 @@
-// From text files to token datasets: txt and jsonl (field "text"), each plain, .gz, .xz or .zst, in
-// a stream; encoding on all cores; same result for any number of threads.
+// From text files to token datasets: txt and jsonl, each plain, .gz, .xz or .zst, in a stream;
+// encoding on all cores; same result for any number of threads.
 //
 // Documents: every file is one, or several where a line is exactly "<|endoftext|>"; in jsonl every
-// line is one. Each ends with the tokenizer's end-of-text token, where it has one; special tokens
-// that the text of a document spells out are ordinary text.
+// line is one. Each ends with the tokenizer's end-of-text token; where it has none, the log says
+// that nothing separates them. Special tokens that a document's text spells out are ordinary text.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 namespace apollo {
 
 struct PrepareOptions {
-  int64_t num_threads = 0;  // 0: all cores
+  int64_t num_threads = 0;          // 0: all cores
+  std::string text_field = "text";  // of jsonl
   bool show_progress = true;
 };
 

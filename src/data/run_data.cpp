@@ -1,13 +1,14 @@
 // Whatever [data] names, ready for training. Prepared text and trained tokenizers are cached under
-// a key of what they come from: absolute paths, sizes and times of the sources, the tokenizer's
-// hash, the validation share and the version of this cache. A changed source has another key.
-#include <glob.h>
+// a key of what they come from: absolute paths, sizes, times and hashes of the sources, the text
+// field, the tokenizer's hash, the validation share and the version of this cache. A changed source
+// has another key. What the cache holds is believed only where nobody else may write to it and its
+// content has the hash that it says.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <set>
@@ -16,11 +17,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_identity.h"
 #include "base/hash.h"
 #include "base/json_lines.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "data/batches.h"
+#include "data/input_files.h"
 #include "data/prepare.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
@@ -32,7 +35,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Raise it where the same text and tokenizer come to be prepared otherwise.
-constexpr int64_t kCacheVersion = 1;
+constexpr int64_t kCacheVersion = 2;
 
 // The files that one list of [data] comes to.
 struct Inputs {
@@ -41,43 +44,21 @@ struct Inputs {
   bool is_dataset = false;
 };
 
-std::string escape_glob(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::string_view("*?[]\\").find(c) != std::string_view::npos) escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
-
-// The paths that `pattern` stands for, sorted; a path that exists stands for itself.
-std::vector<fs::path> expand(const std::string& key, const std::string& pattern,
-                             const fs::path& base_dir) {
-  const fs::path literal = (base_dir / pattern).lexically_normal();
-  if (fs::exists(literal)) return {literal};
-  const std::string full =
-      fs::path(pattern).is_absolute() ? pattern : escape_glob((base_dir / "").string()) + pattern;
-  glob_t found{};
-  const int status = ::glob(full.c_str(), 0, nullptr, &found);
-  std::vector<fs::path> paths;
-  for (size_t i = 0; status == 0 && i < found.gl_pathc; i++) {
-    paths.push_back(fs::path(found.gl_pathv[i]).lexically_normal());
-  }
-  ::globfree(&found);
-  if (paths.empty()) {
-    fail<DataError>("{}: no file matches '{}' (looked in '{}')", key, pattern,
-                    fs::absolute(base_dir).lexically_normal().string());
-  }
-  return paths;
-}
-
 Inputs expand_list(const std::string& key, const std::vector<std::string>& patterns,
                    const fs::path& base_dir) {
   Inputs inputs{key, {}, false};
   std::set<fs::path> seen;
+  const auto add = [&](const fs::path& path) {
+    if (seen.insert(path).second) inputs.paths.push_back(path);
+  };
   for (const std::string& pattern : patterns) {
-    for (fs::path& path : expand(key, pattern, base_dir)) {
-      if (seen.insert(path).second) inputs.paths.push_back(std::move(path));
+    for (const fs::path& path : expand_pattern(key, pattern, base_dir)) {
+      if (fs::is_directory(path) && !is_token_dataset(path)) {
+        for (const fs::path& file : text_files_in(key, path))
+          add(file);
+      } else {
+        add(path);
+      }
     }
   }
   if (inputs.paths.empty()) return inputs;
@@ -102,16 +83,23 @@ Inputs expand_list(const std::string& key, const std::vector<std::string>& patte
   return inputs;
 }
 
-// Path, size and time of each file.
-Json fingerprint(const std::vector<fs::path>& files) {
+fs::path hash_memory(const fs::path& cache) {
+  return cache / "hashes";
+}
+
+// Path, size, time and hash of each file. The hash, since rsync and backups set the time of what
+// they change.
+Json fingerprint(const std::vector<fs::path>& files, const fs::path& cache) {
   Json list = Json::array();
   for (const fs::path& file : files) {
-    const int64_t size = checked_file_size(file);
+    const bool is_empty = fs::is_regular_file(file) && fs::is_empty(file);
+    const int64_t size = is_empty ? 0 : checked_file_size(file);
     struct stat status {};
     ::stat(file.c_str(), &status);
     list.push_back({fs::absolute(file).lexically_normal().string(), size,
                     static_cast<int64_t>(status.st_mtim.tv_sec),
-                    static_cast<int64_t>(status.st_mtim.tv_nsec)});
+                    static_cast<int64_t>(status.st_mtim.tv_nsec),
+                    size > 0 ? remembered_hash(file, hash_memory(cache)) : ""});
   }
   return list;
 }
@@ -124,11 +112,13 @@ std::string cache_key(const Json& content) {
 // processes that ask at once, one makes it and the others wait.
 void make_once(const fs::path& path, const std::function<bool()>& is_ready,
                const std::function<void()>& make) {
+  for (const fs::path& dir : {path.parent_path().parent_path(), path.parent_path(), path})
+    require_own_folder(dir);
   if (is_ready()) return;
   const fs::path lock_path = path.string() + ".lock";
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  if (error || !std::ofstream(lock_path, std::ios::app)) {
+  if (error || ::access(path.parent_path().c_str(), W_OK) != 0) {
     fail<DataError>("{}: cannot write to the cache folder (hint: name another in data.cache)",
                     path.parent_path().string());
   }
@@ -139,6 +129,7 @@ void make_once(const fs::path& path, const std::function<bool()>& is_ready,
     try {
       lock.emplace(lock_path);
     } catch (const Error&) {
+      if (fs::is_symlink(lock_path)) throw;
       if (!std::exchange(told, true)) {
         log_info("waiting for another process that prepares the same text");
       }
@@ -155,11 +146,13 @@ fs::path cache_folder(const RunConfig& config, const fs::path& base_dir) {
 }
 
 std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs& train,
-                                           const fs::path& cache) {
+                                           const RunConfig& config, const fs::path& cache) {
   constexpr std::string_view kBpe = "train:bpe:";
   constexpr std::string_view kWordPiece = "train:wordpiece:";
-  const bool is_wordpiece = spec.starts_with(kWordPiece);
-  const std::string_view prefix = is_wordpiece ? kWordPiece : kBpe;
+  constexpr std::string_view kCased = "train:wordpiece-cased:";
+  const bool is_cased = spec.starts_with(kCased);
+  const bool is_wordpiece = is_cased || spec.starts_with(kWordPiece);
+  const std::string_view prefix = is_cased ? kCased : is_wordpiece ? kWordPiece : kBpe;
   int64_t vocab_size = 0;
   const char* const end = spec.data() + spec.size();
   const auto number = spec.starts_with(prefix)
@@ -167,26 +160,29 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
                           : std::from_chars_result{end, std::errc::invalid_argument};
   if (number.ec != std::errc() || number.ptr != end || vocab_size < 1) {
     fail<DataError>(
-        "data.tokenizer: expected 'train:bpe:N' or 'train:wordpiece:N', found '{}' (hint: "
-        "'train:bpe:8192')",
+        "data.tokenizer: expected 'train:bpe:N', 'train:wordpiece:N' or 'train:wordpiece-cased:N', "
+        "found '{}' (hint: 'train:bpe:8192')",
         spec);
   }
   if (train.is_dataset) {
     fail<DataError>("data.tokenizer: '{}' needs text, but data.train is the prepared dataset '{}'",
                     spec, train.paths.front().string());
   }
-  const fs::path dir =
-      cache / "tokenizers" /
-      cache_key({{"version", kCacheVersion}, {"spec", spec}, {"files", fingerprint(train.paths)}});
+  const fs::path dir = cache / "tokenizers" /
+                       cache_key({{"version", kCacheVersion},
+                                  {"spec", spec},
+                                  {"text_field", config.data.text_field},
+                                  {"files", fingerprint(train.paths, cache)}});
   make_once(
       dir, [&] { return fs::exists(dir / "tokenizer.json"); },
       [&] {
-        TextFiles files(train.paths);
+        TextFiles files(train.paths, {.text_field = config.data.text_field});
         bool end_of_document = false;
         const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
         BpeTrainerOptions bpe;
         WordPieceTrainerOptions wordpiece;
         bpe.vocab_size = wordpiece.vocab_size = vocab_size;
+        wordpiece.lowercase = !is_cased;
         const auto trained =
             is_wordpiece ? train_wordpiece(source, wordpiece) : train_bpe(source, bpe);
         write_folder_atomic(dir, [&](const fs::path& fresh) { trained->save(fresh); });
@@ -198,7 +194,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::pat
                                           const Inputs& train, const Inputs& valid) {
   const std::string& spec = config.data.tokenizer;
   if (spec.starts_with("train:")) {
-    return train_tokenizer(spec, train, cache_folder(config, base_dir));
+    return train_tokenizer(spec, train, config, cache_folder(config, base_dir));
   }
   if (spec == "bytes") return load_tokenizer(spec);
   if (!spec.empty()) return load_tokenizer((base_dir / spec).lexically_normal().string());
@@ -213,10 +209,11 @@ std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::pat
   return nullptr;
 }
 
-bool is_sound_dataset(const fs::path& path) {
+bool is_sound_dataset(const fs::path& path, const fs::path& cache) {
   if (!fs::exists(path)) return false;
+  require_own_folder(path);
   try {
-    TokenDataset::open(path);
+    TokenDataset::open(path).check_content(hash_memory(cache));
     return true;
   } catch (const DataError& error) {
     log_warning("{}; preparing it again", error.what());
@@ -228,17 +225,24 @@ bool is_sound_dataset(const fs::path& path) {
 std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokenizer,
                                      double valid_fraction, const RunConfig& config,
                                      const fs::path& base_dir) {
-  const fs::path entry = cache_folder(config, base_dir) / "datasets" /
+  const fs::path cache = cache_folder(config, base_dir);
+  const fs::path entry = cache / "datasets" /
                          cache_key({{"version", kCacheVersion},
                                     {"tokenizer", tokenizer.hash()},
                                     {"valid_fraction", valid_fraction},
-                                    {"files", fingerprint(text.paths)}});
+                                    {"text_field", config.data.text_field},
+                                    {"files", fingerprint(text.paths, cache)}});
   std::vector<fs::path> folders = {entry};
   if (valid_fraction > 0) folders = {entry.string() + "-train", entry.string() + "-valid"};
   PrepareOptions options;
   options.num_threads = config.run.threads;
+  options.text_field = config.data.text_field;
   make_once(
-      entry, [&] { return std::all_of(folders.begin(), folders.end(), is_sound_dataset); },
+      entry,
+      [&] {
+        return std::all_of(folders.begin(), folders.end(),
+                           [&](const fs::path& folder) { return is_sound_dataset(folder, cache); });
+      },
       [&] {
         std::error_code ignored;
         for (const fs::path& folder : folders)
@@ -253,8 +257,11 @@ std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokeni
   return folders;
 }
 
-std::unique_ptr<TokenDataset> open_dataset(const fs::path& path) {
-  return std::make_unique<TokenDataset>(TokenDataset::open(path));
+std::unique_ptr<TokenDataset> open_dataset(const fs::path& path, int64_t vocab_size,
+                                           const fs::path& cache) {
+  TokenDataset dataset = TokenDataset::open(path, vocab_size);
+  dataset.check_content(hash_memory(cache));
+  return std::make_unique<TokenDataset>(std::move(dataset));
 }
 
 void check_tokenizer(const std::string& key, const TokenDataset& dataset, const fs::path& path,
@@ -331,8 +338,13 @@ RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
     valid_folders = prepare_cached(valid, *data.tokenizer, 0.0, config, base_dir);
   }
 
-  data.train = open_dataset(train_folders[0]);
-  if (!valid_folders.empty()) data.valid = open_dataset(valid_folders[0]);
+  const fs::path cache = cache_folder(config, base_dir);
+  const int64_t known_vocab_size =
+      std::max(config.model.vocab_size, data.tokenizer ? data.tokenizer->vocab_size() : 0);
+  data.train = open_dataset(train_folders[0], known_vocab_size, cache);
+  if (!valid_folders.empty()) {
+    data.valid = open_dataset(valid_folders[0], known_vocab_size, cache);
+  }
   if (data.tokenizer != nullptr) {
     check_tokenizer(train.key, *data.train, train_folders[0], *data.tokenizer);
     if (data.valid != nullptr) {

@@ -99,6 +99,10 @@ void Utf8Repair::add(const Utf8Repair& later) {
   num_invalid_ += later.num_invalid_;
 }
 
+std::string Utf8Repair::first_place() const {
+  return fmt::format("byte {} of {}", offset_, name_);
+}
+
 void Utf8Repair::check() const {
   const bool are_few =
       num_invalid_ < kFewSequences || num_invalid_ < num_bytes_ / kBytesPerSequence;

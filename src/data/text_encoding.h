@@ -37,6 +37,8 @@ class Utf8Repair {
 
   int64_t num_bytes() const { return num_bytes_; }
   int64_t num_invalid() const { return num_invalid_; }
+  // Place of the first ill-formed sequence: "byte 17 of a.txt".
+  std::string first_place() const;
 
  private:
   int64_t num_bytes_ = 0;

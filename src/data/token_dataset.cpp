@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file_identity.h"
 #include "base/hash.h"
 #include "base/json_lines.h"
+#include "base/log.h"
 #include "base/progress.h"
 
 namespace apollo {
@@ -21,6 +23,7 @@ static_assert(std::endian::native == std::endian::little, "token files are mappe
 constexpr int64_t kFormatVersion = 1;
 constexpr int64_t kHeaderWords = 256;
 constexpr int64_t kHeaderBytes = kHeaderWords * 4;
+constexpr int64_t kBlockBytes = int64_t{1} << 20;
 
 struct HeaderForm {
   uint32_t magic;
@@ -104,25 +107,16 @@ DatasetInfo read_dataset_info(const fs::path& path) {
   return info;
 }
 
-// A .bin file has no hash of its own: size, first and last MiB tell one from another cheaply.
-std::string quick_hash(std::string_view content) {
-  constexpr size_t kEnd = 1 << 20;
-  StreamHash hash;
-  hash.update(std::to_string(content.size()) + '\n');
-  hash.update(content.substr(0, kEnd));
-  hash.update(content.substr(content.size() - std::min(content.size(), kEnd)));
-  return hash.hex();
-}
+using Start = std::span<const char>;  // the first bytes of a file, at most a header
 
-void check_header(const std::string& name, std::string_view content, const HeaderForm& form,
+void check_header(const std::string& name, int64_t size, Start start, const HeaderForm& form,
                   DatasetInfo& info) {
-  const auto size = static_cast<int64_t>(content.size());
   if (size < kHeaderBytes) {
     fail<DataError>("{}: header ends too early: expected {} bytes, found {}", name, kHeaderBytes,
                     size);
   }
   int32_t header[3];
-  std::memcpy(header, content.data(), sizeof header);
+  std::memcpy(header, start.data(), sizeof header);
   if (header[1] != form.version) {
     fail<DataError>("{}: header of llm.c with magic {}: expected version {}, found {}", name,
                     form.magic, form.version, header[1]);
@@ -136,51 +130,72 @@ void check_header(const std::string& name, std::string_view content, const Heade
   }
 }
 
+// Whether bare tokens look like 32-bit ones: read as 16-bit ones, every second is tiny, as the
+// upper halves of ids below a million are, and the others are not. Looks at places spread over the
+// file.
+bool looks_like_32_bit(const RandomAccessFile& file) {
+  constexpr int64_t kPlaces = 64;
+  constexpr int64_t kSampleBytes = 4096;
+  constexpr uint16_t kTiny = 16;
+  if (file.size() % 4 != 0) return false;
+  bool others_are_tiny = true;
+  std::vector<uint16_t> words;
+  for (int64_t i = 0; i < kPlaces; i++) {
+    const int64_t offset = file.size() / 4 * i / kPlaces * 4;
+    words.resize(static_cast<size_t>(std::min(kSampleBytes, file.size() - offset)) / 2);
+    file.read(offset, {reinterpret_cast<char*>(words.data()), words.size() * 2});
+    for (size_t k = 0; k + 1 < words.size(); k += 2) {
+      if (words[k + 1] >= kTiny) return false;
+      others_are_tiny = others_are_tiny && words[k] < kTiny;
+    }
+  }
+  return !others_are_tiny;
+}
+
+void read_bare_form(const std::string& name, const RandomAccessFile& file, int64_t vocab_size,
+                    DatasetInfo& info) {
+  const bool by_vocabulary = vocab_size > (int64_t{1} << 16);
+  const bool is_wide = by_vocabulary || looks_like_32_bit(file);
+  info.bytes_per_token = is_wide ? 4 : 2;
+  if (is_wide) {
+    log_info("{}: taken for 32-bit tokens, since {}", name,
+             by_vocabulary ? fmt::format("the vocabulary of {} needs them", vocab_size)
+                           : "every second 16-bit word is below 16");
+  }
+  if (file.size() % info.bytes_per_token != 0) {
+    fail<DataError>(
+        "{}: expected uint{} tokens, found {} bytes, no multiple of {}: the file is truncated or "
+        "no token file",
+        name, 8 * info.bytes_per_token, file.size(), info.bytes_per_token);
+  }
+  info.num_tokens = file.size() / info.bytes_per_token;
+}
+
 // Fills `info` and returns where the tokens begin.
-int64_t read_bin_form(const std::string& name, std::string_view content, DatasetInfo& info) {
-  if (content.empty()) fail<DataError>("{}: file is empty", name);
-  info.content_hash = quick_hash(content);
-  info.sources = {{name, static_cast<int64_t>(content.size()), info.content_hash}};
+int64_t read_bin_form(const std::string& name, const RandomAccessFile& file, int64_t vocab_size,
+                      DatasetInfo& info) {
+  if (file.size() == 0) fail<DataError>("{}: file is empty", name);
+  info.sources = {{name, file.size(), ""}};
+  std::vector<char> start(static_cast<size_t>(std::min(file.size(), kHeaderBytes)));
+  file.read(0, start);
   uint32_t first_word = 0;
-  if (content.size() >= 4) std::memcpy(&first_word, content.data(), 4);
+  if (start.size() >= 4) std::memcpy(&first_word, start.data(), 4);
   for (const HeaderForm& form : kHeaderForms) {
     if (first_word == form.magic) {
-      check_header(name, content, form, info);
+      check_header(name, file.size(), start, form, info);
       return kHeaderBytes;
     }
     if (__builtin_bswap32(first_word) == form.magic) {
       fail<DataError>("{}: big-endian header of llm.c; expected little-endian", name);
     }
   }
-  if (content.size() % 2 != 0) {
-    fail<DataError>(
-        "{}: expected uint16 tokens, found an odd number of bytes ({}): the file is "
-        "truncated or no token file",
-        name, content.size());
-  }
-  info.bytes_per_token = 2;
-  info.num_tokens = static_cast<int64_t>(content.size() / 2);
+  read_bare_form(name, file, vocab_size, info);
   return 0;
-}
-
-template <class Token>
-int64_t max_of(std::span<const std::byte> bytes, Progress& progress) {
-  constexpr size_t kBlock = size_t{1} << 22;
-  const auto* tokens = reinterpret_cast<const Token*>(bytes.data());
-  const size_t count = bytes.size() / sizeof(Token);
-  Token largest = 0;
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const size_t end = std::min(count, begin + kBlock);
-    for (size_t i = begin; i < end; i++)
-      largest = std::max(largest, tokens[i]);
-    progress.update(static_cast<double>(end * sizeof(Token)));
-  }
-  return count == 0 ? -1 : static_cast<int64_t>(largest);
 }
 
 }  // namespace
 
-TokenDataset::TokenDataset(fs::path path, MappedFile file, int64_t offset, DatasetInfo info,
+TokenDataset::TokenDataset(fs::path path, RandomAccessFile file, int64_t offset, DatasetInfo info,
                            bool is_folder)
     : path_(std::move(path)),
       file_(std::move(file)),
@@ -188,15 +203,15 @@ TokenDataset::TokenDataset(fs::path path, MappedFile file, int64_t offset, Datas
       info_(std::move(info)),
       is_folder_(is_folder) {}
 
-TokenDataset TokenDataset::open(const fs::path& path) {
+TokenDataset TokenDataset::open(const fs::path& path, int64_t vocab_size) {
   if (!fs::exists(path)) fail<DataError>("{}: no such dataset", path.string());
   DatasetInfo info;
   if (!fs::is_directory(path)) {
     const bool in_folder =
         path.filename() == "tokens.bin" && fs::exists(path.parent_path() / "dataset.json");
     if (in_folder) return open(fs::absolute(path).parent_path());
-    MappedFile file(path);
-    const int64_t offset = read_bin_form(path.string(), file.text(), info);
+    RandomAccessFile file(path);
+    const int64_t offset = read_bin_form(path.string(), file, vocab_size, info);
     return TokenDataset(path, std::move(file), offset, std::move(info), /*is_folder=*/false);
   }
   if (!fs::exists(path / "dataset.json")) {
@@ -205,8 +220,8 @@ TokenDataset TokenDataset::open(const fs::path& path) {
   info = read_dataset_info(path / "dataset.json");
   const fs::path tokens = path / "tokens.bin";
   if (!fs::exists(tokens)) fail<DataError>("{}: no such file", tokens.string());
-  MappedFile file(tokens);
-  const auto size = static_cast<int64_t>(file.bytes().size());
+  RandomAccessFile file(tokens);
+  const int64_t size = file.size();
   if (size != info.num_tokens * info.bytes_per_token) {
     fail<DataError>(
         "{}: expected {} tokens of {} bytes, {} bytes in all, found {} (hint: prepare "
@@ -217,22 +232,32 @@ TokenDataset TokenDataset::open(const fs::path& path) {
   return TokenDataset(tokens, std::move(file), 0, std::move(info), /*is_folder=*/true);
 }
 
+void TokenDataset::check_content(const fs::path& memory) {
+  const std::string hash = remembered_hash(path_, memory);
+  if (is_folder_) return require_hash(hash);
+  info_.content_hash = info_.sources.front().hash = hash;
+}
+
 void TokenDataset::verify() const {
   if (!is_folder_) return;
-  constexpr size_t kBlock = size_t{1} << 22;
-  Progress progress("verify", static_cast<double>(file_.bytes().size()), "B");
+  std::vector<char> block;
+  Progress progress("verify", static_cast<double>(file_.size()), "B");
   StreamHash hash;
-  for (std::string_view rest = file_.text(); !rest.empty();) {
-    hash.update(rest.substr(0, kBlock));
-    rest.remove_prefix(std::min(kBlock, rest.size()));
-    progress.update(static_cast<double>(file_.bytes().size() - rest.size()));
+  for (int64_t offset = 0; offset < file_.size(); offset += kBlockBytes) {
+    block.resize(static_cast<size_t>(std::min(kBlockBytes, file_.size() - offset)));
+    file_.read(offset, block);
+    hash.update({block.data(), block.size()});
+    progress.update(static_cast<double>(offset));
   }
-  if (hash.hex() != info_.content_hash) {
-    fail<DataError>(
-        "{}: damaged: content hash {}, but dataset.json says {} (hint: prepare the "
-        "dataset again)",
-        path_.string(), hash.hex(), info_.content_hash);
-  }
+  require_hash(hash.hex());
+}
+
+void TokenDataset::require_hash(const std::string& hash) const {
+  if (hash == info_.content_hash) return;
+  fail<DataError>(
+      "{}: damaged: content hash {}, but dataset.json says {} (hint: prepare the "
+      "dataset again)",
+      path_.string(), hash, info_.content_hash);
 }
 
 void TokenDataset::copy(int64_t begin, std::span<int64_t> out) const {
@@ -241,21 +266,34 @@ void TokenDataset::copy(int64_t begin, std::span<int64_t> out) const {
     fail<DataError>("{}: tokens {} to {} asked for, but there are {}", path_.string(), begin,
                     begin + count, size());
   }
-  const std::byte* source = file_.bytes().data() + offset_ + begin * info_.bytes_per_token;
   if (info_.bytes_per_token == 2) {
-    const auto* tokens = reinterpret_cast<const uint16_t*>(source);
-    std::copy_n(tokens, count, out.data());
+    copy_as<uint16_t>(begin, out);
   } else {
-    const auto* tokens = reinterpret_cast<const uint32_t*>(source);
-    std::copy_n(tokens, count, out.data());
+    copy_as<uint32_t>(begin, out);
   }
 }
 
+template <class Token>
+void TokenDataset::copy_as(int64_t begin, std::span<int64_t> out) const {
+  thread_local std::vector<Token> tokens;
+  tokens.resize(out.size());
+  file_.read(offset_ + begin * static_cast<int64_t>(sizeof(Token)),
+             {reinterpret_cast<char*>(tokens.data()), tokens.size() * sizeof(Token)});
+  std::copy(tokens.begin(), tokens.end(), out.begin());
+}
+
 int64_t TokenDataset::max_token() const {
-  const auto tokens = file_.bytes().subspan(static_cast<size_t>(offset_));
-  Progress progress("check tokens", static_cast<double>(tokens.size()), "B");
-  return info_.bytes_per_token == 2 ? max_of<uint16_t>(tokens, progress)
-                                    : max_of<uint32_t>(tokens, progress);
+  constexpr int64_t kBlock = int64_t{1} << 18;
+  Progress progress("check tokens", static_cast<double>(size()), "tokens");
+  std::vector<int64_t> tokens;
+  int64_t largest = -1;
+  for (int64_t begin = 0; begin < size(); begin += kBlock) {
+    tokens.resize(static_cast<size_t>(std::min(kBlock, size() - begin)));
+    copy(begin, tokens);
+    largest = std::max(largest, *std::max_element(tokens.begin(), tokens.end()));
+    progress.update(static_cast<double>(begin));
+  }
+  return largest;
 }
 
 bool is_token_dataset(const fs::path& path) {

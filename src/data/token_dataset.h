@@ -1,6 +1,6 @@
-// A stream of tokens on disk, memory-mapped. Three forms are read as they are:
+// A stream of tokens on disk, read at any place. Three forms are read as they are:
 //  * Apollo's folder: tokens.bin (little-endian uint16 or uint32) and dataset.json,
-//  * nanoGPT's .bin: bare uint16,
+//  * nanoGPT's .bin: bare uint16, or uint32 where the vocabulary or the content says so,
 //  * llm.c's .bin: 256 int32 of header (magic, version, count), then tokens: magic 20240520 and
 //    version 1 with uint16 (GPT-2), magic 20240801 and version 7 with uint32 (Llama 3).
 #pragma once
@@ -32,7 +32,7 @@ struct DatasetInfo {
   int64_t text_bytes = 0;         // UTF-8 bytes that the tokens stand for; 0: unknown (.bin)
   int64_t vocab_size = 0;         // 0: unknown (.bin)
   std::string tokenizer_hash;     // empty: unknown (.bin)
-  std::string content_hash;       // of tokens.bin; of .bin files: of size and first and last MiB
+  std::string content_hash;       // of tokens.bin or the .bin file
   int64_t invalid_sequences = 0;  // of UTF-8, replaced by U+FFFD
   std::vector<DatasetSource> sources;
 };
@@ -41,25 +41,35 @@ class TokenDataset {
  public:
   // Throws DataError where the dataset is missing, truncated, damaged or of unknown form. A
   // tokens.bin beside its dataset.json stands for the folder.
-  static TokenDataset open(const std::filesystem::path& path);
+  // `vocab_size` of the model, where it is known: bare tokens of more than 65,536 have 32 bits.
+  static TokenDataset open(const std::filesystem::path& path, int64_t vocab_size = 0);
 
-  // Throws DataError where tokens.bin is not what dataset.json has the hash of. Reads all of it,
-  // which open() does not, for speed; a .bin file carries no hash to hold it to.
+  // Throws DataError where tokens.bin is not what dataset.json has the hash of; of a .bin file it
+  // finds out the hash. Reads all of a file once for each state of it, as the folder `memory`
+  // remembers (base/file_identity.h).
+  void check_content(const std::filesystem::path& memory);
+
+  // As check_content(), but reads all of it now; a .bin file carries no hash to hold it to.
   void verify() const;
 
   const DatasetInfo& info() const { return info_; }
   int64_t size() const { return info_.num_tokens; }
-  // Copies tokens [begin, begin + out.size()) as int64. Throws DataError out of range.
+  // Copies tokens [begin, begin + out.size()) as int64. Thread-safe. Throws DataError out of range,
+  // Error where the file was cut short since it was opened.
   void copy(int64_t begin, std::span<int64_t> out) const;
   // The largest token, by a pass over all of them; -1 where there is none.
   int64_t max_token() const;
 
  private:
-  TokenDataset(std::filesystem::path path, MappedFile file, int64_t offset, DatasetInfo info,
+  TokenDataset(std::filesystem::path path, RandomAccessFile file, int64_t offset, DatasetInfo info,
                bool is_folder);
 
+  void require_hash(const std::string& hash) const;
+  template <class Token>
+  void copy_as(int64_t begin, std::span<int64_t> out) const;
+
   std::filesystem::path path_;  // of the tokens
-  MappedFile file_;
+  RandomAccessFile file_;
   int64_t offset_;  // of the first token, in bytes
   DatasetInfo info_;
   bool is_folder_;

@@ -43,10 +43,10 @@ RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
   const std::optional<TokenId> end = tokenizer.end_of_text();
   if (!end) {
     fail<DataError>(
-        "{}: the tokenizer has no <|endoftext|>, which separates the texts of a pair and pads",
+        "{}: the tokenizer names no end of text (eos_token), which separates the texts of a pair",
         folder);
   }
-  return {std::nullopt, *end, std::nullopt, *end};
+  return {std::nullopt, *end, std::nullopt, tokenizer.roles().pad.value_or(*end)};
 }
 
 EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const RowTokens& tokens,

@@ -1,8 +1,8 @@
 // Rows as tokens, encoded once: how a text or a pair becomes what the model reads.
 //
-// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: text, or text <|endoftext|>
+// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: text, or text eos
 // pair, without an end: the classifier reads the last token of the text itself. So a single text is
-// encoded exactly as the model's own tokenizer in `transformers` does it, and <|endoftext|> can
+// encoded exactly as the model's own tokenizer in `transformers` does it, and eos can
 // serve as padding there, where GPT2ForSequenceClassification reads the last token that is none.
 //
 // A row that is too long loses the ends of its texts, of the longer one first, as truncation

@@ -134,7 +134,7 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   }
   const std::optional<TokenId> start = tokenizer.end_of_text();
   if (!start) {
-    throw DataError("the prompt is empty, and the tokenizer has no '<|endoftext|>' to start from");
+    throw DataError("the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
   }
   return {*start};
 }

@@ -42,12 +42,12 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
                      const TokenMask& allowed, std::optional<TokenId> stop,
                      const GenerateOptions& options, const std::function<void(TokenId)>& on_token);
 
-// The ids of a prompt; of an empty one, <|endoftext|>. Throws CheckpointError where the model is a
-// masked one, DataError where there is no tokenizer or it makes no token of the prompt.
+// The ids of a prompt; of an empty one, the end of text. Throws CheckpointError where the model is
+// a masked one, DataError where there is no tokenizer or it makes no token of the prompt.
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
 
 // Calls `write` with the continuation of encode_prompt(prompt) piece by piece, each whole UTF-8.
-// <|endoftext|> ends the text.
+// The end-of-text token (eos) ends the text.
 void generate_text(const LoadedModel& loaded, std::string_view prompt,
                    const GenerateOptions& options,
                    const std::function<void(std::string_view)>& write);

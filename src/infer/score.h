@@ -1,9 +1,10 @@
 // Log-probabilities of given text.
 //
-// Under a causal model each token is conditioned on those before it, the first on <|endoftext|>, as
-// at the start of a document in training; a tokenizer without such a token leaves it without a
-// value. A text longer than the context is scored in windows that move on by half the context, so
-// that every token but those of the first window is conditioned on at least half a context.
+// Under a causal model each token is conditioned on those before it, the first on the end of text
+// (eos), as at the start of a document in training; a tokenizer without such a token leaves it
+// without a value. A text longer than the context is scored in windows that move on by half the
+// context, so that every token but those of the first window is conditioned on at least half a
+// context.
 //
 // Under a masked model it is the pseudo-log-likelihood (Salazar et al. 2020): each token of
 // [CLS] text [SEP] is masked in turn and conditioned on all others. In a text longer than the

@@ -107,11 +107,29 @@ void AddedTokenMatcher::Round::split(std::string_view text, bool parse_special,
   if (done < text.size()) spans.push_back({text.substr(done)});
 }
 
+bool AddedTokenMatcher::Round::touches(std::string_view text, size_t place) const {
+  for (const char first : first_bytes_) {
+    for (const AddedToken& token : by_first_byte_[static_cast<unsigned char>(first)]) {
+      const size_t size = token.text.size();
+      const size_t begin = place > size ? place - size : 0;
+      const size_t found = text.substr(0, place + size).find(token.text, begin);
+      if (found != std::string_view::npos && found <= place) return true;
+    }
+  }
+  return false;
+}
+
 AddedTokenMatcher::AddedTokenMatcher(const std::vector<AddedToken>& tokens) {
-  for (const AddedToken& token : tokens)
+  for (const AddedToken& token : tokens) {
     (token.normalized ? normalized_ : raw_).add(token);
+    longest_ = std::max(longest_, token.text.size());
+  }
   raw_.sort();
   normalized_.sort();
+}
+
+bool AddedTokenMatcher::touches(std::string_view text, size_t place) const {
+  return raw_.touches(text, place) || normalized_.touches(text, place);
 }
 
 void AddedTokenMatcher::split(std::string_view text, bool parse_special,

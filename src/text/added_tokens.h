@@ -39,6 +39,13 @@ class AddedTokenMatcher {
   // ordinary text.
   void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
 
+  // Whether one of the tokens, special or not, stands in `text` so that `place` lies inside of it
+  // or at one of its ends. Elsewhere both sides are split alone as they are together, provided that
+  // white space begins at `place`.
+  bool touches(std::string_view text, size_t place) const;
+  // Bytes of the longest token.
+  size_t longest() const { return longest_; }
+
   // Appends the ids of `text` to `ids`; `encode_text` does so for what lies between the tokens.
   template <class EncodeText>
   void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids,
@@ -62,6 +69,7 @@ class AddedTokenMatcher {
     void sort();
     bool empty() const { return first_bytes_.empty(); }
     void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
+    bool touches(std::string_view text, size_t place) const;
 
    private:
     const AddedToken* find(std::string_view text, size_t from, size_t& begin) const;
@@ -72,6 +80,7 @@ class AddedTokenMatcher {
 
   Round raw_;
   Round normalized_;
+  size_t longest_ = 0;
 };
 
 }  // namespace apollo

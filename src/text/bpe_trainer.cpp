@@ -22,6 +22,8 @@ BpeVocabulary make_base_vocabulary() {
   std::sort(base.tokens.begin(), base.tokens.end() - 1);
   std::rotate(base.tokens.begin(), base.tokens.end() - 1, base.tokens.end());
   base.added.front().id = 0;
+  base.roles = {};
+  fill_roles(base);
   return base;
 }
 

@@ -3,11 +3,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "text/byte_level.h"
 
 namespace apollo {
+
+void fill_roles(BpeVocabulary& vocabulary) {
+  TokenRoles& roles = vocabulary.roles;
+  if (roles.eos || roles.sep) return;
+  const auto& tokens = vocabulary.tokens;
+  auto& added = vocabulary.added;
+  auto end = std::find_if(added.begin(), added.end(),
+                          [](const AddedToken& token) { return token.text == kEndOfText; });
+  if (end == added.end()) {
+    const auto known = std::find(tokens.begin(), tokens.end(), kEndOfText);
+    if (known == tokens.end()) return;
+    AddedToken token;
+    token.id = static_cast<TokenId>(known - tokens.begin());
+    token.text = kEndOfText;
+    token.special = true;
+    end = added.insert(added.end(), std::move(token));
+  }
+  roles.eos = end->id;
+  if (!roles.bos) roles.bos = end->id;
+  if (!roles.unk) roles.unk = end->id;
+}
 
 BpeVocabulary make_bytes_vocabulary() {
   BpeVocabulary vocabulary;
@@ -21,6 +43,7 @@ BpeVocabulary make_bytes_vocabulary() {
   end.special = true;
   vocabulary.tokens.push_back(end.text);
   vocabulary.added.push_back(std::move(end));
+  fill_roles(vocabulary);
   return vocabulary;
 }
 
@@ -53,6 +76,13 @@ std::string hash_vocabulary(const BpeVocabulary& vocabulary) {
   }
   put(fmt::format("{} {:d}{:d}{:d}", vocabulary.unknown.value_or(-1), vocabulary.fuse_unknown,
                   vocabulary.ignore_merges, vocabulary.add_prefix_space));
+  // Datasets hold it after every document; <|endoftext|> is what it is without a word.
+  const std::optional<TokenId> end =
+      vocabulary.roles.eos ? vocabulary.roles.eos : vocabulary.roles.sep;
+  const bool is_usual = std::any_of(added.begin(), added.end(), [&](const AddedToken& token) {
+    return token.id == end && token.text == kEndOfText;
+  });
+  if (end && !is_usual) put(fmt::format("end of text {}", *end));
   return hash.hex();
 }
 

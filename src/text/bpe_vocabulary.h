@@ -9,6 +9,7 @@
 
 #include "text/added_tokens.h"
 #include "text/merge_table.h"
+#include "text/token_roles.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -24,7 +25,12 @@ struct BpeVocabulary {
   bool fuse_unknown = false;       // several unknown bytes in a row become one
   bool ignore_merges = false;      // a word that is a token is that token, whatever the merges say
   bool add_prefix_space = false;   // before every stretch of ordinary text
+  TokenRoles roles;
 };
+
+// The end of a text is <|endoftext|> where no file says otherwise: as in GPT-2 it is also the
+// beginning and the unknown token. Among the tokens alone, it joins the added ones.
+void fill_roles(BpeVocabulary& vocabulary);
 
 // 256 byte values, id = byte, and <|endoftext|> = 256; no merges.
 BpeVocabulary make_bytes_vocabulary();

@@ -13,6 +13,11 @@ namespace {
 
 constexpr TokenId kNoToken = TextSpan::kNoToken;
 
+BpeVocabulary with_roles(BpeVocabulary vocabulary) {
+  fill_roles(vocabulary);
+  return vocabulary;
+}
+
 // As the ByteLevel decoder of `tokenizers` reads a token, added ones too: through the table of
 // bytes, and as it stands where it holds other characters.
 std::string decoded_bytes(const std::string& token) {
@@ -22,7 +27,9 @@ std::string decoded_bytes(const std::string& token) {
 }  // namespace
 
 ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
-    : vocabulary_(std::move(vocabulary)), merges_(vocabulary_.merges), matcher_(vocabulary_.added) {
+    : vocabulary_(with_roles(std::move(vocabulary))),
+      merges_(vocabulary_.merges),
+      matcher_(vocabulary_.added) {
   byte_ids_.fill(vocabulary_.unknown.value_or(kNoToken));
   size_t num_ids = vocabulary_.tokens.size();
   for (const AddedToken& token : vocabulary_.added) {
@@ -47,15 +54,30 @@ ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
 void ByteLevelBpe::encode(std::string_view text, std::vector<TokenId>& ids,
                           bool parse_special) const {
   std::string repaired;
-  CachePool::Lease cache(caches_);
-  matcher_.encode(as_valid_utf8(text, repaired), parse_special, ids,
-                  [&](std::string_view stretch) { encode_stretch(stretch, *cache, ids); });
+  encode_valid(as_valid_utf8(text, repaired), parse_special, /*begins_document=*/true, ids);
 }
 
-void ByteLevelBpe::encode_stretch(std::string_view text, WordCache& cache,
+void ByteLevelBpe::encode_piece(std::string_view text, bool begins_document,
+                                std::vector<TokenId>& ids) const {
+  std::string repaired;
+  encode_valid(as_valid_utf8(text, repaired), /*parse_special=*/false, begins_document, ids);
+}
+
+// A piece that goes on in a document goes on in a stretch of ordinary text too, since no added
+// token ends where documents are cut.
+void ByteLevelBpe::encode_valid(std::string_view text, bool parse_special, bool begins_document,
+                                std::vector<TokenId>& ids) const {
+  CachePool::Lease cache(caches_);
+  matcher_.encode(text, parse_special, ids, [&](std::string_view stretch) {
+    const bool goes_on = !begins_document && stretch.data() == text.data();
+    encode_stretch(stretch, vocabulary_.add_prefix_space && !goes_on, *cache, ids);
+  });
+}
+
+void ByteLevelBpe::encode_stretch(std::string_view text, bool with_prefix, WordCache& cache,
                                   std::vector<TokenId>& ids) const {
   std::string prefixed;
-  if (vocabulary_.add_prefix_space && !text.starts_with(' ')) {
+  if (with_prefix && !text.starts_with(' ')) {
     prefixed = " ";
     prefixed += text;
     text = prefixed;
@@ -125,13 +147,6 @@ const std::string& ByteLevelBpe::bytes_of(TokenId id) const {
 
 std::string ByteLevelBpe::token_text(TokenId id) const {
   return bytes_of(id);
-}
-
-std::optional<TokenId> ByteLevelBpe::end_of_text() const {
-  for (const AddedToken& token : vocabulary_.added) {
-    if (token.text == kEndOfText) return token.id;
-  }
-  return std::nullopt;
 }
 
 void ByteLevelBpe::save(const std::filesystem::path& dir) const {

@@ -22,10 +22,16 @@ class ByteLevelBpe final : public Tokenizer {
   explicit ByteLevelBpe(BpeVocabulary vocabulary);
 
   void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
+  void encode_piece(std::string_view text, bool begins_document,
+                    std::vector<TokenId>& ids) const override;
+  bool may_cut(std::string_view text, size_t place) const override {
+    return !matcher_.touches(text, place);
+  }
+  size_t cut_reach() const override { return matcher_.longest(); }
   std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
   std::string token_text(TokenId id) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(id_bytes_.size()); }
-  std::optional<TokenId> end_of_text() const override;
+  const TokenRoles& roles() const override { return vocabulary_.roles; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   void save(const std::filesystem::path& dir) const override;
 
@@ -37,7 +43,10 @@ class ByteLevelBpe final : public Tokenizer {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
-  void encode_stretch(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
+  void encode_valid(std::string_view text, bool parse_special, bool begins_document,
+                    std::vector<TokenId>& ids) const;
+  void encode_stretch(std::string_view text, bool with_prefix, WordCache& cache,
+                      std::vector<TokenId>& ids) const;
   void encode_words(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
   void encode_bytes(std::string_view text, std::vector<TokenId>& ids) const;
   void split_word(std::string_view word, WordCache& cache) const;

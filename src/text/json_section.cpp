@@ -128,17 +128,18 @@ void add_token(const std::string& path, AddedToken token, const TokenIds& ids,
   added.push_back(std::move(token));
 }
 
-void read_added_tokens(const Section& root, const TokenIds& ids,
-                       const std::vector<std::string>& tokens, std::vector<AddedToken>& added) {
+std::vector<AddedToken> read_added_tokens(const Section& root, size_t num_tokens) {
+  std::vector<AddedToken> added;
   const json* list = root.find("added_tokens");
-  if (list == nullptr) return;
+  if (list == nullptr) return added;
   if (!list->is_array()) root.fail_type("added_tokens", "an array", *list);
   for (size_t i = 0; i < list->size(); ++i) {
     const Section section(root.path(), fmt::format("added_tokens[{}]", i), (*list)[i]);
     AddedToken token = read_added_token(section);
-    token.id = read_id(root.path(), token.text, section.need("id"), ids.size() + list->size());
-    add_token(root.path(), std::move(token), ids, tokens, added);
+    token.id = read_id(root.path(), token.text, section.need("id"), num_tokens + list->size());
+    added.push_back(std::move(token));
   }
+  return added;
 }
 
 }  // namespace apollo

@@ -96,8 +96,7 @@ AddedToken read_added_token(const Section& section);
 void add_token(const std::string& path, AddedToken token, const TokenIds& ids,
                const std::vector<std::string>& tokens, std::vector<AddedToken>& added);
 
-// The list "added_tokens" of a tokenizer.json.
-void read_added_tokens(const Section& root, const TokenIds& ids,
-                       const std::vector<std::string>& tokens, std::vector<AddedToken>& added);
+// The list "added_tokens" of a tokenizer.json, with the ids that it names.
+std::vector<AddedToken> read_added_tokens(const Section& root, size_t num_tokens);
 
 }  // namespace apollo

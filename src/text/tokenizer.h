@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace apollo {
+#include "text/token_roles.h"
 
-using TokenId = int32_t;
+namespace apollo {
 
 class Tokenizer {
  public:
@@ -24,6 +24,19 @@ class Tokenizer {
   virtual void encode(std::string_view text, std::vector<TokenId>& ids,
                       bool parse_special = true) const = 0;
 
+  // Appends the ids of one piece of a document of training data. What the piece spells of special
+  // tokens is ordinary text: someone wrote it. The ids of all pieces are those of the document
+  // where they were cut as may_cut() allows.
+  virtual void encode_piece(std::string_view text, bool /*begins_document*/,
+                            std::vector<TokenId>& ids) const {
+    encode(text, ids, /*parse_special=*/false);
+  }
+
+  // Whether a document may be cut at `place` of `text`, where white space follows a character that
+  // is none: no added token ends, begins or lies there. Looks at cut_reach() bytes on both sides.
+  virtual bool may_cut(std::string_view /*text*/, size_t /*place*/) const { return true; }
+  virtual size_t cut_reach() const { return 0; }
+
   // Text of `ids`; unknown ids throw DataError. Incomplete UTF-8 becomes U+FFFD.
   virtual std::string decode(const std::vector<TokenId>& ids, bool skip_special) const = 0;
 
@@ -33,9 +46,14 @@ class Tokenizer {
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
-  // Ends a document in training data, if the vocabulary has such a token ("<|endoftext|>",
-  // "[SEP]").
-  virtual std::optional<TokenId> end_of_text() const = 0;
+  // Which token does what, as the tokenizer's files say.
+  virtual const TokenRoles& roles() const = 0;
+
+  // Ends a document in training data and so stands before the next one; nothing where the
+  // tokenizer has no such token.
+  virtual std::optional<TokenId> end_of_text() const {
+    return roles().eos ? roles().eos : roles().sep;
+  }
 
   // Identity: equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
@@ -47,8 +65,9 @@ class Tokenizer {
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
 // merges.txt/vocab.bpe, or BERT's vocab.txt), from a tokenizer.json or vocab.txt itself, or makes
-// the built-in "bytes" (256 byte values and <|endoftext|>). Throws DataError where it is missing,
-// damaged or of a kind that this program does not read (named).
+// the built-in "bytes" (256 byte values and <|endoftext|>). What stands beside these decides too
+// (tokenizer_config.h). Throws DataError where it is missing, damaged or of a kind that this
+// program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 
 }  // namespace apollo

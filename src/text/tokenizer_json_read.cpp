@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "text/json_section.h"
+#include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
 
 namespace apollo {
@@ -141,7 +142,12 @@ BpeVocabulary read_bpe_json(const fs::path& path, const json& file) {
   TokenIds ids;
   read_tokens(root.path(), model.need("vocab"), vocabulary.tokens, ids);
   vocabulary.merges = read_merges(root.path(), model.need("merges"), ids);
-  read_added_tokens(root, ids, vocabulary.tokens, vocabulary.added);
+  const TokenizerConfig config = read_tokenizer_config(path.parent_path());
+  apply_options(config, root.path(), vocabulary);
+  vocabulary.added = merge_added_tokens(root.path(), read_added_tokens(root, ids.size()), config,
+                                        ids, vocabulary.tokens);
+  vocabulary.roles = find_roles(config, ids, vocabulary.added);
+  fill_roles(vocabulary);
   const std::string unknown = model.text("unk_token", "");
   if (!unknown.empty()) {
     const auto found = ids.find(unknown);
@@ -170,24 +176,11 @@ BpeVocabulary read_vocab_and_merges(const fs::path& vocab_path, const fs::path& 
     vocabulary.merges.push_back(parse_merge(where, line, ids));
   }
 
-  const fs::path config_path = vocab_path.parent_path() / "tokenizer_config.json";
-  const json config = fs::exists(config_path) ? parse_json_file(config_path) : json::object();
-  const Section section(config_path, "", config);
-  vocabulary.add_prefix_space = section.flag("add_prefix_space", false);
-  if (const json* added = section.find("added_tokens_decoder"); added && added->is_object()) {
-    for (const auto& [id, entry] : added->items()) {
-      AddedToken token = read_added_token(Section(config_path, "added_tokens_decoder", entry));
-      token.id = read_id(config_path.string(), token.text, json::parse(id, nullptr, false),
-                         ids.size() + added->size());
-      add_token(config_path.string(), std::move(token), ids, vocabulary.tokens, vocabulary.added);
-    }
-  } else if (const auto end = ids.find(std::string(kEndOfText)); end != ids.end()) {
-    AddedToken token;
-    token.id = end->second;
-    token.text = kEndOfText;
-    token.special = true;
-    add_token(vocab_path.string(), std::move(token), ids, vocabulary.tokens, vocabulary.added);
-  }
+  const TokenizerConfig config = read_tokenizer_config(vocab_path.parent_path());
+  vocabulary.add_prefix_space = config.add_prefix_space.value_or(false);
+  vocabulary.added = merge_added_tokens(vocab_path.string(), {}, config, ids, vocabulary.tokens);
+  vocabulary.roles = find_roles(config, ids, vocabulary.added);
+  fill_roles(vocabulary);
   return vocabulary;
 }
 

@@ -64,11 +64,7 @@ std::string tokenizer_config_json(const BpeVocabulary& vocabulary) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                  {"add_prefix_space", vocabulary.add_prefix_space},
                  {"clean_up_tokenization_spaces", false}};
-  for (const AddedToken& token : vocabulary.added) {
-    if (token.text != kEndOfText) continue;
-    for (const char* role : {"bos_token", "eos_token", "unk_token"})
-      config[role] = kEndOfText;
-  }
+  put_roles(vocabulary.roles, vocabulary.tokens, vocabulary.added, config);
   return config.dump(2) + "\n";
 }
 

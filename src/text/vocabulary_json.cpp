@@ -36,4 +36,16 @@ Json added_tokens_json(std::vector<AddedToken> added) {
   return list;
 }
 
+void put_roles(const TokenRoles& roles, const std::vector<std::string>& tokens,
+               const std::vector<AddedToken>& added, Json& config) {
+  for (const TokenRoleName& role : kTokenRoleNames) {
+    const std::optional<TokenId> id = roles.*role.id;
+    if (!id) continue;
+    const auto found = std::find_if(added.begin(), added.end(),
+                                    [&](const AddedToken& token) { return token.id == *id; });
+    config[std::string(role.key)] =
+        found != added.end() ? found->text : tokens.at(static_cast<size_t>(*id));
+  }
+}
+
 }  // namespace apollo

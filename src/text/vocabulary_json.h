@@ -8,6 +8,7 @@
 
 #include "base/json_lines.h"
 #include "text/added_tokens.h"
+#include "text/token_roles.h"
 
 namespace apollo {
 
@@ -19,5 +20,9 @@ std::string vocab_lines(const std::vector<std::string>& tokens, const std::strin
 
 // The list "added_tokens", by id.
 Json added_tokens_json(std::vector<AddedToken> added);
+
+// Writes each role that a token has into a tokenizer_config.json, as the token's text.
+void put_roles(const TokenRoles& roles, const std::vector<std::string>& tokens,
+               const std::vector<AddedToken>& added, Json& config);
 
 }  // namespace apollo

@@ -81,6 +81,12 @@ WordPiece::WordPiece(WordPieceVocabulary vocabulary)
     : vocabulary_(std::move(vocabulary)), matcher_(tokens_in_text(vocabulary_.added)) {
   const std::vector<AddedToken> special = make_special_tokens("WordPiece", vocabulary_.tokens);
   special_ids_ = {special[0].id, special[1].id, special[2].id, special[3].id, special[4].id};
+  TokenRoles& roles = vocabulary_.roles;
+  roles.pad = special_ids_.pad;
+  roles.unk = special_ids_.unknown;
+  roles.cls = special_ids_.cls;
+  roles.sep = special_ids_.sep;
+  roles.mask = special_ids_.mask;
   const std::vector<AddedToken> normalized = tokens_in_normalized_text(vocabulary_);
   if (!normalized.empty()) normalized_matcher_.emplace(normalized);
 
@@ -112,6 +118,37 @@ void WordPiece::encode(std::string_view text, std::vector<TokenId>& ids, bool pa
       encode_stretch(stretch, *cache, ids);
     }
   });
+}
+
+// Normal text may be several times shorter or longer than the text; where a window is not enough
+// to tell, there is no cut.
+size_t WordPiece::cut_reach() const {
+  const size_t normalized = normalized_matcher_ ? 8 * normalized_matcher_->longest() + 16 : 0;
+  return std::max(matcher_.longest(), normalized);
+}
+
+bool WordPiece::may_cut(std::string_view text, size_t place) const {
+  if (matcher_.touches(text, place)) return false;
+  if (!normalized_matcher_) return true;
+  const auto window = [&](size_t begin, size_t end) {
+    std::string normal;
+    std::string repaired;
+    normalize_bert(as_valid_utf8(text.substr(begin, end - begin), repaired), vocabulary_.normalizer,
+                   normal);
+    return normal;
+  };
+  size_t begin = place - std::min(place, cut_reach());
+  while (begin > 0 && begin < place && (text[begin] & 0xC0) == 0x80)
+    ++begin;
+  size_t end = std::min(text.size(), place + cut_reach());
+  while (end < text.size() && end > place && (text[end] & 0xC0) == 0x80)
+    --end;
+  const std::string before = window(begin, place);
+  const std::string after = window(place, end);
+  const size_t longest = normalized_matcher_->longest();
+  const bool is_enough =
+      (begin == 0 || before.size() >= longest) && (end == text.size() || after.size() >= longest);
+  return is_enough && !normalized_matcher_->touches(before + after, before.size());
 }
 
 void WordPiece::encode_pair(std::string_view a, std::optional<std::string_view> b,

@@ -36,6 +36,9 @@ class WordPiece final : public Tokenizer {
 
   void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
 
+  bool may_cut(std::string_view text, size_t place) const override;
+  size_t cut_reach() const override;
+
   // [CLS] a [SEP], segment 0, and where there is `b`, b [SEP], segment 1. Replaces the contents of
   // `ids` and `segment_ids`, which become equally long. Special tokens in the texts become ids.
   void encode_pair(std::string_view a, std::optional<std::string_view> b, std::vector<TokenId>& ids,
@@ -53,7 +56,8 @@ class WordPiece final : public Tokenizer {
   std::string token_text(TokenId id) const override { return token_of(id); }
 
   int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
-  // [SEP].
+  const TokenRoles& roles() const override { return vocabulary_.roles; }
+  // [SEP], which masked batches count on, whatever else the files name.
   std::optional<TokenId> end_of_text() const override { return special_ids_.sep; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   // vocab.txt, tokenizer.json, tokenizer_config.json.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "text/json_section.h"
+#include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
 #include "text/vocabulary_json.h"
@@ -162,17 +163,13 @@ std::string tokenizer_json(const WordPieceVocabulary& vocabulary) {
 
 std::string tokenizer_config_json(const WordPieceVocabulary& vocabulary) {
   const BertNormalizerOptions& options = vocabulary.normalizer;
-  const Json config = {
+  Json config = {
       {"tokenizer_class", "BertTokenizerFast"},
       {"do_lower_case", options.lowercase},
       {"strip_accents", options.strip_accents ? Json(*options.strip_accents) : Json(nullptr)},
       {"tokenize_chinese_chars", options.handle_chinese_chars},
-      {"clean_up_tokenization_spaces", false},
-      {"pad_token", "[PAD]"},
-      {"unk_token", "[UNK]"},
-      {"cls_token", "[CLS]"},
-      {"sep_token", "[SEP]"},
-      {"mask_token", "[MASK]"}};
+      {"clean_up_tokenization_spaces", false}};
+  put_roles(vocabulary.roles, vocabulary.tokens, vocabulary.added, config);
   return config.dump(2) + "\n";
 }
 
@@ -186,7 +183,11 @@ WordPieceVocabulary read_wordpiece_json(const fs::path& path, const json& file) 
   read_model(root, model, vocabulary);
   TokenIds ids;
   read_tokens(root.path(), model.need("vocab"), vocabulary.tokens, ids);
-  read_added_tokens(root, ids, vocabulary.tokens, vocabulary.added);
+  const TokenizerConfig config = read_tokenizer_config(path.parent_path());
+  apply_options(config, root.path(), vocabulary.normalizer);
+  vocabulary.added = merge_added_tokens(root.path(), read_added_tokens(root, ids.size()), config,
+                                        ids, vocabulary.tokens);
+  vocabulary.roles = find_roles(config, ids, vocabulary.added);
   add_special_tokens(root.path(), vocabulary);
   const auto gap = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), "");
   if (gap != vocabulary.tokens.end()) {
@@ -212,17 +213,17 @@ WordPieceVocabulary read_vocab_txt(const fs::path& path) {
     if (!is_new) fail<DataError>("{}: token '{}' is in line {} too", where, token, known->second);
     vocabulary.tokens.push_back(std::move(token));
   }
-  vocabulary.added = make_special_tokens(path.string(), vocabulary.tokens);
-
-  const fs::path config_path = path.parent_path() / "tokenizer_config.json";
-  if (!fs::exists(config_path)) return vocabulary;
-  const json config = parse_json_file(config_path);
-  const Section section(config_path, "", config);
-  vocabulary.normalizer.lowercase = section.flag("do_lower_case", true);
-  vocabulary.normalizer.handle_chinese_chars = section.flag("tokenize_chinese_chars", true);
-  if (section.find("strip_accents") != nullptr) {
-    vocabulary.normalizer.strip_accents = section.flag("strip_accents", true);
-  }
+  TokenIds ids;
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id)
+    ids.emplace(vocabulary.tokens[id], static_cast<TokenId>(id));
+  const TokenizerConfig config = read_tokenizer_config(path.parent_path());
+  BertNormalizerOptions& options = vocabulary.normalizer;
+  options.lowercase = config.do_lower_case.value_or(true);
+  options.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
+  options.strip_accents = config.strip_accents;
+  vocabulary.added = merge_added_tokens(path.string(), {}, config, ids, vocabulary.tokens);
+  vocabulary.roles = find_roles(config, ids, vocabulary.added);
+  add_special_tokens(path.string(), vocabulary);
   return vocabulary;
 }
 

@@ -9,6 +9,7 @@
 
 #include "text/added_tokens.h"
 #include "text/bert_normalizer.h"
+#include "text/token_roles.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -26,6 +27,7 @@ struct WordPieceVocabulary {
   BertNormalizerOptions normalizer;
   int64_t max_word_chars = 100;  // a longer word is [UNK]
   bool clean_up_decoded = true;  // decode(): no space before punctuation
+  TokenRoles roles;              // beside the five that every BERT has
 };
 
 // The special tokens as added tokens, so that they are found in text; their ids are looked up in

@@ -1,16 +1,19 @@
 #include "data/prepare.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/rng.h"
 #include "base/stop_signal.h"
 #include "data/helpers.h"
 #include "support/temp_dir.h"
+#include "text/byte_level_bpe.h"
 
 namespace apollo {
 namespace {
@@ -94,63 +97,136 @@ TEST_F(Prepare, GivesTheSameForAnyThreadsAndCompression) {
   }
 }
 
-TEST_F(Prepare, SplitsTheTailOfFewDocuments) {
-  const std::string first(600, 'a');
-  const std::string second(398, 'b');
-  const auto path = write(dir_ / "a.txt", first + "\n<|endoftext|>\n" + second + "\xFF");
-  prepare_split_datasets({path}, *bytes_, 0.1, dir_ / "train", dir_ / "valid");
-  std::vector<TokenId> train = tokens_of(dir_ / "train");
+// Every number of a long text is in one of the parts, and in one only.
+TEST_F(Prepare, SplitsLongDocumentsInBlocksThatDoNotOverlap) {
+  std::vector<std::filesystem::path> files;
+  int64_t num_numbers = 0;
+  for (const int64_t numbers : {40000, 4000, 10000}) {
+    std::string text;
+    for (int64_t i = 0; i < numbers; i++)
+      text += fmt::format("{:09}\n", num_numbers++);
+    files.push_back(write(dir_ / fmt::format("{}.txt", files.size()), text));
+  }
+  prepare_split_datasets(files, *bytes_, 0.1, dir_ / "train", dir_ / "valid");
+  const std::vector<TokenId> train = tokens_of(dir_ / "train");
   const std::vector<TokenId> valid = tokens_of(dir_ / "valid");
-  // 601 + 1 and 398 + 3 + 1 tokens; round(100.4) of them at the end.
-  EXPECT_EQ(train.size(), 904u);
-  EXPECT_EQ(valid.size(), 100u);
-  std::vector<TokenId> expected = ids_of(first + "\n");
-  expected.push_back(kEndOfText);
-  for (const TokenId id : ids_of(second + "\xEF\xBF\xBD"))
-    expected.push_back(id);
-  expected.push_back(kEndOfText);
-  train.insert(train.end(), valid.begin(), valid.end());
-  EXPECT_EQ(train, expected);
+  const auto num_ends = [](const std::vector<TokenId>& ids) {
+    return std::count(ids.begin(), ids.end(), kEndOfText);
+  };
+  const auto text_size = [&](const std::vector<TokenId>& ids) {
+    return std::ssize(ids) - num_ends(ids);
+  };
+  EXPECT_EQ(text_size(train) + text_size(valid), 10 * num_numbers);
+  EXPECT_NEAR(static_cast<double>(valid.size()), 54000, 3000);
+  std::set<std::string> seen;
+  std::vector<int64_t> valid_numbers;
+  for (const auto* part : {&train, &valid}) {
+    std::string number;
+    for (const TokenId id : *part) {
+      if (id != '\n' && id != kEndOfText) {
+        number += static_cast<char>(id);
+        continue;
+      }
+      if (number.size() == 9) {
+        EXPECT_TRUE(seen.insert(number).second) << number;
+        if (part == &valid) valid_numbers.push_back(std::stoll(number));
+      }
+      number.clear();
+    }
+  }
+  EXPECT_GT(std::ssize(seen), num_numbers - 2 * num_ends(valid)) << "but for those that are cut";
+  const auto count = [&](int64_t begin, int64_t end) {  // of the share that each file has to give
+    return static_cast<double>(std::count_if(valid_numbers.begin(), valid_numbers.end(),
+                                             [&](int64_t n) { return n >= begin && n < end; }));
+  };
+  EXPECT_NEAR(count(0, 40000), 4000, 200);
+  EXPECT_NEAR(count(40000, 44000), 400, 200);
+  EXPECT_NEAR(count(44000, 54000), 1000, 200);
   const DatasetInfo train_info = TokenDataset::open(dir_ / "train").info();
   const DatasetInfo valid_info = TokenDataset::open(dir_ / "valid").info();
-  EXPECT_EQ(train_info.num_documents, 2);
-  EXPECT_EQ(valid_info.num_documents, 1);
-  EXPECT_EQ(train_info.text_bytes, 903);
-  EXPECT_EQ(valid_info.text_bytes, 99);
-  EXPECT_EQ(train_info.invalid_sequences, 1);
-  EXPECT_EQ(valid_info.invalid_sequences, 0);
+  EXPECT_EQ(train_info.text_bytes, text_size(train));
+  EXPECT_EQ(valid_info.text_bytes, text_size(valid));
+  EXPECT_EQ(train_info.num_documents, num_ends(train));
+  EXPECT_EQ(valid_info.num_documents, num_ends(valid));
+  EXPECT_EQ(valid_info.content_hash, hash_file(dir_ / "valid" / "tokens.bin"));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "train" / "scratch"));
 }
 
-TEST_F(Prepare, SplitsManyDocumentsByTheirNumber) {
-  for (const int num_documents : {99, 100, 101, 1000}) {
+// Documents stay whole, whether all of them wait for the size of a block or not.
+TEST_F(Prepare, SplitsManySmallDocumentsWhole) {
+  for (const int num_documents : {300, 20000}) {
     std::string text;
-    std::vector<TokenId> train;
-    std::vector<TokenId> valid;
-    int64_t num_valid = 0;
-    for (int i = 0; i < num_documents; i++) {
-      const std::string document = "document " + std::to_string(i) + "\n";
-      text += document + "<|endoftext|>\n";
-      const bool is_valid = random_uniform(0, RngStream::kSplit, static_cast<uint64_t>(i)) < 0.1;
-      num_valid += is_valid ? 1 : 0;
-      auto& part = is_valid ? valid : train;
-      for (const TokenId id : ids_of(document))
-        part.push_back(id);
-      part.push_back(kEndOfText);
-    }
+    for (int i = 0; i < num_documents; i++)
+      text += "document " + std::to_string(i) + "\n<|endoftext|>\n";
     const auto path = write(dir_ / "a.txt", text);
     prepare_split_datasets({path}, *bytes_, 0.1, dir_ / "train", dir_ / "valid");
-    if (num_documents < 100) {
-      EXPECT_NE(tokens_of(dir_ / "valid"), valid);
-      continue;
+    std::set<std::string> seen;
+    int64_t num_valid = 0;
+    for (const std::string name : {"train", "valid"}) {
+      std::string document;
+      for (const TokenId id : tokens_of(dir_ / name)) {
+        if (id != kEndOfText) {
+          document += static_cast<char>(id);
+          continue;
+        }
+        EXPECT_TRUE(document.starts_with("document ") && document.ends_with("\n")) << document;
+        EXPECT_TRUE(seen.insert(document).second) << document;
+        num_valid += name == "valid" ? 1 : 0;
+        document.clear();
+      }
+      EXPECT_EQ(document, "");
     }
-    EXPECT_EQ(tokens_of(dir_ / "train"), train);
-    EXPECT_EQ(tokens_of(dir_ / "valid"), valid);
-    const DatasetInfo info = TokenDataset::open(dir_ / "valid").info();
-    EXPECT_EQ(info.num_documents, num_valid);
-    EXPECT_EQ(info.text_bytes, static_cast<int64_t>(valid.size()) - num_valid);
-    EXPECT_EQ(info.content_hash, hash_file(dir_ / "valid" / "tokens.bin"));
+    EXPECT_EQ(std::ssize(seen), num_documents);
+    EXPECT_NEAR(static_cast<double>(num_valid), 0.1 * num_documents, 0.03 * num_documents);
+    EXPECT_EQ(TokenDataset::open(dir_ / "valid").info().num_documents, num_valid);
   }
+}
+
+// What `action` writes to the log.
+template <class Action>
+std::string log_of(Action&& action) {
+  set_log_level(LogLevel::kInfo);
+  testing::internal::CaptureStderr();
+  action();
+  set_log_level(LogLevel::kQuiet);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST_F(Prepare, SaysWhereValidationCameFrom) {
+  const auto a = write(dir_ / "a.txt", std::string(60000, 'a'));
+  const auto b = write(dir_ / "b.txt", std::string(60000, 'b'));
+  const std::string said = log_of([&] {
+    prepare_split_datasets({a, b}, *bytes_, 0.1, dir_ / "train", dir_ / "valid");
+  });
+  EXPECT_NE(said.find("validation: 120"), std::string::npos) << said;
+  EXPECT_NE(said.find("in blocks from 2 of 2 files: a.txt 6"), std::string::npos) << said;
+}
+
+TEST_F(Prepare, SaysWhereNothingSeparatesDocuments) {
+  const auto path = write(dir_ / "a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+  BpeVocabulary vocabulary = make_bytes_vocabulary();
+  vocabulary.tokens.pop_back();
+  vocabulary.added.clear();
+  vocabulary.roles = {};
+  const ByteLevelBpe without(vocabulary);
+  const auto is_said = [&](const Tokenizer& tokenizer) {
+    return log_of([&] {
+             prepare_dataset({path}, tokenizer, dir_ / "out");
+           }).find("nothing separates the 2 documents: the tokenizer names no end of text") !=
+           std::string::npos;
+  };
+  EXPECT_TRUE(is_said(without));
+  EXPECT_FALSE(is_said(*bytes_));
+}
+
+TEST_F(Prepare, CountsSeparatorsInsideOfText) {
+  const auto path =
+      write(dir_ / "a.txt", "one\n<|endoftext|>\ntwo<|endoftext|>three\n <|endoftext|>\n");
+  const std::string said = log_of([&] { prepare_dataset({path}, *bytes_, dir_ / "out"); });
+  EXPECT_NE(said.find("'<|endoftext|>' stands 2 times inside of a document's text, first in " +
+                      path.string() + ":3, and is ordinary text there"),
+            std::string::npos)
+      << said;
 }
 
 TEST_F(Prepare, RefusesEmptyParts) {
@@ -160,7 +236,7 @@ TEST_F(Prepare, RefusesEmptyParts) {
         [&] { prepare_split_datasets({path}, *bytes_, fraction, dir_ / "train", dir_ / "valid"); });
   };
   EXPECT_EQ(split(0.01),
-            "a validation share of 0.01 leaves no validation text: 10 tokens in 1 documents (hint: "
+            "a validation share of 0.01 leaves no validation text: 10 tokens in all (hint: "
             "another data.valid_fraction, or files of their own in data.valid)");
   EXPECT_EQ(split(0.99),
             "a validation share of 0.99 leaves no training text: 10 tokens in 1 documents (hint: "

@@ -17,8 +17,8 @@ namespace {
 using Documents = std::vector<std::vector<std::string>>;
 
 Documents read_pieces(const std::filesystem::path& path,
-                      size_t piece_bytes = TextReader::kPieceBytes) {
-  TextReader reader(path, piece_bytes);
+                      size_t piece_bytes = TextOptions{}.piece_bytes) {
+  TextReader reader(path, {.piece_bytes = piece_bytes});
   Documents documents(1);
   std::string piece;
   bool end_of_document = true;
@@ -39,7 +39,7 @@ std::string join(const std::vector<std::string>& pieces) {
 }
 
 std::vector<std::string> read_documents(const std::filesystem::path& path,
-                                        size_t piece_bytes = TextReader::kPieceBytes) {
+                                        size_t piece_bytes = TextOptions{}.piece_bytes) {
   std::vector<std::string> texts;
   for (const auto& pieces : read_pieces(path, piece_bytes))
     texts.push_back(join(pieces));
@@ -97,8 +97,11 @@ TEST(TextReader, NamesDamagedJsonLines) {
   EXPECT_EQ(text_of("plain text\n"), at + ":1" + damaged);
   EXPECT_EQ(text_of("[1]\n"), at + ": expected an object with a field 'text', found array");
   EXPECT_EQ(text_of("{\"content\": \"a\", \"id\": 1}\n"),
-            at + ": no field 'text' (found 'content', 'id')");
-  EXPECT_EQ(text_of("{}\n"), at + ": no field 'text' (found none)");
+            at + ": no field 'text' (found 'content', 'id') (hint: data.text_field or "
+                 "--text-field names another)");
+  EXPECT_EQ(text_of("{}\n"),
+            at + ": no field 'text' (found none) (hint: data.text_field or --text-field "
+                 "names another)");
   EXPECT_EQ(text_of("{\"text\": null}\n"), at + ": field 'text': expected a string, found null");
 }
 
@@ -131,7 +134,7 @@ TEST(TextReader, ReplacesAndCountsInvalidUtf8) {
   const auto path = write(dir / "a.txt",
                           "a\xFF"
                           "b\xE2\x80\nc\xED\xA0\x80");
-  TextReader reader(path, 4);
+  TextReader reader(path, {.piece_bytes = 4});
   std::string text;
   std::string piece;
   bool end_of_document = false;

@@ -168,15 +168,84 @@ TEST(TokenDataset, ReadsNanoGptFiles) {
   EXPECT_EQ(dataset.info().num_documents, 0);
   EXPECT_EQ(dataset.info().vocab_size, 0);
   EXPECT_EQ(dataset.info().tokenizer_hash, "");
-  const std::string before = dataset.info().content_hash;
-  write(path, raw<uint16_t>({1, 2, 50255}));
-  EXPECT_NE(TokenDataset::open(path).info().content_hash, before);
+
   write(path, "odd");
   EXPECT_EQ(open_error(path), path.string() +
-                                  ": expected uint16 tokens, found an odd number of "
-                                  "bytes (3): the file is truncated or no token file");
+                                  ": expected uint16 tokens, found 3 bytes, no multiple of 2: "
+                                  "the file is truncated or no token file");
   write(path, "");
   EXPECT_EQ(open_error(path), path.string() + ": file is empty");
+}
+
+// Tokens of a vocabulary of 100,000 and of one of 50,000, both in 32 bits.
+TEST(TokenDataset, KnowsBareFilesOf32Bits) {
+  const TempDir dir;
+  std::vector<uint32_t> wide;
+  std::vector<uint16_t> narrow;
+  std::vector<uint16_t> dna;
+  for (uint32_t i = 0; i < 4000; i++) {
+    wide.push_back(i * 7919 % 100000);
+    narrow.push_back(static_cast<uint16_t>(i * 7919 % 50000));
+    dna.push_back(static_cast<uint16_t>(i % 4));
+  }
+  const std::vector<int64_t> narrow_tokens(narrow.begin(), narrow.end());
+  const auto path = write(dir / "wide.bin", raw<uint32_t>(wide));
+  EXPECT_EQ(all_tokens(TokenDataset::open(path)), std::vector<int64_t>(wide.begin(), wide.end()));
+  write(path, raw<uint32_t>({narrow.begin(), narrow.end()}));
+  EXPECT_EQ(all_tokens(TokenDataset::open(path)), narrow_tokens);
+  write(path, raw<uint16_t>(narrow));
+  EXPECT_EQ(all_tokens(TokenDataset::open(path)), narrow_tokens);
+  write(path, raw<uint16_t>(dna));
+  EXPECT_EQ(all_tokens(TokenDataset::open(path)), std::vector<int64_t>(dna.begin(), dna.end()));
+  write(path, raw<uint32_t>({1, 70000}));
+  EXPECT_EQ(all_tokens(TokenDataset::open(path, 100000)), (std::vector<int64_t>{1, 70000}));
+  write(path, "123456");
+  EXPECT_EQ(error_text<DataError>([&] { TokenDataset::open(path, 100000); }),
+            path.string() +
+                ": expected uint32 tokens, found 6 bytes, no multiple of 4: the file "
+                "is truncated or no token file");
+}
+
+TEST(TokenDataset, AChangeAnywhereInABareFileChangesItsHash) {
+  const TempDir dir;
+  std::vector<uint16_t> tokens(3 << 20, 7);
+  const auto path = write(dir / "train.bin", raw<uint16_t>(tokens));
+  const auto hash = [&] {
+    TokenDataset dataset = TokenDataset::open(path);
+    dataset.check_content(dir / "hashes");
+    return dataset.info().content_hash;
+  };
+  const std::string before = hash();
+  EXPECT_EQ(hash(), before);
+  const auto time = std::filesystem::last_write_time(path);
+  tokens[1234567] = 8;
+  write(path, raw<uint16_t>(tokens));
+  std::filesystem::last_write_time(path, time);
+  EXPECT_NE(hash(), before);
+}
+
+TEST(TokenDataset, NoticesAFolderOfOtherTokensOfTheSameLength) {
+  const TempDir dir;
+  TokenDataset dataset = make_dataset(dir.path(), {1, 2, 3}, 10);
+  dataset.check_content(dir / "hashes");
+  write(dir / "tokens.bin", raw<uint16_t>({1, 2, 4}));
+  EXPECT_TRUE(error_text<DataError>([&] {
+                TokenDataset::open(dir.path()).check_content(dir / "hashes");
+              }).starts_with((dir / "tokens.bin").string() + ": damaged: content hash "));
+}
+
+TEST(TokenDataset, NamesAFileThatIsCutShortWhileItIsRead) {
+  const TempDir dir;
+  const auto path = write(dir / "train.bin", raw<uint16_t>(std::vector<uint16_t>(1 << 20, 777)));
+  const TokenDataset dataset = TokenDataset::open(path);
+  std::vector<int64_t> out(1000);
+  dataset.copy(500000, out);
+  std::filesystem::resize_file(path, 4096);
+  EXPECT_EQ(error_text<Error>([&] { dataset.copy(500000, out); }),
+            path.string() +
+                ": the file was cut short while it is in use: 2097152 bytes when it was opened, "
+                "now 4096 (hint: put it back as it was; a run goes on from its last checkpoint)");
+  dataset.copy(0, out);
 }
 
 TEST(TokenDataset, ReadsLlmcFiles) {

@@ -157,7 +157,7 @@ TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
       << out.str();
   EXPECT_EQ(error_of<DataError>(temp.path(),
                                 [&] { generate_text(loaded, "", {}, [](std::string_view) {}); }),
-            "the prompt is empty, and the tokenizer has no '<|endoftext|>' to start from");
+            "the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
   EXPECT_EQ(error_of<DataError>(temp.path(),
                                 [&] { generate_text(loaded, "xyz", {}, [](std::string_view) {}); }),
             "the prompt 'xyz' holds nothing that the tokenizer knows");

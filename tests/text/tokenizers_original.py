@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What the packages `tokenizers` and `transformers` make of the same input, for the C++ tests.
 
-    encode TOKENIZER TEXTS OUT [--no-special] [--bare] [--bytes]   TOKENIZER: a tokenizer.json, or a
-        folder, which every class of `transformers` for it must read alike; TEXTS: a JSON array of
+    encode TOKENIZER TEXTS OUT [--no-special] [--bare] [--bytes] [--auto]   TOKENIZER: a
+        tokenizer.json, or a folder, which every class of `transformers` for it must read alike
+        (with --auto AutoTokenizer alone is asked, since its files differ); TEXTS: a JSON array of
         strings; OUT: {"ids": [[...]], "texts": [...], "texts_without_special": [...]}; --bare:
         nothing is put around the text; --bytes: a text's characters are bytes, perhaps no UTF-8
     pairs FOLDER TEXTS OUT                      by BertTokenizerFast: every text alone and with the
@@ -34,9 +35,12 @@ def write_json(path, value):
     Path(path).write_text(json.dumps(value), encoding="utf-8")
 
 
-def load_folder(folder):
+def load_folder(folder, auto_alone):
     """The folder as every class reads it that a user may take; AutoTokenizer's is the first."""
     import transformers
+
+    if auto_alone:
+        return [transformers.AutoTokenizer.from_pretrained(folder)]
 
     is_bert = (Path(folder) / "vocab.txt").exists()
     names = ["AutoTokenizer", "BertTokenizerFast" if is_bert else "GPT2TokenizerFast"]
@@ -45,8 +49,8 @@ def load_folder(folder):
     return [getattr(transformers, name).from_pretrained(folder) for name in names]
 
 
-def encode_with_transformers(folder, texts, no_special, bare):
-    tokenizers = load_folder(folder)
+def encode_with_transformers(folder, texts, no_special, bare, auto_alone):
+    tokenizers = load_folder(folder, auto_alone)
     first, *others = [
         tokenizer(texts, split_special_tokens=no_special, add_special_tokens=not bare)["input_ids"]
         for tokenizer in tokenizers
@@ -63,7 +67,7 @@ def encode_with_transformers(folder, texts, no_special, bare):
     return first, decode
 
 
-def encode_with_tokenizers(path, texts, no_special, bare):
+def encode_with_tokenizers(path, texts, no_special, bare, _):
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(path)
@@ -81,7 +85,8 @@ def encode(tokenizer_path, texts_path, out_path, flags):
     function = encode_with_tokenizers
     if Path(tokenizer_path).is_dir():
         function = encode_with_transformers
-    ids, decode = function(tokenizer_path, texts, "--no-special" in flags, "--bare" in flags)
+    asked = ["--no-special" in flags, "--bare" in flags, "--auto" in flags]
+    ids, decode = function(tokenizer_path, texts, *asked)
     result = {"ids": ids, "texts": decode(ids, False), "texts_without_special": decode(ids, True)}
     write_json(out_path, result)
 

@@ -1,0 +1,27 @@
+// Text files named on the command line.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "data/input_files.h"
+#include "data/token_dataset.h"
+
+namespace apollo {
+
+// The files that a command's FILE arguments name: each as it is, and of folders the text in them.
+inline std::vector<std::filesystem::path> text_files(
+    const std::vector<std::filesystem::path>& arguments) {
+  std::vector<std::filesystem::path> files;
+  for (const std::filesystem::path& path : arguments) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    for (std::filesystem::path& file : text_files_in("FILE", path))
+      files.push_back(std::move(file));
+  }
+  return files;
+}
+
+}  // namespace apollo
