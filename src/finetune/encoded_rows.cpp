@@ -43,10 +43,9 @@ RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
   const std::optional<TokenId> end = tokenizer.end_of_text();
   if (!end) {
     fail<DataError>(
-        "{}: the tokenizer has no <|endoftext|>, which separates the texts of a pair and pads",
-        folder);
+        "{}: the tokenizer has no <|endoftext|>, which stands before every text and pads", folder);
   }
-  return {std::nullopt, *end, std::nullopt, *end};
+  return {*end, *end, std::nullopt, *end};
 }
 
 EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const RowTokens& tokens,
@@ -80,7 +79,6 @@ EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const 
     encoded.ids.insert(encoded.ids.end(), second.begin(), second.begin() + num_second);
     append(tokens.end, encoded.ids);
     const auto row_end = static_cast<int64_t>(encoded.ids.size());
-    if (row_end == row_begin) encoded.ids.push_back(tokens.padding);  // no text, no special token
     encoded.first_segments.push_back((paired ? second_begin : row_end) - row_begin);
     encoded.begins.push_back(static_cast<int64_t>(encoded.ids.size()));
   }

@@ -1,9 +1,10 @@
 // Rows as tokens, encoded once: how a text or a pair becomes what the model reads.
 //
-// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: text, or text <|endoftext|>
-// pair, without an end: the classifier reads the last token of the text itself. So a single text is
-// encoded exactly as the model's own tokenizer in `transformers` does it, and <|endoftext|> can
-// serve as padding there, where GPT2ForSequenceClassification reads the last token that is none.
+// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: <|endoftext|> text, or
+// <|endoftext|> text <|endoftext|> pair, without an end: the classifier reads the last token of the
+// text itself. So <|endoftext|> can serve as padding, as GPT2ForSequenceClassification reads the
+// last token that is none; and an empty text has a token, without which `transformers` cannot put
+// it through a model. The tokenizer of a saved classifier encodes in the same way.
 //
 // A row that is too long loses the ends of its texts, of the longer one first, as truncation
 // "longest_first" of the `tokenizers` package.

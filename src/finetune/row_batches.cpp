@@ -95,7 +95,10 @@ ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> cho
     const int64_t length = rows.length(row);
     const int64_t begin = b * longest;
     std::copy_n(rows.ids.begin() + rows.begins[static_cast<size_t>(row)], length, inputs + begin);
-    last_rows[b] = begin + length - 1;
+    int64_t last = length - 1;
+    while (last >= 0 && inputs[begin + last] == padding)
+      --last;
+    last_rows[b] = begin + std::max<int64_t>(last, 0);
     if (masked) std::fill_n(documents + begin, length, int64_t{0});
     const int64_t first = rows.first_segments[static_cast<size_t>(row)];
     if (bert) std::fill_n(segments + begin + first, length - first, int64_t{1});

@@ -42,7 +42,9 @@ std::vector<float> next_logits(const LanguageModel& model, std::span<const Token
 // Ids that stand for text: not the padding of a vocabulary, nor holes in it.
 TokenMask text_tokens(const LoadedModel& loaded) {
   TokenMask allowed(static_cast<size_t>(loaded.model->spec().shape.vocab_size), false);
-  for (TokenId id = 0; id < loaded.tokenizer->vocab_size(); ++id) {
+  const int64_t num_tokens =
+      std::min(loaded.tokenizer->vocab_size(), loaded.model->spec().shape.vocab_size);
+  for (TokenId id = 0; id < num_tokens; ++id) {
     try {
       loaded.tokenizer->token_text(id);
       allowed[static_cast<size_t>(id)] = true;
@@ -128,6 +130,7 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   const Tokenizer& tokenizer = require_tokenizer(loaded);
   std::vector<TokenId> ids;
   tokenizer.encode(prompt, ids);
+  require_known_tokens(ids, tokenizer, loaded.model->spec(), loaded.folder.string());
   if (!ids.empty()) return ids;
   if (!prompt.empty()) {
     fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);

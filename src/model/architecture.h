@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,18 +12,18 @@
 #include "base/json_lines.h"
 #include "config/run_config.h"
 #include "model/config_reader.h"
+#include "model/hf_config.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
 
 namespace apollo {
 
 // Names of Hugging Face, as they stand in model.safetensors of a model with its language head.
 struct WeightNames {
   std::string_view body;                    // prefix of all but the heads
-  std::vector<std::string_view> heads;      // prefixes of heads
-  std::vector<std::string_view> passed;     // prefixes of heads and constants that are not read
+  std::string_view head;                    // prefix of the language head
+  std::vector<std::string_view> beside;     // prefixes of other heads that are well known
   std::vector<std::string_view> constants;  // endings of constants that old versions saved
-  // Copies of other parameters that some folders hold as well: name and original.
+  // Tied parameters, of which a folder holds either or both: name and original.
   std::vector<std::pair<std::string_view, std::string_view>> tied;
   // Endings by which old folders call what has another name now.
   std::vector<std::pair<std::string_view, std::string_view>> renamed;
@@ -37,8 +36,7 @@ struct ArchitectureDescription {
                                          at::Device device);
   std::vector<ParameterSpec> (*parameters)(const ModelSpec& spec, int64_t num_layers);
   // config.json, without the key "apollo".
-  Json (*write_config)(const ModelSpec& spec, int64_t num_layers,
-                       std::optional<TokenId> end_of_text);
+  Json (*write_config)(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens);
   // Everything but layer_map; throws CheckpointError as read_hf_config() does.
   ModelSpec (*read_config)(const ConfigReader& reader);
   WeightNames names;

@@ -251,7 +251,7 @@ std::unique_ptr<LanguageModel> make_bert(const ModelSpec& spec, int64_t num_laye
   return std::make_unique<Bert>(spec, num_layers, device);
 }
 
-Json write_bert_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId>) {
+Json write_bert_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens) {
   const ModelShape& shape = spec.shape;
   return {{"architectures", {"BertForMaskedLM"}},
           {"model_type", "bert"},
@@ -271,7 +271,7 @@ Json write_bert_config(const ModelSpec& spec, int64_t num_layers, std::optional<
           {"is_decoder", false},
           {"tie_word_embeddings", true},
           {"use_cache", true},
-          {"pad_token_id", 0},
+          {"pad_token_id", id_json(tokens.pad)},
           {"torch_dtype", "float32"}};
 }
 
@@ -297,8 +297,6 @@ ModelSpec read_bert_config(const ConfigReader& reader) {
   reader.require("is_decoder", {false});
   reader.require("add_cross_attention", {false});
   reader.require("tie_word_embeddings", {true});
-  // One dropout for all places is what Apollo trains with.
-  reader.require("attention_probs_dropout_prob", {spec.dropout});
   return spec;
 }
 
@@ -314,10 +312,9 @@ const ArchitectureDescription& bert_description() {
       .read_config = read_bert_config,
       .names = {
           .body = "bert.",
-          .heads = {"cls.", "classifier."},
-          .passed = {"bert.pooler.", "bert.embeddings.position_ids", "cls.seq_relationship.",
-                     "classifier."},
-          .constants = {},
+          .head = "cls.predictions.",
+          .beside = {"bert.pooler.", "cls.seq_relationship.", "classifier.", "qa_outputs."},
+          .constants = {".position_ids", ".token_type_ids"},
           .tied = {{"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
                    {"cls.predictions.decoder.bias", "cls.predictions.bias"}},
           .renamed = {{"LayerNorm.gamma", "LayerNorm.weight"},

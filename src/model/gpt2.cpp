@@ -195,10 +195,8 @@ std::unique_ptr<LanguageModel> make_gpt2(const ModelSpec& spec, int64_t num_laye
   return std::make_unique<Gpt2>(spec, num_layers, device);
 }
 
-Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
-                       std::optional<TokenId> end_of_text) {
+Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens) {
   const ModelShape& shape = spec.shape;
-  const Json end = end_of_text ? Json(*end_of_text) : Json(nullptr);
   return {{"architectures", {"GPT2LMHeadModel"}},
           {"model_type", "gpt2"},
           {"vocab_size", shape.vocab_size},
@@ -207,7 +205,7 @@ Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
           {"n_embd", shape.width},
           {"n_layer", num_layers},
           {"n_head", shape.heads},
-          {"n_inner", shape.inner > 0 ? Json(shape.inner) : Json(nullptr)},
+          {"n_inner", shape.inner_width()},
           {"activation_function", "gelu_new"},
           {"resid_pdrop", spec.dropout},
           {"embd_pdrop", spec.dropout},
@@ -219,8 +217,9 @@ Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
           {"reorder_and_upcast_attn", false},
           {"tie_word_embeddings", true},
           {"use_cache", true},
-          {"bos_token_id", end},
-          {"eos_token_id", end},
+          {"bos_token_id", id_json(tokens.bos)},
+          {"eos_token_id", id_json(tokens.eos)},
+          {"pad_token_id", id_json(tokens.pad)},
           {"torch_dtype", "float32"}};
 }
 
@@ -245,9 +244,6 @@ ModelSpec read_gpt2_config(const ConfigReader& reader) {
   reader.require("scale_attn_by_inverse_layer_idx", {false});
   reader.require("add_cross_attention", {false});
   reader.require("tie_word_embeddings", {true});
-  // One dropout for all three places is what Apollo trains with.
-  reader.require("embd_pdrop", {spec.dropout});
-  reader.require("attn_pdrop", {spec.dropout});
   return spec;
 }
 
@@ -262,8 +258,8 @@ const ArchitectureDescription& gpt2_description() {
       .write_config = write_gpt2_config,
       .read_config = read_gpt2_config,
       .names = {.body = "transformer.",
-                .heads = {"lm_head.", "score."},
-                .passed = {"score."},
+                .head = "lm_head.",
+                .beside = {"score.", "classifier.", "qa_outputs.", "multiple_choice_head."},
                 .constants = {".attn.bias", ".attn.masked_bias"},
                 .tied = {{"lm_head.weight", "transformer.wte.weight"}},
                 .renamed = {}}};

@@ -6,6 +6,7 @@
 #include "config/enum_names.h"
 #include "model/architecture.h"
 #include "model/config_reader.h"
+#include "text/wordpiece.h"
 
 namespace apollo {
 namespace {
@@ -24,11 +25,32 @@ LayerMapKind read_layer_map(const ConfigReader& reader, const Json& apollo) {
 
 }  // namespace
 
-Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text) {
-  Json config = describe(spec.shape.architecture).write_config(spec, num_layers, end_of_text);
+Json id_json(const std::optional<TokenId>& id) {
+  return id ? Json(*id) : Json(nullptr);
+}
+
+ConfigTokens config_tokens(const Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return {};
+  const std::optional<TokenId> end = tokenizer->end_of_text();
+  const auto* wordpiece = dynamic_cast<const WordPiece*>(tokenizer);
+  return {end, end, wordpiece != nullptr ? wordpiece->special_ids().pad : end};
+}
+
+Json to_hf_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens) {
+  Json config = describe(spec.shape.architecture).write_config(spec, num_layers, tokens);
   config["apollo"] = {{"final_layers", spec.shape.layers},
                       {"layer_map", enum_name(spec.layer_map)}};
   return config;
+}
+
+Json derived_hf_config(Json source, const DescribedModel& from, const DescribedModel& to) {
+  const Json before = to_hf_config(from.spec, from.num_layers, {});
+  const Json after = to_hf_config(to.spec, to.num_layers, {});
+  for (const auto& [key, value] : after.items()) {
+    if (value != before.at(key)) source[key] = value;
+  }
+  source["apollo"] = after.at("apollo");
+  return source;
 }
 
 HfConfig read_hf_config(const std::filesystem::path& path) {

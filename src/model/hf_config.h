@@ -10,8 +10,31 @@
 
 namespace apollo {
 
+// The ids that config.json names, for generation and for padding; those that are none are null.
+struct ConfigTokens {
+  std::optional<TokenId> bos, eos, pad;
+};
+
+// As a value of config.json.
+Json id_json(const std::optional<TokenId>& id);
+
+// Those of a model that works on the text of this tokenizer (null: none). A GPT pads with the token
+// that ends its documents.
+ConfigTokens config_tokens(const Tokenizer* tokenizer);
+
 // config.json of a model with `num_layers` layers.
-Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text);
+Json to_hf_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens);
+
+// A model as its config.json describes it.
+struct DescribedModel {
+  const ModelSpec& spec;
+  int64_t num_layers = 0;
+};
+
+// config.json of a model that was made from another: `source` with what differs between the two.
+// So everything that Apollo does not know of (labels, lists of end tokens, settings of tasks) stays
+// as it was.
+Json derived_hf_config(Json source, const DescribedModel& from, const DescribedModel& to);
 
 struct HfConfig {
   ModelSpec spec;

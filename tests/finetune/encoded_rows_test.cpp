@@ -61,26 +61,26 @@ TEST(EncodedRows, BertCutsAsItsTokenizerDoes) {
   }
 }
 
-TEST(EncodedRows, GptEndsWithTheTextItself) {
+TEST(EncodedRows, GptBeginsWithTheEndOfTextAndEndsWithTheTextItself) {
   const auto tokenizer = load_tokenizer("bytes");
   const TokenId end = *tokenizer->end_of_text();
   const RowTokens tokens = row_tokens(*tokenizer, Architecture::kGpt2, "here");
   TaskRows rows;
   rows.texts = {"ab", ""};
   const EncodedRows single = encode_rows(rows, *tokenizer, tokens, 16);
-  EXPECT_EQ(row_of(single, 0), (Ids{'a', 'b'}));
+  EXPECT_EQ(row_of(single, 0), (Ids{end, 'a', 'b'}));
   EXPECT_EQ(row_of(single, 1), (Ids{end}));
   rows.pairs = {"c", "d"};
   const EncodedRows paired = encode_rows(rows, *tokenizer, tokens, 16);
-  EXPECT_EQ(row_of(paired, 0), (Ids{'a', 'b', end, 'c'}));
-  EXPECT_EQ(row_of(paired, 1), (Ids{end, 'd'}));
+  EXPECT_EQ(row_of(paired, 0), (Ids{end, 'a', 'b', end, 'c'}));
+  EXPECT_EQ(row_of(paired, 1), (Ids{end, end, 'd'}));
 }
 
 TEST(EncodedRows, CountsWhatWasCut) {
   const auto tokenizer = load_tokenizer("bytes");
   const RowTokens tokens = row_tokens(*tokenizer, Architecture::kGpt2, "here");
   TaskRows rows;
-  rows.texts = {"abcdefgh", "abcdefghi"};
+  rows.texts = {"abcdefg", "abcdefgh"};
   const EncodedRows encoded = encode_rows(rows, *tokenizer, tokens, 8);
   EXPECT_EQ(encoded.length(1), 8);
   EXPECT_EQ(encoded.num_truncated, 1);

@@ -97,6 +97,19 @@ TEST(RowBatches, NoMaskWhereNothingIsPadded) {
   EXPECT_EQ(causal.last_rows_B[1].item<int64_t>(), 15 + 14);
 }
 
+// GPT2ForSequenceClassification takes the last token that is not the one that pads.
+TEST(RowBatches, ARowThatEndsWithThePaddingIsReadBefore) {
+  EncodedRows rows;
+  rows.ids = {9, 5, 6, 9, 9, 9, 9, 5, 9, 6};
+  rows.begins = {0, 5, 7, 10};  // 9 5 6 9 9 | 9 9 | 5 9 6
+  rows.first_segments = {5, 2, 3};
+  const std::vector<int64_t> all = {0, 1, 2};
+  const ClassifierBatch batch = make_batch(rows, all, 9, Architecture::kGpt2, at::kCPU);
+  EXPECT_EQ(batch.last_rows_B[0].item<int64_t>(), 2);
+  EXPECT_EQ(batch.last_rows_B[1].item<int64_t>(), 5);
+  EXPECT_EQ(batch.last_rows_B[2].item<int64_t>(), 10 + 2);
+}
+
 TEST(RowBatches, EvaluationGoesByLength) {
   const EncodedRows rows = made_up_rows(100);
   const auto batches = evaluation_batches(rows, 16);

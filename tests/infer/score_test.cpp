@@ -137,7 +137,7 @@ TEST_F(ScoreTest, JsonLinesHoldTokensAndLogprobs) {
 TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   const TempDir temp;
   ModelSpec spec = small_spec(2);
-  save_hf_model(*random_model(spec, 2), temp.path(), std::nullopt);
+  save_hf_model(*random_model(spec, 2), temp.path(), {});
   write_file_atomic(temp / "vocab.json", R"({"a":0,"b":1,"c":2})");
   write_file_atomic(temp / "merges.txt", "#version: 0.2\n");
   write_file_atomic(temp / "tokenizer_config.json", R"({"tokenizer_class":"GPT2Tokenizer"})");

@@ -186,7 +186,7 @@ TEST(WidthGrowth, TransformersFindsTheSameFunctionInFloat64) {
   const auto save = [&](const LanguageModel& model) {
     folders.push_back(dir / fmt::format("model-{}", folders.size()));
     fs::create_directory(folders.back());
-    save_hf_model(model, folders.back(), std::nullopt);
+    save_hf_model(model, folders.back(), {});
   };
   constexpr Architecture kBoth[] = {Architecture::kGpt2, Architecture::kBert};
   for (const Architecture architecture : kBoth) {
