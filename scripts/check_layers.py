@@ -15,10 +15,11 @@ MAX_LINES = 500
 # module -> what it may include beside itself, from the bottom of the program to its top.
 USES = {
     "base": [],
-    "config": ["base"],
     "text": ["base"],
-    "data": ["base", "config", "text"],
-    "progressive": ["base", "config"],
+    "arch": ["base", "text"],
+    "config": ["base", "text", "arch"],
+    "data": ["base", "text", "arch", "config"],
+    "progressive": ["base", "text", "arch", "config"],
     "runlog": ["base", "config", "progressive"],
 }
 LIGHT = list(USES)
@@ -32,11 +33,11 @@ USES["infer"] = USES["train"]  # these two do not know each other
 USES["finetune"] = USES["infer"] + ["infer"]
 USES["report"] = ["base", "config", "runlog"]
 # Plans runs as `apollo plan` does, starts them as processes and compares them.
-USES["suite"] = ["base", "config", "data", "progressive", "report"]
+USES["suite"] = ["base", "arch", "config", "data", "progressive", "report"]
 USES["cli"] = list(USES)
 
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
-TORCH_FREE = {"base", "config", "text", "data", "progressive", "runlog", "report", "suite"}
+TORCH_FREE = {"base", "text", "arch", "config", "data", "progressive", "runlog", "report", "suite"}
 # Each of these pulls in most of LibTorch: 18 to 35 s for every file that includes it.
 HUGE = {"torch/torch.h", "torch/all.h", "torch/extension.h", "torch/script.h", "ATen/ATen.h"}
 

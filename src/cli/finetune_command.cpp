@@ -77,7 +77,8 @@ void add_finetune_command(CLI::App& app) {
   command->footer(
       "Trains every combination of learning rate, number of epochs and seed, keeps the best epoch\n"
       "of each by the dev metric, and writes the best model of the best combination (by the mean\n"
-      "over seeds) as a Hugging Face folder, with predictions for dev and test.\n"
+      "over seeds) as a Hugging Face folder, with predictions for dev and test. The same folder\n"
+      "with another grid adds to its results; the model is the best of all.\n"
       "Example:\n"
       "  apollo finetune runs/bert recipes/finetune/sst2.toml --set task.base_dir=glue/SST-2\n"
       "Ctrl-C keeps the runs that are finished and exits with 130.");

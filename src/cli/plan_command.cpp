@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "config/objective.h"
 #include "data/batches.h"
 #include "data/prepare.h"
 #include "progressive/plan.h"

@@ -8,8 +8,12 @@
 namespace apollo {
 
 // Positions of one training sequence that carry a loss, and so run through the output head: all of
-// them (GPT), or round(data.masked_fraction * (context - 2)), at least one (BERT; [CLS] and the
-// last [SEP] are never masked). The number is fixed, so that the FLOPs of a step are known ahead.
+// them (causal), or round(data.masked_fraction * (context - 2)), at least one (masked; [CLS] and
+// the last [SEP] are never masked). The number is fixed, so that the FLOPs of a step are known
+// ahead.
 int64_t targets_per_sequence(const RunConfig& config);
+
+// The shape of the final model.
+ModelShape model_shape(const RunConfig& config, int64_t vocab_size);
 
 }  // namespace apollo

@@ -7,18 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "arch/model_spec.h"
 #include "base/duration.h"
 
 namespace apollo {
 
 enum class Kernels { kFused, kReference };
 enum class MatmulLibrary { kAuto, kLibTorch, kOneDnn };
-enum class Architecture { kGpt2, kBert };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
 enum class Recompute { kNone, kDeep, kAll };
-enum class LayerMapKind { kInterpolate, kStack, kMiddleBlock, kMiddle };
 enum class NewLayers { kCopy, kIdentity, kRandom };
 enum class Trains { kAll, kNew };
 enum class DepthSamplerKind { kLvps, kUniform, kSigmoid, kDeepest, kShallowest };

@@ -48,7 +48,7 @@ bool ValueReader::read(const toml::node& node, E& out) {
   const std::optional<E> value = name ? find_enum<E>(*name) : std::nullopt;
   if (!value) {
     return reject(node, "one of " + enum_choices<E>(),
-                  name ? did_you_mean(*name, kEnumNames<E>) : "");
+                  name ? did_you_mean(*name, enum_names<E>()) : "");
   }
   out = *value;
   return true;

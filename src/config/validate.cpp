@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "arch/architecture.h"
 #include "base/duration.h"
 #include "config/enum_names.h"
 
@@ -164,10 +165,10 @@ void check_no_masking(const RunConfig::Data& data, Checker& check) {
 
 void check_objective(const ResolvedConfig& resolved, Checker& check) {
   if (resolved.unreadable.contains("model.architecture")) return;
-  switch (resolved.config.model.architecture) {
-    case Architecture::kGpt2:
+  switch (objective_of(resolved.config.model.architecture)) {
+    case Objective::kCausal:
       return check_no_masking(resolved.config.data, check);
-    case Architecture::kBert:
+    case Objective::kMasked:
       return check_masking(resolved, check);
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "arch/architecture.h"
 #include "config/run_config.h"
 #include "data/token_batch.h"
 #include "data/token_dataset.h"
@@ -23,7 +24,7 @@ class Batches {
   virtual int64_t num_sequences() const = 0;
 };
 
-// The batches of the config's architecture: causal for GPT-2, masked for BERT. `dataset` must
+// The batches of the architecture's objective, causal or masked. `dataset` must
 // outlive them; `tokenizer` is looked at now alone. Throws DataError where the dataset is shorter
 // than one sequence or the tokenizer (null: none) is not one that the objective can work with.
 std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDataset& dataset,
@@ -35,11 +36,11 @@ void check_objective_tokenizer(const RunConfig& config, const Tokenizer* tokeniz
 // How many sequences of the config a dataset of `num_tokens` tokens makes; 0 where it is too short.
 int64_t num_sequences(const RunConfig& config, int64_t num_tokens);
 
-// Tokens of the shortest dataset that makes a sequence: one more than the context (GPT-2, where the
-// last is only a target), or two less (BERT, which adds [CLS] and [SEP]).
-int64_t min_tokens(Architecture architecture, int64_t context);
+// Tokens of the shortest dataset that makes a sequence: one more than the context (causal, where
+// the last is only a target), or two less (masked, which adds [CLS] and [SEP]).
+int64_t min_tokens(Objective objective, int64_t context);
 
 // As num_sequences, but throws DataError in place of 0.
-int64_t checked_num_sequences(Architecture architecture, int64_t context, int64_t num_tokens);
+int64_t checked_num_sequences(Objective objective, int64_t context, int64_t num_tokens);
 
 }  // namespace apollo

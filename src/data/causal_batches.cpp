@@ -26,7 +26,7 @@ void resize(TokenBatch& batch, int64_t rows, int64_t context) {
 CausalBatches::CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed)
     : dataset_(dataset),
       context_(context),
-      order_(seed, checked_num_sequences(Architecture::kGpt2, context, dataset.size())) {}
+      order_(seed, checked_num_sequences(Objective::kCausal, context, dataset.size())) {}
 
 void CausalBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) const {
   resize(batch, rows, context_);

@@ -51,7 +51,7 @@ MaskedBatches::MaskedBatches(const RunConfig& config, const TokenDataset& datase
       separate_documents_(config.data.separate_documents),
       seed_(config.run.seed),
       order_(config.run.seed,
-             checked_num_sequences(Architecture::kBert, config.model.context, dataset.size())),
+             checked_num_sequences(Objective::kMasked, config.model.context, dataset.size())),
       special_(tokenizer.special_ids()),
       roles_(static_cast<size_t>(tokenizer.vocab_size()), Role::kStartsWord) {
   const WordPieceVocabulary& vocabulary = tokenizer.vocabulary();

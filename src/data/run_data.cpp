@@ -298,7 +298,7 @@ void check_dataset(const std::string& key, const TokenDataset& dataset, const Ru
     fail<DataError>(
         "{}: {} tokens are less than one sequence: model.context = {} needs {} (hint: "
         "give more text, or a smaller model.context)",
-        key, dataset.size(), context, min_tokens(config.model.architecture, context));
+        key, dataset.size(), context, min_tokens(objective_of(config.model.architecture), context));
   }
   const int64_t bound = dataset.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
   if (vocab_size >= bound) return;

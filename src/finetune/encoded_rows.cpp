@@ -29,9 +29,8 @@ std::pair<int64_t, int64_t> truncated_lengths(int64_t first, int64_t second, int
   return swapped ? std::pair(longer, shorter) : std::pair(shorter, longer);
 }
 
-RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
-                     const std::string& folder) {
-  if (architecture == Architecture::kBert) {
+RowTokens row_tokens(const Tokenizer& tokenizer, Objective objective, const std::string& folder) {
+  if (objective == Objective::kMasked) {
     const auto* wordpiece = dynamic_cast<const WordPiece*>(&tokenizer);
     if (wordpiece == nullptr) {
       fail<DataError>("{}: the tokenizer of a BERT must be a WordPiece with [CLS] and [SEP]",
@@ -43,10 +42,11 @@ RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
   const std::optional<TokenId> end = tokenizer.end_of_text();
   if (!end) {
     fail<DataError>(
-        "{}: the tokenizer names no end of text (eos_token), which separates the texts of a pair",
+        "{}: the tokenizer names no end of text (eos_token), which stands before every text and "
+        "pads",
         folder);
   }
-  return {std::nullopt, *end, std::nullopt, tokenizer.roles().pad.value_or(*end)};
+  return {*end, *end, std::nullopt, tokenizer.roles().pad.value_or(*end)};
 }
 
 EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const RowTokens& tokens,
@@ -80,7 +80,6 @@ EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const 
     encoded.ids.insert(encoded.ids.end(), second.begin(), second.begin() + num_second);
     append(tokens.end, encoded.ids);
     const auto row_end = static_cast<int64_t>(encoded.ids.size());
-    if (row_end == row_begin) encoded.ids.push_back(tokens.padding);  // no text, no special token
     encoded.first_segments.push_back((paired ? second_begin : row_end) - row_begin);
     encoded.begins.push_back(static_cast<int64_t>(encoded.ids.size()));
   }

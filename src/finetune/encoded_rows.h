@@ -1,9 +1,10 @@
 // Rows as tokens, encoded once: how a text or a pair becomes what the model reads.
 //
-// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: text, or text eos
-// pair, without an end: the classifier reads the last token of the text itself. So a single text is
-// encoded exactly as the model's own tokenizer in `transformers` does it, and eos can
-// serve as padding there, where GPT2ForSequenceClassification reads the last token that is none.
+// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: eos text, or
+// eos text eos pair, without an end: the classifier reads the last token of the
+// text itself. So eos can serve as padding, as GPT2ForSequenceClassification reads the
+// last token that is none; and an empty text has a token, without which `transformers` cannot put
+// it through a model. The tokenizer of a saved classifier encodes in the same way.
 //
 // A row that is too long loses the ends of its texts, of the longer one first, as truncation
 // "longest_first" of the `tokenizers` package.
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "arch/architecture.h"
 #include "config/run_config.h"
 #include "finetune/task_data.h"
 #include "text/tokenizer.h"
@@ -40,7 +42,7 @@ struct EncodedRows {
   }
 };
 
-// Special tokens around the texts of an architecture.
+// Special tokens around the texts of a model.
 struct RowTokens {
   std::optional<TokenId> begin;      // before the first text
   std::optional<TokenId> separator;  // between two texts
@@ -48,10 +50,9 @@ struct RowTokens {
   TokenId padding = 0;
 };
 
-// Throws DataError where the tokenizer is not of the architecture's kind (BERT: WordPiece) or lacks
+// Throws DataError where the tokenizer does not suit the objective (masked: WordPiece) or lacks
 // the tokens; `folder` names it.
-RowTokens row_tokens(const Tokenizer& tokenizer, Architecture architecture,
-                     const std::string& folder);
+RowTokens row_tokens(const Tokenizer& tokenizer, Objective objective, const std::string& folder);
 
 // Every row has at least one and at most `max_length` tokens. Throws Interrupted when a signal asks
 // to stop.

@@ -57,25 +57,10 @@ std::map<std::string, std::string> result_settings(const ResolvedTask& task, con
   return settings;
 }
 
-// The dev scores of the most frequent class of dev: what can be had without reading a text.
 Scores chance_scores(const TaskData& data) {
-  if (data.labels.empty()) return {{Metric::kPearson, 0.0}, {Metric::kSpearman, 0.0}};
-  std::vector<int64_t> counts(data.labels.size(), 0);
-  for (const int64_t label : data.dev.classes)
-    ++counts[static_cast<size_t>(label)];
-  const int64_t majority = std::max_element(counts.begin(), counts.end()) - counts.begin();
-  const std::vector<int64_t> answers(data.dev.classes.size(), majority);
-  return classification_scores(answers, data.dev.classes, static_cast<int64_t>(counts.size()),
-                               data.positive_class);
-}
-
-std::unique_ptr<Tokenizer> open_tokenizer(const fs::path& folder, int64_t vocab_size) {
-  std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder.string());
-  if (tokenizer->vocab_size() > vocab_size) {
-    fail<DataError>("{}: the tokenizer has {} tokens, but the model's vocabulary only {}",
-                    folder.string(), tokenizer->vocab_size(), vocab_size);
-  }
-  return tokenizer;
+  if (data.labels.empty()) return constant_regression_scores(data.dev.numbers);
+  return constant_classification_scores(data.dev.classes, static_cast<int64_t>(data.labels.size()),
+                                        data.positive_class);
 }
 
 int64_t row_length(const ResolvedTask& task, const ModelSpec& spec) {
@@ -97,9 +82,11 @@ class Grid {
         options_(options),
         folder_(find_model_folder(options.checkpoint)),
         start_(folder_, task.config.train.depth, task.config.train.dropout, options.device),
-        tokenizer_(open_tokenizer(folder_, start_.spec().shape.vocab_size)),
-        tokens_(row_tokens(*tokenizer_, start_.spec().shape.architecture, folder_.string())) {
-    describe(encode(row_length(task, start_.spec())));
+        tokenizer_(load_tokenizer(folder_.string())),
+        tokens_(row_tokens(*tokenizer_, objective_of(start_.spec().shape.architecture),
+                           folder_.string())),
+        max_length_(row_length(task, start_.spec())) {
+    describe(encode());
     const auto num_outputs = std::max<size_t>(1, results_.labels.size());
     classifier_.emplace(start_.make(static_cast<int64_t>(num_outputs)));
   }
@@ -107,13 +94,13 @@ class Grid {
   FinetuneResults run() {
     resume_results(results_path(), results_);
     train_missing();
-    if (!results_.finished) write_best();
+    if (!results_.finished) finish();
     return std::move(results_);
   }
 
  private:
   PointTask point_task() const {
-    return {task_.config, train_, dev_, tokens_.padding, positive_class_};
+    return {task_.config, train_, dev_, tokens_.padding, positive_class_, scale_};
   }
   fs::path results_path() const { return options_.out / "results.json"; }
   fs::path weights_path(const GridPoint& point) const {
@@ -121,9 +108,10 @@ class Grid {
            fmt::format("lr-{}-epochs-{}.safetensors", point.lr, point.epochs);
   }
 
-  TaskData encode(int64_t max_length) {
+  TaskData encode() {
     TaskData data = load_task_data(task_);
-    if (!data.train.pairs.empty() && start_.spec().shape.architecture == Architecture::kBert &&
+    if (!data.train.pairs.empty() &&
+        objective_of(start_.spec().shape.architecture) == Objective::kMasked &&
         start_.spec().shape.token_types < 2) {
       fail<CheckpointError>("{}: a pair needs two token types, the model has one",
                             folder_.string());
@@ -131,15 +119,16 @@ class Grid {
     for (const auto& [rows, encoded] :
          {std::pair(&data.train, &train_), std::pair(&data.dev, &dev_),
           std::pair(&data.test, &test_)}) {
-      *encoded = encode_rows(*rows, *tokenizer_, tokens_, max_length);
+      *encoded = encode_rows(*rows, *tokenizer_, tokens_, max_length_);
+      require_known_tokens(encoded->ids, *tokenizer_, start_.spec(), folder_.string());
     }
     log_info("{}: {} rows to train on, {} dev, {} test; {} of them cut to {} tokens",
              task_.config.task.name, train_.size(), dev_.size(), test_.size(),
-             train_.num_truncated + dev_.num_truncated + test_.num_truncated, max_length);
+             train_.num_truncated + dev_.num_truncated + test_.num_truncated, max_length_);
     return data;
   }
 
-  void describe(const TaskData& data) {
+  void describe(TaskData data) {
     results_.name = task_.config.task.name;
     results_.kind = task_.config.task.kind;
     results_.metric = task_.config.task.metric;
@@ -153,6 +142,9 @@ class Grid {
     results_.settings = result_settings(task_, folder_, *tokenizer_, options_.random_weights);
     results_.test_tables = hash_tables(task_, task_.config.task.test);
     positive_class_ = data.positive_class;
+    scale_ = target_scale(data.train.numbers);
+    dev_rows_ = std::move(data.dev);
+    test_rows_ = std::move(data.test);
   }
 
   void save_results() const {
@@ -195,10 +187,13 @@ class Grid {
   // The weights first: a run that is on record has them, or a better one of its learning rate.
   void keep(const PointResult& result, const ClassifierWeights& best) {
     bool leads = !result.diverged;
-    for (const uint64_t seed : task_.config.train.seeds) {
-      const PointResult* other = find_run(results_, {result.point.lr, result.point.epochs, seed});
-      if (other != nullptr && !other->diverged && other->best_score >= result.best_score)
+    for (const PointResult& other : results_.runs) {
+      const bool beside =
+          other.point.lr == result.point.lr && other.point.epochs == result.point.epochs;
+      if (beside && !other.diverged &&
+          !is_better(results_.metric, result.best_score, other.best_score)) {
         leads = false;
+      }
     }
     if (leads) {
       fs::create_directories(options_.out / "weights");
@@ -208,7 +203,7 @@ class Grid {
     results_.runs.push_back(result);
     save_results();
     const std::vector<GridSummary> summaries = summarize(results_, task_.config.train);
-    const GridSummary* winner = best_summary(summaries);
+    const GridSummary* winner = best_summary(summaries, results_.metric);
     for (const GridSummary& summary : summaries) {
       if (summary.complete && &summary != winner)
         fs::remove(weights_path({summary.lr, summary.epochs}));
@@ -238,31 +233,70 @@ class Grid {
     classifier_->set_weights(best);
   }
 
-  void write_best() {
+  // Leaves the best of all runs on record as the folder's model.
+  void finish() {
     const std::vector<GridSummary> summaries = summarize(results_, task_.config.train);
-    const GridSummary* winner = best_summary(summaries);
+    const GridSummary* winner = best_summary(summaries, results_.metric);
     if (winner == nullptr) {
       fail<DivergedError>(
           "{}: no learning rate got through all seeds with a finite loss; hint: a "
           "lower train.lr, or train.clip = 1.0",
           results_.name);
     }
-    restore(results_.runs[winner->best_run].point);
-    write_predictions("dev", dev_);
-    if (test_.size() > 0) write_predictions("test", test_);
-    write_folder_atomic(options_.out / "model", [&](const fs::path& fresh) {
-      save_classifier(*classifier_, {results_.labels}, *tokenizer_, tokens_.padding, fresh);
-    });
+    const GridPoint& best = results_.runs[winner->best_run].point;
+    const std::optional<WrittenModel>& written = results_.written;
+    if (written && written->point == best && written->test_tables == results_.test_tables &&
+        fs::exists(options_.out / "model")) {
+      log_info("{}: the best is still lr {:g}, {} epochs, seed {}; its model stays as it is",
+               results_.name, best.lr, best.epochs, best.seed);
+    } else {
+      write_model(best);
+    }
     results_.finished = true;
     save_results();
     fs::remove_all(options_.out / "weights");
   }
 
-  void write_predictions(const std::string& part, const EncodedRows& rows) const {
+  void write_model(const GridPoint& point) {
+    // Not on record until all of it is there.
+    results_.written.reset();
+    results_.confusion.clear();
+    save_results();
+    restore(point);
+    if (results_.labels.empty()) classifier_->rescale_output(scale_.deviation, scale_.mean);
+    const at::Tensor logits_NC = write_predictions("dev", dev_, dev_rows_);
+    look_at(logits_NC);
+    if (test_.size() > 0) write_predictions("test", test_, test_rows_);
+    write_folder_atomic(options_.out / "model", [&](const fs::path& fresh) {
+      save_classifier(*classifier_,
+                      {start_.config(), results_.labels, *tokenizer_, tokens_, max_length_}, fresh);
+    });
+    results_.written = WrittenModel{point, results_.test_tables};
+  }
+
+  // What the model says of dev.
+  void look_at(const at::Tensor& logits_NC) {
+    if (const auto answer = only_answer(logits_NC, results_.labels, scale_.deviation)) {
+      log_warning(
+          "{}: the best model answers '{}' to all {} rows of dev, whatever their text; "
+          "hint: more train.epochs, or another train.lr",
+          results_.name, *answer, dev_.size());
+    }
+    if (results_.labels.empty()) return;
+    const auto num_classes = static_cast<int64_t>(results_.labels.size());
+    const std::vector<int64_t> counts =
+        confusion_matrix(predicted_classes(logits_NC), dev_.classes, num_classes);
+    for (auto row = counts.begin(); row != counts.end(); row += num_classes)
+      results_.confusion.emplace_back(row, row + num_classes);
+  }
+
+  at::Tensor write_predictions(const std::string& part, const EncodedRows& encoded,
+                               const TaskRows& rows) const {
     const at::Tensor logits_NC =
-        predict(*classifier_, rows, tokens_.padding, task_.config.train.precision);
+        predict(*classifier_, encoded, tokens_.padding, task_.config.train.precision);
     write_file_atomic(options_.out / fmt::format("predictions-{}.tsv", part),
                       predictions_table(logits_NC, rows, results_.labels));
+    return logits_NC;
   }
 
   const ResolvedTask& task_;
@@ -271,9 +305,13 @@ class Grid {
   ClassifierStart start_;
   std::unique_ptr<Tokenizer> tokenizer_;
   RowTokens tokens_;
+  int64_t max_length_;
   EncodedRows train_;
   EncodedRows dev_;
   EncodedRows test_;
+  TaskRows dev_rows_;
+  TaskRows test_rows_;
+  TargetScale scale_;
   int64_t positive_class_ = 0;
   std::optional<SequenceClassifier> classifier_;
   FinetuneResults results_;

@@ -2,8 +2,9 @@
 //
 // The folder `out` holds results.json (rewritten after every run, so that a call with the same
 // arguments goes on where the last one ended), predictions-dev.tsv and -test.tsv, and model/, a
-// Hugging Face folder. While the grid is not done, weights/ keeps the best model of the best
-// learning rate so far and of the one under way.
+// Hugging Face folder. A call with another grid adds to the results; the model is the best of all.
+// While the grid is not done, weights/ keeps the best model of the best learning rate so far and of
+// the one under way.
 #pragma once
 
 #include <ATen/core/Tensor.h>

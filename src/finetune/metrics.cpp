@@ -9,16 +9,6 @@
 namespace apollo {
 namespace {
 
-// Number of rows of each pair (expected, predicted), row-major.
-std::vector<double> confusion(std::span<const int64_t> predicted, std::span<const int64_t> expected,
-                              int64_t num_classes) {
-  std::vector<double> counts(static_cast<size_t>(num_classes * num_classes), 0.0);
-  for (size_t i = 0; i < expected.size(); ++i) {
-    counts[static_cast<size_t>(expected[i] * num_classes + predicted[i])] += 1.0;
-  }
-  return counts;
-}
-
 // 1, 2, ... in the order of the values; equal values share the mean of their ranks.
 std::vector<double> ranks(std::span<const double> values) {
   std::vector<size_t> order(values.size());
@@ -77,7 +67,8 @@ double macro_f1(std::span<const int64_t> predicted, std::span<const int64_t> exp
 double matthews(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                 int64_t num_classes) {
   const auto classes = static_cast<size_t>(num_classes);
-  const std::vector<double> counts = confusion(predicted, expected, num_classes);
+  const std::vector<int64_t> matrix = confusion_matrix(predicted, expected, num_classes);
+  const std::vector<double> counts(matrix.begin(), matrix.end());
   const auto total = static_cast<double>(expected.size());
   double right = 0.0;
   double dot = 0.0;
@@ -98,6 +89,22 @@ double matthews(std::span<const int64_t> predicted, std::span<const int64_t> exp
   const double scale =
       std::sqrt((total * total - predicted_squares) * (total * total - expected_squares));
   return scale == 0.0 ? 0.0 : (right * total - dot) / scale;
+}
+
+double rmse(std::span<const double> predicted, std::span<const double> expected) {
+  double squares = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double difference = predicted[i] - expected[i];
+    squares += difference * difference;
+  }
+  return std::sqrt(squares / static_cast<double>(expected.size()));
+}
+
+double mae(std::span<const double> predicted, std::span<const double> expected) {
+  double sum = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i)
+    sum += std::abs(predicted[i] - expected[i]);
+  return sum / static_cast<double>(expected.size());
 }
 
 double pearson(std::span<const double> predicted, std::span<const double> expected) {
@@ -139,7 +146,49 @@ Scores classification_scores(std::span<const int64_t> predicted, std::span<const
 
 Scores regression_scores(std::span<const double> predicted, std::span<const double> expected) {
   return {{Metric::kPearson, pearson(predicted, expected)},
-          {Metric::kSpearman, spearman(predicted, expected)}};
+          {Metric::kSpearman, spearman(predicted, expected)},
+          {Metric::kRmse, rmse(predicted, expected)},
+          {Metric::kMae, mae(predicted, expected)}};
+}
+
+bool is_better(Metric metric, double score, double other) {
+  const bool is_error = metric == Metric::kRmse || metric == Metric::kMae;
+  return is_error ? score < other : score > other;
+}
+
+Scores constant_classification_scores(std::span<const int64_t> expected, int64_t num_classes,
+                                      int64_t positive_class) {
+  Scores best;
+  for (int64_t answer = 0; answer < num_classes; ++answer) {
+    const std::vector<int64_t> answers(expected.size(), answer);
+    const Scores found = classification_scores(answers, expected, num_classes, positive_class);
+    if (best.empty()) best = found;
+    for (size_t i = 0; i < best.size(); ++i) {
+      if (is_better(best[i].first, found[i].second, best[i].second)) best[i] = found[i];
+    }
+  }
+  return best;
+}
+
+Scores constant_regression_scores(std::span<const double> expected) {
+  const double mean =
+      std::accumulate(expected.begin(), expected.end(), 0.0) / static_cast<double>(expected.size());
+  std::vector<double> sorted(expected.begin(), expected.end());
+  std::sort(sorted.begin(), sorted.end());
+  const std::vector<double> means(expected.size(), mean);
+  const std::vector<double> medians(expected.size(), sorted[sorted.size() / 2]);
+  return {{Metric::kPearson, 0.0},
+          {Metric::kSpearman, 0.0},
+          {Metric::kRmse, rmse(means, expected)},
+          {Metric::kMae, mae(medians, expected)}};
+}
+
+std::vector<int64_t> confusion_matrix(std::span<const int64_t> predicted,
+                                      std::span<const int64_t> expected, int64_t num_classes) {
+  std::vector<int64_t> counts(static_cast<size_t>(num_classes * num_classes), 0);
+  for (size_t i = 0; i < expected.size(); ++i)
+    ++counts[static_cast<size_t>(expected[i] * num_classes + predicted[i])];
+  return counts;
 }
 
 }  // namespace apollo

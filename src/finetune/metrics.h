@@ -27,6 +27,10 @@ double macro_f1(std::span<const int64_t> predicted, std::span<const int64_t> exp
 double matthews(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                 int64_t num_classes);
 
+// Root of the mean squared difference, and mean absolute difference.
+double rmse(std::span<const double> predicted, std::span<const double> expected);
+double mae(std::span<const double> predicted, std::span<const double> expected);
+
 // Correlations; 0 where either side is constant. Spearman's gives ties their mean rank.
 double pearson(std::span<const double> predicted, std::span<const double> expected);
 double spearman(std::span<const double> predicted, std::span<const double> expected);
@@ -35,10 +39,23 @@ using Scores = std::vector<std::pair<Metric, double>>;
 
 double score_of(const Scores& scores, Metric metric);
 
+// Whether `score` is better than `other`: larger, or smaller where the metric is an error.
+bool is_better(Metric metric, double score, double other);
+
 // accuracy, f1 (of `positive_class`, or macro where there are more than two) and matthews.
 Scores classification_scores(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                              int64_t num_classes, int64_t positive_class);
-// pearson and spearman.
+// pearson, spearman, rmse and mae.
 Scores regression_scores(std::span<const double> predicted, std::span<const double> expected);
+
+// What can be had without reading a text: of each metric the best score of one answer to all rows.
+// The answer may be another one for each metric (for rmse the mean, for mae the median).
+Scores constant_classification_scores(std::span<const int64_t> expected, int64_t num_classes,
+                                      int64_t positive_class);
+Scores constant_regression_scores(std::span<const double> expected);
+
+// Number of rows of each pair (expected, predicted), row-major.
+std::vector<int64_t> confusion_matrix(std::span<const int64_t> predicted,
+                                      std::span<const int64_t> expected, int64_t num_classes);
 
 }  // namespace apollo

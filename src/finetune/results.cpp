@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kFormat = 2;
 
 void add_scores(const Scores& scores, Json& object) {
   for (const auto& [metric, value] : scores)
@@ -32,10 +32,38 @@ Json run_json(const PointResult& run) {
           {"seconds", run.seconds},       {"by_epoch", epochs}};
 }
 
-PointResult parse_run(const Json& json) {
+GridPoint parse_point(const Json& json) {
+  return {json.at("lr").get<double>(), json.at("epochs").get<int64_t>(),
+          json.at("seed").get<uint64_t>()};
+}
+
+// Holds a run of a file to what training gives.
+void check_run(const PointResult& run, Metric metric) {
+  const auto require = [](bool good, const char* what) {
+    if (!good) throw DataError(what);
+  };
+  const auto num_epochs = static_cast<int64_t>(run.epochs.size());
+  require(std::isfinite(run.point.lr) && run.point.lr > 0.0, "'lr' is not above 0");
+  require(run.point.epochs >= 1, "'epochs' is not positive");
+  require(run.seconds >= 0.0, "'seconds' is negative");
+  require(run.diverged ? num_epochs < run.point.epochs : num_epochs == run.point.epochs,
+          "'by_epoch' has another number of epochs than the run");
+  for (int64_t i = 0; i < num_epochs; ++i) {
+    const EpochResult& epoch = run.epochs[static_cast<size_t>(i)];
+    require(epoch.epoch == i + 1, "the epochs of 'by_epoch' are not 1, 2, ...");
+    require(std::any_of(epoch.scores.begin(), epoch.scores.end(),
+                        [&](const auto& score) { return score.first == metric; }),
+            "an epoch lacks the metric");
+  }
+  if (num_epochs == 0) return require(run.best_epoch == 0, "'best_epoch' is not in 'by_epoch'");
+  require(run.best_epoch >= 1 && run.best_epoch <= num_epochs, "'best_epoch' is not in 'by_epoch'");
+  const Scores& best = run.epochs[static_cast<size_t>(run.best_epoch - 1)].scores;
+  require(score_of(best, metric) == run.best_score, "'best' is not the score of 'best_epoch'");
+}
+
+PointResult parse_run(const Json& json, Metric metric) {
   PointResult run;
-  run.point = {json.at("lr").get<double>(), json.at("epochs").get<int64_t>(),
-               json.at("seed").get<uint64_t>()};
+  run.point = parse_point(json);
   run.best_epoch = json.at("best_epoch").get<int64_t>();
   run.best_score = json.at("best").get<double>();
   run.diverged = json.at("diverged").get<bool>();
@@ -52,7 +80,38 @@ PointResult parse_run(const Json& json) {
     }
     run.epochs.push_back(std::move(epoch));
   }
+  check_run(run, metric);
   return run;
+}
+
+Json written_json(const std::optional<WrittenModel>& written) {
+  if (!written) return nullptr;
+  return {{"lr", written->point.lr},
+          {"epochs", written->point.epochs},
+          {"seed", written->point.seed},
+          {"test_tables", written->test_tables}};
+}
+
+void parse_runs(const Json& json, FinetuneResults& results) {
+  for (const Json& entry : json) {
+    const PointResult run = parse_run(entry, results.metric);
+    if (find_run(results, run.point) != nullptr) throw DataError("a run stands there twice");
+    results.runs.push_back(run);
+  }
+}
+
+void parse_written(const Json& json, FinetuneResults& results) {
+  const Json& model = json.at("model");
+  if (model.is_null()) return;
+  results.written = {parse_point(model), model.at("test_tables").get<std::string>()};
+  if (find_run(results, results.written->point) == nullptr)
+    throw DataError("'model' is none of the runs");
+  results.confusion = json.at("confusion").get<std::vector<std::vector<int64_t>>>();
+  const bool square = std::all_of(
+      results.confusion.begin(), results.confusion.end(),
+      [&](const std::vector<int64_t>& row) { return row.size() == results.labels.size(); });
+  if (!square || results.confusion.size() != results.labels.size())
+    throw DataError("'confusion' has another number of classes");
 }
 
 void set_statistics(GridSummary& summary) {
@@ -108,34 +167,52 @@ const PointResult* find_run(const FinetuneResults& results, const GridPoint& poi
 
 std::vector<GridSummary> summarize(const FinetuneResults& results, const TaskConfig::Train& train) {
   std::vector<GridSummary> summaries;
-  for (const double lr : train.lr) {
-    for (const int64_t epochs : train.epochs) {
-      GridSummary summary;
-      summary.lr = lr;
-      summary.epochs = epochs;
-      summary.complete = true;
-      for (const uint64_t seed : train.seeds) {
-        const PointResult* run = find_run(results, {lr, epochs, seed});
-        summary.complete = summary.complete && run != nullptr;
-        if (run == nullptr) continue;
-        summary.diverged = summary.diverged || run->diverged;
-        if (run->diverged) continue;
-        const auto place = static_cast<size_t>(run - results.runs.data());
-        if (summary.scores.empty() || run->best_score > results.runs[summary.best_run].best_score)
-          summary.best_run = place;
-        summary.scores.push_back(run->best_score);
-      }
-      set_statistics(summary);
-      summaries.push_back(std::move(summary));
+  const auto summary_of = [&](double lr, int64_t epochs) -> GridSummary& {
+    for (GridSummary& summary : summaries) {
+      if (summary.lr == lr && summary.epochs == epochs) return summary;
     }
+    GridSummary& added = summaries.emplace_back();
+    added.lr = lr;
+    added.epochs = epochs;
+    added.complete = true;
+    return added;
+  };
+  std::vector<bool> listed(results.runs.size(), false);
+  const auto list = [&](GridSummary& summary, size_t place) {
+    if (!listed[place]) summary.runs.push_back(place);
+    listed[place] = true;
+  };
+  for (const GridPoint& point : grid_points(train)) {
+    GridSummary& summary = summary_of(point.lr, point.epochs);
+    const PointResult* run = find_run(results, point);
+    summary.complete = summary.complete && run != nullptr;
+    if (run != nullptr) list(summary, static_cast<size_t>(run - results.runs.data()));
+  }
+  for (size_t place = 0; place < results.runs.size(); ++place) {
+    const GridPoint& point = results.runs[place].point;
+    list(summary_of(point.lr, point.epochs), place);
+  }
+  for (GridSummary& summary : summaries) {
+    for (const size_t place : summary.runs) {
+      const PointResult& run = results.runs[place];
+      summary.diverged = summary.diverged || run.diverged;
+      if (run.diverged) continue;
+      if (summary.scores.empty() ||
+          is_better(results.metric, run.best_score, results.runs[summary.best_run].best_score)) {
+        summary.best_run = place;
+      }
+      summary.scores.push_back(run.best_score);
+    }
+    set_statistics(summary);
   }
   return summaries;
 }
 
-const GridSummary* best_summary(const std::vector<GridSummary>& summaries) {
+const GridSummary* best_summary(const std::vector<GridSummary>& summaries, Metric metric) {
   const GridSummary* best = nullptr;
   for (const GridSummary& summary : summaries) {
-    if (summary.counts() && (best == nullptr || summary.mean > best->mean)) best = &summary;
+    if (!summary.counts()) continue;
+    if (best == nullptr || is_better(metric, summary.mean, best->mean)) best = &summary;
   }
   return best;
 }
@@ -156,7 +233,7 @@ Json to_json(const FinetuneResults& results, const TaskConfig::Train& train) {
   add_scores(results.chance, json["chance"]);
   const std::vector<GridSummary> summaries = summarize(results, train);
   json["best"] = nullptr;
-  if (const GridSummary* best = best_summary(summaries)) {
+  if (const GridSummary* best = best_summary(summaries, results.metric)) {
     const PointResult& run = results.runs[best->best_run];
     json["best"] = summary_json(*best);
     json["best"]["seed"] = run.point.seed;
@@ -168,8 +245,9 @@ Json to_json(const FinetuneResults& results, const TaskConfig::Train& train) {
   json["runs"] = Json::array();
   for (const PointResult& run : results.runs)
     json["runs"].push_back(run_json(run));
+  json["model"] = written_json(results.written);
+  json["confusion"] = results.confusion;
   json["settings"] = results.settings;
-  json["test_tables"] = results.test_tables;
   return json;
 }
 
@@ -178,19 +256,44 @@ void resume_results(const fs::path& path, FinetuneResults& results) {
   const Json json = read_json(path);
   try {
     if (json.at("format").get<int64_t>() != kFormat) {
-      fail<DataError>("{}: format {} is not known; expected {}", path.string(),
-                      json.at("format").get<int64_t>(), kFormat);
+      fail<DataError>("format {} is not known, expected {}", json.at("format").get<int64_t>(),
+                      kFormat);
     }
     check_settings(path, json.at("settings").get<std::map<std::string, std::string>>(),
                    results.settings);
-    for (const Json& run : json.at("runs"))
-      results.runs.push_back(parse_run(run));
-    results.finished = json.at("finished").get<bool>() &&
-                       json.at("test_tables").get<std::string>() == results.test_tables;
+    parse_runs(json.at("runs"), results);
+    parse_written(json, results);
+    results.finished = json.at("finished").get<bool>() && results.written &&
+                       results.written->test_tables == results.test_tables;
   } catch (const Json::exception& error) {
     fail<DataError>("{}: expected results of `apollo finetune`: {}", path.string(), error.what());
+  } catch (const DataError& error) {
+    fail<DataError>("{}: {}; hint: another --out, or remove the file", path.string(), error.what());
   }
 }
+
+namespace {
+
+constexpr size_t kMaxClassesShown = 12;
+
+std::string confusion_table(const FinetuneResults& results) {
+  std::string text = "confusion on dev (a row is what is right, a column what is predicted):\n";
+  size_t width = 6;
+  for (const std::string& label : results.labels)
+    width = std::max(width, label.size());
+  const auto add_line = [&](std::string_view head, const auto& cells) {
+    text += fmt::format("{:<{}}", head, width);
+    for (const auto& cell : cells)
+      text += fmt::format("  {:>{}}", cell, width);
+    text += "\n";
+  };
+  add_line("", results.labels);
+  for (size_t i = 0; i < results.confusion.size(); ++i)
+    add_line(results.labels[i], results.confusion[i]);
+  return text;
+}
+
+}  // namespace
 
 std::string results_table(const FinetuneResults& results, const TaskConfig::Train& train) {
   const auto number = [](double value) { return fmt::format("{:.4f}", value); };
@@ -200,15 +303,13 @@ std::string results_table(const FinetuneResults& results, const TaskConfig::Trai
   text +=
       fmt::format("{:<10}{:>6}  {:>8}{:>10}  {}\n", "lr", "epochs", "mean", "deviation", "by seed");
   const std::vector<GridSummary> summaries = summarize(results, train);
-  const GridSummary* best = best_summary(summaries);
+  const GridSummary* best = best_summary(summaries, results.metric);
   for (const GridSummary& summary : summaries) {
     std::string by_seed;
-    for (const uint64_t seed : train.seeds) {
-      const PointResult* run = find_run(results, {summary.lr, summary.epochs, seed});
-      const std::string shown = run == nullptr  ? "-"
-                                : run->diverged ? "diverged"
-                                                : number(run->best_score);
-      by_seed += (by_seed.empty() ? "" : " ") + shown;
+    for (const size_t place : summary.runs) {
+      const PointResult& run = results.runs[place];
+      by_seed += (by_seed.empty() ? "" : " ") +
+                 (run.diverged ? std::string("diverged") : number(run.best_score));
     }
     text += fmt::format("{:<10g}{:>6}  {:>8}{:>10}  {}{}\n", summary.lr, summary.epochs,
                         summary.counts() ? number(summary.mean) : "-",
@@ -220,7 +321,9 @@ std::string results_table(const FinetuneResults& results, const TaskConfig::Trai
   text += fmt::format("best model: seed {}, epoch {}:", run.point.seed, run.best_epoch);
   for (const auto& [metric, value] : run.epochs[static_cast<size_t>(run.best_epoch - 1)].scores)
     text += fmt::format(" {} {}", enum_name(metric), number(value));
-  return text + "\n";
+  text += "\n";
+  const bool shown = !results.confusion.empty() && results.labels.size() <= kMaxClassesShown;
+  return shown ? text + confusion_table(results) : text;
 }
 
 }  // namespace apollo

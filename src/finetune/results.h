@@ -14,18 +14,25 @@
 
 namespace apollo {
 
-// All seeds of one learning rate and number of epochs.
+// All seeds of one learning rate and number of epochs, those of earlier calls included.
 struct GridSummary {
   double lr = 0.0;
   int64_t epochs = 0;
-  std::vector<double> scores;  // best dev score of each seed that is done, in the order of seeds
-  bool complete = false;       // all seeds are done
+  std::vector<size_t> runs;    // places in FinetuneResults::runs: seeds of the grid, then others
+  std::vector<double> scores;  // best dev score of those of them that did not diverge
+  bool complete = false;       // no seed of the grid is missing
   bool diverged = false;       // one of them or more
   double mean = 0.0;
   std::optional<double> deviation;  // of the sample (n - 1); none for a single seed
   size_t best_run = 0;              // place in FinetuneResults::runs
 
   bool counts() const { return complete && !diverged; }
+};
+
+// What stands in the folder beside results.json.
+struct WrittenModel {
+  GridPoint point;          // of the model
+  std::string test_tables;  // identity of those that predictions-test.tsv is of
 };
 
 struct FinetuneResults {
@@ -36,14 +43,17 @@ struct FinetuneResults {
   int64_t num_train = 0;
   int64_t num_dev = 0;
   int64_t num_test = 0;
-  // Of the most frequent class of dev as the answer to every row; 0 for correlations.
-  Scores chance;
+  Scores chance;  // of the best constant answer for dev, metric by metric
   std::string checkpoint;
   bool random_weights = false;
   // What a run's numbers depend on apart from its grid point, by name.
   std::map<std::string, std::string> settings;
   std::string test_tables;  // their identity: the predictions depend on it, the runs do not
   bool finished = false;    // model and predictions are written
+  std::optional<WrittenModel> written;
+  // Of the written model on dev, one row for each class that is right and one column for each that
+  // was predicted; empty for regression.
+  std::vector<std::vector<int64_t>> confusion;
   std::vector<PointResult> runs;
 };
 
@@ -52,16 +62,18 @@ std::vector<GridPoint> grid_points(const TaskConfig::Train& train);
 
 const PointResult* find_run(const FinetuneResults& results, const GridPoint& point);
 
-// One entry for each learning rate and number of epochs, over the seeds of `train`.
+// One entry for each learning rate and number of epochs: the grid of `train`, then what earlier
+// calls tried.
 std::vector<GridSummary> summarize(const FinetuneResults& results, const TaskConfig::Train& train);
 
-// The entry that counts with the highest mean, the first of equals; null where none counts.
-const GridSummary* best_summary(const std::vector<GridSummary>& summaries);
+// The entry that counts with the best mean, the first of equals; null where none counts.
+const GridSummary* best_summary(const std::vector<GridSummary>& summaries, Metric metric);
 
 Json to_json(const FinetuneResults& results, const TaskConfig::Train& train);
 
-// Takes `finished` and `runs` from the file where there is one. Throws DataError where it is
-// damaged, UsageError naming the first setting that differs where it holds results of another task.
+// Takes `finished`, `written`, `confusion` and `runs` from the file where there is one. Throws
+// DataError where it is damaged or holds a value that cannot be, UsageError naming the first
+// setting that differs where it holds results of another task.
 void resume_results(const std::filesystem::path& path, FinetuneResults& results);
 
 // For stdout.

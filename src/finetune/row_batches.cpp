@@ -68,7 +68,7 @@ std::vector<RowBatch> evaluation_batches(const EncodedRows& rows, int64_t batch_
 }
 
 ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> chosen,
-                           TokenId padding, Architecture architecture, at::Device device) {
+                           TokenId padding, Objective objective, at::Device device) {
   const auto num_rows = static_cast<int64_t>(chosen.size());
   int64_t longest = 0;
   int64_t shortest = rows.length(chosen.front());
@@ -76,34 +76,37 @@ ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> cho
     longest = std::max(longest, rows.length(row));
     shortest = std::min(shortest, rows.length(row));
   }
-  const bool bert = architecture == Architecture::kBert;
+  const bool sees_all = objective == Objective::kMasked;
   // A model that looks back only never sees the padding behind a row.
-  const bool masked = bert && shortest < longest;
+  const bool masked = sees_all && shortest < longest;
   const auto make_BT = [&](int64_t value) {
     return at::full({num_rows, longest}, value, at::kLong);
   };
   const at::Tensor inputs_BT = make_BT(padding);
   const at::Tensor last_rows_B = at::empty({num_rows}, at::kLong);
   const at::Tensor documents_BT = masked ? make_BT(1) : at::Tensor();
-  const at::Tensor segments_BT = bert ? make_BT(0) : at::Tensor();
+  const at::Tensor segments_BT = sees_all ? make_BT(0) : at::Tensor();
   auto* inputs = inputs_BT.mutable_data_ptr<int64_t>();
   auto* last_rows = last_rows_B.mutable_data_ptr<int64_t>();
   auto* documents = masked ? documents_BT.mutable_data_ptr<int64_t>() : nullptr;
-  auto* segments = bert ? segments_BT.mutable_data_ptr<int64_t>() : nullptr;
+  auto* segments = sees_all ? segments_BT.mutable_data_ptr<int64_t>() : nullptr;
   for (int64_t b = 0; b < num_rows; ++b) {
     const int64_t row = chosen[static_cast<size_t>(b)];
     const int64_t length = rows.length(row);
     const int64_t begin = b * longest;
     std::copy_n(rows.ids.begin() + rows.begins[static_cast<size_t>(row)], length, inputs + begin);
-    last_rows[b] = begin + length - 1;
+    int64_t last = length - 1;
+    while (last >= 0 && inputs[begin + last] == padding)
+      --last;
+    last_rows[b] = begin + std::max<int64_t>(last, 0);
     if (masked) std::fill_n(documents + begin, length, int64_t{0});
     const int64_t first = rows.first_segments[static_cast<size_t>(row)];
-    if (bert) std::fill_n(segments + begin + first, length - first, int64_t{1});
+    if (sees_all) std::fill_n(segments + begin + first, length - first, int64_t{1});
   }
   ClassifierBatch batch;
   batch.tokens.inputs_BT = inputs_BT.to(device);
   if (masked) batch.tokens.documents_BT = documents_BT.to(device);
-  if (bert) batch.tokens.segments_BT = segments_BT.to(device);
+  if (sees_all) batch.tokens.segments_BT = segments_BT.to(device);
   batch.last_rows_B = last_rows_B.to(device);
   return batch;
 }

@@ -27,11 +27,12 @@ std::vector<RowBatch> evaluation_batches(const EncodedRows& rows, int64_t batch_
 
 struct ClassifierBatch {
   DeviceBatch tokens;
-  at::Tensor last_rows_B;  // int64: place b*T + t of each row's last token that is no padding
+  at::Tensor last_rows_B;  // int64: place b*T + t of each row's last token that is not `padding`
 };
 
-// Pads on the right to the longest row.
+// Pads on the right to the longest row. A row that itself ends with the token that pads is read at
+// the one before, and a row of nothing else at its first, as GPT2ForSequenceClassification does.
 ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> chosen,
-                           TokenId padding, Architecture architecture, at::Device device);
+                           TokenId padding, Objective objective, at::Device device);
 
 }  // namespace apollo

@@ -7,12 +7,12 @@
 
 #include <utility>
 
+#include "arch/hf_config.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json_lines.h"
 #include "model/growth.h"
-#include "model/hf_config.h"
 #include "model/hf_folder.h"
+#include "model/hf_tokenizer.h"
 #include "model/layer.h"
 #include "ops/dropout.h"
 
@@ -43,7 +43,7 @@ ParameterSpec matrix(const std::string& name, int64_t rows, int64_t columns, dou
 
 ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
   const int64_t width = spec.shape.width;
-  if (spec.shape.architecture == Architecture::kGpt2) {
+  if (objective_of(spec.shape.architecture) == Objective::kCausal) {
     return ParameterLayout({matrix("score.weight", num_outputs, width, spec.init_std)});
   }
   return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std),
@@ -52,16 +52,12 @@ ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
                           bias("classifier.bias", num_outputs)});
 }
 
-Json classifier_config(const SequenceClassifier& classifier, const OutputNames& names,
-                       const Tokenizer& tokenizer, TokenId padding) {
-  const ModelSpec& spec = classifier.body().spec();
-  const bool bert = spec.shape.architecture == Architecture::kBert;
-  Json config = to_hf_config(spec, classifier.body().num_layers(), tokenizer.end_of_text());
-  config["architectures"] = {bert ? "BertForSequenceClassification"
-                                  : "GPT2ForSequenceClassification"};
-  config["problem_type"] = names.labels.empty() ? "regression" : "single_label_classification";
+Json classifier_config(const ModelSpec& spec, const ClassifierFolder& saved) {
+  Json config = saved.config;
+  config["architectures"] = {describe(spec.shape.architecture).sequence_classifier_class};
+  config["problem_type"] = saved.labels.empty() ? "regression" : "single_label_classification";
   const std::vector<std::string> labels =
-      names.labels.empty() ? std::vector<std::string>{"score"} : names.labels;
+      saved.labels.empty() ? std::vector<std::string>{"score"} : saved.labels;
   Json names_by_id = Json::object();
   Json ids_by_name = Json::object();
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -71,7 +67,10 @@ Json classifier_config(const SequenceClassifier& classifier, const OutputNames& 
   config["id2label"] = names_by_id;
   config["label2id"] = ids_by_name;
   config["num_labels"] = labels.size();
-  config["pad_token_id"] = padding;
+  config["pad_token_id"] = saved.tokens.padding;
+  // What was trained is float32, whatever it began as.
+  config.erase("dtype");
+  config["torch_dtype"] = "float32";
   return config;
 }
 
@@ -115,12 +114,31 @@ void SequenceClassifier::set_weights(const ClassifierWeights& weights) {
   head_.values().copy_(weights.head);
 }
 
+void SequenceClassifier::rescale_output(double scale, double shift) {
+  const at::NoGradGuard no_grad;
+  if (!body_->is_causal()) {
+    head_.tensor("classifier.weight").mul_(scale);
+    head_.tensor("classifier.bias").mul_(scale).add_(shift);
+    return;
+  }
+  const at::Tensor score_CW = head_.tensor("score.weight");
+  score_CW.mul_(scale);
+  const at::Tensor along_W = score_CW.sum(0);
+  const double square = along_W.dot(along_W).item<double>();
+  if (square > 0.0)
+    body_->parameters().tensor("transformer.ln_f.bias").add_(along_W, shift / square);
+}
+
 ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double dropout,
                                  at::Device device)
     : device_(device) {
   const auto source = load_hf_model(folder, device, {.needs_head = false});
   source->parameters().drop_gradients();
   spec_ = source->spec();
+  folder_spec_ = spec_;
+  folder_layers_ = source->num_layers();
+  const FolderRest rest = read_folder_rest(folder);
+  folder_config_ = rest.config;
   if (depth == 0) depth = spec_.shape.layers;
   if (depth < source->num_layers()) {
     fail<UsageError>(
@@ -133,9 +151,9 @@ ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double d
   const ParameterLayout unrolled(model_parameters(spec_, depth));
   body_values_ =
       grow_buffer(source->parameters().values(), source->parameters().layout(), unrolled, blocks);
-  if (spec_.shape.architecture != Architecture::kBert) return;
-  const auto weight = find_hf_tensor(folder, kPoolerWeight);
-  const auto pooler_bias = find_hf_tensor(folder, kPoolerBias);
+  if (objective_of(spec_.shape.architecture) != Objective::kMasked) return;
+  const auto weight = rest.find(kPoolerWeight);
+  const auto pooler_bias = rest.find(kPoolerBias);
   if (!weight || !pooler_bias) return;
   const int64_t width = spec_.shape.width;
   if (weight->sizes() != at::IntArrayRef({width, width}) ||
@@ -145,6 +163,12 @@ ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double d
   }
   pooler_weight_ = *weight;
   pooler_bias_ = *pooler_bias;
+}
+
+Json ClassifierStart::config() const {
+  ModelSpec before = folder_spec_;
+  before.dropout = -1.0;  // so that it counts as changed: a folder may have another at each place
+  return derived_hf_config(folder_config_, {before, folder_layers_}, {spec_, spec_.shape.layers});
 }
 
 SequenceClassifier ClassifierStart::make(int64_t num_outputs) const {
@@ -166,16 +190,18 @@ void ClassifierStart::restart(SequenceClassifier& classifier, const StartOptions
   slot_view(head.values(), head.layout().slot(kPoolerBias)).copy_(pooler_bias_);
 }
 
-void save_classifier(const SequenceClassifier& classifier, const OutputNames& names,
-                     const Tokenizer& tokenizer, TokenId padding, const fs::path& dir) {
-  const Json config = classifier_config(classifier, names, tokenizer, padding);
+void save_classifier(const SequenceClassifier& classifier, const ClassifierFolder& saved,
+                     const fs::path& dir) {
+  const Json config = classifier_config(classifier.body().spec(), saved);
   write_file_atomic(dir / "config.json", config.dump(2) + "\n");
   NamedTensors tensors = hf_tensors(weights_of(classifier.body()), /*with_head=*/false);
   const ParameterSet& head = classifier.head();
   for (const ParameterSlot& slot : head.layout().slots())
     tensors.emplace_back(slot.spec.name, slot_view(head.values(), slot));
   write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
-  tokenizer.save(dir);
+  save_hf_tokenizer(saved.tokenizer, dir, saved.max_length);
+  if (classifier.body().is_causal())
+    put_before_texts(dir, saved.tokenizer, saved.tokens.begin.value());
 }
 
 }  // namespace apollo

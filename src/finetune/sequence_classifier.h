@@ -11,7 +11,9 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/json_lines.h"
 #include "finetune/row_batches.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
@@ -41,6 +43,10 @@ class SequenceClassifier {
   ClassifierWeights weights() const;
   void set_weights(const ClassifierWeights& weights);
 
+  // Makes every output `shift` plus `scale` times what it was. GPT2ForSequenceClassification has no
+  // bias to take the shift: there the last norm's bias moves along the head's weights.
+  void rescale_output(double scale, double shift);
+
  private:
   std::unique_ptr<LanguageModel> body_;
   int64_t num_outputs_;
@@ -64,6 +70,8 @@ class ClassifierStart {
                   at::Device device);
 
   const ModelSpec& spec() const { return spec_; }
+  // config.json of the body as training leaves it, with all else that the folder's own says.
+  Json config() const;
   // A classifier of that model; its weights are those of restart().
   SequenceClassifier make(int64_t num_outputs) const;
   void restart(SequenceClassifier& classifier, const StartOptions& options) const;
@@ -74,15 +82,22 @@ class ClassifierStart {
   at::Tensor body_values_;
   at::Tensor pooler_weight_;  // undefined where there is none
   at::Tensor pooler_bias_;
+  ModelSpec folder_spec_;  // of the folder as it stands
+  int64_t folder_layers_ = 0;
+  Json folder_config_;
 };
 
-// What `transformers` is told of the outputs.
-struct OutputNames {
+// What `transformers` is told of a classifier.
+struct ClassifierFolder {
+  Json config;                      // of the body
   std::vector<std::string> labels;  // by class; empty: regression
+  const Tokenizer& tokenizer;
+  RowTokens tokens;
+  int64_t max_length = 0;  // of a row
 };
 
 // Writes config.json, model.safetensors and the tokenizer's files into the existing folder `dir`.
-void save_classifier(const SequenceClassifier& classifier, const OutputNames& names,
-                     const Tokenizer& tokenizer, TokenId padding, const std::filesystem::path& dir);
+void save_classifier(const SequenceClassifier& classifier, const ClassifierFolder& saved,
+                     const std::filesystem::path& dir);
 
 }  // namespace apollo

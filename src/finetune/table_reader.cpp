@@ -139,6 +139,10 @@ std::vector<size_t> find_columns(const Source& source, const RawRow& header,
           fmt::join(header.fields, "', '"),
           did_you_mean(column.name, header.fields, "hint: header = false where there is none"));
     }
+    if (!column.number && std::count(found, header.fields.end(), column.name) > 1) {
+      source.reject(header.line, "there are two columns '{}' ({}); hint: rename one of them",
+                    column.name, key);
+    }
     places.push_back(column.number ? static_cast<size_t>(*column.number)
                                    : static_cast<size_t>(found - header.fields.begin()));
   }
@@ -150,11 +154,13 @@ std::vector<TableRow> read_delimited(Source& source, TableFormat format, bool he
   const auto next_row = format == TableFormat::kTsv ? next_tsv_row : next_csv_row;
   std::vector<size_t> places;
   size_t num_fields = 0;
+  std::vector<std::string> header_fields;
   if (header) {
     if (source.done()) source.reject(1, "the file is empty; expected a header");
     const RawRow names = next_row(source);
     places = find_columns(source, names, wanted);
     num_fields = names.fields.size();
+    header_fields = names.fields;
   } else {
     for (const WantedColumn& want : wanted) {
       places.push_back(static_cast<size_t>(want.column.number.value()));
@@ -175,6 +181,9 @@ std::vector<TableRow> read_delimited(Source& source, TableFormat format, bool he
     if (header ? found != num_fields : found < num_fields) {
       source.reject(raw.line, "expected {} fields{}, found {}", num_fields,
                     header ? ", as in the header" : " or more", found);
+    }
+    if (header && raw.fields == header_fields) {
+      source.reject(raw.line, "the header stands here once more; hint: name each file in the task");
     }
     TableRow row{raw.line, {}};
     for (const size_t place : places)

@@ -28,8 +28,9 @@ struct TableRow {
 // The format of a file by its ending; throws DataError where it is none of the known.
 TableFormat format_of(const std::filesystem::path& path);
 
-// All rows. Throws DataError with file and line where a wanted column is missing, a row has another
-// number of fields than the header, is empty, wrongly quoted, no JSON object or not UTF-8. Without
+// All rows. Throws DataError with file and line where a wanted column is missing or there twice, a
+// row has another number of fields than the header, is the header once more, is empty, wrongly
+// quoted, no JSON object or not UTF-8. Without
 // a header a row needs no more than the wanted columns, as some tables (STS-B) have rows with
 // additional fields at the end.
 std::vector<TableRow> read_table(const std::filesystem::path& path, TableFormat format, bool header,

@@ -74,19 +74,20 @@ void check_tables(const TaskConfig& config, Faults& faults) {
   check_column("task.text", config.task.text, /*needed=*/true);
   check_column("task.text_pair", config.task.text_pair, /*needed=*/false);
   check_column("task.label", config.task.label, /*needed=*/true);
+  check_column("task.id", config.task.id, /*needed=*/false);
 }
 
 void check_classes(const TaskConfig& config, Faults& faults) {
   const bool regression = config.task.kind == TaskKind::kRegression;
   const Metric metric = config.task.metric;
-  const bool of_regression = metric == Metric::kPearson || metric == Metric::kSpearman;
+  const bool of_regression = metric >= Metric::kPearson;
   if (regression != of_regression) {
-    faults.push_back(
-        {"task.metric",
-         fmt::format("task.metric must be {} for {} (got '{}')",
-                     regression ? "'pearson' or 'spearman'" : "'accuracy', 'f1' or 'matthews'",
-                     enum_name(config.task.kind), enum_name(metric)),
-         ""});
+    faults.push_back({"task.metric",
+                      fmt::format("task.metric must be {} for {} (got '{}')",
+                                  regression ? "'pearson', 'spearman', 'rmse' or 'mae'"
+                                             : "'accuracy', 'f1' or 'matthews'",
+                                  enum_name(config.task.kind), enum_name(metric)),
+                      ""});
   }
   const std::vector<std::string>& labels = config.task.labels;
   if (regression && !(labels.empty() && config.task.positive_label.empty())) {

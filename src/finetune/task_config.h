@@ -17,15 +17,15 @@
 namespace apollo {
 
 enum class TaskKind { kClassification, kRegression };
-enum class Metric { kAccuracy, kF1, kMatthews, kPearson, kSpearman };
+enum class Metric { kAccuracy, kF1, kMatthews, kPearson, kSpearman, kRmse, kMae };
 enum class TableFormat { kAuto, kTsv, kCsv, kJsonl };
 
 template <>
 inline constexpr std::array<std::string_view, 2> kEnumNames<TaskKind> = {"classification",
                                                                          "regression"};
 template <>
-inline constexpr std::array<std::string_view, 5> kEnumNames<Metric> = {"accuracy", "f1", "matthews",
-                                                                       "pearson", "spearman"};
+inline constexpr std::array<std::string_view, 7> kEnumNames<Metric> = {
+    "accuracy", "f1", "matthews", "pearson", "spearman", "rmse", "mae"};
 template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<TableFormat> = {"auto", "tsv", "csv",
                                                                             "jsonl"};
@@ -54,6 +54,7 @@ struct TaskConfig {
     ColumnRef text = {"text", std::nullopt};
     ColumnRef text_pair;
     ColumnRef label = {"label", std::nullopt};
+    ColumnRef id;
     std::vector<std::string> labels;
     std::string positive_label;
     Metric metric = Metric::kAccuracy;
@@ -103,6 +104,9 @@ void visit_task_section(Visitor&& visit, Configs&... c) {
   visit(Field{"task", "text_pair", Effect::kResult, "column of the second text; empty: none"},
         c.task.text_pair...);
   visit(Field{"task", "label", Effect::kResult, "column of the label or number"}, c.task.label...);
+  visit(Field{"task", "id", Effect::kNone,
+              "column that names a row in the predictions; empty: they repeat its text"},
+        c.task.id...);
   visit(Field{"task", "labels", Effect::kResult,
               "classes in the order of their ids; empty: those of the training tables, sorted"},
         c.task.labels...);

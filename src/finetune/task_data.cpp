@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -33,9 +34,19 @@ struct Fields {
   size_t text = 0;
   std::optional<size_t> pair;
   std::optional<size_t> label;
+  std::optional<size_t> id;
 };
 
-std::optional<double> parse_number(const std::string& text) {
+std::string_view without_blanks(std::string_view text) {
+  const size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  const size_t end = text.find_last_not_of(" \t\r\n");
+  return text.substr(begin, end + 1 - begin);
+}
+
+// As float() of Python: blanks around it and a plus are accepted. Nothing where it is not finite.
+std::optional<double> parse_number(std::string_view text) {
+  text = without_blanks(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0.0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
@@ -54,6 +65,10 @@ std::vector<TableFile> read_files(const ResolvedTask& task, const std::vector<st
   if (labelled) {
     fields.label = wanted.size();
     wanted.push_back({"task.label", config.label});
+  }
+  if (!config.id.empty()) {
+    fields.id = wanted.size();
+    wanted.push_back({"task.id", config.id});
   }
   std::vector<TableFile> files;
   for (const fs::path& path : task.tables(names)) {
@@ -78,14 +93,61 @@ void warn_of_empty_texts(const TableFile& file, const Fields& fields) {
   }
 }
 
+// Refuses a label that no table of predictions can hold.
+void check_label(const std::string& where, const std::string& label) {
+  if (label.empty()) {
+    fail<DataError>("{}: the label is empty; hint: leave out rows that have none", where);
+  }
+  if (label.find_first_of("\t\r\n") != std::string::npos) {
+    fail<DataError>("{}: label '{}' holds a tab or a line end", where, escaped_field(label));
+  }
+}
+
+// Two labels of one meaning would be two classes that nobody can tell apart.
+class LabelSpellings {
+ public:
+  void add(const std::string& where, const std::string& label) {
+    const auto [entry, is_new] = first_.emplace(without_blanks(label), Place{label, where});
+    const Place& other = entry->second;
+    if (!is_new && other.label != label) {
+      fail<DataError>("{}: label '{}' differs from '{}' ({}) by blanks alone", where, label,
+                      other.label, other.where);
+    }
+  }
+
+  // For labels that are numbers, each of another value.
+  void check_numbers(const std::vector<std::string>& ascending) const {
+    for (size_t i = 1; i < ascending.size(); ++i) {
+      const std::string& label = ascending[i];
+      if (parse_number(label) != parse_number(ascending[i - 1])) continue;
+      const Place& other = first_.at(std::string(without_blanks(ascending[i - 1])));
+      fail<DataError>("{}: label '{}' is the same number as '{}' ({})",
+                      first_.at(std::string(without_blanks(label))).where, label, other.label,
+                      other.where);
+    }
+  }
+
+ private:
+  struct Place {
+    std::string label;
+    std::string where;
+  };
+  std::unordered_map<std::string, Place> first_;  // by the label without blanks around it
+};
+
 // Numbers by value, other labels by their bytes.
 std::vector<std::string> labels_of(const std::vector<TableFile>& files, const Fields& fields) {
   std::vector<std::string> labels;
-  std::unordered_map<std::string, bool> seen;
+  std::unordered_set<std::string> seen;
+  LabelSpellings spellings;
   for (const TableFile& file : files) {
     for (const TableRow& row : file.rows) {
       const std::string& label = row.fields[*fields.label];
-      if (seen.emplace(label, true).second) labels.push_back(label);
+      if (!seen.insert(label).second) continue;
+      const std::string where = fmt::format("{}:{}", file.path, row.line);
+      check_label(where, label);
+      spellings.add(where, label);
+      labels.push_back(label);
     }
   }
   const bool numeric = std::all_of(labels.begin(), labels.end(), [](const std::string& label) {
@@ -95,6 +157,7 @@ std::vector<std::string> labels_of(const std::vector<TableFile>& files, const Fi
     if (numeric && *parse_number(a) != *parse_number(b)) return *parse_number(a) < *parse_number(b);
     return a < b;
   });
+  if (numeric) spellings.check_numbers(labels);
   return labels;
 }
 
@@ -139,6 +202,7 @@ TaskRows collect(std::vector<TableFile> files, const Fields& fields, const Label
       if (fields.label) labels.read(file.path, row.line, row.fields[*fields.label], rows);
       rows.texts.push_back(std::move(row.fields[fields.text]));
       if (fields.pair) rows.pairs.push_back(std::move(row.fields[*fields.pair]));
+      if (fields.id) rows.ids.push_back(std::move(row.fields[*fields.id]));
     }
   }
   return rows;
@@ -163,6 +227,7 @@ void keep_sample(TaskRows& rows, int64_t num_kept) {
   std::sort(kept.begin(), kept.end());
   keep_entries(rows.texts, kept);
   keep_entries(rows.pairs, kept);
+  keep_entries(rows.ids, kept);
   keep_entries(rows.classes, kept);
   keep_entries(rows.numbers, kept);
 }
@@ -180,6 +245,29 @@ int64_t find_positive(const ResolvedTask& task, const std::vector<std::string>& 
 }
 
 }  // namespace
+
+std::string escaped_field(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '\t':
+        escaped += "\\t";
+        break;
+      case '\n':
+        escaped += "\\n";
+        break;
+      case '\r':
+        escaped += "\\r";
+        break;
+      case '\\':
+        escaped += "\\\\";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
 
 TaskData load_task_data(const ResolvedTask& task) {
   const TaskConfig::Task& config = task.config.task;

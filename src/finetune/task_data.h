@@ -3,17 +3,19 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "finetune/task_config.h"
 
 namespace apollo {
 
-// One entry a row; `pairs` is empty for tasks of one text, `classes` or `numbers` is filled by the
-// kind of task, neither for rows without labels.
+// One entry a row; `pairs` is empty for tasks of one text, `ids` where rows have none, `classes` or
+// `numbers` is filled by the kind of task, neither for rows without labels.
 struct TaskRows {
   std::vector<std::string> texts;
   std::vector<std::string> pairs;
+  std::vector<std::string> ids;  // of task.id
   std::vector<int64_t> classes;
   std::vector<double> numbers;
 
@@ -29,9 +31,15 @@ struct TaskData {
 };
 
 // Reads all tables. Throws DataError with file and line for a label that the training tables (or
-// task.labels) do not have, a number that is none, and all that read_table() rejects; ConfigError
+// task.labels) do not have, one that is empty, holds a tab or line end, or differs from another in
+// blanks or in how a number is written alone, a number that is none, and all that read_table()
+// rejects; ConfigError
 // where task.positive_label is no class. Empty texts are counted and logged.
 TaskData load_task_data(const ResolvedTask& task);
+
+// A text as a field of a table without quoting: \t, \n, \r and \\ stand for what they stand for in
+// C.
+std::string escaped_field(std::string_view text);
 
 // Identity of the content of tables, given by names as they stand in the task.
 std::string hash_tables(const ResolvedTask& task, const std::vector<std::string>& names);

@@ -20,15 +20,17 @@
 namespace apollo {
 namespace {
 
-// The classes (int64) or numbers (float32) of the chosen rows.
-at::Tensor targets_of(const EncodedRows& rows, const RowBatch& chosen, at::Device device) {
+// The classes (int64) or standardised numbers (float32) of the chosen rows.
+at::Tensor targets_of(const EncodedRows& rows, const RowBatch& chosen, const TargetScale& scale,
+                      at::Device device) {
   const auto count = static_cast<int64_t>(chosen.size());
   const bool regression = rows.classes.empty();
   const at::Tensor targets_B = at::empty({count}, regression ? at::kFloat : at::kLong);
   for (int64_t i = 0; i < count; ++i) {
     const auto row = static_cast<size_t>(chosen[static_cast<size_t>(i)]);
     if (regression) {
-      targets_B.mutable_data_ptr<float>()[i] = static_cast<float>(rows.numbers[row]);
+      targets_B.mutable_data_ptr<float>()[i] =
+          static_cast<float>((rows.numbers[row] - scale.mean) / scale.deviation);
     } else {
       targets_B.mutable_data_ptr<int64_t>()[i] = rows.classes[row];
     }
@@ -42,10 +44,10 @@ at::Tensor loss_of(const at::Tensor& logits_BC, const at::Tensor& targets_B) {
   return at::cross_entropy_loss(logits_BC, targets_B);
 }
 
-double dev_loss(const at::Tensor& logits_NC, const EncodedRows& rows) {
-  RowBatch all(static_cast<size_t>(rows.size()));
+double dev_loss(const at::Tensor& logits_NC, const PointTask& task) {
+  RowBatch all(static_cast<size_t>(task.dev.size()));
   std::iota(all.begin(), all.end(), int64_t{0});
-  return loss_of(logits_NC, targets_of(rows, all, at::kCPU)).item<double>();
+  return loss_of(logits_NC, targets_of(task.dev, all, task.scale, at::kCPU)).item<double>();
 }
 
 double warmup_share(const Duration& warmup, int64_t steps, int64_t epochs) {
@@ -81,13 +83,14 @@ class PointTrainer {
     const uint64_t dropout_key =
         random_bits(point_.seed, RngStream::kDropout, static_cast<uint64_t>(step_));
     seed_dropout(device, dropout_key);
-    const ClassifierBatch batch = make_batch(task_.train, rows, task_.padding,
-                                             classifier_.body().spec().shape.architecture, device);
+    const ClassifierBatch batch =
+        make_batch(task_.train, rows, task_.padding,
+                   objective_of(classifier_.body().spec().shape.architecture), device);
     const at::Tensor loss =
         loss_of(classifier_.logits(batch, {.training = true,
                                            .precision = task_.config.train.precision,
                                            .dropout_key = dropout_key}),
-                targets_of(task_.train, rows, device));
+                targets_of(task_.train, rows, task_.scale, device));
     loss.backward();
     const double norm = std::hypot(gradient_norm(body.gradients()).item<double>(),
                                    gradient_norm(head.gradients()).item<double>());
@@ -120,8 +123,8 @@ EpochResult evaluate_epoch(const SequenceClassifier& classifier, const PointTask
                            int64_t epoch, double train_loss) {
   const at::Tensor logits_NC =
       predict(classifier, task.dev, task.padding, task.config.train.precision);
-  return {epoch, train_loss, dev_loss(logits_NC, task.dev),
-          score_logits(logits_NC, task.dev, task.positive_class)};
+  return {epoch, train_loss, dev_loss(logits_NC, task),
+          score_logits(logits_NC, task.dev, task.positive_class, task.scale)};
 }
 
 }  // namespace
@@ -157,7 +160,9 @@ PointResult train_point(SequenceClassifier& classifier, const PointTask& task,
     if (result.diverged) break;
     result.epochs.push_back(std::move(looked_at));
     const double score = score_of(result.epochs.back().scores, task.config.task.metric);
-    if (result.best_epoch != 0 && score <= result.best_score) continue;
+    if (result.best_epoch != 0 && !is_better(task.config.task.metric, score, result.best_score)) {
+      continue;
+    }
     result.best_epoch = epoch + 1;
     result.best_score = score;
     best = classifier.weights();

@@ -24,6 +24,7 @@ struct GridPoint {
 
 struct EpochResult {
   int64_t epoch = 0;  // from 1
+  // Mean over the rows: cross-entropy in nats, or the squared difference of standardised numbers.
   double train_loss = 0.0;
   double dev_loss = 0.0;
   Scores scores;  // on dev
@@ -45,6 +46,7 @@ struct PointTask {
   const EncodedRows& dev;
   TokenId padding = 0;
   int64_t positive_class = 0;
+  TargetScale scale;  // of the numbers to learn
 };
 
 // Optimizer steps of a run.

@@ -25,8 +25,8 @@ std::vector<float> next_logits(const LanguageModel& model, std::span<const Token
   const at::Tensor inputs_BT = at::tensor(ids, at::kLong).unsqueeze(0).to(model.device());
   DeviceBatch batch;
   batch.inputs_BT = inputs_BT;
-  const at::Tensor last_V =
-      model.logits(batch, blocks, {}).select(1, inputs_BT.size(1) - 1).squeeze(0).cpu();
+  batch.target_rows_M = at::tensor({inputs_BT.size(1) - 1}, at::kLong).to(model.device());
+  const at::Tensor last_V = model.target_logits(batch, blocks, {}).squeeze(0).cpu();
   const at::Tensor flat_V = last_V.contiguous();
   const float* data = flat_V.const_data_ptr<float>();
   std::vector<float> logits(data, data + flat_V.numel());
@@ -42,7 +42,9 @@ std::vector<float> next_logits(const LanguageModel& model, std::span<const Token
 // Ids that stand for text: not the padding of a vocabulary, nor holes in it.
 TokenMask text_tokens(const LoadedModel& loaded) {
   TokenMask allowed(static_cast<size_t>(loaded.model->spec().shape.vocab_size), false);
-  for (TokenId id = 0; id < loaded.tokenizer->vocab_size(); ++id) {
+  const int64_t num_tokens =
+      std::min(loaded.tokenizer->vocab_size(), loaded.model->spec().shape.vocab_size);
+  for (TokenId id = 0; id < num_tokens; ++id) {
     try {
       loaded.tokenizer->token_text(id);
       allowed[static_cast<size_t>(id)] = true;
@@ -128,13 +130,15 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   const Tokenizer& tokenizer = require_tokenizer(loaded);
   std::vector<TokenId> ids;
   tokenizer.encode(prompt, ids);
+  require_known_tokens(ids, tokenizer, loaded.model->spec(), loaded.folder.string());
   if (!ids.empty()) return ids;
   if (!prompt.empty()) {
     fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);
   }
   const std::optional<TokenId> start = tokenizer.end_of_text();
   if (!start) {
-    throw DataError("the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
+    throw DataError(
+        "the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
   }
   return {*start};
 }

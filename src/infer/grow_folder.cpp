@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json_lines.h"
 #include "infer/model_folder.h"
 #include "model/growth.h"
 #include "model/hf_folder.h"
+#include "model/hf_tokenizer.h"
 
 namespace apollo {
 namespace {
@@ -23,6 +23,9 @@ constexpr const char* kCompanions[] = {"tokenizer.json",
                                        "merges.txt",
                                        "encoder.json",
                                        "vocab.bpe",
+                                       "vocab.txt",
+                                       "chat_template.jinja",
+                                       "chat_template.json",
                                        "generation_config.json"};
 
 // `to` without a trailing slash, which would make it a name inside itself.
@@ -33,26 +36,39 @@ fs::path free_folder(const fs::path& to) {
   return to.has_filename() ? to : to.parent_path();
 }
 
-std::optional<TokenId> end_of_text(const fs::path& config) {
-  const Json json = read_json(config);
-  const auto found = json.find("eos_token_id");
-  if (found == json.end() || !found->is_number_integer()) return std::nullopt;
-  return found->get<TokenId>();
+// A model as it was in its folder.
+struct Source {
+  fs::path folder;
+  std::unique_ptr<LanguageModel> model;
+  ModelSpec spec;
+  int64_t num_layers = 0;
+  FolderRest rest;
+};
+
+Source open_source(const fs::path& from) {
+  Source source;
+  source.folder = find_model_folder(from);
+  source.model = load_hf_model(source.folder, at::Device(at::kCPU), {.needs_head = false});
+  source.spec = source.model->spec();
+  source.num_layers = source.model->num_layers();
+  source.rest = read_folder_rest(source.folder);
+  return source;
 }
 
 // The model of `source` with layer map[i] as its layer i, as a model of `spec`.
-void write_model(const LanguageModel& source, const ModelSpec& spec, const LayerMap& map,
-                 const fs::path& from, const fs::path& to) {
-  const auto model = make_model(spec, static_cast<int64_t>(map.size()), source.device());
-  model->parameters().values().copy_(grow_buffer(source.parameters().values(),
-                                                 source.parameters().layout(),
-                                                 model->parameters().layout(), map));
-  const std::optional<TokenId> end = end_of_text(from / "config.json");
+void write_model(const Source& source, const ModelSpec& spec, const LayerMap& map,
+                 const fs::path& to) {
+  const ParameterSet& old = source.model->parameters();
+  const auto model = make_model(spec, static_cast<int64_t>(map.size()), source.model->device());
+  model->parameters().values().copy_(
+      grow_buffer(old.values(), old.layout(), model->parameters().layout(), map));
   write_folder_atomic(to, [&](const fs::path& fresh) {
-    save_hf_model(*model, fresh, end);
+    save_derived_model(*model, source.rest, {source.spec, source.num_layers}, fresh);
     for (const char* name : kCompanions) {
-      if (fs::exists(from / name)) write_file_atomic(fresh / name, read_file(from / name));
+      const fs::path file = source.folder / name;
+      if (fs::exists(file)) write_file_atomic(fresh / name, read_file(file));
     }
+    state_max_length(fresh, spec.shape.context);
   });
 }
 
@@ -78,24 +94,21 @@ std::unique_ptr<LanguageModel> widen(const LanguageModel& source, const WiderFol
 void grow_folder(const fs::path& from, const fs::path& to, int64_t layers,
                  std::optional<LayerMapKind> kind, std::optional<WiderFolder> wider) {
   const fs::path target = free_folder(to);
-  const fs::path folder = find_model_folder(from);
-  auto source = load_hf_model(folder, at::Device(at::kCPU));
-  if (wider) source = widen(*source, *wider);
-  ModelSpec spec = source->spec();
+  Source source = open_source(from);
+  if (wider) source.model = widen(*source.model, *wider);
+  ModelSpec spec = source.model->spec();
   spec.layer_map = kind.value_or(spec.layer_map);
   spec.shape.layers = std::max(layers, spec.shape.layers);
-  const LayerMap map = growth_map(spec.layer_map, source->num_layers(), layers);
-  write_model(*source, spec, map, folder, target);
+  write_model(source, spec, growth_map(spec.layer_map, source.num_layers, layers), target);
 }
 
 void export_folder(const fs::path& from, const fs::path& to, int64_t depth) {
   const fs::path target = free_folder(to);
-  const fs::path folder = find_model_folder(from);
-  const auto source = load_hf_model(folder, at::Device(at::kCPU));
-  const LayerMap map = pass_blocks(*source, depth);
-  ModelSpec spec = source->spec();
+  const Source source = open_source(from);
+  const LayerMap map = pass_blocks(*source.model, depth);
+  ModelSpec spec = source.spec;
   spec.shape.layers = static_cast<int64_t>(map.size());
-  write_model(*source, spec, map, folder, target);
+  write_model(source, spec, map, target);
 }
 
 }  // namespace apollo

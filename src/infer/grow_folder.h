@@ -1,5 +1,6 @@
-// Growth and unrolling from folder to folder, without training. Any GPT-2 in the format of Hugging
-// Face will do. The new folder appears whole or not at all, with the tokenizer's files of the old.
+// Growth and unrolling from folder to folder, without training. Any GPT-2 or BERT in the format of
+// Hugging Face will do. The new folder appears whole or not at all, with the tokenizer's files of
+// the old, its other heads, and all of its config.json that does not describe the layers.
 #pragma once
 
 #include <cstdint>

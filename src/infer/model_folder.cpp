@@ -25,11 +25,6 @@ LoadedModel load_model_folder(const fs::path& path, at::Device device) {
   loaded.model->parameters().drop_gradients();
   if (!has_tokenizer(loaded.folder)) return loaded;
   loaded.tokenizer = load_tokenizer(loaded.folder.string());
-  const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
-  if (loaded.tokenizer->vocab_size() > vocab_size) {
-    fail<DataError>("{}: the tokenizer has {} tokens, but the model's vocabulary only {}",
-                    loaded.folder.string(), loaded.tokenizer->vocab_size(), vocab_size);
-  }
   return loaded;
 }
 
@@ -41,6 +36,18 @@ const Tokenizer& require_tokenizer(const LoadedModel& loaded) {
         loaded.folder.string());
   }
   return *loaded.tokenizer;
+}
+
+void require_known_tokens(std::span<const TokenId> ids, const Tokenizer& tokenizer,
+                          const ModelSpec& spec, const std::string& folder) {
+  const int64_t vocab_size = spec.shape.vocab_size;
+  if (tokenizer.vocab_size() <= vocab_size) return;
+  for (const TokenId id : ids) {
+    if (id < vocab_size) continue;
+    fail<DataError>(
+        "{}: token '{}' has id {}, but the model's vocabulary only {} tokens (the tokenizer {})",
+        folder, tokenizer.token_text(id), id, vocab_size, tokenizer.vocab_size());
+  }
 }
 
 LayerMap pass_blocks(const LanguageModel& model, int64_t depth) {

@@ -32,9 +32,12 @@ Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_siz
     : model_(*loaded.model),
       tokenizer_(require_tokenizer(loaded)),
       blocks_(pass_blocks(*loaded.model, depth)),
+      folder_(loaded.folder.string()),
       max_pass_tokens_(batch_size * loaded.model->spec().shape.context) {
   if (model_.is_causal()) return;
   const WordPiece::SpecialIds& ids = require_wordpiece(loaded).special_ids();
+  const TokenId needed[] = {ids.cls, ids.sep, ids.mask};
+  require_known_tokens(needed, tokenizer_, model_.spec(), folder_);
   frame_ = Frame{.cls = ids.cls, .sep = ids.sep, .mask = ids.mask};
   if (max_tokens() < 1) {
     fail<DataError>("{}: a context of {} holds no token between [CLS] and [SEP]",
@@ -62,6 +65,7 @@ std::vector<TokenScore> Predictor::score(std::span<const Prediction> predictions
     first_score[i] = num_scores;
     num_scores += static_cast<size_t>(predictions[i].count);
     total_tokens += static_cast<double>(input_length(predictions[i]));
+    require_known_tokens(predictions[i].tokens, tokenizer_, model_.spec(), folder_);
   }
   std::vector<size_t> order(predictions.size());
   std::iota(order.begin(), order.end(), size_t{0});

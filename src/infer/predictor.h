@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "infer/model_folder.h"
@@ -35,7 +36,7 @@ class Predictor {
   // `depth`: blocks of a pass, 0: of the final model. A pass takes as many sequences as have
   // together the tokens of `batch_size` sequences as long as the context, at least one. `loaded`
   // must outlive this. Throws UsageError where the depth is too small, DataError where there is no
-  // tokenizer or that of a masked model has no [CLS], [SEP] and [MASK].
+  // tokenizer or that of a masked model has no [CLS], [SEP] and [MASK] that the model knows.
   Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_size);
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -66,6 +67,7 @@ class Predictor {
   const LanguageModel& model_;
   const Tokenizer& tokenizer_;
   LayerMap blocks_;
+  std::string folder_;
   int64_t max_pass_tokens_;
   std::optional<Frame> frame_;  // of a masked model
 };

@@ -3,16 +3,11 @@
 // attention weights and both residual branches.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
 
-#include <cmath>
-
-#include "base/error.h"
-#include "model/architecture.h"
-#include "model/axes.h"
 #include "model/layer.h"
+#include "model/models.h"
 #include "model/recompute.h"
 #include "ops/attention.h"
 #include "ops/dropout.h"
@@ -29,13 +24,10 @@ struct BlockWeights {
   LinearLayer mlp_proj;
 };
 
-std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers);
-
 class Gpt2 final : public LanguageModel {
  public:
   Gpt2(const ModelSpec& spec, int64_t num_layers, at::Device device)
-      : LanguageModel(spec, num_layers, ParameterLayout(gpt2_parameters(spec, num_layers)),
-                      device) {
+      : LanguageModel(spec, num_layers, device) {
     const ParameterSet& p = parameters();
     token_embedding_ = p.tensor("transformer.wte.weight");
     position_embedding_ = p.tensor("transformer.wpe.weight");
@@ -132,141 +124,14 @@ class Gpt2 final : public LanguageModel {
   std::vector<BlockWeights> blocks_;
 };
 
-// Initialisation: N(0, s) with s = init_std; the two projections into the residual stream N(0,
-// s/sqrt(2L)) with the depth L of the final model; biases 0, norms 1.
-std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers) {
-  const int64_t width = spec.shape.width;
-  const int64_t inner = spec.shape.inner_width();
-  const double std = spec.init_std;
-  const double residual_std = std / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
-  std::vector<ParameterSpec> specs;
-  const auto add = [&](int64_t layer, const std::string& part, std::vector<int64_t> shape,
-                       std::vector<Axis> meaning, Init init, double init_std = 0.0) {
-    const std::string name =
-        layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
-    // Weight decay applies to matrices, embeddings included, and to nothing else.
-    const bool decay = shape.size() >= 2;
-    const bool ends_branch = part.find("c_proj.") != std::string::npos;
-    const bool in_head = part == "wte.weight" || part.starts_with("ln_f.");
-    specs.push_back({.name = name,
-                     .part = part,
-                     .layer = layer,
-                     .shape = std::move(shape),
-                     .decay = decay,
-                     .init = init,
-                     .init_std = init_std,
-                     .role = ends_branch ? Role::kBranchOutput
-                             : in_head   ? Role::kHead
-                                         : Role::kOther,
-                     .axes = std::move(meaning)});
-  };
-  add(-1, "wte.weight", {spec.shape.vocab_size, width}, {axes::kFixed, axes::kResidualOut},
-      Init::kNormal, std);
-  add(-1, "wpe.weight", {spec.shape.context, width}, {axes::kFixed, axes::kResidualOut},
-      Init::kNormal, std);
-  for (int64_t i = 0; i < num_layers; ++i) {
-    add(i, "ln_1.weight", {width}, {axes::kPerResidual}, Init::kOnes);
-    add(i, "ln_1.bias", {width}, {axes::kPerResidual}, Init::kZeros);
-    add(i, "attn.c_attn.weight", {width, 3 * width}, {axes::kResidualIn, axes::kQkvOut},
-        Init::kNormal, std);
-    add(i, "attn.c_attn.bias", {3 * width}, {axes::kQkvOut}, Init::kZeros);
-    add(i, "attn.c_proj.weight", {width, width}, {axes::kHeadsIn, axes::kResidualOut},
-        Init::kNormal, residual_std);
-    add(i, "attn.c_proj.bias", {width}, {axes::kResidualOut}, Init::kZeros);
-    add(i, "ln_2.weight", {width}, {axes::kPerResidual}, Init::kOnes);
-    add(i, "ln_2.bias", {width}, {axes::kPerResidual}, Init::kZeros);
-    add(i, "mlp.c_fc.weight", {width, inner}, {axes::kResidualIn, axes::kInnerOut}, Init::kNormal,
-        std);
-    add(i, "mlp.c_fc.bias", {inner}, {axes::kInnerOut}, Init::kZeros);
-    add(i, "mlp.c_proj.weight", {inner, width}, {axes::kInnerIn, axes::kResidualOut}, Init::kNormal,
-        residual_std);
-    add(i, "mlp.c_proj.bias", {width}, {axes::kResidualOut}, Init::kZeros);
-  }
-  // The tied head sums over what the last norm gives, with weights that the embedding owns: so the
-  // norm stands for the head's input.
-  add(-1, "ln_f.weight", {width}, {axes::kResidualIn}, Init::kOnes);
-  add(-1, "ln_f.bias", {width}, {axes::kResidualIn}, Init::kZeros);
-  return specs;
-}
-
-std::unique_ptr<LanguageModel> make_gpt2(const ModelSpec& spec, int64_t num_layers,
-                                         at::Device device) {
-  return std::make_unique<Gpt2>(spec, num_layers, device);
-}
-
-Json write_gpt2_config(const ModelSpec& spec, int64_t num_layers,
-                       std::optional<TokenId> end_of_text) {
-  const ModelShape& shape = spec.shape;
-  const Json end = end_of_text ? Json(*end_of_text) : Json(nullptr);
-  return {{"architectures", {"GPT2LMHeadModel"}},
-          {"model_type", "gpt2"},
-          {"vocab_size", shape.vocab_size},
-          {"n_positions", shape.context},
-          {"n_ctx", shape.context},
-          {"n_embd", shape.width},
-          {"n_layer", num_layers},
-          {"n_head", shape.heads},
-          {"n_inner", shape.inner > 0 ? Json(shape.inner) : Json(nullptr)},
-          {"activation_function", "gelu_new"},
-          {"resid_pdrop", spec.dropout},
-          {"embd_pdrop", spec.dropout},
-          {"attn_pdrop", spec.dropout},
-          {"layer_norm_epsilon", spec.norm_epsilon},
-          {"initializer_range", spec.init_std},
-          {"scale_attn_weights", true},
-          {"scale_attn_by_inverse_layer_idx", false},
-          {"reorder_and_upcast_attn", false},
-          {"tie_word_embeddings", true},
-          {"use_cache", true},
-          {"bos_token_id", end},
-          {"eos_token_id", end},
-          {"torch_dtype", "float32"}};
-}
-
-ModelSpec read_gpt2_config(const ConfigReader& reader) {
-  ModelSpec spec;
-  spec.shape.architecture = Architecture::kGpt2;
-  spec.shape.layers = reader.num_layers("n_layer");
-  spec.shape.width = reader.size("n_embd");
-  spec.shape.heads = reader.size("n_head");
-  spec.shape.context = reader.size("n_positions");
-  spec.shape.vocab_size = reader.size("vocab_size");
-  if (spec.shape.width % spec.shape.heads != 0) {
-    reader.reject(
-        fmt::format("n_head {} does not divide n_embd {}", spec.shape.heads, spec.shape.width));
-  }
-  spec.shape.set_inner_width(reader.size("n_inner", 4 * spec.shape.width));
-  spec.norm_epsilon = reader.number("layer_norm_epsilon", 1e-5);
-  spec.dropout = reader.number("resid_pdrop", 0.1);
-  spec.init_std = reader.number("initializer_range", 0.02);
-  reader.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
-  reader.require("scale_attn_weights", {true});
-  reader.require("scale_attn_by_inverse_layer_idx", {false});
-  reader.require("add_cross_attention", {false});
-  reader.require("tie_word_embeddings", {true});
-  // One dropout for all three places is what Apollo trains with.
-  reader.require("embd_pdrop", {spec.dropout});
-  reader.require("attn_pdrop", {spec.dropout});
-  return spec;
-}
-
 }  // namespace
 
-const ArchitectureDescription& gpt2_description() {
-  static const ArchitectureDescription description = {
-      .model_type = "gpt2",
-      .norm_epsilon = 1e-5,
-      .make = make_gpt2,
-      .parameters = gpt2_parameters,
-      .write_config = write_gpt2_config,
-      .read_config = read_gpt2_config,
-      .names = {.body = "transformer.",
-                .heads = {"lm_head.", "score."},
-                .passed = {"score."},
-                .constants = {".attn.bias", ".attn.masked_bias"},
-                .tied = {{"lm_head.weight", "transformer.wte.weight"}},
-                .renamed = {}}};
-  return description;
+std::pair<Architecture, ModelFactory> gpt2_model() {
+  return {Architecture::kGpt2,
+          [](const ModelSpec& spec, int64_t num_layers,
+             at::Device device) -> std::unique_ptr<LanguageModel> {
+            return std::make_unique<Gpt2>(spec, num_layers, device);
+          }};
 }
 
 }  // namespace apollo

@@ -8,10 +8,10 @@
 #include <map>
 #include <set>
 
+#include "arch/architecture.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "model/architecture.h"
-#include "model/hf_config.h"
+#include "base/log.h"
 
 namespace apollo {
 namespace {
@@ -72,37 +72,6 @@ bool starts_with_any(std::string_view name, const std::vector<std::string_view>&
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-// The name as a model with its language head has it, by today's spelling.
-std::string canonical_name(std::string name, const WeightNames& names) {
-  for (const auto& [old_end, new_end] : names.renamed) {
-    if (name.ends_with(old_end))
-      name.replace(name.size() - old_end.size(), old_end.size(), new_end);
-  }
-  const bool is_whole = name.starts_with(names.body) || starts_with_any(name, names.heads);
-  return is_whole ? name : std::string(names.body) + name;
-}
-
-bool is_passed_over(std::string_view name, const WeightNames& names) {
-  return starts_with_any(name, names.passed) ||
-         std::any_of(names.constants.begin(), names.constants.end(),
-                     [&](std::string_view ending) { return name.ends_with(ending); });
-}
-
-using WeightMap = std::map<std::string, at::Tensor>;
-
-// The weights by the names that Apollo writes, without what it does not read.
-WeightMap canonical_weights(const fs::path& dir, NamedTensors tensors, const WeightNames& names) {
-  WeightMap found;
-  for (auto& [name, tensor] : tensors) {
-    const std::string canonical = canonical_name(name, names);
-    if (is_passed_over(canonical, names)) continue;
-    if (!found.emplace(canonical, std::move(tensor)).second) {
-      fail<CheckpointError>("{}: parameter '{}' stands there twice", dir.string(), canonical);
-    }
-  }
-  return found;
-}
-
 // The names and shapes under which a folder holds a parameter.
 std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const ParameterSpec& spec) {
   if (spec.pieces.empty()) return {{spec.name, spec.shape}};
@@ -125,56 +94,165 @@ NamedTensors stored_views(const ParameterSpec& spec, const at::Tensor& value) {
   return views;
 }
 
-// Holds the copies of tied parameters to their originals and drops them.
-void drop_tied(const fs::path& dir, const WeightNames& names, WeightMap& found) {
-  for (const auto& [copy_name, original_name] : names.tied) {
-    const auto copy = found.find(std::string(copy_name));
-    if (copy == found.end()) continue;
-    const auto original = found.find(std::string(original_name));
-    if (original != found.end() && !at::equal(copy->second, original->second)) {
-      fail<CheckpointError>("{}: '{}' differs from '{}'; expected a tied head", dir.string(),
-                            copy_name, original_name);
+// What wrappers of training (torch.compile, DistributedDataParallel) put before every name.
+constexpr std::string_view kWrappers[] = {"_orig_mod.", "module."};
+
+// The name as a model with its language head has it, by today's spelling.
+std::string canonical_name(std::string name, const WeightNames& names,
+                           const std::set<std::string, std::less<>>& body_roots) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view wrapper : kWrappers) {
+      if (!name.starts_with(wrapper)) continue;
+      name.erase(0, wrapper.size());
+      again = true;
     }
-    found.erase(copy);
   }
+  for (const auto& [old_end, new_end] : names.renamed) {
+    if (name.ends_with(old_end))
+      name.replace(name.size() - old_end.size(), old_end.size(), new_end);
+  }
+  const bool is_bare = body_roots.contains(std::string_view(name).substr(0, name.find('.')));
+  return is_bare ? std::string(names.body) + name : name;
+}
+
+// The first parts of the names behind the body's prefix ("wte", "h", ...): a bare model's names
+// begin with them.
+std::set<std::string, std::less<>> body_roots(const HfConfig& config, const WeightNames& names) {
+  std::set<std::string, std::less<>> roots;
+  const auto add = [&](std::string_view name) {
+    if (!name.starts_with(names.body)) return;
+    name.remove_prefix(names.body.size());
+    roots.emplace(name.substr(0, name.find('.')));
+  };
+  for (const ParameterSpec& spec : model_parameters(config.spec, /*num_layers=*/1))
+    add(spec.name);
+  for (const std::string_view prefix : names.beside)
+    add(prefix);
+  return roots;
+}
+
+struct FoundTensor {
+  at::Tensor value;
+  std::string name;  // in the file
+};
+
+using WeightMap = std::map<std::string, FoundTensor>;
+
+// The tensors of a folder by the names that Apollo gives them.
+struct FolderTensors {
+  WeightMap model;      // of the language model
+  NamedTensors beside;  // other heads and the pooler
+};
+
+// Renames those of tied parameters that stand under the name of the copy alone, and drops copies.
+void resolve_tied(const fs::path& dir, const WeightNames& names, WeightMap& found) {
+  for (const auto& [copy_name, original_name] : names.tied) {
+    auto copy = found.extract(std::string(copy_name));
+    if (copy.empty()) continue;
+    const auto original = found.find(std::string(original_name));
+    if (original == found.end()) {
+      copy.key() = original_name;
+      found.insert(std::move(copy));
+      continue;
+    }
+    const at::Tensor& value = original->second.value;
+    // A copy that was saved in another type is rounded.
+    if (!at::equal(copy.mapped().value, value.to(copy.mapped().value.scalar_type()))) {
+      fail<CheckpointError>("{}: '{}' differs from '{}'; expected a tied head", dir.string(),
+                            copy.mapped().name, original->second.name);
+    }
+  }
+}
+
+FolderTensors read_folder(const fs::path& dir, const HfConfig& config) {
+  const WeightNames& names = describe(config.spec.shape.architecture).names;
+  const auto roots = body_roots(config, names);
+  FolderTensors found;
+  std::vector<std::string> unknown;
+  for (auto& [name, tensor] : read_weights(dir)) {
+    const std::string canonical = canonical_name(name, names, roots);
+    const bool is_constant =
+        std::any_of(names.constants.begin(), names.constants.end(),
+                    [&](std::string_view ending) { return canonical.ends_with(ending); });
+    if (is_constant) continue;
+    const bool known = starts_with_any(canonical, names.beside);
+    if (known || !starts_with_any(canonical, {names.body, names.head})) {
+      if (!known) unknown.push_back(name);
+      found.beside.emplace_back(canonical, std::move(tensor));
+      continue;
+    }
+    const auto [place, is_new] = found.model.try_emplace(canonical, std::move(tensor), name);
+    if (!is_new) {
+      const std::string& other = place->second.name;
+      fail<CheckpointError>("{}: parameter '{}' stands there twice{}", dir.string(), name,
+                            other == name ? "" : fmt::format(", also as '{}'", other));
+    }
+  }
+  if (!unknown.empty()) {
+    log_warning(
+        "{}: {} parameter{} not read, as no part of the model that Apollo knows: '{}'",
+        dir.string(), unknown.size(), unknown.size() == 1 ? " is" : "s are",
+        fmt::join(unknown.begin(), unknown.begin() + std::min<int64_t>(4, unknown.size()), "', '"));
+  }
+  resolve_tied(dir, names, found.model);
+  return found;
+}
+
+bool has_language_head(const WeightMap& found, const ModelSpec& spec) {
+  const std::string_view head = describe(spec.shape.architecture).names.head;
+  const std::vector<ParameterSpec> parameters = model_parameters(spec, /*num_layers=*/0);
+  const auto in_head = [&](std::string_view name) { return name.starts_with(head); };
+  const bool needed = std::any_of(parameters.begin(), parameters.end(),
+                                  [&](const ParameterSpec& part) { return in_head(part.name); });
+  return !needed || std::any_of(found.begin(), found.end(),
+                                [&](const auto& entry) { return in_head(entry.first); });
 }
 
 // Holds the weights to the config before a model of its sizes is allocated.
 void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap& found,
-                   const WeightNames& names, bool needs_head) {
+                   bool needs_head) {
   if (config.num_layers > static_cast<int64_t>(found.size())) {
     fail<CheckpointError>("{}: config.json asks for {} layers, but there are {} parameters",
                           dir.string(), config.num_layers, found.size());
   }
-  const bool has_head = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
-    return starts_with_any(entry.first, names.heads);
-  });
+  const std::string_view head = describe(config.spec.shape.architecture).names.head;
+  const bool has_head = has_language_head(found, config.spec);
   std::set<std::string> expected;
   for (const ParameterSpec& spec : model_parameters(config.spec, config.num_layers)) {
     for (const auto& [name, shape] : stored_parts(spec)) {
       expected.insert(name);
       const auto entry = found.find(name);
       if (entry == found.end()) {
-        const bool is_head = starts_with_any(name, names.heads);
-        if (is_head && !has_head && !needs_head) continue;
+        const bool lacks_head = name.starts_with(head) && !has_head;
+        if (lacks_head && !needs_head) continue;
         fail<CheckpointError>("{}: parameter '{}' is missing{}", dir.string(), name,
-                              is_head && !has_head
-                                  ? "; the model has no language head, which only `apollo "
-                                    "finetune` can do without"
-                                  : "");
+                              lacks_head ? "; the model has no language head, which only `apollo "
+                                           "finetune`, `grow` and `export` can do without"
+                                         : "");
       }
-      if (entry->second.sizes() != at::IntArrayRef(shape)) {
+      const auto& [value, file_name] = entry->second;
+      if (value.sizes() != at::IntArrayRef(shape)) {
         fail<CheckpointError>("{}: parameter '{}': expected shape [{}], found [{}]", dir.string(),
-                              name, fmt::join(shape, ", "), fmt::join(entry->second.sizes(), ", "));
+                              file_name, fmt::join(shape, ", "), fmt::join(value.sizes(), ", "));
+      }
+      if (!value.is_floating_point()) {
+        fail<CheckpointError>("{}: parameter '{}': expected floating-point numbers, found {}",
+                              dir.string(), file_name, at::toString(value.scalar_type()));
       }
     }
   }
   for (const auto& [name, tensor] : found) {
     if (!expected.contains(name)) {
       fail<CheckpointError>("{}: parameter '{}' does not belong to this architecture", dir.string(),
-                            name);
+                            tensor.name);
     }
   }
+}
+
+void write_folder(const fs::path& dir, const Json& config, const NamedTensors& tensors) {
+  write_file_atomic(dir / "config.json", config.dump(2) + "\n");
+  write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
 }
 
 }  // namespace
@@ -185,36 +263,30 @@ ModelWeights weights_of(const LanguageModel& model) {
 }
 
 NamedTensors hf_tensors(const ModelWeights& weights, bool with_head) {
-  const WeightNames& names = describe(weights.spec.shape.architecture).names;
+  const std::string_view head = describe(weights.spec.shape.architecture).names.head;
   NamedTensors tensors;
   for (const ParameterSlot& slot : weights.layout.slots()) {
-    if (!with_head && starts_with_any(slot.spec.name, names.heads)) continue;
+    if (!with_head && slot.spec.name.starts_with(head)) continue;
     for (auto& part : stored_views(slot.spec, slot_view(weights.values, slot)))
       tensors.push_back(std::move(part));
   }
   return tensors;
 }
 
-void save_hf_model(const ModelWeights& weights, const fs::path& dir,
-                   std::optional<TokenId> end_of_text) {
-  const Json config = to_hf_config(weights.spec, weights.num_layers, end_of_text);
-  write_file_atomic(dir / "config.json", config.dump(2) + "\n");
-  write_safetensors(dir / "model.safetensors", hf_tensors(weights, /*with_head=*/true),
-                    {{"format", "pt"}});
+void save_hf_model(const ModelWeights& weights, const fs::path& dir, const ConfigTokens& tokens) {
+  write_folder(dir, to_hf_config(weights.spec, weights.num_layers, tokens),
+               hf_tensors(weights, /*with_head=*/true));
 }
 
-void save_hf_model(const LanguageModel& model, const fs::path& dir,
-                   std::optional<TokenId> end_of_text) {
-  save_hf_model(weights_of(model), dir, end_of_text);
+void save_hf_model(const LanguageModel& model, const fs::path& dir, const ConfigTokens& tokens) {
+  save_hf_model(weights_of(model), dir, tokens);
 }
 
 std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device device,
                                              const HfLoadOptions& options) {
   const HfConfig config = read_hf_config(dir / "config.json");
-  const WeightNames& names = describe(config.spec.shape.architecture).names;
-  WeightMap found = canonical_weights(dir, read_weights(dir), names);
-  drop_tied(dir, names, found);
-  check_weights(dir, config, found, names, options.needs_head);
+  const WeightMap found = read_folder(dir, config).model;
+  check_weights(dir, config, found, options.needs_head);
   auto model = make_model(config.spec, config.num_layers, device);
   ParameterSet& parameters = model->parameters();
   if (!options.needs_head) parameters.initialize(options.seed);
@@ -222,19 +294,48 @@ std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device dev
   for (const ParameterSlot& slot : parameters.layout().slots()) {
     for (auto& [name, view] : stored_views(slot.spec, slot_view(parameters.values(), slot))) {
       const auto entry = found.find(name);
-      if (entry != found.end()) view.copy_(entry->second);
+      if (entry != found.end()) view.copy_(entry->second.value);
     }
   }
   return model;
 }
 
-std::optional<at::Tensor> find_hf_tensor(const fs::path& dir, const std::string& name) {
-  const HfConfig config = read_hf_config(dir / "config.json");
-  const WeightNames& names = describe(config.spec.shape.architecture).names;
-  for (auto& [found, tensor] : read_weights(dir)) {
-    if (canonical_name(found, names) == name) return tensor;
+std::optional<at::Tensor> FolderRest::find(const std::string& name) const {
+  for (const auto& [found, tensor] : tensors) {
+    if (found == name) return tensor;
   }
   return std::nullopt;
+}
+
+FolderRest read_folder_rest(const fs::path& dir) {
+  const HfConfig config = read_hf_config(dir / "config.json");
+  FolderTensors found = read_folder(dir, config);
+  FolderRest rest;
+  rest.config = read_json(dir / "config.json");
+  rest.has_head = has_language_head(found.model, config.spec);
+  rest.tensors = std::move(found.beside);
+  if (found.model.empty()) return rest;
+  const at::ScalarType first = found.model.begin()->second.value.scalar_type();
+  const bool alike = std::all_of(found.model.begin(), found.model.end(), [&](const auto& entry) {
+    return entry.second.value.scalar_type() == first;
+  });
+  if (alike && (first == at::kHalf || first == at::kBFloat16)) rest.dtype = first;
+  return rest;
+}
+
+void save_derived_model(const LanguageModel& model, const FolderRest& rest,
+                        const DescribedModel& from, const fs::path& dir) {
+  NamedTensors tensors = hf_tensors(weights_of(model), rest.has_head);
+  for (auto& [name, tensor] : tensors)
+    tensor = tensor.to(rest.dtype);
+  if (model.spec().shape.width == from.spec.shape.width) {
+    tensors.insert(tensors.end(), rest.tensors.begin(), rest.tensors.end());
+  } else {
+    for (const auto& [name, tensor] : rest.tensors)
+      log_warning("'{}' is left out: it does not fit the new width", name);
+  }
+  write_folder(dir, derived_hf_config(rest.config, from, {model.spec(), model.num_layers()}),
+               tensors);
 }
 
 }  // namespace apollo

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "arch/hf_config.h"
 #include "model/model.h"
 #include "model/safetensors.h"
-#include "text/tokenizer.h"
 
 namespace apollo {
 
@@ -25,11 +25,11 @@ struct ModelWeights {
 ModelWeights weights_of(const LanguageModel& model);
 
 // Writes config.json and model.safetensors into the existing folder `dir`, as a model of
-// `num_layers` layers. `end_of_text` becomes bos and eos of the config.
+// `num_layers` layers.
 void save_hf_model(const ModelWeights& weights, const std::filesystem::path& dir,
-                   std::optional<TokenId> end_of_text);
+                   const ConfigTokens& tokens);
 void save_hf_model(const LanguageModel& model, const std::filesystem::path& dir,
-                   std::optional<TokenId> end_of_text);
+                   const ConfigTokens& tokens);
 
 struct HfLoadOptions {
   bool needs_head = true;  // false: a language head that the folder lacks is initialised
@@ -37,16 +37,32 @@ struct HfLoadOptions {
 };
 
 // Loads a folder (or link to one) written by Apollo, `transformers` or anyone else: names with or
-// without the architecture's prefix; other heads, and constants such as attention masks, are passed
-// over. The model has as many unique layers as the folder; its final depth and layer map are those
-// that Apollo noted in config.json, else it is final. Throws CheckpointError where something is
-// missing, of another shape or not supported (named).
+// without the architecture's prefix and those that wrappers of training put before it; of two tied
+// tensors either. Other heads, and constants such as attention masks, are passed over, with a
+// warning where nobody knows the name. The model has as many unique layers as the folder; its final
+// depth and layer map are those that Apollo noted in config.json, else it is final. Throws
+// CheckpointError where something is missing, of another shape or not supported (named).
 std::unique_ptr<LanguageModel> load_hf_model(const std::filesystem::path& dir, at::Device device,
                                              const HfLoadOptions& options = {});
 
-// One tensor of such a folder by the name that it has in a model with head
-// ("bert.pooler.dense.weight"), on the CPU; nothing where there is none.
-std::optional<at::Tensor> find_hf_tensor(const std::filesystem::path& dir, const std::string& name);
+// What such a folder holds beside the language model, for folders that are made from it.
+struct FolderRest {
+  Json config;                        // config.json as it stands
+  NamedTensors tensors;               // other heads and the pooler, on the CPU
+  bool has_head = true;               // the language head is there
+  at::ScalarType dtype = at::kFloat;  // of its weights, if all have the same; else float32
+
+  // A tensor by the name that it has in a model with head ("bert.pooler.dense.weight").
+  std::optional<at::Tensor> find(const std::string& name) const;
+};
+
+// Throws CheckpointError as load_hf_model() does.
+FolderRest read_folder_rest(const std::filesystem::path& dir);
+
+// Writes a model that was made from the folder of `rest`, which `from` describes, with all that
+// still fits it.
+void save_derived_model(const LanguageModel& model, const FolderRest& rest,
+                        const DescribedModel& from, const std::filesystem::path& dir);
 
 // The weights by the names and shapes of Hugging Face, as views; the language head apart if so
 // asked.

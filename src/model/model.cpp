@@ -8,11 +8,13 @@
 #include <ATen/ops/linear.h>
 
 #include <charconv>
+#include <map>
 #include <optional>
 
 #include "base/error.h"
 #include "base/machine.h"
-#include "model/architecture.h"
+#include "config/objective.h"
+#include "model/models.h"
 
 namespace apollo {
 namespace {
@@ -31,7 +33,16 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
   }
 }
 
+std::map<Architecture, ModelFactory>& factories() {
+  static std::map<Architecture, ModelFactory> factories = {gpt2_model(), bert_model()};
+  return factories;
+}
+
 }  // namespace
+
+void register_model(Architecture architecture, ModelFactory make) {
+  factories()[architecture] = make;
+}
 
 PassOptions make_pass_options(const RunConfig& config, bool training) {
   return {.training = training, .kernels = config.run.kernels, .precision = config.train.precision};
@@ -97,6 +108,15 @@ TargetScores LanguageModel::score_targets(const DeviceBatch& batch, const LayerM
   return linear_target_scores(output_rows(batch, blocks, options), output_layer(), batch.targets_M);
 }
 
+at::Tensor LanguageModel::target_logits(const DeviceBatch& batch, const LayerMap& blocks,
+                                        const PassOptions& options) const {
+  const PrecisionScope scope(options.precision, device());
+  const OutputLayer output = output_layer();
+  std::optional<at::Tensor> bias;
+  if (output.bias_V.defined()) bias = output.bias_V;
+  return at::linear(output_rows(batch, blocks, options), output.weight_VW, bias).to(at::kFloat);
+}
+
 at::Tensor LanguageModel::logits(const DeviceBatch& batch, const LayerMap& blocks,
                                  const PassOptions& options) const {
   const PrecisionScope scope(options.precision, device());
@@ -110,7 +130,11 @@ at::Tensor LanguageModel::logits(const DeviceBatch& batch, const LayerMap& block
 std::unique_ptr<LanguageModel> make_model(const ModelSpec& spec, int64_t num_layers,
                                           at::Device device) {
   check_sizes(spec, num_layers);
-  return describe(spec.shape.architecture).make(spec, num_layers, device);
+  const auto found = factories().find(spec.shape.architecture);
+  if (found == factories().end()) {
+    fail<UsageError>("architecture '{}' has no model", enum_name(spec.shape.architecture));
+  }
+  return found->second(spec, num_layers, device);
 }
 
 std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_layers) {

@@ -1,6 +1,6 @@
 // What the trainer and the tools know of a model: N unique layers, a pass of any depth over them,
-// a loss, logits. An architecture is one file that implements LanguageModel and describes its
-// parameters and its config.json (architecture.h).
+// a loss, logits. An architecture is one file that implements LanguageModel, and what it is without
+// tensors is another (arch/architecture.h).
 //
 // Shape suffixes: B sequences, T positions, W width, H heads, K = W/H, V vocabulary, N = B*T rows,
 // M targets.
@@ -12,24 +12,13 @@
 #include <memory>
 #include <vector>
 
+#include "arch/counts.h"
 #include "data/token_batch.h"
 #include "model/parameters.h"
 #include "ops/linear_cross_entropy.h"
-#include "progressive/flops.h"
 #include "progressive/layer_map.h"
 
 namespace apollo {
-
-// What a model is, apart from its weights and the number of its unique layers.
-struct ModelSpec {
-  ModelShape shape;                                     // `layers` is the depth of the final model
-  LayerMapKind layer_map = LayerMapKind::kInterpolate;  // how its passes share layers
-  double dropout = 0.0;
-  double norm_epsilon = 1e-5;
-  double init_std = 0.02;  // of fresh matrices and embeddings
-
-  bool operator==(const ModelSpec&) const = default;
-};
 
 // Tokens on the model's device. Undefined tensors stand for the usual case.
 struct DeviceBatch {
@@ -63,6 +52,9 @@ struct PassOptions {
 // What the config says of all passes alike; the rest is as above.
 PassOptions make_pass_options(const RunConfig& config, bool training);
 
+// The parameters of `num_layers` unique layers, in the order of the model.
+std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_layers);
+
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
@@ -84,13 +76,16 @@ class LanguageModel {
   // The same target by target, without gradient.
   TargetScores score_targets(const DeviceBatch& batch, const LayerMap& blocks,
                              const PassOptions& options) const;
+  // Of the targets' places, [M, V], in float32.
+  at::Tensor target_logits(const DeviceBatch& batch, const LayerMap& blocks,
+                           const PassOptions& options) const;
   // Of every position, [B, T, V], in float32.
   at::Tensor logits(const DeviceBatch& batch, const LayerMap& blocks,
                     const PassOptions& options) const;
 
   const ModelSpec& spec() const { return spec_; }
   // Whether a position sees only itself and those before it.
-  bool is_causal() const { return spec_.shape.architecture == Architecture::kGpt2; }
+  bool is_causal() const { return objective_of(spec_.shape.architecture) == Objective::kCausal; }
   // Unique layers that exist now.
   int64_t num_layers() const { return num_layers_; }
   // The blocks of a pass of `depth`, num_layers() <= depth.
@@ -100,9 +95,10 @@ class LanguageModel {
   at::Device device() const { return parameters_.values().device(); }
 
  protected:
-  LanguageModel(const ModelSpec& spec, int64_t num_layers, ParameterLayout layout,
-                at::Device device)
-      : spec_(spec), num_layers_(num_layers), parameters_(std::move(layout), device) {}
+  LanguageModel(const ModelSpec& spec, int64_t num_layers, at::Device device)
+      : spec_(spec),
+        num_layers_(num_layers),
+        parameters_(ParameterLayout(model_parameters(spec, num_layers)), device) {}
 
   // The linear layer into the vocabulary.
   virtual OutputLayer output_layer() const = 0;
@@ -126,8 +122,10 @@ class LanguageModel {
 std::unique_ptr<LanguageModel> make_model(const ModelSpec& spec, int64_t num_layers,
                                           at::Device device);
 
-// The parameters of `num_layers` unique layers, in the order of the model.
-std::vector<ParameterSpec> model_parameters(const ModelSpec& spec, int64_t num_layers);
+using ModelFactory = std::unique_ptr<LanguageModel> (*)(const ModelSpec& spec, int64_t num_layers,
+                                                        at::Device device);
+// How a registered architecture (arch/architecture.h) computes.
+void register_model(Architecture architecture, ModelFactory make);
 
 // The spec of a run's model, which begins from nothing.
 ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size);

@@ -14,41 +14,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "arch/parameter_spec.h"
+
 namespace apollo {
-
-enum class Init { kZeros, kOnes, kNormal };
-
-// What growth and frozen layers must know of a tensor: it is the last of a residual branch, so that
-// without it the branch adds nothing; or part of the output head, which trains whatever is frozen.
-enum class Role { kOther, kBranchOutput, kHead };
-// What stands side by side along a dimension of a tensor, for growth in width: neurons of the
-// residual stream, of the heads (values), of queries, keys and values one after the other, of the
-// MLP's inside, or nothing that width changes (vocabulary, positions).
-enum class Neurons { kFixed, kResidual, kHeads, kQkv, kInner };
-// What the tensor does with them: it computes them, it sums over them, or it scales or shifts each
-// by itself (norms).
-enum class AxisRole { kOutput, kInput, kElementwise };
-
-struct Axis {
-  Neurons neurons = Neurons::kFixed;
-  AxisRole role = AxisRole::kOutput;
-};
-
-// One tensor of an architecture. `layer` is -1 outside the blocks; `part` is its name without the
-// layer's prefix ("attn.c_attn.weight"), by which growth finds it in another layer.
-struct ParameterSpec {
-  std::string name;  // as Hugging Face names it
-  std::string part;
-  int64_t layer = -1;
-  std::vector<int64_t> shape;
-  bool decay = false;
-  Init init = Init::kZeros;
-  double init_std = 0.0;
-  // Where Hugging Face keeps the tensor in several equal parts along dimension 0: their names.
-  std::vector<std::string> pieces = {};
-  Role role = Role::kOther;
-  std::vector<Axis> axes = {};  // of each dimension; empty: a model that does not grow in width
-};
 
 struct ParameterSlot {
   ParameterSpec spec;

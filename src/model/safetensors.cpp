@@ -25,14 +25,19 @@ struct TypeName {
   at::ScalarType type;
 };
 
-constexpr std::array<TypeName, 8> kTypes = {{{"F64", at::kDouble},
-                                             {"F32", at::kFloat},
-                                             {"F16", at::kHalf},
-                                             {"BF16", at::kBFloat16},
-                                             {"I64", at::kLong},
-                                             {"I32", at::kInt},
-                                             {"U8", at::kByte},
-                                             {"BOOL", at::kBool}}};
+constexpr std::array<TypeName, 13> kTypes = {{{"F64", at::kDouble},
+                                              {"F32", at::kFloat},
+                                              {"F16", at::kHalf},
+                                              {"BF16", at::kBFloat16},
+                                              {"I64", at::kLong},
+                                              {"I32", at::kInt},
+                                              {"I16", at::kShort},
+                                              {"I8", at::kChar},
+                                              {"U32", at::kUInt32},
+                                              {"U16", at::kUInt16},
+                                              {"U64", at::kUInt64},
+                                              {"U8", at::kByte},
+                                              {"BOOL", at::kBool}}};
 
 // As the reference implementation: a header beyond this is not read.
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;

@@ -1,7 +1,7 @@
 // The safetensors file format, read and written: 8 bytes little-endian length of a JSON header,
 // the header (name -> dtype, shape, data_offsets), then the tensors' bytes without gaps.
-// Reading accepts F64, F32, F16, BF16, I64, I32, U8 and BOOL and checks the whole header before
-// it touches a tensor; every fault is a CheckpointError that names file and tensor.
+// Reading accepts F64, F32, F16, BF16, integers of every size and BOOL, and checks the whole
+// header before it touches a tensor; every fault is a CheckpointError that names file and tensor.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -45,11 +45,11 @@ std::vector<StageSpec> stages_of(StageLengths lengths, const std::string& method
   return {};
 }
 
-std::span<const Measurement> measurements(Architecture architecture) {
-  switch (architecture) {
-    case Architecture::kGpt2:
+std::span<const Measurement> measurements(Objective objective) {
+  switch (objective) {
+    case Objective::kCausal:
       return kGpt2;
-    case Architecture::kBert:
+    case Objective::kMasked:
       return kBert;
   }
   return {};
@@ -90,7 +90,7 @@ std::string Advice::method() const {
 }
 
 std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
-  const auto points = measurements(shape.architecture);
+  const auto points = measurements(objective_of(shape.architecture));
   if (points.empty() || shape.layers < 2) return std::nullopt;
   const double sequence_flops =
       train_flops(shape, shape.layers, /*sequences=*/1, targets_per_sequence(config));

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "arch/counts.h"
 #include "base/json_lines.h"
 #include "config/run_config.h"
-#include "progressive/flops.h"
 
 namespace apollo {
 

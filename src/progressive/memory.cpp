@@ -66,7 +66,7 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
   // The last block of a loss at masked places alone; what runs again does so block by block, so
   // that the largest counts.
-  const bool at_targets = shape.architecture == Architecture::kBert && !recompute && depth > 0;
+  const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
   const double left_out =
       at_targets ? kWidthsBehindMixed * static_cast<double>(shape.width) * (tokens - targets) : 0.0;
   const double blocks = element * (tokens * kept - left_out);

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "arch/counts.h"
 #include "config/run_config.h"
-#include "progressive/flops.h"
 
 namespace apollo {
 

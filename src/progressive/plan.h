@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "arch/counts.h"
 #include "base/json_lines.h"
 #include "config/run_config.h"
 #include "progressive/advice.h"
-#include "progressive/flops.h"
 #include "progressive/schedule.h"
 #include "progressive/source_model.h"
 

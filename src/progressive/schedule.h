@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "arch/counts.h"
 #include "base/error.h"
 #include "config/run_config.h"
 #include "progressive/depth_sampler.h"
-#include "progressive/flops.h"
 #include "progressive/layer_map.h"
 #include "progressive/lr_curve.h"
 #include "progressive/step_plan.h"

@@ -1,5 +1,8 @@
 #include "progressive/source_model.h"
 
+#include <vector>
+
+#include "arch/hf_config.h"
 #include "base/file.h"
 #include "base/json_lines.h"
 #include "config/enum_names.h"
@@ -14,21 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kKey = "progressive.source";
 
-// The sizes of an architecture in its config.json. What else stands there is judged when the model
-// is loaded (model/hf_config.h).
-struct SizeKeys {
-  Architecture architecture;
-  const char* layers;
-  const char* width;
-  const char* heads;
-  const char* context;
-  const char* inner;
-};
-constexpr SizeKeys kSizeKeys[] = {
-    {Architecture::kGpt2, "n_layer", "n_embd", "n_head", "n_positions", "n_inner"},
-    {Architecture::kBert, "num_hidden_layers", "hidden_size", "num_attention_heads",
-     "max_position_embeddings", "intermediate_size"}};
-
 Json read_object(const fs::path& path) {
   Json json;
   try {
@@ -38,39 +26,6 @@ Json read_object(const fs::path& path) {
   }
   if (!json.is_object()) fail<CheckpointError>("{}: expected an object", path.string());
   return json;
-}
-
-int64_t positive(const fs::path& path, const Json& config, const char* key) {
-  const auto found = config.find(key);
-  if (found == config.end() || !found->is_number_integer() || found->get<int64_t>() < 1) {
-    fail<CheckpointError>("{}: '{}' must be a positive integer", path.string(), key);
-  }
-  return found->get<int64_t>();
-}
-
-int64_t positive(const fs::path& path, const Json& config, const char* key, int64_t fallback) {
-  const auto found = config.find(key);
-  return found == config.end() || found->is_null() ? fallback : positive(path, config, key);
-}
-
-ModelShape read_shape(const fs::path& path) {
-  const Json config = read_object(path);
-  const std::string type = config.value("model_type", "");
-  for (const SizeKeys& keys : kSizeKeys) {
-    if (enum_name(keys.architecture) != type) continue;
-    ModelShape shape;
-    shape.architecture = keys.architecture;
-    shape.layers = positive(path, config, keys.layers);
-    shape.width = positive(path, config, keys.width);
-    shape.heads = positive(path, config, keys.heads);
-    shape.context = positive(path, config, keys.context);
-    shape.vocab_size = positive(path, config, "vocab_size");
-    shape.set_inner_width(positive(path, config, keys.inner, 4 * shape.width));
-    shape.token_types = positive(path, config, "type_vocab_size", shape.token_types);
-    return shape;
-  }
-  fail<CheckpointError>("{}: expected a model_type of {}, found '{}'", path.string(),
-                        enum_choices<Architecture>(), type);
 }
 
 fs::path state_path(const fs::path& folder) {
@@ -120,7 +75,10 @@ std::optional<TrainingCost> read_training_cost(const fs::path& folder) {
 SourceModel read_source_model(const fs::path& path) {
   SourceModel source;
   source.folder = find_model_folder(path);
-  source.shape = read_shape(source.folder / "config.json");
+  // As deep as it is: a checkpoint of a growing run is a model of the stage it was saved in.
+  const HfConfig config = read_hf_config(source.folder / "config.json");
+  source.shape = config.spec.shape;
+  source.shape.layers = config.num_layers;
   source.cost = read_training_cost(source.folder);
   if (source.cost) {
     source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
@@ -219,30 +177,44 @@ void check_source(const SourceModel& source, const ResolvedConfig& resolved,
   throw_if_any(std::move(faults), resolved);
 }
 
-double growth_operator_flops(const ModelShape& source, const ModelShape& target, int64_t layers) {
-  const auto d = static_cast<double>(source.width), wide = static_cast<double>(target.width);
-  const auto i = static_cast<double>(source.inner_width());
-  const auto inner = static_cast<double>(target.inner_width());
-  // Of a d x i matrix whose first dimension is the residual stream's; the inner one follows.
-  const auto matrix = [&](double other, double other_grown) {
-    return 2.0 * wide * d * other + 2.0 * wide * other * other_grown;
+namespace {
+
+// Of the products that widen one tensor: the residual stream's dimensions first, each by a matrix
+// of [wide, narrow]; of queries, keys and values each by itself.
+double widening_flops(const ParameterSpec& from, const ParameterSpec& to) {
+  std::vector<double> sizes(from.shape.begin(), from.shape.end());
+  double flops = 0.0;
+  const auto widen = [&](size_t dimension) {
+    double rest = 1.0;
+    for (size_t other = 0; other < sizes.size(); ++other)
+      rest *= other == dimension ? 1.0 : sizes[other];
+    const bool thirds = from.axes[dimension].neurons == Neurons::kQkv;
+    const auto wide = static_cast<double>(to.shape[dimension]);
+    flops += 2.0 * wide * sizes[dimension] / (thirds ? 3.0 : 1.0) * rest;
+    sizes[dimension] = wide;
   };
-  const double vector = 2.0 * wide * d;
-  const double inner_vector = 2.0 * inner * i;
-  // Queries, keys, values and the output projection; the MLP's two; nine vectors of the width, of
-  // which three are the biases of queries, keys and values.
-  const double layer = 4.0 * matrix(d, wide) + 2.0 * matrix(i, inner) + 9.0 * vector + inner_vector;
-  const double depth = 2.0 * static_cast<double>(layers * source.layers) *
-                       static_cast<double>(num_layer_parameters(target));
-  double outside = static_cast<double>(source.vocab_size + source.context) * vector;
-  if (source.architecture == Architecture::kGpt2) {
-    outside += 2.0 * vector;
-  } else {
-    // Token types; the norms behind the embedding and in the head; the head's transform.
-    outside += static_cast<double>(source.token_types) * vector + 4.0 * vector +
-               2.0 * wide * d * d + 2.0 * wide * wide * d + vector;
+  for (const bool residual : {true, false}) {
+    for (size_t dimension = 0; dimension < from.axes.size(); ++dimension) {
+      const Neurons neurons = from.axes[dimension].neurons;
+      if (neurons == Neurons::kFixed || (neurons == Neurons::kResidual) != residual) continue;
+      widen(dimension);
+    }
   }
-  return static_cast<double>(source.layers) * layer + depth + outside;
+  return flops;
+}
+
+}  // namespace
+
+double growth_operator_flops(const ModelShape& source, const ModelShape& target, int64_t layers) {
+  const ArchitectureInfo& architecture = describe(source.architecture);
+  const auto from = architecture.parameters({source}, source.layers);
+  const auto to = architecture.parameters({target}, source.layers);
+  double flops = 0.0;
+  for (size_t i = 0; i < from.size(); ++i)
+    flops += widening_flops(from[i], to[i]);
+  // Each new layer is a sum over all old ones.
+  return flops + 2.0 * static_cast<double>(layers * source.layers) *
+                     static_cast<double>(num_layer_parameters(target));
 }
 
 double growth_learning_flops(const SourceModel& source, const RunConfig& config,

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "arch/counts.h"
 #include "base/error.h"
 #include "config/resolved_config.h"
-#include "progressive/flops.h"
 
 namespace apollo {
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "progressive/flops.h"
+#include "arch/counts.h"
 
 namespace apollo {
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "config/fields.h"
+#include "config/objective.h"
 #include "data/batches.h"
 #include "data/prepare.h"
 #include "progressive/plan.h"

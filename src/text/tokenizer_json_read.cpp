@@ -21,12 +21,13 @@ void check_post_processor(const Section& root) {
   const json* part = root.find("post_processor");
   const std::string type = part_type(root, "post_processor", part);
   if (type.empty() || type == "ByteLevel") return;
-  const char* const expected = "none, ByteLevel or a TemplateProcessing that adds no tokens";
+  const char* const expected =
+      "none, ByteLevel or a TemplateProcessing that adds no tokens behind the text";
   if (type != "TemplateProcessing") root.fail_unsupported("post-processor", type, expected);
+  // What stands before a text is put there by whoever needs it, as in fine-tuning.
   const json& single = Section(root.path(), "post_processor", *part).need("single");
-  for (const json& piece : single) {
-    if (!piece.contains("Sequence")) root.fail_unsupported("post-processor", type, expected);
-  }
+  if (single.empty() || !single.back().contains("Sequence"))
+    root.fail_unsupported("post-processor", type, expected);
 }
 
 // Reads what stands around the model; returns add_prefix_space.

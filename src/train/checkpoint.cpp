@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json_lines.h"
+#include "model/hf_tokenizer.h"
 #include "model/safetensors.h"
 
 namespace apollo {
@@ -181,9 +182,8 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
   const fs::path dir = checkpoints / name;
   write_folder_atomic(dir, [&](const fs::path& fresh) {
     fs::create_directories(fresh / "apollo");
-    save_hf_model(copy.weights, fresh,
-                  tokenizer != nullptr ? tokenizer->end_of_text() : std::nullopt);
-    if (tokenizer != nullptr) tokenizer->save(fresh);
+    save_hf_model(copy.weights, fresh, config_tokens(tokenizer));
+    if (tokenizer != nullptr) save_hf_tokenizer(*tokenizer, fresh, copy.weights.spec.shape.context);
     save_optimizer(copy.optimizer, copy.weights.layout, fresh / kOptimizerFile);
     SavedState state = copy.state;
     state.files = hashes_of(fresh);

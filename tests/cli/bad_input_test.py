@@ -164,7 +164,7 @@ class BadCheckpoints(ApolloTest):
         self.damage("config.json", lambda text: text.replace(b'"gpt2"', b'"t5"')
                     .replace(b"GPT2LMHeadModel", b"T5Model"))
         _, stderr = self.run_apollo("eval", "run", "--data", "x", expect=1)
-        self.assertIn("model_type is 't5': expected 'gpt2' or 'bert'", stderr)
+        self.assertIn("model_type is 't5': expected one of 'gpt2', 'bert'", stderr)
 
     def test_not_a_checkpoint(self):
         _, stderr = self.run_apollo("generate", ".", "--prompt", "a", expect=1)

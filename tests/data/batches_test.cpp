@@ -27,8 +27,8 @@ TEST(Batches, CountsSequences) {
 }
 
 TEST(Batches, ShortestDatasets) {
-  EXPECT_EQ(min_tokens(Architecture::kGpt2, 10), 11);
-  EXPECT_EQ(min_tokens(Architecture::kBert, 10), 8);
+  EXPECT_EQ(min_tokens(Objective::kCausal, 10), 11);
+  EXPECT_EQ(min_tokens(Objective::kMasked, 10), 8);
 }
 
 TEST(Batches, FollowTheArchitecture) {

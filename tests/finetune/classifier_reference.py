@@ -8,7 +8,7 @@
     classifier_reference.py logits DIR ROWS OUT   loads a classifier's folder with its tokenizer, refuses
                                                   missing or unexpected weights, and writes the logits of
                                                   ROWS (JSON: a list of [text] or [text, pair], in one
-                                                  padded batch); prints what it knows of the labels
+                                                  padded batch, cut to what the tokenizer says); prints what it knows of the labels
 """
 
 import json
@@ -46,20 +46,6 @@ def make(folder):
     model.save_pretrained(f"{folder}/gpt2")
 
 
-def encode(tokenizer, rows, is_gpt2):
-    if not is_gpt2:
-        columns = [list(column) for column in zip(*rows)]
-        return tokenizer(*columns, padding=True, return_tensors="pt")
-    end = tokenizer.eos_token_id
-    ids = []
-    for row in rows:
-        parts = [tokenizer(text)["input_ids"] for text in row]
-        ids.append(parts[0] + ([end] + parts[1] if len(parts) == 2 else []) or [end])
-    length = max(map(len, ids))
-    return {"input_ids": torch.tensor([row + [end] * (length - len(row)) for row in ids]),
-            "attention_mask": torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in ids])}
-
-
 def logits(folder, rows, out):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -69,7 +55,8 @@ def logits(folder, rows, out):
             sys.exit(f"{folder}: {problem}: {names}")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with open(rows) as file:
-        batch = encode(tokenizer, json.load(file), model.config.model_type == "gpt2")
+        columns = [list(column) for column in zip(*json.load(file))]
+    batch = tokenizer(*columns, padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():
         save_file({"logits": model.eval()(**batch).logits.contiguous()}, out)
     config = model.config

@@ -30,7 +30,7 @@ TEST(EncodedRows, BertPutsPairsBetweenItsTokens) {
   rows.texts = {"w5 w6", "w7"};
   rows.pairs = {"w8", ""};
   rows.classes = {1, 0};
-  const RowTokens tokens = row_tokens(tokenizer, Architecture::kBert, "here");
+  const RowTokens tokens = row_tokens(tokenizer, Objective::kMasked, "here");
   const EncodedRows encoded = encode_rows(rows, tokenizer, tokens, 16);
   EXPECT_EQ(row_of(encoded, 0), (Ids{bert_test::kCls, 5, 6, bert_test::kSep, 8, bert_test::kSep}));
   EXPECT_EQ(row_of(encoded, 1), (Ids{bert_test::kCls, 7, bert_test::kSep, bert_test::kSep}));
@@ -42,7 +42,7 @@ TEST(EncodedRows, BertPutsPairsBetweenItsTokens) {
 
 TEST(EncodedRows, BertCutsAsItsTokenizerDoes) {
   const WordPiece tokenizer = bert_test::make_tokenizer();
-  const RowTokens tokens = row_tokens(tokenizer, Architecture::kBert, "here");
+  const RowTokens tokens = row_tokens(tokenizer, Objective::kMasked, "here");
   const std::string words[] = {"", "w5", "w5 w6 w7", "w8 w9 w10 w11", "w5 w6 w7 w8 w9 w10 w11 w12"};
   for (const std::string& first : words) {
     for (const std::string& second : words) {
@@ -61,26 +61,26 @@ TEST(EncodedRows, BertCutsAsItsTokenizerDoes) {
   }
 }
 
-TEST(EncodedRows, GptEndsWithTheTextItself) {
+TEST(EncodedRows, GptBeginsWithTheEndOfTextAndEndsWithTheTextItself) {
   const auto tokenizer = load_tokenizer("bytes");
   const TokenId end = *tokenizer->end_of_text();
-  const RowTokens tokens = row_tokens(*tokenizer, Architecture::kGpt2, "here");
+  const RowTokens tokens = row_tokens(*tokenizer, Objective::kCausal, "here");
   TaskRows rows;
   rows.texts = {"ab", ""};
   const EncodedRows single = encode_rows(rows, *tokenizer, tokens, 16);
-  EXPECT_EQ(row_of(single, 0), (Ids{'a', 'b'}));
+  EXPECT_EQ(row_of(single, 0), (Ids{end, 'a', 'b'}));
   EXPECT_EQ(row_of(single, 1), (Ids{end}));
   rows.pairs = {"c", "d"};
   const EncodedRows paired = encode_rows(rows, *tokenizer, tokens, 16);
-  EXPECT_EQ(row_of(paired, 0), (Ids{'a', 'b', end, 'c'}));
-  EXPECT_EQ(row_of(paired, 1), (Ids{end, 'd'}));
+  EXPECT_EQ(row_of(paired, 0), (Ids{end, 'a', 'b', end, 'c'}));
+  EXPECT_EQ(row_of(paired, 1), (Ids{end, end, 'd'}));
 }
 
 TEST(EncodedRows, CountsWhatWasCut) {
   const auto tokenizer = load_tokenizer("bytes");
-  const RowTokens tokens = row_tokens(*tokenizer, Architecture::kGpt2, "here");
+  const RowTokens tokens = row_tokens(*tokenizer, Objective::kCausal, "here");
   TaskRows rows;
-  rows.texts = {"abcdefgh", "abcdefghi"};
+  rows.texts = {"abcdefg", "abcdefgh"};
   const EncodedRows encoded = encode_rows(rows, *tokenizer, tokens, 8);
   EXPECT_EQ(encoded.length(1), 8);
   EXPECT_EQ(encoded.num_truncated, 1);
@@ -88,7 +88,7 @@ TEST(EncodedRows, CountsWhatWasCut) {
 
 TEST(EncodedRows, ABertNeedsAWordPiece) {
   const auto tokenizer = load_tokenizer("bytes");
-  EXPECT_EQ(thrown_text<DataError>([&] { row_tokens(*tokenizer, Architecture::kBert, "here"); }),
+  EXPECT_EQ(thrown_text<DataError>([&] { row_tokens(*tokenizer, Objective::kMasked, "here"); }),
             "here: the tokenizer of a BERT must be a WordPiece with [CLS] and [SEP]");
 }
 

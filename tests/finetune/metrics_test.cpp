@@ -74,6 +74,34 @@ TEST(Metrics, SpearmanGivesTiesTheirMeanRank) {
   EXPECT_DOUBLE_EQ(spearman(Numbers{3, 7, 7, 9}, Numbers{1, 2, 3, 4}), 4.5 / std::sqrt(22.5));
 }
 
+TEST(Metrics, ErrorsOfNumbers) {
+  EXPECT_DOUBLE_EQ(rmse(Numbers{1, 2, 5}, Numbers{1, 4, 4}), std::sqrt(5.0 / 3.0));
+  EXPECT_DOUBLE_EQ(mae(Numbers{1, 2, 5}, Numbers{1, 4, 4}), 1.0);
+  EXPECT_TRUE(is_better(Metric::kRmse, 1.0, 2.0));
+  EXPECT_TRUE(is_better(Metric::kPearson, 2.0, 1.0));
+  EXPECT_FALSE(is_better(Metric::kMae, 1.0, 1.0));
+}
+
+// Each metric has its own best guess: for the f1 of a rare class that is the rare class.
+TEST(Metrics, ChanceIsTheBestConstantGuess) {
+  const Scores binary = constant_classification_scores(Ids{0, 0, 0, 1}, 2, 1);
+  EXPECT_DOUBLE_EQ(score_of(binary, Metric::kAccuracy), 0.75);
+  EXPECT_DOUBLE_EQ(score_of(binary, Metric::kF1), 0.4);  // 2 * 1 / (4 + 1)
+  EXPECT_DOUBLE_EQ(score_of(binary, Metric::kMatthews), 0.0);
+  const Scores half = constant_classification_scores(Ids{0, 1, 0, 1}, 2, 1);
+  EXPECT_DOUBLE_EQ(score_of(half, Metric::kF1), 2.0 / 3.0);
+  const Scores three = constant_classification_scores(Ids{0, 1, 2, 2}, 3, 2);
+  EXPECT_DOUBLE_EQ(score_of(three, Metric::kF1), 2.0 / 9.0);  // of class 2: 2/3, of others 0
+  const Scores numbers = constant_regression_scores(Numbers{0, 0, 0, 8});
+  EXPECT_DOUBLE_EQ(score_of(numbers, Metric::kRmse), std::sqrt(12.0));  // 2 for all rows
+  EXPECT_DOUBLE_EQ(score_of(numbers, Metric::kMae), 2.0);               // 0 for all rows
+}
+
+TEST(Metrics, ConfusionCountsByWhatIsRight) {
+  EXPECT_EQ(confusion_matrix(Ids{1, 1, 0, 2}, Ids{0, 1, 0, 1}, 3),
+            (Ids{1, 1, 0, 0, 1, 1, 0, 0, 0}));
+}
+
 TEST(Metrics, ScoresComeByName) {
   const Scores scores = classification_scores(kPredicted, kExpected, 2, 1);
   EXPECT_DOUBLE_EQ(score_of(scores, Metric::kF1), 4.0 / 7.0);

@@ -69,7 +69,7 @@ TEST(RowBatches, LittleIsPaddingAndLengthsDoNotRise) {
 TEST(RowBatches, BertSeesNoPadding) {
   const EncodedRows rows = made_up_rows(4);  // lengths 1, 8, 15, 22
   const ClassifierBatch batch =
-      make_batch(rows, std::vector<int64_t>{1, 0}, 99, Architecture::kBert, at::kCPU);
+      make_batch(rows, std::vector<int64_t>{1, 0}, 99, Objective::kMasked, at::kCPU);
   const auto inputs = batch.tokens.inputs_BT.accessor<int64_t, 2>();
   const auto documents = batch.tokens.documents_BT.accessor<int64_t, 2>();
   const auto segments = batch.tokens.segments_BT.accessor<int64_t, 2>();
@@ -88,13 +88,26 @@ TEST(RowBatches, NoMaskWhereNothingIsPadded) {
   const EncodedRows rows = made_up_rows(31);  // row 30 is as long as row 0
   const std::vector<int64_t> equal = {0, 30};
   EXPECT_FALSE(
-      make_batch(rows, equal, 9, Architecture::kBert, at::kCPU).tokens.documents_BT.defined());
+      make_batch(rows, equal, 9, Objective::kMasked, at::kCPU).tokens.documents_BT.defined());
   const std::vector<int64_t> unequal = {0, 2};
-  const ClassifierBatch causal = make_batch(rows, unequal, 9, Architecture::kGpt2, at::kCPU);
+  const ClassifierBatch causal = make_batch(rows, unequal, 9, Objective::kCausal, at::kCPU);
   EXPECT_FALSE(causal.tokens.documents_BT.defined());
   EXPECT_FALSE(causal.tokens.segments_BT.defined());
   EXPECT_EQ(causal.last_rows_B[0].item<int64_t>(), 0);
   EXPECT_EQ(causal.last_rows_B[1].item<int64_t>(), 15 + 14);
+}
+
+// GPT2ForSequenceClassification takes the last token that is not the one that pads.
+TEST(RowBatches, ARowThatEndsWithThePaddingIsReadBefore) {
+  EncodedRows rows;
+  rows.ids = {9, 5, 6, 9, 9, 9, 9, 5, 9, 6};
+  rows.begins = {0, 5, 7, 10};  // 9 5 6 9 9 | 9 9 | 5 9 6
+  rows.first_segments = {5, 2, 3};
+  const std::vector<int64_t> all = {0, 1, 2};
+  const ClassifierBatch batch = make_batch(rows, all, 9, Objective::kCausal, at::kCPU);
+  EXPECT_EQ(batch.last_rows_B[0].item<int64_t>(), 2);
+  EXPECT_EQ(batch.last_rows_B[1].item<int64_t>(), 5);
+  EXPECT_EQ(batch.last_rows_B[2].item<int64_t>(), 10 + 2);
 }
 
 TEST(RowBatches, EvaluationGoesByLength) {

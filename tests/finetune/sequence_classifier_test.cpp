@@ -28,45 +28,57 @@ const TempDir& bodies() {
 
 // Writes a classifier on `body` as a folder, and holds its logits to those of transformers.
 // Returns what transformers said of it.
-std::string compare_logits(const std::string& body, bool pairs, const OutputNames& names) {
+std::string compare_logits(const std::string& body, bool pairs,
+                           const std::vector<std::string>& labels) {
   const TempDir dir;
   const auto folder = bodies() / body;
   const ClassifierStart start(folder, 0, 0.1, at::kCPU);
   SequenceClassifier classifier =
-      start.make(static_cast<int64_t>(std::max<size_t>(1, names.labels.size())));
+      start.make(static_cast<int64_t>(std::max<size_t>(1, labels.size())));
   start.restart(classifier, {.seed = 5});
   {
     const at::NoGradGuard no_grad;
     classifier.head().values().mul_(10.0);  // logits that differ by more than rounding
   }
+  classifier.rescale_output(3.0, labels.empty() ? 700.0 : 0.0);
   const bool bert = start.spec().shape.architecture == Architecture::kBert;
   const auto tokenizer = load_tokenizer(bert ? folder.string() : "bytes");
-  const RowTokens tokens = row_tokens(*tokenizer, start.spec().shape.architecture, "here");
+  const RowTokens tokens =
+      row_tokens(*tokenizer, objective_of(start.spec().shape.architecture), "here");
   TaskRows rows;
-  rows.texts = {"w1 w2 w3", "w4", "w5 w6 w7c1 w8 w9 zz"};
-  if (pairs) rows.pairs = {"w1", "w2 w3 w1 w9", "w3"};
+  // Of unequal length, too long, empty, and with the token that pads at the end.
+  rows.texts = {"w1 w2 w3",
+                "w4",
+                "w5 w6 w7c1 w8 w9 zz",
+                "w3 w4 w5 w6 w7 w8 w9 w1 w2 w3 w4 w5 w6 w7 w8 w9 w1 w2 w3 w4 w5 w6 w7 w8",
+                "",
+                bert ? "w1 [PAD]" : "w1<|endoftext|>"};
+  if (pairs) rows.pairs = {"w1", "w2 w3 w1 w9", "w3", "w1 w2", "w9", ""};
   Json listed = Json::array();
   for (size_t i = 0; i < rows.texts.size(); ++i) {
     listed.push_back(pairs ? Json{rows.texts[i], rows.pairs[i]} : Json::array({rows.texts[i]}));
   }
-  const EncodedRows encoded = encode_rows(rows, *tokenizer, tokens, start.spec().shape.context);
+  constexpr int64_t kMaxLength = 22;
+  const EncodedRows encoded = encode_rows(rows, *tokenizer, tokens, kMaxLength);
+  EXPECT_GE(encoded.num_truncated, 1);
   const at::Tensor ours = predict(classifier, encoded, tokens.padding, Precision::kFp32);
   std::filesystem::create_directory(dir / "model");
-  save_classifier(classifier, names, *tokenizer, tokens.padding, dir / "model");
+  save_classifier(classifier, {start.config(), labels, *tokenizer, tokens, kMaxLength},
+                  dir / "model");
   write_text(dir, "rows.json", listed.dump());
   const std::string said = run_python(kScript, "logits '" + (dir / "model").string() + "' '" +
                                                    (dir / "rows.json").string() + "' '" +
                                                    (dir / "out.safetensors").string() + "'");
   const at::Tensor theirs = read_safetensors(dir / "out.safetensors").tensors.at(0).second;
   EXPECT_EQ(ours.sizes(), theirs.sizes());
-  EXPECT_LT(largest_difference(ours, theirs), 1e-4);
+  EXPECT_LT(largest_difference(ours, theirs), labels.empty() ? 1e-3 : 1e-4);
   EXPECT_GT(largest_difference(ours[0], ours[1]), 1e-2);
   return said.substr(said.rfind('\n', said.size() - 2) + 1);
 }
 
 TEST(SequenceClassifier, BertIsThatOfTransformers) {
   APOLLO_SKIP_WITHOUT_PYTHON();
-  EXPECT_EQ(compare_logits("bert", false, {{"no", "maybe", "yes"}}),
+  EXPECT_EQ(compare_logits("bert", false, {"no", "maybe", "yes"}),
             "BertForSequenceClassification single_label_classification 3 "
             "{0: 'no', 1: 'maybe', 2: 'yes'} {'no': 0, 'maybe': 1, 'yes': 2} 0\n");
   EXPECT_EQ(compare_logits("bert_lm", true, {}),
@@ -75,11 +87,48 @@ TEST(SequenceClassifier, BertIsThatOfTransformers) {
 
 TEST(SequenceClassifier, Gpt2IsThatOfTransformers) {
   APOLLO_SKIP_WITHOUT_PYTHON();
-  EXPECT_EQ(compare_logits("gpt2", false, {{"no", "yes"}}),
+  EXPECT_EQ(compare_logits("gpt2", false, {"no", "yes"}),
             "GPT2ForSequenceClassification single_label_classification 2 {0: 'no', 1: 'yes'} "
             "{'no': 0, 'yes': 1} 256\n");
   EXPECT_EQ(compare_logits("gpt2", true, {}),
             "GPT2ForSequenceClassification regression 1 {0: 'score'} {'score': 0} 256\n");
+}
+
+TEST(SequenceClassifier, OutputsAreRescaledExactly) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  for (const std::string body : {"bert", "gpt2"}) {
+    const ClassifierStart start(bodies() / body, 0, 0.1, at::kCPU);
+    SequenceClassifier classifier = start.make(1);
+    start.restart(classifier, {.seed = 5});
+    EncodedRows rows;
+    rows.ids = {7, 8, 9, 10, 11};
+    rows.begins = {0, 3, 5};
+    rows.first_segments = {3, 2};
+    const at::Tensor before = predict(classifier, rows, 0, Precision::kFp32);
+    classifier.rescale_output(0.5, 5000.0);
+    const at::Tensor after = predict(classifier, rows, 0, Precision::kFp32);
+    EXPECT_GT(largest_difference(before[0], before[1]), 1e-3);
+    EXPECT_LT(largest_difference(after, before * 0.5 + 5000.0), 2e-3) << body;
+  }
+}
+
+// All else in the config.json of a folder is that of the fine-tuned model too.
+TEST(SequenceClassifier, KeepsTheConfigOfItsFolder) {
+  const TempDir dir;
+  save_hf_model(*random_model(small_spec(4), 2), dir.path(), {});
+  Json config = read_json(dir / "config.json");
+  config["eos_token_id"] = {3, 5};
+  config["dtype"] = "bfloat16";
+  config["attn_pdrop"] = 0.3;
+  config["task_specific_params"] = {{"a", 1}};
+  write_text(dir, "config.json", config.dump());
+  const ClassifierStart start(dir.path(), 3, 0.25, at::kCPU);
+  Json expected = config;
+  expected["n_layer"] = 3;
+  for (const char* key : {"resid_pdrop", "embd_pdrop", "attn_pdrop"})
+    expected[key] = 0.25;
+  expected["apollo"]["final_layers"] = 3;
+  EXPECT_EQ(start.config(), expected);
 }
 
 TEST(SequenceClassifier, StartsFromAPretrainedPoolerWhereThereIsOne) {
@@ -90,7 +139,7 @@ TEST(SequenceClassifier, StartsFromAPretrainedPoolerWhereThereIsOne) {
     start.restart(classifier, options);
     return classifier.head().tensor("bert.pooler.dense.weight").detach().clone();
   };
-  const auto stored = find_hf_tensor(bodies() / "bert", "bert.pooler.dense.weight");
+  const auto stored = read_folder_rest(bodies() / "bert").find("bert.pooler.dense.weight");
   ASSERT_TRUE(stored.has_value());
   EXPECT_TRUE(at::equal(pooler_of("bert", {.seed = 1}), *stored));
   EXPECT_FALSE(at::equal(pooler_of("bert", {.seed = 1, .random_weights = true}), *stored));
@@ -103,7 +152,7 @@ TEST(SequenceClassifier, UnrollsSharedLayers) {
   const TempDir dir;
   // Two unique layers of a final four.
   const auto model = random_model(small_spec(4), 2);
-  save_hf_model(*model, dir.path(), std::nullopt);
+  save_hf_model(*model, dir.path(), {});
   const ClassifierStart start(dir.path(), 0, 0.0, at::kCPU);
   EXPECT_EQ(start.spec().shape.layers, 4);
   SequenceClassifier classifier = start.make(2);

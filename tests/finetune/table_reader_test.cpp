@@ -86,6 +86,10 @@ TEST_F(TableReader, NamesWhatIsWrong) {
             "'1'; hint: header = false where there is none");
   EXPECT_EQ(error("a.tsv", "sentence\tlabel\na\t1\nb\t2\t3\n"),
             "DIR/a.tsv:3: expected 2 fields, as in the header, found 3");
+  EXPECT_EQ(error("a.tsv", "sentence\tlabel\tlabel\na\t1\t2\n"),
+            "DIR/a.tsv:1: there are two columns 'label' (task.label); hint: rename one of them");
+  EXPECT_EQ(error("a.tsv", "sentence\tlabel\na\t1\nsentence\tlabel\nb\t2\n"),
+            "DIR/a.tsv:3: the header stands here once more; hint: name each file in the task");
   EXPECT_EQ(error("a.tsv", "1\tx\n", false, kNumbered),
             "DIR/a.tsv:1: expected 3 fields or more, found 2");
   EXPECT_EQ(error("a.tsv", "sentence\tlabel\na\t1\n\nb\t1\n"), "DIR/a.tsv:3: the row is empty");

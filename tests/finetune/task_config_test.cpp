@@ -137,7 +137,8 @@ TEST_F(TaskConfigFile, RegressionHasNoLabels) {
 TEST(TaskReference, NamesEveryKeyWithItsChoices) {
   const std::string text = task_reference();
   EXPECT_NE(text.find("metric = \"accuracy\""), std::string::npos);
-  EXPECT_NE(text.find("'accuracy', 'f1', 'matthews', 'pearson', 'spearman'"), std::string::npos);
+  EXPECT_NE(text.find("'accuracy', 'f1', 'matthews', 'pearson', 'spearman', 'rmse', 'mae'"),
+            std::string::npos);
   EXPECT_NE(text.find("seeds = [1, 2, 3]"), std::string::npos);
 }
 

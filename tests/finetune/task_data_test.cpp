@@ -70,12 +70,43 @@ TEST_F(TaskTables, NamesUnknownLabels) {
       "DIR/train.tsv:3: unknown label 'no'; expected one of '0', '1'");
 }
 
+TEST_F(TaskTables, ALabelIsOneClassAndHasAName) {
+  const std::string dev = "text\tlabel\nc\tno\n";
+  EXPECT_EQ(error("text\tlabel\na\tyes\nb\t\nc\tno\n", dev),
+            "DIR/train.tsv:3: the label is empty; hint: leave out rows that have none");
+  EXPECT_EQ(error("text\tlabel\na\tgood\nb\tno\nc\tgood \n", dev),
+            "DIR/train.tsv:4: label 'good ' differs from 'good' (DIR/train.tsv:2) by blanks alone");
+  EXPECT_EQ(error("text\tlabel\na\t1\nb\t0\nc\t1.0\n", dev),
+            "DIR/train.tsv:4: label '1.0' is the same number as '1' (DIR/train.tsv:2)");
+  write_text(dir_, "train.jsonl",
+             "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"a\", \"label\": \"x\\ty\"}\n");
+  EXPECT_EQ(error("", dev, {"task.train=train.jsonl"}),
+            "DIR/train.jsonl:2: label 'x\\ty' holds a tab or a line end");
+}
+
+TEST_F(TaskTables, RowsMayHaveIds) {
+  const TaskData data = load_task_data(task("text\tlabel\tkey\na\t1\tA7\nb\t0\tB\n",
+                                            "text\tlabel\tkey\nc\t1\tC1\n", {"task.id=key"}));
+  EXPECT_EQ(data.train.ids, (std::vector<std::string>{"A7", "B"}));
+  EXPECT_EQ(data.dev.ids, (std::vector<std::string>{"C1"}));
+  EXPECT_EQ(error("text\tlabel\na\t1\n", "text\tlabel\nc\t1\n", {"task.id=key"}),
+            "DIR/train.tsv:1: there is no column 'key' (task.id); the header has 'text', 'label'; "
+            "hint: header = false where there is none");
+}
+
+TEST_F(TaskTables, NumbersAreReadAsPythonReadsThem) {
+  const TaskData data =
+      load_task_data(task("text\tlabel\na\t+1.5\nb\t 0\nc\t2.\nd\t.5 \ne\t-1e-2\n",
+                          "text\tlabel\nc\t1\n", {"task.kind=regression"}));
+  EXPECT_EQ(data.train.numbers, (std::vector<double>{1.5, 0.0, 2.0, 0.5, -0.01}));
+}
+
 TEST_F(TaskTables, RegressionNeedsNumbers) {
   const std::vector<std::string> regression = {"task.kind=regression"};
   EXPECT_EQ(load_task_data(task("text\tlabel\na\t2.5\n", "text\tlabel\nb\t-1e1\n", regression))
                 .dev.numbers,
             (std::vector<double>{-10.0}));
-  for (const char* label : {"high", "", "1.0x", "nan"}) {
+  for (const char* label : {"high", "", "1.0x", "nan", "+-1", "1 2"}) {
     EXPECT_EQ(error("text\tlabel\na\t2.5\n", fmt::format("text\tlabel\nb\t1\nc\t{}\n", label),
                     regression),
               fmt::format("DIR/dev.tsv:3: expected a number, found label '{}'", label));

@@ -169,7 +169,7 @@ TEST(GenerateText, NeverPicksThePaddingOfAVocabulary) {
 
 TEST(GenerateText, NeedsATokenizerAndAPrompt) {
   const TempDir temp;
-  save_hf_model(*random_model(small_spec(2), 2), temp.path(), std::nullopt);
+  save_hf_model(*random_model(small_spec(2), 2), temp.path(), {});
   const LoadedModel bare = load_model_folder(temp.path(), at::kCPU);
   EXPECT_EQ(error_of<DataError>(temp.path(),
                                 [&] { generate_text(bare, "a", {}, [](std::string_view) {}); }),
@@ -181,7 +181,7 @@ TEST(GenerateText, AMaskedModelDoesNotGenerate) {
   const TempDir temp;
   ModelSpec spec = small_spec(2);
   spec.shape.architecture = Architecture::kBert;
-  save_hf_model(*random_model(spec, 2), temp.path(), std::nullopt);
+  save_hf_model(*random_model(spec, 2), temp.path(), {});
   const LoadedModel bert = load_model_folder(temp.path(), at::kCPU);
   EXPECT_EQ(error_of<CheckpointError>(
                 temp.path(), [&] { generate_text(bert, "a", {}, [](std::string_view) {}); }),

@@ -1,10 +1,13 @@
 #include "infer/grow_folder.h"
 
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "base/json_lines.h"
 #include "infer/made_up_folder.h"
+#include "model/hf_folder.h"
+#include "model/safetensors.h"
 #include "model/transformers_logits.h"
 #include "support/python_original.h"
 #include "support/thrown_text.h"
@@ -80,9 +83,67 @@ TEST(GrowFolder, WorksOnAFolderThatApolloNeverWrote) {
   const TempDir temp;
   grow_folder(folder, temp / "grown", 4, LayerMapKind::kInterpolate);
   EXPECT_EQ(difference(folder, 4, temp / "grown", 4), 0.0);
-  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json"})
+  for (const char* name : {"vocab.json", "merges.txt"})
     EXPECT_EQ(read_file(temp.path() / "grown" / name), read_file(folder / name));
+  // It allows texts of any length, which the model does not.
+  Json tokenizer_config = read_json(folder / "tokenizer_config.json");
+  tokenizer_config["model_max_length"] = 1024;
+  EXPECT_EQ(read_json(temp / "grown/tokenizer_config.json"), tokenizer_config);
   EXPECT_EQ(read_json(temp / "grown/config.json")["eos_token_id"], 20);
+}
+
+// A published BERT: vocab.txt alone, a pooler, a head of next sentences, settings of its own.
+TEST(GrowFolder, KeepsWhatStandsBesideTheModel) {
+  const TempDir temp;
+  ModelSpec spec = small_spec(2);
+  spec.shape.architecture = Architecture::kBert;
+  fs::create_directory(temp / "old");
+  save_hf_model(*random_model(spec, 2), temp / "old", {.pad = 0});
+  NamedTensors tensors = read_safetensors(temp / "old/model.safetensors").tensors;
+  tensors.emplace_back("bert.pooler.dense.weight", at::full({20, 20}, 0.5));
+  tensors.emplace_back("cls.seq_relationship.bias", at::full({2}, 0.25));
+  write_safetensors(temp / "old/model.safetensors", tensors);
+  Json config = read_json(temp / "old/config.json");
+  config["id2label"] = {{"0", "no"}};
+  config["attention_probs_dropout_prob"] = 0.4;
+  config.erase("apollo");
+  write_file_atomic(temp / "old/config.json", config.dump());
+  for (const char* name : {"vocab.txt", "chat_template.jinja", "special_tokens_map.json"})
+    write_file_atomic(temp / "old" / name, std::string(name) + "\n");
+  grow_folder(temp / "old", temp / "grown", 4, std::nullopt);
+  export_folder(temp / "old", temp / "exported", 0);
+  for (const char* name : {"grown", "exported"}) {
+    const fs::path folder = temp / name;
+    for (const char* file : {"vocab.txt", "chat_template.jinja", "special_tokens_map.json"})
+      EXPECT_EQ(read_file(folder / file), std::string(file) + "\n");
+    const FolderRest rest = read_folder_rest(folder);
+    ASSERT_EQ(rest.tensors.size(), 2U);
+    EXPECT_TRUE(rest.find("bert.pooler.dense.weight")->equal(at::full({20, 20}, 0.5)));
+    EXPECT_TRUE(rest.find("cls.seq_relationship.bias")->equal(at::full({2}, 0.25)));
+    Json expected = config;
+    const int64_t layers = name == std::string("grown") ? 4 : 2;
+    expected["num_hidden_layers"] = layers;
+    expected["apollo"] = {{"final_layers", layers}, {"layer_map", "interpolate"}};
+    EXPECT_EQ(rest.config, expected);
+    EXPECT_EQ(read_json(folder / "tokenizer_config.json"), Json({{"model_max_length", 12}}));
+  }
+  // A pooler of the old width fits no wider model.
+  grow_folder(temp / "old", temp / "wide", 2, std::nullopt, WiderFolder{.width = 40});
+  EXPECT_TRUE(read_folder_rest(temp / "wide").tensors.empty());
+}
+
+TEST(GrowFolder, AModelWithoutLanguageHeadGrowsToo) {
+  const TempDir temp;
+  ModelSpec spec = small_spec(2);
+  spec.shape.architecture = Architecture::kBert;
+  fs::create_directory(temp / "old");
+  save_hf_model(*random_model(spec, 2), temp / "old", {});
+  NamedTensors tensors = read_safetensors(temp / "old/model.safetensors").tensors;
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.starts_with("cls."); });
+  write_safetensors(temp / "old/model.safetensors", tensors);
+  export_folder(temp / "old", temp / "new", 0);
+  EXPECT_FALSE(read_folder_rest(temp / "new").has_head);
+  EXPECT_EQ(read_safetensors(temp / "new/model.safetensors").tensors.size(), tensors.size());
 }
 
 TEST(ExportFolder, UnrolledModelEqualsTheSharedOneExactly) {

@@ -24,7 +24,7 @@ inline void write_bytes_model(const std::filesystem::path& dir, const ModelSpec&
                               int64_t num_layers) {
   std::filesystem::create_directories(dir);
   const auto tokenizer = load_tokenizer("bytes");
-  save_hf_model(*random_model(spec, num_layers), dir, tokenizer->end_of_text());
+  save_hf_model(*random_model(spec, num_layers), dir, config_tokens(tokenizer.get()));
   tokenizer->save(dir);
 }
 

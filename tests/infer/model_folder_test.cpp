@@ -33,17 +33,25 @@ TEST(ModelFolder, NamesWhatIsNoModel) {
       "or a run that has saved");
 }
 
-TEST(ModelFolder, TokenizerMayBeAbsentButNotTooLarge) {
+TEST(ModelFolder, TokenizerMayBeAbsentOrHaveMoreTokensThanATextNeeds) {
   const TempDir temp;
-  save_hf_model(*random_model(small_spec(2), 2), temp.path(), std::nullopt);
+  save_hf_model(*random_model(small_spec(2), 2), temp.path(), {});
   const LoadedModel bare = load_model_folder(temp.path(), at::kCPU);
   EXPECT_EQ(bare.tokenizer, nullptr);
   EXPECT_EQ(error_of<DataError>(temp.path(), [&] { require_tokenizer(bare); }),
             "DIR: the model has no tokenizer, so it cannot work on text; hint: put the "
             "tokenizer.json that made its training data beside it");
   load_tokenizer("bytes")->save(temp.path());
-  EXPECT_EQ(error_of<DataError>(temp.path(), [&] { load_model_folder(temp.path(), at::kCPU); }),
-            "DIR: the tokenizer has 257 tokens, but the model's vocabulary only 31");
+  const LoadedModel loaded = load_model_folder(temp.path(), at::kCPU);
+  const auto check = [&](const std::vector<TokenId>& ids) {
+    return error_of<DataError>(temp.path(), [&] {
+      require_known_tokens(ids, *loaded.tokenizer, loaded.model->spec(), loaded.folder.string());
+    });
+  };
+  EXPECT_EQ(check({0, 30}), "no error");
+  EXPECT_EQ(check({0, 'a'}),
+            "DIR: token 'a' has id 97, but the model's vocabulary only 31 tokens (the tokenizer "
+            "257)");
 }
 
 TEST(ModelFolder, PaddedVocabularyIsAccepted) {

@@ -137,7 +137,7 @@ TEST_F(ScoreTest, JsonLinesHoldTokensAndLogprobs) {
 TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   const TempDir temp;
   ModelSpec spec = small_spec(2);
-  save_hf_model(*random_model(spec, 2), temp.path(), std::nullopt);
+  save_hf_model(*random_model(spec, 2), temp.path(), {});
   write_file_atomic(temp / "vocab.json", R"({"a":0,"b":1,"c":2})");
   write_file_atomic(temp / "merges.txt", "#version: 0.2\n");
   write_file_atomic(temp / "tokenizer_config.json", R"({"tokenizer_class":"GPT2Tokenizer"})");
@@ -155,9 +155,10 @@ TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   score_lines(loaded, in, out, {.json = true});
   EXPECT_NE(out.str().find(R"({"tokens":["a"],"logprobs":[null]})"), std::string::npos)
       << out.str();
-  EXPECT_EQ(error_of<DataError>(temp.path(),
-                                [&] { generate_text(loaded, "", {}, [](std::string_view) {}); }),
-            "the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
+  EXPECT_EQ(
+      error_of<DataError>(temp.path(),
+                          [&] { generate_text(loaded, "", {}, [](std::string_view) {}); }),
+      "the prompt is empty, and the tokenizer names no end of text (eos_token) to start from");
   EXPECT_EQ(error_of<DataError>(temp.path(),
                                 [&] { generate_text(loaded, "xyz", {}, [](std::string_view) {}); }),
             "the prompt 'xyz' holds nothing that the tokenizer knows");

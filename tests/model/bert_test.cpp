@@ -120,8 +120,7 @@ TEST_F(BertParity, ABareModelLoadsWhereNoHeadIsNeeded) {
   EXPECT_EQ(thrown_text<CheckpointError>([&] { load_hf_model(bare, test_device()); }),
             bare.string() +
                 ": parameter 'cls.predictions.transform.dense.weight' is missing; the model has no "
-                "language head, "
-                "which only `apollo finetune` can do without");
+                "language head, which only `apollo finetune`, `grow` and `export` can do without");
   const auto without = load_hf_model(bare, test_device(), {.needs_head = false});
   const auto with = load_hf_model(whole, test_device());
   const DeviceBatch batch{random_tokens(with->spec(), 2, 9)};
@@ -132,10 +131,14 @@ TEST_F(BertParity, ABareModelLoadsWhereNoHeadIsNeeded) {
 }
 
 TEST_F(BertParity, ThePoolerOfAFolderIsFound) {
-  const auto pooler = find_hf_tensor(*folder_ / "five_layers.bare", "bert.pooler.dense.weight");
+  const FolderRest bare = read_folder_rest(*folder_ / "five_layers.bare");
+  const auto pooler = bare.find("bert.pooler.dense.weight");
   ASSERT_TRUE(pooler.has_value());
   EXPECT_EQ(pooler->sizes(), at::IntArrayRef({60, 60}));
-  EXPECT_FALSE(find_hf_tensor(*folder_ / "five_layers", "bert.pooler.dense.weight").has_value());
+  EXPECT_FALSE(bare.has_head);
+  const FolderRest whole = read_folder_rest(*folder_ / "five_layers");
+  EXPECT_FALSE(whole.find("bert.pooler.dense.weight").has_value());
+  EXPECT_TRUE(whole.has_head);
 }
 
 TEST(Bert, TheLastBlockAtTheTargetsIsThatOfTheWholePass) {
@@ -163,7 +166,7 @@ TEST(Bert, TransformersLoadsWhatIsSavedHere) {
     model = grow_model(*model, growth_map(LayerMapKind::kInterpolate, model->num_layers(), layers));
     const fs::path folder = temp / std::to_string(layers);
     fs::create_directories(folder);
-    save_hf_model(*model, folder, TokenId{30});
+    save_hf_model(*model, folder, {.bos = 30, .eos = 30});
     const at::Tensor inputs = random_tokens(model->spec(), 3, 12);
     EXPECT_LT(
         largest_difference(transformers_logits(folder, inputs), logits_at(*model, inputs, layers)),
@@ -174,7 +177,7 @@ TEST(Bert, TransformersLoadsWhatIsSavedHere) {
 TEST(Bert, RoundTripKeepsWeightsAndWhatTheModelIs) {
   const TempDir temp;
   const auto model = random_model(small_bert(12, LayerMapKind::kStack), 3);
-  save_hf_model(*model, temp.path(), std::nullopt);
+  save_hf_model(*model, temp.path(), {});
   const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_EQ(loaded->spec(), model->spec());
   EXPECT_EQ(loaded->num_layers(), 3);
@@ -185,7 +188,7 @@ TEST(Bert, RoundTripKeepsWeightsAndWhatTheModelIs) {
 TEST(Bert, OldNamesAndCopiesOfTheHeadLoad) {
   const TempDir temp;
   const auto model = random_model(small_bert(2), 2);
-  save_hf_model(*model, temp.path(), std::nullopt);
+  save_hf_model(*model, temp.path(), {});
   NamedTensors tensors = read_safetensors(temp / "model.safetensors").tensors;
   at::Tensor embedding, bias;
   for (auto& [name, tensor] : tensors) {
@@ -201,6 +204,18 @@ TEST(Bert, OldNamesAndCopiesOfTheHeadLoad) {
   write_safetensors(temp / "model.safetensors", tensors);
   const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
+
+  // Of two tied tensors either will do.
+  NamedTensors copies_alone = tensors;
+  std::erase_if(copies_alone, [](const auto& entry) {
+    return entry.first == "cls.predictions.bias" ||
+           entry.first == "bert.embeddings.word_embeddings.weight";
+  });
+  write_safetensors(temp / "model.safetensors", copies_alone);
+  EXPECT_TRUE(load_hf_model(temp.path(), test_device())
+                  ->parameters()
+                  .values()
+                  .equal(model->parameters().values()));
 
   tensors.at(tensors.size() - 4).second.add_(1.0);
   write_safetensors(temp / "model.safetensors", tensors);

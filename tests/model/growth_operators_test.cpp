@@ -6,8 +6,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include "arch/parameter_spec.h"
 #include "config/enum_names.h"
-#include "model/axes.h"
 #include "model/growth.h"
 #include "model/made_up_model.h"
 #include "model/width_growth.h"

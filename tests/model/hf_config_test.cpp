@@ -1,4 +1,4 @@
-#include "model/hf_config.h"
+#include "arch/hf_config.h"
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ class HfConfigTest : public testing::Test {
 
   // A valid config with one key set.
   std::string error_with(const std::string& key, const Json& value) {
-    Json config = to_hf_config(small_spec(3), 3, std::nullopt);
+    Json config = to_hf_config(small_spec(3), 3, {});
     config[key] = value;
     return read_error(config);
   }
@@ -47,14 +47,14 @@ TEST_F(HfConfigTest, RoundTrips) {
   spec.dropout = 0.25;
   spec.init_std = 0.07;
   spec.norm_epsilon = 1e-6;
-  const Json config = to_hf_config(spec, 3, TokenId{30});
+  const Json config = to_hf_config(spec, 3, {.bos = 30, .eos = 30});
   EXPECT_EQ(config["n_layer"], 3);
   EXPECT_EQ(config["bos_token_id"], 30);
   EXPECT_EQ(config["eos_token_id"], 30);
   const HfConfig found = read(config);
   EXPECT_EQ(found.spec, spec);
   EXPECT_EQ(found.num_layers, 3);
-  EXPECT_TRUE(to_hf_config(spec, 3, std::nullopt)["eos_token_id"].is_null());
+  EXPECT_TRUE(to_hf_config(spec, 3, {})["eos_token_id"].is_null());
 }
 
 TEST_F(HfConfigTest, ForeignConfigIsFinalAsItIs) {
@@ -84,10 +84,6 @@ TEST_F(HfConfigTest, RefusesWhatIsNotComputed) {
   EXPECT_EQ(error_with("tie_word_embeddings", false),
             "FILE: key 'tie_word_embeddings' is false, which Apollo does not compute (expected "
             "true)");
-  EXPECT_EQ(error_with("attn_pdrop", 0.5),
-            "FILE: key 'attn_pdrop' is 0.5, which Apollo does not compute (expected 0.0)");
-  EXPECT_EQ(error_with("embd_pdrop", 0.5),
-            "FILE: key 'embd_pdrop' is 0.5, which Apollo does not compute (expected 0.0)");
 }
 
 TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
@@ -95,6 +91,9 @@ TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
   EXPECT_EQ(error_with("n_inner", 50), "no error");
   EXPECT_EQ(error_with("activation_function", "gelu_pytorch_tanh"), "no error");
   EXPECT_EQ(error_with("scale_attn_weights", nullptr), "no error");
+  // Dropout acts in training alone, which has a config of its own.
+  EXPECT_EQ(error_with("attn_pdrop", 0.5), "no error");
+  EXPECT_EQ(error_with("embd_pdrop", 0.5), "no error");
 }
 
 TEST_F(HfConfigTest, RefusesWrongSizesAndTypes) {
@@ -103,7 +102,7 @@ TEST_F(HfConfigTest, RefusesWrongSizesAndTypes) {
     EXPECT_EQ(error_with(key, -1), start + ": expected a positive integer, found -1");
     EXPECT_EQ(error_with(key, "3"), start + ": expected a positive integer, found \"3\"");
     EXPECT_EQ(error_with(key, 2.5), start + ": expected a positive integer, found 2.5");
-    Json config = to_hf_config(small_spec(3), 3, std::nullopt);
+    Json config = to_hf_config(small_spec(3), 3, {});
     config.erase(key);
     EXPECT_EQ(read_error(config), start + " is missing");
   }
@@ -120,7 +119,7 @@ TEST_F(HfConfigTest, BertRoundTrips) {
   spec.dropout = 0.25;
   spec.init_std = 0.07;
   spec.norm_epsilon = 1e-12;
-  const Json config = to_hf_config(spec, 3, TokenId{30});
+  const Json config = to_hf_config(spec, 3, {.bos = 30, .eos = 30});
   EXPECT_EQ(config["num_hidden_layers"], 3);
   const HfConfig found = read(config);
   EXPECT_EQ(found.spec, spec);
@@ -131,7 +130,7 @@ TEST_F(HfConfigTest, RefusesABertThatIsNotComputed) {
   ModelSpec spec = small_spec(3);
   spec.shape.architecture = Architecture::kBert;
   const auto error = [&](const std::string& key, const Json& value) {
-    Json config = to_hf_config(spec, 3, std::nullopt);
+    Json config = to_hf_config(spec, 3, {});
     config[key] = value;
     return read_error(config);
   };
@@ -144,20 +143,54 @@ TEST_F(HfConfigTest, RefusesABertThatIsNotComputed) {
       "(expected \"absolute\")");
   EXPECT_EQ(error("is_decoder", true),
             "FILE: key 'is_decoder' is true, which Apollo does not compute (expected false)");
-  EXPECT_EQ(error("attention_probs_dropout_prob", 0.5),
-            "FILE: key 'attention_probs_dropout_prob' is 0.5, which Apollo does not compute "
-            "(expected 0.0)");
+  EXPECT_EQ(error("attention_probs_dropout_prob", 0.5), "no error");
   EXPECT_EQ(error("num_attention_heads", 3),
             "FILE: num_attention_heads 3 does not divide hidden_size 20");
   EXPECT_EQ(error("intermediate_size", 0),
             "FILE: key 'intermediate_size': expected a positive integer, found 0");
 }
 
+TEST_F(HfConfigTest, TheTokenThatPadsIsNamedAndNeverMadeUp) {
+  ModelSpec spec = small_spec(3);
+  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
+    spec.shape.architecture = architecture;
+    EXPECT_EQ(to_hf_config(spec, 3, {.pad = 7})["pad_token_id"], 7);
+    EXPECT_TRUE(to_hf_config(spec, 3, {})["pad_token_id"].is_null());
+  }
+}
+
+// What grow and export write: the source's config.json, with what growth changes.
+TEST_F(HfConfigTest, ADerivedConfigKeepsWhatIsNotOfTheLayers) {
+  const Json source = Json::parse(
+      R"({"model_type":"gpt2","n_layer":2,"n_embd":20,"n_head":2,"n_positions":12,"vocab_size":31,
+          "n_inner":80,"attn_pdrop":0.0,"eos_token_id":[0,5],"pad_token_id":3,"dtype":"bfloat16",
+          "id2label":{"0":"no","1":"yes"},"task_specific_params":{"a":[1]},
+          "architectures":["GPT2ForTokenClassification"]})");
+  const ModelSpec from = read(source).spec;
+  ModelSpec to = from;
+  to.shape.layers = 6;
+  Json expected = source;
+  expected["n_layer"] = 4;
+  expected["apollo"] = {{"final_layers", 6}, {"layer_map", "interpolate"}};
+  EXPECT_EQ(derived_hf_config(source, {from, 2}, {to, 4}), expected);
+  to.shape.width = 40;
+  to.shape.heads = 4;
+  expected["n_embd"] = 40;
+  expected["n_head"] = 4;
+  expected["n_inner"] = 160;
+  const Json wider = derived_hf_config(source, {from, 2}, {to, 4});
+  EXPECT_EQ(wider, expected);
+  EXPECT_EQ(read(wider).spec, to);
+}
+
 TEST_F(HfConfigTest, RefusesOtherArchitectures) {
-  EXPECT_EQ(error_with("model_type", "t5"), "FILE: model_type is 't5': expected 'gpt2' or 'bert'");
-  EXPECT_EQ(error_with("model_type", 5), "FILE: model_type is '5': expected 'gpt2' or 'bert'");
-  EXPECT_EQ(read_error(std::string("{}")), "FILE: model_type is '': expected 'gpt2' or 'bert'");
-  EXPECT_EQ(read_error(std::string("[]")), "FILE: model_type is '': expected 'gpt2' or 'bert'");
+  EXPECT_EQ(error_with("model_type", "t5"),
+            "FILE: model_type is 't5': expected one of 'gpt2', 'bert'");
+  EXPECT_EQ(error_with("model_type", 5), "FILE: model_type is '5': expected one of 'gpt2', 'bert'");
+  EXPECT_EQ(read_error(std::string("{}")),
+            "FILE: model_type is '': expected one of 'gpt2', 'bert'");
+  EXPECT_EQ(read_error(std::string("[]")),
+            "FILE: model_type is '': expected one of 'gpt2', 'bert'");
 }
 
 TEST_F(HfConfigTest, RefusesADamagedNoteOfApollo) {

@@ -23,7 +23,7 @@ TEST(HfFolder, TransformersLoadsWhatIsSavedHere) {
   APOLLO_SKIP_WITHOUT_PYTHON();
   const TempDir temp;
   const auto model = random_model(small_spec(12), 3);
-  save_hf_model(*model, temp.path(), TokenId{30});
+  save_hf_model(*model, temp.path(), {.bos = 30, .eos = 30});
   const at::Tensor inputs = random_tokens(model->spec(), 3, 12);
   std::string description;
   const at::Tensor found = transformers_logits(temp.path(), inputs, &description);
@@ -34,7 +34,7 @@ TEST(HfFolder, TransformersLoadsWhatIsSavedHere) {
 TEST(HfFolder, RoundTripKeepsWeightsAndWhatTheModelIs) {
   const TempDir temp;
   const auto model = random_model(small_spec(12, LayerMapKind::kStack), 3);
-  save_hf_model(*model, temp.path(), std::nullopt);
+  save_hf_model(*model, temp.path(), {});
   const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_EQ(loaded->spec(), model->spec());
   EXPECT_EQ(loaded->num_layers(), 3);
@@ -57,7 +57,7 @@ TEST(HfFolder, LoadsAFolderWithBareNames) {
 class DamagedFolder : public testing::Test {
  protected:
   void SetUp() override {
-    save_hf_model(*random_model(small_spec(2), 2), temp_.path(), std::nullopt);
+    save_hf_model(*random_model(small_spec(2), 2), temp_.path(), {});
     for (auto& [name, tensor] : read_safetensors(temp_ / "model.safetensors").tensors)
       tensors_.emplace(name, tensor);
   }
@@ -106,6 +106,81 @@ TEST_F(DamagedFolder, HalfPrecisionWeightsBecomeFloat32) {
   EXPECT_LT(largest_difference(after.detach(), before), 1e-3);
 }
 
+TEST_F(DamagedFolder, OfTwoTiedTensorsEitherWillDo) {
+  tensors_["lm_head.weight"] = tensors_["transformer.wte.weight"];
+  tensors_.erase("transformer.wte.weight");
+  EXPECT_EQ(load_error(), "no error");
+  const auto model = load_hf_model(temp_.path(), test_device());
+  EXPECT_TRUE(model->parameters()
+                  .tensor("transformer.wte.weight")
+                  .detach()
+                  .cpu()
+                  .equal(tensors_["lm_head.weight"]));
+}
+
+TEST_F(DamagedFolder, ATiedCopyInAnotherTypeIsThatOfTheOriginal) {
+  const at::Tensor original = tensors_["transformer.wte.weight"];
+  tensors_["lm_head.weight"] = original.to(at::kHalf);
+  EXPECT_EQ(load_error(), "no error");
+  tensors_["transformer.wte.weight"] = original.to(at::kHalf);
+  tensors_["lm_head.weight"] = original.to(at::kHalf).to(at::kFloat);
+  EXPECT_EQ(load_error(), "no error");
+}
+
+TEST_F(DamagedFolder, PrefixesOfTrainingAreTakenOff) {
+  const std::map<std::string, at::Tensor> plain = tensors_;
+  const auto before = load_hf_model(temp_.path(), test_device());
+  for (const std::string prefix : {"module.", "_orig_mod.", "_orig_mod.module."}) {
+    tensors_.clear();
+    for (const auto& [name, tensor] : plain)
+      tensors_[prefix + name] = tensor;
+    EXPECT_EQ(load_error(), "no error") << prefix;
+    EXPECT_TRUE(load_hf_model(temp_.path(), test_device())
+                    ->parameters()
+                    .values()
+                    .equal(before->parameters().values()));
+    tensors_[prefix + "transformer.h.1.ln_1.bias"] = at::zeros({4, 5});
+    EXPECT_EQ(load_error(), "DIR: parameter '" + prefix +
+                                "transformer.h.1.ln_1.bias': expected shape [20], found [4, 5]");
+  }
+}
+
+TEST_F(DamagedFolder, HeadsThatAreNotUsedArePassedOver) {
+  for (const char* name : {"score.weight", "classifier.bias", "qa_outputs.weight",
+                           "multiple_choice_head.summary.bias", "nobody_knows.weight"}) {
+    tensors_[name] = at::zeros({2});
+  }
+  tensors_["transformer.h.0.attn.bias"] = at::zeros({1, 1, 12, 12}, at::kShort);
+  EXPECT_EQ(load_error(), "no error");
+  EXPECT_EQ(read_folder_rest(temp_.path()).tensors.size(), 5U);
+}
+
+TEST_F(DamagedFolder, WeightsMustBeFloatingPointNumbers) {
+  tensors_["transformer.ln_f.bias"] = at::zeros({20}, at::kChar);
+  EXPECT_EQ(load_error(),
+            "DIR: parameter 'transformer.ln_f.bias': expected floating-point numbers, found Char");
+}
+
+TEST_F(DamagedFolder, ADerivedFolderKeepsHeadsAndTypeOfItsSource) {
+  for (auto& [name, tensor] : tensors_)
+    tensor = tensor.to(at::kBFloat16);
+  tensors_["score.weight"] = at::full({2, 20}, 0.5).to(at::kBFloat16);
+  EXPECT_EQ(load_error(), "no error");
+  edit_config("dtype", "bfloat16");
+  const auto model = load_hf_model(temp_.path(), at::kCPU);
+  const FolderRest rest = read_folder_rest(temp_.path());
+  const fs::path out = temp_ / "derived";
+  fs::create_directory(out);
+  save_derived_model(*model, rest, {model->spec(), model->num_layers()}, out);
+  std::map<std::string, at::Tensor> written;
+  for (auto& [name, tensor] : read_safetensors(out / "model.safetensors").tensors)
+    written.emplace(name, tensor);
+  ASSERT_EQ(written.size(), tensors_.size());
+  for (const auto& [name, tensor] : tensors_)
+    EXPECT_TRUE(written.at(name).equal(tensor)) << name;
+  EXPECT_EQ(read_json(out / "config.json"), read_json(temp_ / "config.json"));
+}
+
 TEST_F(DamagedFolder, UntiedHead) {
   tensors_["lm_head.weight"] = tensors_["transformer.wte.weight"] + 1.0;
   EXPECT_EQ(load_error(),
@@ -126,7 +201,9 @@ TEST_F(DamagedFolder, MissingSurplusAndMisshapenParameters) {
 
 TEST_F(DamagedFolder, ParameterUnderBothNames) {
   tensors_["h.1.ln_1.bias"] = at::zeros({20});
-  EXPECT_EQ(load_error(), "DIR: parameter 'transformer.h.1.ln_1.bias' stands there twice");
+  EXPECT_EQ(load_error(),
+            "DIR: parameter 'transformer.h.1.ln_1.bias' stands there twice, also as "
+            "'h.1.ln_1.bias'");
 }
 
 TEST_F(DamagedFolder, SizesThatTheWeightsDoNotHaveAreNotAllocated) {

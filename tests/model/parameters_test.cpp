@@ -4,9 +4,9 @@
 
 #include <cmath>
 
+#include "arch/counts.h"
 #include "base/error.h"
 #include "model/made_up_model.h"
-#include "progressive/flops.h"
 #include "support/test_device.h"
 
 namespace apollo {

@@ -5,10 +5,10 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include "arch/parameter_spec.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "config/enum_names.h"
-#include "model/axes.h"
 #include "model/growth.h"
 #include "model/hf_folder.h"
 #include "model/made_up_model.h"
@@ -186,7 +186,7 @@ TEST(WidthGrowth, TransformersFindsTheSameFunctionInFloat64) {
   const auto save = [&](const LanguageModel& model) {
     folders.push_back(dir / fmt::format("model-{}", folders.size()));
     fs::create_directory(folders.back());
-    save_hf_model(model, folders.back(), std::nullopt);
+    save_hf_model(model, folders.back(), {});
   };
   constexpr Architecture kBoth[] = {Architecture::kGpt2, Architecture::kBert};
   for (const Architecture architecture : kBoth) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "config/objective.h"
 #include "progressive/small_run.h"
 
 namespace apollo {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "config/objective.h"
 #include "progressive/memory.h"
 #include "progressive/methods.h"
 

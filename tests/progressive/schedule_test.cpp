@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "config/objective.h"
 #include "progressive/memory.h"
 #include "progressive/small_run.h"
 

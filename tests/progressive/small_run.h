@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/objective.h"
 #include "progressive/methods.h"
 #include "progressive/schedule.h"
 

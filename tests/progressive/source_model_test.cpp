@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/objective.h"
 #include "support/temp_dir.h"
 #include "support/thrown_text.h"
 
@@ -102,10 +103,10 @@ TEST(SourceModel, RefusesFoldersThatItCannotRead) {
                                     "Hugging Face model folder or a run that has saved");
   const Folder llama(R"({"model_type": "llama"})");
   EXPECT_EQ(text(llama.path()), (llama.path() / "config.json").string() +
-                                    ": expected a model_type of 'gpt2', 'bert', found 'llama'");
+                                    ": model_type is 'llama': expected one of 'gpt2', 'bert'");
   const Folder torn(R"({"model_type": "gpt2", "n_layer": "three"})");
-  EXPECT_EQ(text(torn.path()),
-            (torn.path() / "config.json").string() + ": 'n_layer' must be a positive integer");
+  EXPECT_EQ(text(torn.path()), (torn.path() / "config.json").string() +
+                                   ": key 'n_layer': expected a positive integer, found \"three\"");
   const Folder damaged(kGpt2, "{}");
   EXPECT_EQ(text(damaged.path()),
             (damaged.path() / "apollo/state.json").string() + ": 'position' is missing");

@@ -85,6 +85,12 @@ TEST_F(TokenizerJson, AcceptsWhatChangesNothing) {
                                      {"single", {{{"Sequence", {{"id", "A"}}}}}}};
             }),
             "no error");
+  EXPECT_EQ(error([](json& t) {
+              t["post_processor"] = {
+                  {"type", "TemplateProcessing"},
+                  {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}}};
+            }),
+            "no error");
   EXPECT_EQ(error([](json& t) { t["model"]["dropout"] = 0.0; }), "no error");
 }
 
@@ -119,7 +125,7 @@ TEST_F(TokenizerJson, NamesWhatIsNotSupported) {
                                      {"single", {{{"SpecialToken", {{"id", "<s>"}}}}}}};
             }),
             "post-processor 'TemplateProcessing' is not supported; expected none, ByteLevel or a "
-            "TemplateProcessing that adds no tokens");
+            "TemplateProcessing that adds no tokens behind the text");
   EXPECT_EQ(error([](json& t) { t["model"]["byte_fallback"] = true; }),
             "model.byte_fallback 'true' is not supported; expected false");
   EXPECT_EQ(error([](json& t) { t["model"]["dropout"] = 0.1; }),

@@ -1,4 +1,5 @@
 #include "train/recurrence.h"
+#include "config/objective.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,11 @@
 // Apollo+: Apollo with what its own trials changed (docs/results/methods.md); maps, sampler,
 // moments and exact growth are Apollo's.
 //
-//   * A shallow stage is cheap and learns fast, so it is long: stages of a GPT end at 30, 40
-//     and 80 %. The second ends soon: the depth that the first has rehearsed is not forgotten
-//     before it is rehearsed again. A BERT's end at 20, 30 and 70 %: one layer used twelve times
-//     is of no use to it, however long it rehearses, and what three layers have rehearsed is.
+//   * A shallow stage is cheap and learns fast, so it is long: stages of a causal model end at
+//     30, 40 and 80 %. The second ends soon: the depth that the first has rehearsed is not
+//     forgotten before it is rehearsed again. Those of a masked one end at 20, 30 and 70 %: one
+//     layer used twelve times is of no use to it, however long it rehearses, and what three layers
+//     have rehearsed is.
 //   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
 //     drawn in the last fifth of each stage, stratified over 32 steps, so that each of these
 //     windows holds the whole depth.
@@ -13,6 +14,7 @@
 //   * Fewer layers bear a higher learning rate: that of N of L layers is (L/N)^0.25 times as high.
 //     The warm-up is longer for it, 10 %, or one layer now and then stays on a plateau
 //     (docs/results/ideas.md).
+#include "arch/architecture.h"
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 
@@ -26,7 +28,7 @@ Method apollo_plus_method() {
       .fill =
           [](Architecture architecture, int64_t layers) {
             RunConfig::Progressive keys = apollo_method().fill(architecture, layers);
-            const double sooner = architecture == Architecture::kBert ? 10.0 : 0.0;
+            const double sooner = objective_of(architecture) == Objective::kMasked ? 10.0 : 0.0;
             keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 80.0 - sooner},
                                                       {1.0 / 4.0, 40.0 - sooner},
                                                       {1.0 / 12.0, 30.0 - sooner}});

@@ -1,4 +1,4 @@
-#include "model/config_reader.h"
+#include "arch/config_reader.h"
 
 #include "base/error.h"
 

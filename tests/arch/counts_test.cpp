@@ -1,7 +1,8 @@
-#include "progressive/flops.h"
+#include "arch/counts.h"
 
 #include <gtest/gtest.h>
 
+#include "config/objective.h"
 #include "progressive/depth_sampler.h"
 
 namespace apollo {

@@ -1,11 +1,8 @@
-#include "model/hf_config.h"
+#include "arch/hf_config.h"
 
 #include <string>
 
 #include "base/error.h"
-#include "config/enum_names.h"
-#include "model/architecture.h"
-#include "model/config_reader.h"
 
 namespace apollo {
 namespace {
@@ -24,11 +21,32 @@ LayerMapKind read_layer_map(const ConfigReader& reader, const Json& apollo) {
 
 }  // namespace
 
-Json to_hf_config(const ModelSpec& spec, int64_t num_layers, std::optional<TokenId> end_of_text) {
-  Json config = describe(spec.shape.architecture).write_config(spec, num_layers, end_of_text);
+Json id_json(const std::optional<TokenId>& id) {
+  return id ? Json(*id) : Json(nullptr);
+}
+
+ConfigTokens config_tokens(const Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return {};
+  const TokenRoles& roles = tokenizer->roles();
+  const std::optional<TokenId> end = tokenizer->end_of_text();
+  return {roles.bos ? roles.bos : end, end, roles.pad ? roles.pad : end};
+}
+
+Json to_hf_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens) {
+  Json config = describe(spec.shape.architecture).write_config(spec, num_layers, tokens);
   config["apollo"] = {{"final_layers", spec.shape.layers},
                       {"layer_map", enum_name(spec.layer_map)}};
   return config;
+}
+
+Json derived_hf_config(Json source, const DescribedModel& from, const DescribedModel& to) {
+  const Json before = to_hf_config(from.spec, from.num_layers, {});
+  const Json after = to_hf_config(to.spec, to.num_layers, {});
+  for (const auto& [key, value] : after.items()) {
+    if (value != before.at(key)) source[key] = value;
+  }
+  source["apollo"] = after.at("apollo");
+  return source;
 }
 
 HfConfig read_hf_config(const std::filesystem::path& path) {
@@ -45,12 +63,14 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
   const Json type_value = config.is_object() ? config.value("model_type", Json("")) : Json("");
   const std::string type =
       type_value.is_string() ? type_value.get<std::string>() : type_value.dump();
-  const ArchitectureDescription* architecture = find_model_type(type);
-  if (architecture == nullptr) {
-    fail<CheckpointError>("{}: model_type is '{}': expected 'gpt2' or 'bert'", path.string(), type);
+  const std::optional<Architecture> architecture = find_enum<Architecture>(type);
+  if (!architecture) {
+    fail<CheckpointError>("{}: model_type is '{}': expected one of {}", path.string(), type,
+                          enum_choices<Architecture>());
   }
   HfConfig result;
-  result.spec = architecture->read_config(ConfigReader(path, config));
+  result.spec = describe(*architecture).read_config(ConfigReader(path, config));
+  result.spec.shape.architecture = *architecture;
   result.num_layers = result.spec.shape.layers;
   if (config.contains("apollo")) {
     const Json& apollo = config["apollo"];

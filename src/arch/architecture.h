@@ -1,0 +1,90 @@
+// What an architecture is, without a tensor: what it learns from, its parameters, its products of
+// matrices, its config.json and the names that Hugging Face gives its weights. One file each
+// (gpt2.cpp, bert.cpp); parameters, bytes and FLOPs follow from the lists (counts.h). How it
+// computes is the one other thing to be written, in model/.
+//
+// Nothing outside of arch/ and the model's own file asks which architecture it is: it asks for the
+// objective, the lists, the axes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arch/config_reader.h"
+#include "arch/model_spec.h"
+#include "arch/parameter_spec.h"
+#include "base/json_lines.h"
+#include "text/token_roles.h"
+
+namespace apollo {
+
+// causal: every position predicts the next token and sees only those before it. masked: masked
+// tokens are predicted from all positions of the sequence.
+enum class Objective { kCausal, kMasked };
+
+// The rows of a product: all positions of a pass, or those that its loss reads.
+enum class ProductRows { kPositions, kTargets };
+
+// A product of matrices that a forward pass runs, [rows, inner] x [inner, outer].
+struct MatrixProduct {
+  static constexpr int64_t kSequenceLength = -1;  // in place of a size: as many as the sequence has
+  int64_t inner = 0;
+  int64_t outer = 0;
+  // In the last block of a pass: where the loss reads fewer positions, some products are not needed
+  // at the others. In all blocks before, every product runs at every position.
+  ProductRows last_rows = ProductRows::kPositions;
+};
+
+// Names of Hugging Face, as they stand in model.safetensors of a model with its language head.
+struct WeightNames {
+  std::string_view body;                    // prefix of all but the heads
+  std::string_view head;                    // prefix of the language head
+  std::vector<std::string_view> beside;     // prefixes of other heads that are well known
+  std::vector<std::string_view> constants;  // endings of constants that old versions saved
+  // Tied parameters, of which a folder holds either or both: name and original.
+  std::vector<std::pair<std::string_view, std::string_view>> tied;
+  // Endings by which old folders call what has another name now.
+  std::vector<std::pair<std::string_view, std::string_view>> renamed;
+};
+
+// The ids that config.json names, for generation and for padding; those that are none are null.
+struct ConfigTokens {
+  std::optional<TokenId> bos, eos, pad;
+};
+
+struct ArchitectureInfo {
+  std::string_view name;   // in RUN.toml, and model_type in config.json
+  std::string_view title;  // as people write it: "GPT-2"
+  Objective objective = Objective::kCausal;
+  double norm_epsilon = 1e-5;                  // of a new model
+  std::string_view sequence_classifier_class;  // of transformers
+
+  // In the order of the model. `num_layers` unique layers.
+  std::vector<ParameterSpec> (*parameters)(const ModelSpec& spec, int64_t num_layers);
+  std::vector<MatrixProduct> (*block_products)(const ModelShape& shape);
+  // Of the output head, at the positions that the loss reads.
+  std::vector<MatrixProduct> (*head_products)(const ModelShape& shape);
+  // config.json, without the key "apollo".
+  Json (*write_config)(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens);
+  // Everything but layer_map; throws CheckpointError as read_hf_config() does. The caller sets
+  // shape.architecture.
+  ModelSpec (*read_config)(const ConfigReader& reader);
+  WeightNames names;
+};
+
+const ArchitectureInfo& describe(Architecture architecture);
+inline Objective objective_of(Architecture architecture) {
+  return describe(architecture).objective;
+}
+
+// Adds an architecture to the list, once and before any config is read; `info` must last as long as
+// the program. Its model is registered beside (model/model.h).
+Architecture register_architecture(const ArchitectureInfo& info);
+
+const ArchitectureInfo& gpt2_info();
+const ArchitectureInfo& bert_info();
+
+}  // namespace apollo
