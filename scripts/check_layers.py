@@ -17,9 +17,9 @@ USES = {
     "base": [],
     "text": ["base"],
     "arch": ["base", "text"],
-    "config": ["base", "text", "arch"],
+    "config": ["base", "arch"],
     "data": ["base", "text", "arch", "config"],
-    "progressive": ["base", "text", "arch", "config"],
+    "progressive": ["base", "arch", "config"],
     "runlog": ["base", "config", "progressive"],
 }
 LIGHT = list(USES)

@@ -52,7 +52,7 @@ class CheckLayers(unittest.TestCase):
             violations,
             [
                 "src/progressive/a.h:1: error: 'progressive' must not include 'data' ('data/x.h');"
-                " it may use base, config"
+                " it may use base, arch, config"
             ],
         )
 
