@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -188,22 +187,6 @@ Json number(const std::optional<Spread>& spread) {
 }
 
 }  // namespace
-
-std::optional<Spread> spread_of(const std::vector<double>& values) {
-  if (values.empty()) return std::nullopt;
-  Spread spread;
-  spread.n = static_cast<int64_t>(values.size());
-  const double count = static_cast<double>(values.size());
-  spread.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  double squares = 0.0;
-  for (const double value : values)
-    squares += (value - spread.mean) * (value - spread.mean);
-  if (values.size() > 1) spread.deviation = std::sqrt(squares / (count - 1.0));
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  spread.least = *least;
-  spread.greatest = *greatest;
-  return spread;
-}
 
 std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
                                           const std::vector<BudgetPoint>& baseline) {

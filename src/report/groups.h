@@ -15,24 +15,13 @@
 #include <vector>
 
 #include "base/json_lines.h"
+#include "base/spread.h"
 #include "report/savings.h"
 
 namespace apollo {
 
 struct ComparedRun;
 struct Comparison;
-
-// Of n values; the deviation is that of a sample (n - 1), 0 for one value.
-struct Spread {
-  int64_t n = 0;
-  double mean = 0.0;
-  double deviation = 0.0;
-  double least = 0.0;
-  double greatest = 0.0;
-};
-
-// nullopt for no value.
-std::optional<Spread> spread_of(const std::vector<double>& values);
 
 enum class Bound { kExact, kAtLeast, kAtMost };
 

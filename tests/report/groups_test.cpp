@@ -37,19 +37,6 @@ class GroupsTest : public testing::Test {
   std::vector<std::filesystem::path> folders_;
 };
 
-TEST(SpreadOf, IsThatOfASample) {
-  EXPECT_EQ(spread_of({}), std::nullopt);
-  const Spread one = *spread_of({3.0});
-  EXPECT_EQ(one.mean, 3.0);
-  EXPECT_EQ(one.deviation, 0.0);
-  const Spread spread = *spread_of({1.0, 2.0, 6.0});
-  EXPECT_EQ(spread.n, 3);
-  EXPECT_EQ(spread.mean, 3.0);
-  EXPECT_DOUBLE_EQ(spread.deviation, std::sqrt((4.0 + 1.0 + 9.0) / 2.0));
-  EXPECT_EQ(spread.least, 1.0);
-  EXPECT_EQ(spread.greatest, 6.0);
-}
-
 TEST(BudgetSaving, IsReadBetweenTheBaselinesBudgets) {
   const std::vector<BudgetPoint> baseline = {{1000, 3.0}, {4000, 2.0}, {16000, 1.8}};
   // Halfway in loss is the geometric mean in FLOPs.
