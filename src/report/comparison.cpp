@@ -116,14 +116,44 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
       did_you_mean(wanted, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
 }
 
+// The baseline is of the frontier as well where it is from scratch: it is one of the depths.
+void mark_frontier(Comparison& comparison, const std::vector<std::string>& frontier) {
+  if (frontier.empty()) return;
+  comparison.has_frontier = true;
+  std::vector<std::string> names;
+  for (ComparedRun& run : comparison.runs) {
+    const StartRow& info = run.history.info;
+    if (std::find(names.begin(), names.end(), info.name) == names.end()) names.push_back(info.name);
+    const bool is_named = std::find(frontier.begin(), frontier.end(), info.name) != frontier.end();
+    run.is_frontier = is_named || (run.is_baseline && info.method == "scratch");
+    if (is_named && info.method != "scratch") {
+      fail<UsageError>(
+          "compare: '{}' cannot be of the frontier: its method is '{}' (hint: the frontier is made "
+          "of runs from scratch)",
+          run.name, info.method);
+    }
+  }
+  for (const std::string& name : frontier) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    fail<UsageError>(
+        "compare: --frontier '{}' is none of the runs (hint: {})", name,
+        did_you_mean(name, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
+  }
+}
+
 // Throws, or notes where forced, what makes losses of the runs other quantities.
 void check_comparable(Comparison& comparison, bool force) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   constexpr size_t kMostNamed = 3;
   std::vector<std::string> faults;
   for (const ComparedRun& run : comparison.runs) {
-    const std::string binding =
-        differences(binding_traits(run.history), binding_traits(baseline.history));
+    auto traits = binding_traits(run.history);
+    auto baseline_traits = binding_traits(baseline.history);
+    if (comparison.has_frontier) {
+      for (auto* of_run : {&traits, &baseline_traits})
+        std::erase_if(*of_run, [](const Trait& trait) { return trait.name == "layers"; });
+    }
+    const std::string binding = differences(traits, baseline_traits);
     if (binding.empty()) continue;
     faults.push_back(fmt::format("'{}' differs from '{}' in {}", run.name, baseline.name, binding));
   }
@@ -222,6 +252,25 @@ void note_group_faults(Comparison& comparison) {
         "'{}' ({}) reached the baseline's loss with {} of {} seeds: its savings at equal loss are "
         "the mean of these alone",
         group.name, group.budget, group.num_reached, group.num_pairs));
+  }
+}
+
+// What ends above the frontier has lost against a model that anyone could have trained.
+void note_frontier(Comparison& comparison) {
+  for (const RunGroup& group : comparison.groups) {
+    if (!group.frontier) continue;
+    const auto& best = group.frontier->best;
+    if (!best) {
+      comparison.notes.push_back(
+          fmt::format("'{}' ({}) has no run from scratch of its seeds and FLOPs on the frontier",
+                      group.name, group.budget));
+    } else if (best->difference.mean > 0.0) {
+      comparison.notes.push_back(fmt::format(
+          "'{}' ({}) {}: for the same FLOPs '{}' ({} layers from scratch) ends at {:.4f}, it at "
+          "{:.4f}",
+          group.name, group.budget, group.frontier->verdict(), best->name, best->layers,
+          best->loss.mean, group.final_loss->mean));
+    }
   }
 }
 
@@ -354,11 +403,13 @@ Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& opti
     comparison.runs.back().history = std::move(runs[i]);
   }
   pair_runs(comparison);
+  mark_frontier(comparison, options.frontier);
   check_comparable(comparison, options.force);
   note_differences(comparison);
   measure_runs(comparison);
   comparison.groups = group_runs(comparison);
   note_group_faults(comparison);
+  note_frontier(comparison);
   note_sources(comparison);
   comparison.config_differences = config_differences(comparison.runs);
   return comparison;
@@ -399,6 +450,7 @@ Json to_json(const Comparison& comparison) {
   return {{"baseline", comparison.is_grouped ? baseline.group : baseline.name},
           {"runs", std::move(runs)},
           {"groups", std::move(groups)},
+          {"frontier", frontier_json(comparison)},
           {"tuning", std::move(tuning)},
           {"notes", comparison.notes}};
 }

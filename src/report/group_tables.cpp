@@ -186,7 +186,6 @@ std::string csv_line(const std::vector<std::string>& cells) {
 }
 
 CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
-  constexpr const char* kBounds[] = {"exact", "at least", "at most"};
   CsvRow row;
   row.add("run", group.name);
   row.add("method", info_of(group, comparison).method);
@@ -204,7 +203,23 @@ CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
   row.add("equal_loss_flops_saved_for_good", group.flops_saved_for_good);
   row.add("equal_budget_loss_difference", group.loss_difference);
   row.add("equal_budget_flops_saved", group.budget_saved);
-  row.add("equal_budget_bound", kBounds[static_cast<int>(group.budget_bound)]);
+  row.add("equal_budget_bound", bound_name(group.budget_bound));
+  if (!comparison.has_frontier) return row;
+  const FrontierSummary frontier = group.frontier.value_or(FrontierSummary{});
+  const auto& shallower = frontier.shallower;
+  const auto loss = [](const auto& rival) {
+    return rival ? std::optional<Spread>(rival->loss) : std::nullopt;
+  };
+  row.add("frontier_shallower", shallower ? shallower->name : "");
+  row.add("frontier_shallower_layers", shallower ? std::to_string(shallower->layers) : "");
+  row.add("frontier_shallower_loss", loss(shallower));
+  row.add("frontier_best_layers", frontier.best ? std::to_string(frontier.best->layers) : "");
+  row.add("frontier_best_loss", loss(frontier.best));
+  row.add("frontier_flops_saved", frontier.saved);
+  row.add("frontier_bound", bound_name(frontier.saved_bound));
+  row.add("same_depth_flops_saved", frontier.same_depth_saved);
+  row.add("same_depth_bound", bound_name(frontier.same_depth_bound));
+  row.add("frontier_verdict", group.frontier ? frontier.verdict() : "frontier");
   return row;
 }
 
@@ -253,6 +268,39 @@ Table tuning_table(const Comparison& comparison) {
     const std::string loss = trial.loss ? fmt::format("{:.4f}", *trial.loss) : trial.fault;
     table.rows.push_back({trial.group, trial.values, trial.budget, std::to_string(trial.seed),
                           trial.is_best ? "* " + loss : loss, trial.folder});
+  }
+  return table;
+}
+
+Table frontier_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Against the frontier";
+  table.explanation =
+      "The frontier is the least final loss of a model from scratch, of any depth that was tried, "
+      "over its FLOPs. Best shallower: of fewer layers, with the same seeds and FLOPs. Saved: "
+      "against the FLOPs at which the frontier, or the same depth from scratch, ends with the same "
+      "loss; ≥ and ≤ are bounds, beyond the budgets that were measured.";
+  table.header = {"run",
+                  "budget",
+                  "loss",
+                  "best shallower",
+                  "its loss",
+                  "frontier saved",
+                  "same depth saved",
+                  "verdict"};
+  for (const RunGroup& group : comparison.groups) {
+    if (!group.frontier) continue;
+    const FrontierSummary& frontier = *group.frontier;
+    const auto& rival = frontier.shallower;
+    const auto saved = [](const std::optional<Spread>& spread, Bound bound) {
+      return spread ? format_saved(spread, bound) : kUnknown;
+    };
+    table.rows.push_back(
+        {group.name, group.budget, format_spread(group.final_loss, 4),
+         rival ? fmt::format("{} ({} layers)", rival->name, rival->layers) : kUnknown,
+         rival ? format_spread(rival->loss, 4) : kUnknown,
+         saved(frontier.saved, frontier.saved_bound),
+         saved(frontier.same_depth_saved, frontier.same_depth_bound), frontier.verdict()});
   }
   return table;
 }

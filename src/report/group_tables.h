@@ -15,6 +15,9 @@ std::vector<Table> group_tables(const Comparison& comparison);
 // What was tried before the runs that are compared; no rows where nothing was.
 Table tuning_table(const Comparison& comparison);
 
+// Every run against the best model from scratch of any depth; no rows where there is no frontier.
+Table frontier_table(const Comparison& comparison);
+
 // Energy, what it costs and emits; no rows where nothing is known of them.
 Table energy_table(const Comparison& comparison);
 

@@ -16,31 +16,13 @@
 
 #include "base/json_lines.h"
 #include "base/spread.h"
+#include "report/frontier.h"
 #include "report/savings.h"
 
 namespace apollo {
 
 struct ComparedRun;
 struct Comparison;
-
-enum class Bound { kExact, kAtLeast, kAtMost };
-
-// A saving read between two curves of loss against budget.
-struct BudgetSaving {
-  double flops_saved = 0.0;
-  Bound bound = Bound::kExact;
-};
-
-// End of one run: a point of such a curve.
-struct BudgetPoint {
-  double flops = 0.0;
-  double loss = 0.0;
-};
-
-// What a run that ended at `point` saved against a baseline whose runs ended at `baseline`, of
-// rising FLOPs; nullopt for fewer than two of these.
-std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
-                                          const std::vector<BudgetPoint>& baseline);
 
 // What was saved at one level of loss.
 struct SavingAtLoss {
@@ -86,6 +68,8 @@ struct RunGroup {
   std::optional<Spread> loss_difference;  // run - baseline
   std::optional<Spread> budget_saved;     // over the runs with a saving, bounds included
   Bound budget_bound = Bound::kExact;
+
+  std::optional<FrontierSummary> frontier;  // nullopt: no frontier, or a part of it
 
   std::vector<GrowthSummary> growths;
 };

@@ -285,7 +285,8 @@ std::string format_energy(double joules) {
 std::vector<Table> comparison_tables(const Comparison& comparison) {
   std::vector<Table> tables =
       comparison.is_grouped ? group_tables(comparison) : single_run_tables(comparison);
-  for (Table extra : {energy_table(comparison), tuning_table(comparison)}) {
+  for (Table extra :
+       {frontier_table(comparison), energy_table(comparison), tuning_table(comparison)}) {
     if (!extra.rows.empty()) tables.push_back(std::move(extra));
   }
   return tables;
