@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -39,31 +40,41 @@ struct SuiteArguments {
   SuitePlanOptions plan;
 };
 
-// The runs of a model that finished; empty where the baseline or all others did not.
-std::vector<fs::path> comparable_folders(const SuitePlan& plan, const SuiteOutcome& outcome,
-                                         const std::string& model) {
-  std::vector<fs::path> folders;
+// The runs of a model that finished; no folders where the baseline or all others did not.
+struct ComparableRuns {
+  std::vector<fs::path> paths;
+  std::vector<std::string> frontier;  // the names of these that are of it
+};
+
+ComparableRuns comparable_runs(const SuitePlan& plan, const SuiteOutcome& outcome,
+                               const std::string& model) {
+  ComparableRuns comparable;
+  const std::vector<std::string> frontier = plan.frontier();
   size_t num_baselines = 0;
   for (const RunOutcome& run : outcome.runs) {
+    const std::string& name = run.run.name;
     if (run.run.model != model || !run.final_loss) continue;
-    folders.push_back(run.run.folder);
-    if (run.run.name == plan.file.baseline) ++num_baselines;
+    comparable.paths.push_back(run.run.folder);
+    if (name == plan.file.baseline) ++num_baselines;
+    if (std::find(frontier.begin(), frontier.end(), name) != frontier.end())
+      comparable.frontier.push_back(name);
   }
-  if (num_baselines == 0 || num_baselines == folders.size()) folders.clear();
-  return folders;
+  if (num_baselines == 0 || num_baselines == comparable.paths.size()) return {};
+  return comparable;
 }
 
 // The comparison of one model's runs; nullopt, with a warning, where there is nothing to compare.
 std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcome& outcome,
                                         const std::string& model, const PowerOptions& power) {
-  const auto folders = comparable_folders(plan, outcome, model);
-  if (folders.empty()) {
+  const ComparableRuns folders = comparable_runs(plan, outcome, model);
+  if (folders.paths.empty()) {
     log_warning("{}nothing to compare: the baseline '{}' and another run must have finished",
                 model.empty() ? "" : model + ": ", plan.file.baseline);
     return std::nullopt;
   }
-  Comparison comparison =
-      compare_folders(folders, {.baseline = plan.file.baseline, .power = power});
+  Comparison comparison = compare_folders(
+      folders.paths,
+      {.baseline = plan.file.baseline, .frontier = folders.frontier, .power = power});
   for (const TuningOutcome& group : outcome.tuning) {
     if (group.model != model) continue;
     for (size_t i = 0; i < group.tried.size(); ++i) {

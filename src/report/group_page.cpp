@@ -55,7 +55,8 @@ const RunGroup& best_group(const Comparison& comparison) {
     return reached ? kReached + group.flops_saved->mean : -group.final_loss->mean;
   };
   for (const RunGroup& group : comparison.groups) {
-    if (!group.is_baseline && (best == nullptr || merit(group) > merit(*best))) best = &group;
+    const bool is_rival = group.is_baseline || comparison.runs[group.runs.front()].is_frontier;
+    if (!is_rival && (best == nullptr || merit(group) > merit(*best))) best = &group;
   }
   return best == nullptr ? comparison.groups.front() : *best;
 }
@@ -88,6 +89,10 @@ std::vector<Headline> headlines_of(const RunGroup& group) {
                          "nats of loss at equal budget",
                          fmt::format("± {:.3f} over {} seeds", group.loss_difference->deviation,
                                      group.loss_difference->n)});
+  }
+  if (group.frontier) {
+    saved(group.frontier->saved, "of the FLOPs saved against the frontier",
+          group.frontier->saved_bound);
   }
   return headlines;
 }
@@ -166,10 +171,13 @@ std::string chart_json(const Comparison& comparison, const std::vector<Method>& 
     for (const RunGroup* group : methods[i].budgets)
       groups.push_back(group_json(*group, i, comparison));
   }
+  const auto text = [](const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
   return fmt::format(
-      "{{\"baseline\":{},\"target\":{:.7g},\"crossings\":[{}],\"groups\":{},\"runs\":[{}]}}",
-      baseline, target, crossings, groups.dump(-1, ' ', false, Json::error_handler_t::replace),
-      runs);
+      "{{\"baseline\":{},\"target\":{:.7g},\"crossings\":[{}],\"groups\":{},\"frontier\":{},"
+      "\"runs\":[{}]}}",
+      baseline, target, crossings, text(groups), text(frontier_json(comparison)), runs);
 }
 
 }  // namespace
@@ -193,6 +201,9 @@ void fill_group_content(const Comparison& comparison, PageContent& content) {
         fmt::format("No run reached the final validation loss of {} with every seed.", baseline);
   }
   content.headlines = headlines_of(best);
+  if (best.frontier && best.frontier->best) {
+    content.lede += fmt::format(" It {}.", best.frontier->verdict());
+  }
   content.chart_json = chart_json(comparison, methods);
   const StartRow& shown = comparison.runs[methods.front().shown].history.info;
   content.notes.push_back(fmt::format(

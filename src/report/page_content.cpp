@@ -29,9 +29,12 @@ std::string footer_text(const StartRow& info) {
 const ComparedRun& best_run(const Comparison& comparison) {
   const ComparedRun* best = nullptr;
   const auto merit = [](const ComparedRun& run) {
-    // Any run that reached the baseline's loss ranks above any that did not.
+    // Any run that reached the baseline's loss ranks above any that did not; what the others are to
+    // be held against ranks last.
     constexpr double kReached = 1e6;
-    return run.equal_loss.flops_saved ? kReached + *run.equal_loss.flops_saved : -run.final.loss;
+    const double rank = run.is_frontier ? -2 * kReached : 0.0;
+    return rank +
+           (run.equal_loss.flops_saved ? kReached + *run.equal_loss.flops_saved : -run.final.loss);
   };
   for (const ComparedRun& run : comparison.runs) {
     if (!run.is_baseline && (best == nullptr || merit(run) > merit(*best))) best = &run;

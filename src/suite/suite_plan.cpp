@@ -158,6 +158,15 @@ class Planner {
     // A base that cannot be read has its faults told once, by the run's first config.
     const auto first = resolve(draft, nullptr, nullptr);
     if (!first) return;
+    if (run.is_frontier && first->config.progressive.method != "scratch") {
+      faults_.push_back(
+          {run.where,
+           fmt::format("run '{}': a run of the frontier is trained from scratch (its method is "
+                       "'{}')",
+                       run.name, first->config.progressive.method),
+           "set = {\"progressive.method\" = \"scratch\", \"model.layers\" = 3}"});
+      return;
+    }
     const std::vector<Duration> budgets = budgets_of(draft, *first);
     const std::vector<uint64_t> seeds = !run.seeds.empty()    ? run.seeds
                                         : !file.seeds.empty() ? file.seeds
@@ -380,6 +389,14 @@ int64_t SuitePlan::num_runs() const {
   return count;
 }
 
+std::vector<std::string> SuitePlan::frontier() const {
+  std::vector<std::string> names;
+  for (const SuiteRun& run : file.runs) {
+    if (run.is_frontier) names.push_back(run.name);
+  }
+  return names;
+}
+
 SuitePlan plan_suite(SuiteFile file, const fs::path& out, const SuitePlanOptions& options) {
   return Planner(std::move(file), out, options).plan();
 }
@@ -413,6 +430,10 @@ std::string suite_plan_text(const SuitePlan& plan) {
 
 Json suite_plan_json(const SuitePlan& plan) {
   Json runs = Json::array();
+  const std::vector<std::string> frontier = plan.frontier();
+  const auto is_frontier = [&](const std::string& name) {
+    return std::find(frontier.begin(), frontier.end(), name) != frontier.end();
+  };
   for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
     const bool known = run.flops > 0;
     runs.push_back({{"model", run.model.empty() ? Json() : Json(run.model)},
@@ -420,6 +441,7 @@ Json suite_plan_json(const SuitePlan& plan) {
                     {"budget", run.budget},
                     {"seed", run.seed},
                     {"purpose", purpose},
+                    {"role", is_frontier(run.name) ? Json("frontier") : Json()},
                     {"choice", run.choice},
                     {"folder", run.folder.string()},
                     {"method", run.config.progressive.method},

@@ -50,6 +50,7 @@ struct SuitePlan {
 
   double flops() const;  // of everything, sources and tuning included
   int64_t num_runs() const;
+  std::vector<std::string> frontier() const;  // names of the runs of that role
   // Where the comparison of a model goes.
   std::filesystem::path model_folder(const std::string& model) const { return out / model; }
 };

@@ -12,6 +12,7 @@
 #include "report/comparison.h"
 #include "report/group_tables.h"
 #include "report/made_up_run.h"
+#include "report/page.h"
 #include "report/tables.h"
 #include "support/temp_dir.h"
 #include "support/thrown_text.h"
@@ -156,6 +157,16 @@ TEST_F(FrontierTest, IsInTheJson) {
   EXPECT_EQ(grown["bound"], "at most");
   EXPECT_EQ(grown["verdict"], "ends 0.2500 above the frontier");
   EXPECT_TRUE(json["groups"][0]["frontier"].is_null());
+}
+
+TEST_F(FrontierTest, IsDrawnOnThePage) {
+  write_all();
+  const auto page = dir_ / "page.html";
+  write_comparison_page(compare(), page);
+  const std::string html = read_file(page);
+  EXPECT_NE(html.find("\"frontier\":[{\"name\":\"three\",\"layers\":3,\"flops\":1000.0,\"loss\":2.5625}"),
+            std::string::npos);
+  EXPECT_NE(html.find("It ends 0.2500 above the frontier."), std::string::npos);
 }
 
 TEST_F(FrontierTest, OfOneSeedAndBudgetIsShownAsWell) {
