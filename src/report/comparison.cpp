@@ -202,6 +202,25 @@ void note_baseline_minimum(const LossCurve& curve, const std::string& name,
   }
 }
 
+// What the model was when it had the baseline's loss for good, and when all layers were there.
+void measure_layers(ComparedRun& run, const LossCurve& curve, const LossPoint& target) {
+  if (!run.equal_loss.flops_saved_for_good) return;
+  const double crossing = (1.0 - *run.equal_loss.flops_saved_for_good) * target.cost.flops;
+  const auto& growths = run.history.growths;
+  run.layers_at_loss = growths.empty() ? run.history.info.layers : growths.front().from;
+  for (const Growth& growth : growths) {
+    if (growth.cost.flops <= crossing) run.layers_at_loss = growth.to;
+  }
+  LossCurve whole = curve;
+  if (!growths.empty()) {
+    std::erase_if(whole, [&](const LossPoint& point) {
+      return point.cost.flops < growths.back().cost.flops;
+    });
+  }
+  const auto cost = cost_below_loss_for_good(whole, target.loss);
+  if (cost) run.flops_saved_all_layers = 1.0 - cost->flops / target.cost.flops;
+}
+
 // Every run against the one that it is paired with.
 void measure_runs(Comparison& comparison) {
   std::vector<LossCurve> curves;
@@ -234,10 +253,12 @@ void measure_runs(Comparison& comparison) {
     // The baseline reaches its own last loss at its end, whatever it touched on the way.
     run.equal_loss =
         *run.pair == i ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
+    if (*run.pair == i) run.equal_loss.is_range = false;
+    measure_layers(run, curves[i], baseline.back());
     run.equal_flops = equal_flops(curves[i], baseline);
     if (run.equal_loss.ended_above) {
       notes.push_back(fmt::format(
-          "'{}' reached the baseline's loss and ended above it again: the first crossing counts",
+          "'{}' reached the baseline's loss and ended above it again: nothing is saved for good",
           run.name));
     }
   }
@@ -330,6 +351,13 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
                      {"tokens_saved", number(run.equal_loss.tokens_saved)},
                      {"energy_saved", number(run.equal_loss.energy_saved)},
                      {"flops_saved_for_good", number(run.equal_loss.flops_saved_for_good)},
+                     {"wall_saved_for_good", number(run.equal_loss.wall_saved_for_good)},
+                     {"tokens_saved_for_good", number(run.equal_loss.tokens_saved_for_good)},
+                     {"flops_saved_least", number(run.equal_loss.flops_saved_least)},
+                     {"flops_saved_most", number(run.equal_loss.flops_saved_most)},
+                     {"is_range", run.equal_loss.is_range},
+                     {"layers", run.layers_at_loss ? Json(*run.layers_at_loss) : Json(nullptr)},
+                     {"flops_saved_all_layers", number(run.flops_saved_all_layers)},
                      {"flops", reached(&Cost::flops)},
                      {"wall_s", reached(&Cost::wall_s)},
                      {"tokens", reached(&Cost::tokens)}};

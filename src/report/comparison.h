@@ -29,6 +29,9 @@ struct ComparedRun {
   std::optional<size_t> pair;
   Evaluation final;  // last at full depth
   EqualLoss equal_loss;
+  // Unique layers of the model at the crossing for good; the saving from the last growth on.
+  std::optional<int64_t> layers_at_loss;
+  std::optional<double> flops_saved_all_layers;
   EqualFlops equal_flops;
 };
 

@@ -52,7 +52,8 @@ const RunGroup& best_group(const Comparison& comparison) {
   const auto merit = [](const RunGroup& group) {
     constexpr double kReached = 1e6;
     const bool reached = group.num_reached > 0 && group.num_reached == group.num_pairs;
-    return reached ? kReached + group.flops_saved->mean : -group.final_loss->mean;
+    return reached && group.flops_saved_for_good ? kReached + group.flops_saved_for_good->mean
+                                                 : -group.final_loss->mean;
   };
   for (const RunGroup& group : comparison.groups) {
     const bool is_rival = group.is_baseline || comparison.runs[group.runs.front()].is_frontier;
@@ -76,9 +77,11 @@ std::vector<Headline> headlines_of(const RunGroup& group) {
         {format_saved(spread, bound), what,
          fmt::format("{}: {}", format_speed_up(spread->mean), range_text(*spread))});
   };
-  if (group.flops_saved) {
-    saved(group.flops_saved, "of the FLOPs saved at equal loss", Bound::kExact);
-    saved(group.wall_saved, "of the wall time saved at equal loss", Bound::kExact);
+  if (group.flops_saved_for_good) {
+    headlines.push_back({format_saved_for_good(group), "of the FLOPs saved for good at equal loss",
+                         range_text(*group.flops_saved_for_good)});
+    saved(group.wall_saved_for_good, "of the wall time saved for good at equal loss",
+          Bound::kExact);
   } else {
     headlines.push_back({"not reached", "the baseline's final loss", group.budget});
   }
@@ -189,13 +192,15 @@ void fill_group_content(const Comparison& comparison, PageContent& content) {
   content.kind = "Comparison over seeds and budgets";
   content.title = fmt::format("{} against {}", best.name, baseline);
   if (methods.size() > 2) content.title += fmt::format(", and {} more", methods.size() - 2);
-  if (best.flops_saved) {
+  if (best.flops_saved_for_good) {
     content.lede = fmt::format(
-        "At a budget of {}, {} reached the final validation loss of {} with {:.1f} % of its FLOPs "
-        "({}).",
-        best.budget, best.name, baseline, 100.0 * (1.0 - best.flops_saved->mean),
-        best.flops_saved->n == 1 ? "one seed"
-                                 : fmt::format("mean over {} seeds, paired", best.flops_saved->n));
+        "At a budget of {}, {} reached the final validation loss of {} for good with {:.1f} % of "
+        "its "
+        "FLOPs ({}).",
+        best.budget, best.name, baseline, 100.0 * (1.0 - best.flops_saved_for_good->mean),
+        best.flops_saved_for_good->n == 1
+            ? "one seed"
+            : fmt::format("mean over {} seeds, paired", best.flops_saved_for_good->n));
   } else {
     content.lede =
         fmt::format("No run reached the final validation loss of {} with every seed.", baseline);

@@ -28,6 +28,12 @@ std::string seeds_text(int64_t reached, int64_t pairs) {
   return reached == pairs ? std::to_string(pairs) : fmt::format("{} of {}", reached, pairs);
 }
 
+std::string format_layers(const std::optional<Spread>& layers) {
+  if (!layers) return kUnknown;
+  if (layers->least == layers->greatest) return fmt::format("{:.0f}", layers->mean);
+  return fmt::format("{:.0f} to {:.0f}", layers->least, layers->greatest);
+}
+
 const StartRow& info_of(const RunGroup& group, const Comparison& comparison) {
   return comparison.runs[group.runs.front()].history.info;
 }
@@ -60,23 +66,29 @@ Table equal_loss_table(const Comparison& comparison) {
   Table table;
   table.title = "Equal loss";
   table.explanation = fmt::format(
-      "Saved at the last full-depth validation loss of '{}' with the same seed and budget (first "
-      "crossing, linear between evaluations; for good: the last). The speed-up is that of the mean "
-      "saving.",
+      "Saved at the last full-depth validation loss of '{}' with the same seed and budget, for "
+      "good: "
+      "from the last crossing on, linear between evaluations. A range stands where the evaluations "
+      "around the crossing lie further apart than 2 % of the budget. Layers: of the model at that "
+      "crossing. All layers: counted from the last growth on. First: at the first crossing. The "
+      "speed-up is that of the mean saving.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run",      "budget",     "seeds",    "FLOPs saved", "speed-up",
-                  "for good", "time saved", "speed-up", "tokens saved"};
+  table.header = {"run",    "budget",     "seeds", "FLOPs saved", "speed-up",
+                  "layers", "all layers", "first", "time saved",  "tokens saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const RunGroup& group : comparison.groups) {
     if (group.is_baseline || group.num_pairs == 0) continue;
+    const auto known = [](const std::optional<Spread>& spread) {
+      return spread ? format_saved(spread) : kUnknown;
+    };
     std::vector<std::string> row = {group.name, group.budget,
                                     seeds_text(group.num_reached, group.num_pairs)};
-    row.insert(row.end(),
-               {format_saved(group.flops_saved), speed_up(group.flops_saved),
-                group.flops_saved_for_good ? format_saved(group.flops_saved_for_good) : kUnknown,
-                format_saved(group.wall_saved), speed_up(group.wall_saved),
-                format_saved(group.tokens_saved)});
-    if (has_energy) row.push_back(group.energy_saved ? format_saved(group.energy_saved) : kUnknown);
+    row.insert(row.end(), {format_saved_for_good(group),
+                           group.is_range ? kUnknown : speed_up(group.flops_saved_for_good),
+                           format_layers(group.layers_at_loss), known(group.flops_saved_all_layers),
+                           format_saved(group.flops_saved), known(group.wall_saved_for_good),
+                           known(group.tokens_saved_for_good)});
+    if (has_energy) row.push_back(known(group.energy_saved));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -201,6 +213,12 @@ CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
   row.add("equal_loss_tokens_saved", group.tokens_saved);
   row.add("equal_loss_energy_saved", group.energy_saved);
   row.add("equal_loss_flops_saved_for_good", group.flops_saved_for_good);
+  row.add("equal_loss_flops_saved_least", group.flops_saved_least);
+  row.add("equal_loss_flops_saved_most", group.flops_saved_most);
+  row.add("equal_loss_is_range", group.is_range ? "true" : "false");
+  row.add("equal_loss_layers", group.layers_at_loss);
+  row.add("equal_loss_flops_saved_all_layers", group.flops_saved_all_layers);
+  row.add("equal_loss_wall_saved_for_good", group.wall_saved_for_good);
   row.add("equal_budget_loss_difference", group.loss_difference);
   row.add("equal_budget_flops_saved", group.budget_saved);
   row.add("equal_budget_bound", bound_name(group.budget_bound));
@@ -246,6 +264,13 @@ std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
     text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
   }
   return text + " %";
+}
+
+std::string format_saved_for_good(const RunGroup& group) {
+  if (!group.flops_saved_for_good) return "not reached";
+  if (!group.is_range) return format_saved(group.flops_saved_for_good);
+  return fmt::format("{:.1f} to {:.1f} %", 100.0 * group.flops_saved_least->mean,
+                     100.0 * group.flops_saved_most->mean);
 }
 
 std::vector<Table> group_tables(const Comparison& comparison) {

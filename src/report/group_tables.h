@@ -27,6 +27,9 @@ std::string to_markdown(const std::vector<Table>& tables, const std::vector<std:
 
 // "41.6 ± 1.2 %", "≥ 50.0 %"; one value and a bound have no deviation.
 std::string format_saved(const std::optional<Spread>& spread, Bound bound = Bound::kExact);
+// What is claimed at equal loss: "41.6 ± 1.2 %", or "35.0 to 42.0 %" where evaluations are far
+// apart.
+std::string format_saved_for_good(const RunGroup& group);
 std::string format_spread(const std::optional<Spread>& spread, int digits);
 
 }  // namespace apollo

@@ -77,6 +77,19 @@ void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
   group.tokens_saved = over(&EqualLoss::tokens_saved);
   group.energy_saved = over(&EqualLoss::energy_saved);
   group.flops_saved_for_good = over(&EqualLoss::flops_saved_for_good);
+  group.wall_saved_for_good = over(&EqualLoss::wall_saved_for_good);
+  group.tokens_saved_for_good = over(&EqualLoss::tokens_saved_for_good);
+  group.flops_saved_least = over(&EqualLoss::flops_saved_least);
+  group.flops_saved_most = over(&EqualLoss::flops_saved_most);
+  group.is_range = std::any_of(group.runs.begin(), group.runs.end(), [&](size_t index) {
+    return comparison.runs[index].equal_loss.is_range;
+  });
+  group.layers_at_loss = over_runs(group, comparison, [](const ComparedRun& run) {
+    return run.layers_at_loss ? std::optional(static_cast<double>(*run.layers_at_loss))
+                              : std::nullopt;
+  });
+  group.flops_saved_all_layers = over_runs(
+      group, comparison, [](const ComparedRun& run) { return run.flops_saved_all_layers; });
   const auto difference = [&](const ComparedRun& run) -> std::optional<double> {
     if (!run.pair) return std::nullopt;
     return run.final.loss - comparison.runs[*run.pair].final.loss;
@@ -330,6 +343,13 @@ Json to_json(const RunGroup& group, const Comparison& comparison) {
             {"tokens_saved", number(group.tokens_saved)},
             {"energy_saved", number(group.energy_saved)},
             {"flops_saved_for_good", number(group.flops_saved_for_good)},
+            {"wall_saved_for_good", number(group.wall_saved_for_good)},
+            {"tokens_saved_for_good", number(group.tokens_saved_for_good)},
+            {"flops_saved_least", number(group.flops_saved_least)},
+            {"flops_saved_most", number(group.flops_saved_most)},
+            {"is_range", group.is_range},
+            {"layers", number(group.layers_at_loss)},
+            {"flops_saved_all_layers", number(group.flops_saved_all_layers)},
             {"levels", std::move(levels)}}},
           {"equal_budget",
            {{"loss_difference", number(group.loss_difference)},

@@ -62,7 +62,14 @@ struct RunGroup {
   std::optional<Spread> tokens_saved;
   std::optional<Spread> energy_saved;
   std::optional<Spread> flops_saved_for_good;  // over those that did not end above it again
-  std::vector<SavingAtLoss> saved_at_loss;     // of falling loss; levels that all pairs reached
+  std::optional<Spread> wall_saved_for_good;
+  std::optional<Spread> tokens_saved_for_good;
+  std::optional<Spread> flops_saved_least;  // means of the ends of each seed's range
+  std::optional<Spread> flops_saved_most;
+  bool is_range = false;  // evaluations lie too far apart for one number, of a seed at least
+  std::optional<Spread> layers_at_loss;
+  std::optional<Spread> flops_saved_all_layers;
+  std::vector<SavingAtLoss> saved_at_loss;  // of falling loss; levels that all pairs reached
 
   // Equal budget.
   std::optional<Spread> loss_difference;  // run - baseline

@@ -65,7 +65,7 @@ class FrontierTest : public testing::Test {
     Json start = start_row(name, method);
     start["seed"] = seed;
     start["layers"] = layers;
-    Json first = eval_row(0, 0, 0, 12, 4.0);
+    Json first = eval_row(1, 0, 0, 12, 4.0);
     Json last = eval_row(50, flops, flops / 10, 12, loss);
     for (Json* row : {&first, &last})
       (*row)["depth"] = layers;
@@ -164,8 +164,9 @@ TEST_F(FrontierTest, IsDrawnOnThePage) {
   const auto page = dir_ / "page.html";
   write_comparison_page(compare(), page);
   const std::string html = read_file(page);
-  EXPECT_NE(html.find("\"frontier\":[{\"name\":\"three\",\"layers\":3,\"flops\":1000.0,\"loss\":2.5625}"),
-            std::string::npos);
+  EXPECT_NE(
+      html.find("\"frontier\":[{\"name\":\"three\",\"layers\":3,\"flops\":1000.0,\"loss\":2.5625}"),
+      std::string::npos);
   EXPECT_NE(html.find("It ends 0.2500 above the frontier."), std::string::npos);
 }
 

@@ -24,7 +24,7 @@ class GroupsTest : public testing::Test {
     const auto folder = dir_ / place;
     Json start = start_row(name, method);
     start["seed"] = seed;
-    write_run(folder, {start, eval_row(0, 0, 0, 12, 4.0), step_row(50, flops, flops / 10, loss),
+    write_run(folder, {start, eval_row(1, 0, 0, 12, 4.0), step_row(50, flops, flops / 10, loss),
                        eval_row(50, flops, flops / 10, 12, loss), end_row(50, "finished")});
     write_file_atomic(folder / "run.toml", "[train]\nduration = \"" + budget + "\"\n");
     folders_.push_back(folder);
@@ -86,6 +86,34 @@ TEST_F(GroupsTest, EqualLossIsPairedBySeed) {
   EXPECT_EQ(grown.loss_difference->mean, -0.5);
   EXPECT_TRUE(comparison.notes.empty()) << comparison.notes.front();
   EXPECT_EQ(comparison.runs[2].name, "grown, seed 2");
+}
+
+// A loss that three layers reached is no saving of a model of twelve.
+TEST_F(GroupsTest, SaysHowManyLayersThereWereAtTheLoss) {
+  write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
+  const auto folder = dir_ / "grown";
+  write_run(folder, {start_row("grown", "apollo"),
+                     eval_row(1, 0, 0, 12, 4.0),
+                     eval_row(10, 200, 20, 12, 2.0),
+                     {{"event", "grow"},
+                      {"step", 20},
+                      {"from", 3},
+                      {"to", 12},
+                      {"tokens", 200},
+                      {"flops", 400},
+                      {"wall_s", 40}},
+                     eval_row(30, 600, 60, 12, 1.9),
+                     step_row(50, 800, 80, 1.5),
+                     eval_row(50, 800, 80, 12, 1.5),
+                     end_row(50, "finished")});
+  write_file_atomic(folder / "run.toml", "[run]\nseed = 1\n[train]\nduration = \"1000 flops\"\n");
+  folders_.push_back(folder);
+  const Comparison comparison = compare();
+  const ComparedRun& grown = comparison.runs[1];
+  EXPECT_EQ(grown.equal_loss.flops_saved_for_good, 0.8);
+  EXPECT_EQ(grown.layers_at_loss, 3);
+  EXPECT_EQ(grown.flops_saved_all_layers, 0.4);
+  EXPECT_EQ(to_json(comparison)["runs"][1]["equal_loss"]["layers"], 3);
 }
 
 TEST_F(GroupsTest, SavingsOverLossLevels) {
@@ -234,11 +262,11 @@ TEST_F(GroupsTest, TablesForPapers) {
   const auto tables = comparison_tables(comparison);
   EXPECT_EQ(tables.back().rows[0][4], "* 2.5000");
   const std::string markdown = to_markdown(tables, {"a note"});
-  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | for good | time saved "
-                          "| speed-up | tokens saved |\n"
-                          "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-                          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | 2.00x | 50.0 ± 14.1 % | "
-                          "50.0 ± 14.1 % | 2.00x | 0.0 ± 0.0 % |\n"),
+  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | layers | all layers | "
+                          "first | time saved | tokens saved |\n"
+                          "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+                          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | 2.00x | 12 | 50.0 ± 14.1 % | "
+                          "50.0 ± 14.1 % | 50.0 ± 14.1 % | 0.0 ± 0.0 % |\n"),
             std::string::npos)
       << markdown;
   const std::string csv = groups_csv(comparison);
