@@ -64,8 +64,8 @@ const RunGroup& best_group(const Comparison& comparison) {
 
 std::string range_text(const Spread& spread) {
   if (spread.n == 1) return "one seed";
-  return fmt::format("{:.1f} to {:.1f} % over {} seeds", 100.0 * spread.least,
-                     100.0 * spread.greatest, spread.n);
+  return fmt::format("95 % interval of the mean {}; ± is the sample deviation over {} seeds",
+                     percent_interval(spread), spread.n);
 }
 
 std::vector<Headline> headlines_of(const RunGroup& group) {
@@ -90,8 +90,8 @@ std::vector<Headline> headlines_of(const RunGroup& group) {
   } else if (group.loss_difference) {
     headlines.push_back({fmt::format("{:+.3f}", group.loss_difference->mean),
                          "nats of loss at equal budget",
-                         fmt::format("± {:.3f} over {} seeds", group.loss_difference->deviation,
-                                     group.loss_difference->n)});
+                         fmt::format("± {:.3f}, sample deviation over {} seeds",
+                                     group.loss_difference->deviation, group.loss_difference->n)});
   }
   if (group.frontier) {
     saved(group.frontier->saved, "of the FLOPs saved against the frontier",

@@ -42,19 +42,21 @@ Table methods_table(const Comparison& comparison) {
   Table table;
   table.title = "Runs over seeds";
   table.explanation =
-      "Mean ± standard deviation over seeds of the last validation loss (nats per predicted token) "
-      "at full depth, with its least and greatest; mean costs of training.";
-  table.header = {"run",   "method",   "budget", "seeds",     "valid loss",
+      "Last validation loss (nats per predicted token) at full depth: mean ± sample deviation over "
+      "the n seeds, the 95 % interval of the mean (Student's t), its least and greatest; mean "
+      "costs "
+      "of training.";
+  table.header = {"run",   "method",   "budget", "seeds",     "valid loss", "95 % interval",
                   "least", "greatest", "FLOPs",  "wall time", "tokens"};
   for (const RunGroup& group : comparison.groups) {
     const auto& loss = group.final_loss;
-    table.rows.push_back({group.name, info_of(group, comparison).method, group.budget,
-                          std::to_string(group.runs.size()), format_spread(loss, 4),
-                          loss ? fmt::format("{:.4f}", loss->least) : kUnknown,
-                          loss ? fmt::format("{:.4f}", loss->greatest) : kUnknown,
-                          format_mean(group.flops, format_flops),
-                          format_mean(group.wall_s, format_seconds),
-                          format_mean(group.tokens, format_count)});
+    table.rows.push_back(
+        {group.name, info_of(group, comparison).method, group.budget,
+         std::to_string(group.runs.size()), format_spread(loss, 4), format_interval(loss, 4),
+         loss ? fmt::format("{:.4f}", loss->least) : kUnknown,
+         loss ? fmt::format("{:.4f}", loss->greatest) : kUnknown,
+         format_mean(group.flops, format_flops), format_mean(group.wall_s, format_seconds),
+         format_mean(group.tokens, format_count)});
   }
   return table;
 }
@@ -71,9 +73,10 @@ Table equal_loss_table(const Comparison& comparison) {
       "from the last crossing on, linear between evaluations. A range stands where the evaluations "
       "around the crossing lie further apart than 2 % of the budget. Layers: of the model at that "
       "crossing. All layers: counted from the last growth on. First: at the first crossing. The "
-      "speed-up is that of the mean saving.",
+      "speed-up is that of the mean saving. ± is the sample deviation over the seeds; the interval "
+      "is that of the mean, 95 %, by Student's t.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run",    "budget",     "seeds", "FLOPs saved", "speed-up",
+  table.header = {"run",    "budget",     "seeds", "FLOPs saved", "95 % interval", "speed-up",
                   "layers", "all layers", "first", "time saved",  "tokens saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const RunGroup& group : comparison.groups) {
@@ -84,6 +87,7 @@ Table equal_loss_table(const Comparison& comparison) {
     std::vector<std::string> row = {group.name, group.budget,
                                     seeds_text(group.num_reached, group.num_pairs)};
     row.insert(row.end(), {format_saved_for_good(group),
+                           group.is_range ? kUnknown : percent_interval(group.flops_saved_for_good),
                            group.is_range ? kUnknown : speed_up(group.flops_saved_for_good),
                            format_layers(group.layers_at_loss), known(group.flops_saved_all_layers),
                            format_saved(group.flops_saved), known(group.wall_saved_for_good),
@@ -102,16 +106,21 @@ Table equal_budget_table(const Comparison& comparison) {
       "same "
       "seed. Saved: against the FLOPs at which the baseline's runs would have ended with the same "
       "loss, log FLOPs interpolated between its budgets; ≥ and ≤ are bounds, beyond the baseline's "
-      "budgets.",
+      "budgets. ± is the sample deviation over the n seeds; the interval is that of the mean, 95 "
+      "%, "
+      "by Student's t.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run", "budget", "FLOPs", "loss", "difference", "FLOPs saved", "speed-up"};
+  table.header = {"run",        "budget",        "n",           "FLOPs",         "loss",
+                  "difference", "95 % interval", "FLOPs saved", "95 % interval", "speed-up"};
   for (const RunGroup& group : comparison.groups) {
     const bool has_saving = !group.is_baseline && group.budget_saved;
     table.rows.push_back(
-        {group.name, group.budget, format_mean(group.flops, format_flops),
-         format_spread(group.final_loss, 4),
+        {group.name, group.budget, std::to_string(group.runs.size()),
+         format_mean(group.flops, format_flops), format_spread(group.final_loss, 4),
          group.is_baseline ? "baseline" : format_spread(group.loss_difference, 4),
+         group.is_baseline ? kUnknown : format_interval(group.loss_difference, 4),
          has_saving ? format_saved(group.budget_saved, group.budget_bound) : kUnknown,
+         has_saving ? percent_interval(group.budget_saved, group.budget_bound) : kUnknown,
          has_saving ? speed_up(group.budget_saved, group.budget_bound) : kUnknown});
   }
   return table;
@@ -122,7 +131,9 @@ Table growth_table(const Comparison& comparison) {
   table.title = "Growth";
   table.explanation =
       "Full-depth validation loss just before and just after layers were added, and its jump; "
-      "gradient: the greatest norm of the 20 steps after, over the median of the 20 before.";
+      "gradient: the greatest norm of the 20 steps after, over the median of the 20 before. ± is "
+      "the "
+      "sample deviation over the seeds.";
   table.header = {"run",         "budget",     "after step", "layers",
                   "loss before", "loss after", "jump",       "gradient"};
   for (const RunGroup& group : comparison.groups) {
@@ -174,6 +185,8 @@ class CsvRow {
     add(name + "_std", text(&Spread::deviation));
     add(name + "_min", text(&Spread::least));
     add(name + "_max", text(&Spread::greatest));
+    const auto half = spread ? spread->half_interval() : std::nullopt;
+    add(name + "_half_interval", half ? fmt::format("{}", *half) : "");
     add(name + "_n", spread ? std::to_string(spread->n) : "0");
   }
   std::vector<std::string> header;
@@ -255,6 +268,20 @@ std::string format_spread(const std::optional<Spread>& spread, int digits) {
   return fmt::format("{:.{}f} ± {:.{}f}", spread->mean, digits, spread->deviation, digits);
 }
 
+std::string format_interval(const std::optional<Spread>& spread, int digits) {
+  const auto half = spread ? spread->half_interval() : std::nullopt;
+  if (!half) return kUnknown;
+  return fmt::format("{:.{}f} to {:.{}f}", spread->mean - *half, digits, spread->mean + *half,
+                     digits);
+}
+
+std::string percent_interval(const std::optional<Spread>& spread, Bound bound) {
+  const auto half = spread ? spread->half_interval() : std::nullopt;
+  if (!half || bound != Bound::kExact) return kUnknown;
+  return fmt::format("{:.1f} to {:.1f} %", 100.0 * (spread->mean - *half),
+                     100.0 * (spread->mean + *half));
+}
+
 std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
   if (!spread) return "not reached";
   const char* sign = bound == Bound::kAtLeast ? "≥ " : bound == Bound::kAtMost ? "≤ " : "";
@@ -304,13 +331,16 @@ Table frontier_table(const Comparison& comparison) {
       "The frontier is the least final loss of a model from scratch, of any depth that was tried, "
       "over its FLOPs. Best shallower: of fewer layers, with the same seeds and FLOPs. Saved: "
       "against the FLOPs at which the frontier, or the same depth from scratch, ends with the same "
-      "loss; ≥ and ≤ are bounds, beyond the budgets that were measured.";
+      "loss; ≥ and ≤ are bounds, beyond the budgets that were measured. ± is the sample deviation "
+      "over the n seeds; the interval is that of the mean saving, 95 %, by Student's t.";
   table.header = {"run",
                   "budget",
+                  "n",
                   "loss",
                   "best shallower",
                   "its loss",
                   "frontier saved",
+                  "95 % interval",
                   "same depth saved",
                   "verdict"};
   for (const RunGroup& group : comparison.groups) {
@@ -321,10 +351,12 @@ Table frontier_table(const Comparison& comparison) {
       return spread ? format_saved(spread, bound) : kUnknown;
     };
     table.rows.push_back(
-        {group.name, group.budget, format_spread(group.final_loss, 4),
+        {group.name, group.budget, std::to_string(group.runs.size()),
+         format_spread(group.final_loss, 4),
          rival ? fmt::format("{} ({} layers)", rival->name, rival->layers) : kUnknown,
          rival ? format_spread(rival->loss, 4) : kUnknown,
          saved(frontier.saved, frontier.saved_bound),
+         percent_interval(frontier.saved, frontier.saved_bound),
          saved(frontier.same_depth_saved, frontier.same_depth_bound), frontier.verdict()});
   }
   return table;

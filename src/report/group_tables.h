@@ -1,4 +1,5 @@
-// The tables of a comparison over seeds and budgets: mean ± standard deviation.
+// The tables of a comparison over seeds and budgets: mean ± sample deviation, and the 95 % interval
+// of the mean.
 #pragma once
 
 #include <optional>
@@ -30,6 +31,10 @@ std::string format_saved(const std::optional<Spread>& spread, Bound bound = Boun
 // What is claimed at equal loss: "41.6 ± 1.2 %", or "35.0 to 42.0 %" where evaluations are far
 // apart.
 std::string format_saved_for_good(const RunGroup& group);
+// "1.4012 to 1.4988": the 95 % interval of the mean; one value has none.
+std::string format_interval(const std::optional<Spread>& spread, int digits);
+// The same of a share, "40.1 to 43.1 %"; a bound has none.
+std::string percent_interval(const std::optional<Spread>& spread, Bound bound = Bound::kExact);
 std::string format_spread(const std::optional<Spread>& spread, int digits);
 
 }  // namespace apollo

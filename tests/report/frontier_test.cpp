@@ -135,7 +135,7 @@ TEST_F(FrontierTest, SaysInWordsWhatEndedAbove) {
       "from scratch) ends at 2.5625, it at 2.8125";
   EXPECT_EQ(std::count(comparison.notes.begin(), comparison.notes.end(), said), 1);
   EXPECT_EQ(frontier_table(comparison).rows[0].back(), "ends 0.2500 above the frontier");
-  EXPECT_EQ(frontier_table(comparison).rows[0][3], "three (3 layers)");
+  EXPECT_EQ(frontier_table(comparison).rows[0][4], "three (3 layers)");
   const std::string csv = groups_csv(comparison);
   EXPECT_NE(csv.find(",ends 0.2500 above the frontier\n"), std::string::npos) << csv;
   const std::string markdown = to_markdown(comparison_tables(comparison), {});
@@ -181,7 +181,7 @@ TEST_F(FrontierTest, OfOneSeedAndBudgetIsShownAsWell) {
     return candidate.title == "Against the frontier";
   });
   ASSERT_NE(table, tables.end());
-  EXPECT_EQ(table->rows[0][5], "≥ 0.0 %");
+  EXPECT_EQ(table->rows[0][6], "≥ 0.0 %");
 }
 
 TEST_F(FrontierTest, WithoutOneDepthsDoNotCompare) {

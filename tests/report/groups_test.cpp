@@ -252,6 +252,14 @@ TEST(Saved, OneValueAndABoundHaveNoDeviation) {
   EXPECT_EQ(format_saved(std::optional<Spread>()), "not reached");
 }
 
+TEST(Interval, IsThatOfTheMean) {
+  const Spread three{.n = 3, .mean = 0.5, .deviation = 0.01};
+  EXPECT_EQ(percent_interval(three), "47.5 to 52.5 %");
+  EXPECT_EQ(format_interval(three, 3), "0.475 to 0.525");
+  EXPECT_EQ(percent_interval(three, Bound::kAtLeast), "–");
+  EXPECT_EQ(percent_interval(Spread{.n = 1, .mean = 0.5}), "–");
+}
+
 TEST_F(GroupsTest, TablesForPapers) {
   for (const uint64_t seed : {1, 2}) {
     write("plain", seed, "1000 flops", 1000, 2.0, "scratch");
@@ -262,16 +270,19 @@ TEST_F(GroupsTest, TablesForPapers) {
   const auto tables = comparison_tables(comparison);
   EXPECT_EQ(tables.back().rows[0][4], "* 2.5000");
   const std::string markdown = to_markdown(tables, {"a note"});
-  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | layers | all layers | "
-                          "first | time saved | tokens saved |\n"
-                          "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-                          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | 2.00x | 12 | 50.0 ± 14.1 % | "
-                          "50.0 ± 14.1 % | 50.0 ± 14.1 % | 0.0 ± 0.0 % |\n"),
-            std::string::npos)
+  EXPECT_NE(
+      markdown.find(
+          "| run | budget | seeds | FLOPs saved | 95 % interval | speed-up | layers | all layers | "
+          "first | time saved | tokens saved |\n"
+          "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | -77.1 to 177.1 % | 2.00x | 12 | 50.0 ± 14.1 "
+          "% | "
+          "50.0 ± 14.1 % | 50.0 ± 14.1 % | 0.0 ± 0.0 % |\n"),
+      std::string::npos)
       << markdown;
   const std::string csv = groups_csv(comparison);
   EXPECT_EQ(csv.substr(0, 33), "run,method,budget,final_loss_mean");
-  EXPECT_NE(csv.find("\ngrown,apollo,1000 flops,2,0,2,2,2,500,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\ngrown,apollo,1000 flops,2,0,2,2,0,2,500,"), std::string::npos) << csv;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 
