@@ -38,6 +38,7 @@ struct SuiteArguments {
   std::string markdown;
   PowerOptions power;
   SuitePlanOptions plan;
+  SuiteCells cells;
 };
 
 // The runs of a model that finished; no folders where the baseline or all others did not.
@@ -144,7 +145,8 @@ void run_suite_command(const SuiteArguments& arguments) {
   SuiteFile file = read_suite_file(arguments.file);
   const fs::path out =
       arguments.out.empty() ? fs::path("runs") / file.name : fs::path(arguments.out);
-  const SuitePlan plan = plan_suite(std::move(file), out, arguments.plan);
+  SuitePlan plan = plan_suite(std::move(file), out, arguments.plan);
+  if (arguments.cells.any()) keep_cells(plan, arguments.cells);
   if (arguments.dry_run) {
     fmt::print("{}", arguments.json ? suite_plan_json(plan).dump(2) + "\n" : suite_plan_text(plan));
     return;
@@ -155,7 +157,12 @@ void run_suite_command(const SuiteArguments& arguments) {
   const SuiteOutcome outcome =
       run_suite(plan, {.jobs = arguments.jobs > 0 ? arguments.jobs : plan.file.jobs,
                        .program = {fs::read_symlink("/proc/self/exe").string()}});
-  show_comparisons(arguments, plan, outcome);
+  // A comparison of some cells would stand in the place of the suite's.
+  if (arguments.cells.any()) {
+    log_info("some cells alone are not compared: the whole suite is, or `apollo compare`");
+  } else {
+    show_comparisons(arguments, plan, outcome);
+  }
   report_failures(outcome);
 }
 
@@ -173,6 +180,19 @@ void add_suite_command(CLI::App& app) {
       ->type_name("N");
   CLI::Option* dry_run =
       command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
+  command
+      ->add_option("--only", arguments->cells.runs,
+                   "train these runs alone, with commas; nothing is compared then")
+      ->delimiter(',')
+      ->type_name("RUN");
+  command->add_option("--seeds", arguments->cells.seeds, "these seeds alone, with commas")
+      ->delimiter(',')
+      ->type_name("N");
+  command
+      ->add_option("--budgets", arguments->cells.budgets,
+                   "these budgets alone, with commas: \"1e13 flops\"")
+      ->delimiter(',')
+      ->type_name("LENGTH");
   command->add_flag("--json", arguments->json, "print JSON");
   command
       ->add_option("--csv", arguments->csv,

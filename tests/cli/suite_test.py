@@ -209,6 +209,30 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
         _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
         self.assertIn("bad.toml:18:8: error: unknown role 'frontir' of a run\n", stderr)
 
+    def test_some_cells_alone(self):
+        def cells(*selection):
+            plan = json.loads(self.run_apollo("suite", "suite.toml", "--dry-run", "--json",
+                                              *selection)[0])
+            return [(run["purpose"], run["name"], run["budget"], run["seed"])
+                    for run in plan["runs"]]
+        self.assertEqual(cells("--only", "grown", "--seeds", "2", "--budgets", "8 steps"),
+                         [("run", "grown", "8 steps", 2)])
+        # What is tuned first is the same as for the whole suite.
+        self.assertEqual(cells("--only", "plain", "--seeds", "2", "--budgets", "8 steps"),
+                         [("tune", "plain", "4 steps", 1)] * 2 + [("run", "plain", "8 steps", 2)])
+        self.assertEqual(len(cells("--seeds", "1,2")), 10)
+        self.run_apollo("suite", "suite.toml", "--only", "grown", "--seeds", "2", "--budgets",
+                        "4 steps")
+        self.assertEqual(self.reasons("runs/grid"), {"grown/4-steps/seed-2": "finished"})
+        self.assertFalse((self.dir / "runs/grid/results.json").exists())
+        for selection, message in [
+                (("--only", "grwn"), "suite: --only 'grwn' is none of the runs (hint: did you mean "
+                                     "'grown'?)"),
+                (("--seeds", "7"), "suite: no run is left by --only, --seeds and --budgets (hint: "
+                                   "--dry-run alone lists them all)")]:
+            _, stderr = self.run_apollo("suite", "suite.toml", *selection, expect=2)
+            self.assertIn(message, stderr)
+
     def test_every_budget_with_values_of_its_own(self):
         each = SUITE.replace("[[run]]", "tune_each_budget = true\n[[run]]", 1)
         self.write("suite.toml", each)
