@@ -92,13 +92,14 @@ def write_tuning(path, suites):
                 out.writerow([name, budget, seed.removeprefix("seed-"), values, loss])
 
 
-def collect(folder, suites, baseline):
+def collect(folder, suites, baseline, frontier):
     folder.mkdir(parents=True, exist_ok=True)
     folders = [run for suite in suites for run in run_folders(suite)]
     parent = suites[0].parent   # what tables.md names folders from
     command = [str(ROOT / "build/apollo"), "compare",
                *(str(path.relative_to(parent)) for path in folders),
                *(["--baseline", baseline] if baseline else []),
+               *(["--frontier", frontier] if frontier else []),
                "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
     subprocess.run(command, check=True, cwd=parent, stdout=subprocess.DEVNULL)
     write_tuning(folder / "tuning.csv", suites)
@@ -279,13 +280,14 @@ def main():
     command = commands.add_parser("collect", help="keeps the results of suites")
     command.add_argument("folder", type=pathlib.Path, help="docs/results/NAME")
     command.add_argument("--baseline", help="as for `apollo compare`")
+    command.add_argument("--frontier", help="as for `apollo compare`")
     command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
     commands.add_parser("write", help="fills pages and draws figures")
     commands.add_parser("check", help="fails where a page is not what its results say")
     options = parser.parse_args()
     if options.command == "collect":
         collect(options.folder.resolve(), [suite.resolve() for suite in options.suites],
-                options.baseline)
+                options.baseline, options.frontier)
         return
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]

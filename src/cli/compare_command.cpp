@@ -66,6 +66,12 @@ void add_compare_command(CLI::App& app) {
                    "run to compare with, by name or folder (default: the run from scratch, else "
                    "the first)")
       ->type_name("RUN");
+  command
+      ->add_option("--frontier", options->compare.frontier,
+                   "names of runs from scratch, of any depth, whose best the others are held "
+                   "against; with commas")
+      ->delimiter(',')
+      ->type_name("NAME");
   command->add_option("--html", options->html, "write a page with interactive charts")
       ->type_name("FILE");
   command->add_option("--json", options->json, "write the numbers as JSON; alone or '-': to stdout")

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -37,33 +38,44 @@ struct SuiteArguments {
   std::string markdown;
   PowerOptions power;
   SuitePlanOptions plan;
+  SuiteCells cells;
 };
 
-// The runs of a model that finished; empty where the baseline or all others did not.
-std::vector<fs::path> comparable_folders(const SuitePlan& plan, const SuiteOutcome& outcome,
-                                         const std::string& model) {
-  std::vector<fs::path> folders;
+// The runs of a model that finished; no folders where the baseline or all others did not.
+struct ComparableRuns {
+  std::vector<fs::path> paths;
+  std::vector<std::string> frontier;  // the names of these that are of it
+};
+
+ComparableRuns comparable_runs(const SuitePlan& plan, const SuiteOutcome& outcome,
+                               const std::string& model) {
+  ComparableRuns comparable;
+  const std::vector<std::string> frontier = plan.frontier();
   size_t num_baselines = 0;
   for (const RunOutcome& run : outcome.runs) {
+    const std::string& name = run.run.name;
     if (run.run.model != model || !run.final_loss) continue;
-    folders.push_back(run.run.folder);
-    if (run.run.name == plan.file.baseline) ++num_baselines;
+    comparable.paths.push_back(run.run.folder);
+    if (name == plan.file.baseline) ++num_baselines;
+    if (std::find(frontier.begin(), frontier.end(), name) != frontier.end())
+      comparable.frontier.push_back(name);
   }
-  if (num_baselines == 0 || num_baselines == folders.size()) folders.clear();
-  return folders;
+  if (num_baselines == 0 || num_baselines == comparable.paths.size()) return {};
+  return comparable;
 }
 
 // The comparison of one model's runs; nullopt, with a warning, where there is nothing to compare.
 std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcome& outcome,
                                         const std::string& model, const PowerOptions& power) {
-  const auto folders = comparable_folders(plan, outcome, model);
-  if (folders.empty()) {
+  const ComparableRuns folders = comparable_runs(plan, outcome, model);
+  if (folders.paths.empty()) {
     log_warning("{}nothing to compare: the baseline '{}' and another run must have finished",
                 model.empty() ? "" : model + ": ", plan.file.baseline);
     return std::nullopt;
   }
-  Comparison comparison =
-      compare_folders(folders, {.baseline = plan.file.baseline, .power = power});
+  Comparison comparison = compare_folders(
+      folders.paths,
+      {.baseline = plan.file.baseline, .frontier = folders.frontier, .power = power});
   for (const TuningOutcome& group : outcome.tuning) {
     if (group.model != model) continue;
     for (size_t i = 0; i < group.tried.size(); ++i) {
@@ -133,7 +145,8 @@ void run_suite_command(const SuiteArguments& arguments) {
   SuiteFile file = read_suite_file(arguments.file);
   const fs::path out =
       arguments.out.empty() ? fs::path("runs") / file.name : fs::path(arguments.out);
-  const SuitePlan plan = plan_suite(std::move(file), out, arguments.plan);
+  SuitePlan plan = plan_suite(std::move(file), out, arguments.plan);
+  if (arguments.cells.any()) keep_cells(plan, arguments.cells);
   if (arguments.dry_run) {
     fmt::print("{}", arguments.json ? suite_plan_json(plan).dump(2) + "\n" : suite_plan_text(plan));
     return;
@@ -144,7 +157,12 @@ void run_suite_command(const SuiteArguments& arguments) {
   const SuiteOutcome outcome =
       run_suite(plan, {.jobs = arguments.jobs > 0 ? arguments.jobs : plan.file.jobs,
                        .program = {fs::read_symlink("/proc/self/exe").string()}});
-  show_comparisons(arguments, plan, outcome);
+  // A comparison of some cells would stand in the place of the suite's.
+  if (arguments.cells.any()) {
+    log_info("some cells alone are not compared: the whole suite is, or `apollo compare`");
+  } else {
+    show_comparisons(arguments, plan, outcome);
+  }
   report_failures(outcome);
 }
 
@@ -162,6 +180,19 @@ void add_suite_command(CLI::App& app) {
       ->type_name("N");
   CLI::Option* dry_run =
       command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
+  command
+      ->add_option("--only", arguments->cells.runs,
+                   "train these runs alone, with commas; nothing is compared then")
+      ->delimiter(',')
+      ->type_name("RUN");
+  command->add_option("--seeds", arguments->cells.seeds, "these seeds alone, with commas")
+      ->delimiter(',')
+      ->type_name("N");
+  command
+      ->add_option("--budgets", arguments->cells.budgets,
+                   "these budgets alone, with commas: \"1e13 flops\"")
+      ->delimiter(',')
+      ->type_name("LENGTH");
   command->add_flag("--json", arguments->json, "print JSON");
   command
       ->add_option("--csv", arguments->csv,

@@ -1,10 +1,9 @@
 #include "finetune/results.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "base/error.h"
+#include "base/spread.h"
 #include "base/units.h"
 
 namespace apollo {
@@ -115,14 +114,10 @@ void parse_written(const Json& json, FinetuneResults& results) {
 }
 
 void set_statistics(GridSummary& summary) {
-  const auto count = static_cast<double>(summary.scores.size());
-  if (summary.scores.empty()) return;
-  summary.mean = std::accumulate(summary.scores.begin(), summary.scores.end(), 0.0) / count;
-  if (summary.scores.size() < 2) return;
-  double squares = 0.0;
-  for (const double score : summary.scores)
-    squares += (score - summary.mean) * (score - summary.mean);
-  summary.deviation = std::sqrt(squares / (count - 1.0));
+  const auto spread = spread_of(summary.scores);
+  if (!spread) return;
+  summary.mean = spread->mean;
+  if (spread->n > 1) summary.deviation = spread->deviation;
 }
 
 Json summary_json(const GridSummary& summary) {

@@ -116,14 +116,44 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
       did_you_mean(wanted, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
 }
 
+// The baseline is of the frontier as well where it is from scratch: it is one of the depths.
+void mark_frontier(Comparison& comparison, const std::vector<std::string>& frontier) {
+  if (frontier.empty()) return;
+  comparison.has_frontier = true;
+  std::vector<std::string> names;
+  for (ComparedRun& run : comparison.runs) {
+    const StartRow& info = run.history.info;
+    if (std::find(names.begin(), names.end(), info.name) == names.end()) names.push_back(info.name);
+    const bool is_named = std::find(frontier.begin(), frontier.end(), info.name) != frontier.end();
+    run.is_frontier = is_named || (run.is_baseline && info.method == "scratch");
+    if (is_named && info.method != "scratch") {
+      fail<UsageError>(
+          "compare: '{}' cannot be of the frontier: its method is '{}' (hint: the frontier is made "
+          "of runs from scratch)",
+          run.name, info.method);
+    }
+  }
+  for (const std::string& name : frontier) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    fail<UsageError>(
+        "compare: --frontier '{}' is none of the runs (hint: {})", name,
+        did_you_mean(name, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
+  }
+}
+
 // Throws, or notes where forced, what makes losses of the runs other quantities.
 void check_comparable(Comparison& comparison, bool force) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   constexpr size_t kMostNamed = 3;
   std::vector<std::string> faults;
   for (const ComparedRun& run : comparison.runs) {
-    const std::string binding =
-        differences(binding_traits(run.history), binding_traits(baseline.history));
+    auto traits = binding_traits(run.history);
+    auto baseline_traits = binding_traits(baseline.history);
+    if (comparison.has_frontier) {
+      for (auto* of_run : {&traits, &baseline_traits})
+        std::erase_if(*of_run, [](const Trait& trait) { return trait.name == "layers"; });
+    }
+    const std::string binding = differences(traits, baseline_traits);
     if (binding.empty()) continue;
     faults.push_back(fmt::format("'{}' differs from '{}' in {}", run.name, baseline.name, binding));
   }
@@ -172,6 +202,25 @@ void note_baseline_minimum(const LossCurve& curve, const std::string& name,
   }
 }
 
+// What the model was when it had the baseline's loss for good, and when all layers were there.
+void measure_layers(ComparedRun& run, const LossCurve& curve, const LossPoint& target) {
+  if (!run.equal_loss.flops_saved_for_good) return;
+  const double crossing = (1.0 - *run.equal_loss.flops_saved_for_good) * target.cost.flops;
+  const auto& growths = run.history.growths;
+  run.layers_at_loss = growths.empty() ? run.history.info.layers : growths.front().from;
+  for (const Growth& growth : growths) {
+    if (growth.cost.flops <= crossing) run.layers_at_loss = growth.to;
+  }
+  LossCurve whole = curve;
+  if (!growths.empty()) {
+    std::erase_if(whole, [&](const LossPoint& point) {
+      return point.cost.flops < growths.back().cost.flops;
+    });
+  }
+  const auto cost = cost_below_loss_for_good(whole, target.loss);
+  if (cost) run.flops_saved_all_layers = 1.0 - cost->flops / target.cost.flops;
+}
+
 // Every run against the one that it is paired with.
 void measure_runs(Comparison& comparison) {
   std::vector<LossCurve> curves;
@@ -204,10 +253,12 @@ void measure_runs(Comparison& comparison) {
     // The baseline reaches its own last loss at its end, whatever it touched on the way.
     run.equal_loss =
         *run.pair == i ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
+    if (*run.pair == i) run.equal_loss.is_range = false;
+    measure_layers(run, curves[i], baseline.back());
     run.equal_flops = equal_flops(curves[i], baseline);
     if (run.equal_loss.ended_above) {
       notes.push_back(fmt::format(
-          "'{}' reached the baseline's loss and ended above it again: the first crossing counts",
+          "'{}' reached the baseline's loss and ended above it again: nothing is saved for good",
           run.name));
     }
   }
@@ -222,6 +273,25 @@ void note_group_faults(Comparison& comparison) {
         "'{}' ({}) reached the baseline's loss with {} of {} seeds: its savings at equal loss are "
         "the mean of these alone",
         group.name, group.budget, group.num_reached, group.num_pairs));
+  }
+}
+
+// What ends above the frontier has lost against a model that anyone could have trained.
+void note_frontier(Comparison& comparison) {
+  for (const RunGroup& group : comparison.groups) {
+    if (!group.frontier) continue;
+    const auto& best = group.frontier->best;
+    if (!best) {
+      comparison.notes.push_back(
+          fmt::format("'{}' ({}) has no run from scratch of its seeds and FLOPs on the frontier",
+                      group.name, group.budget));
+    } else if (best->difference.mean > 0.0) {
+      comparison.notes.push_back(fmt::format(
+          "'{}' ({}) {}: for the same FLOPs '{}' ({} layers from scratch) ends at {:.4f}, it at "
+          "{:.4f}",
+          group.name, group.budget, group.frontier->verdict(), best->name, best->layers,
+          best->loss.mean, group.final_loss->mean));
+    }
   }
 }
 
@@ -281,6 +351,13 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
                      {"tokens_saved", number(run.equal_loss.tokens_saved)},
                      {"energy_saved", number(run.equal_loss.energy_saved)},
                      {"flops_saved_for_good", number(run.equal_loss.flops_saved_for_good)},
+                     {"wall_saved_for_good", number(run.equal_loss.wall_saved_for_good)},
+                     {"tokens_saved_for_good", number(run.equal_loss.tokens_saved_for_good)},
+                     {"flops_saved_least", number(run.equal_loss.flops_saved_least)},
+                     {"flops_saved_most", number(run.equal_loss.flops_saved_most)},
+                     {"is_range", run.equal_loss.is_range},
+                     {"layers", run.layers_at_loss ? Json(*run.layers_at_loss) : Json(nullptr)},
+                     {"flops_saved_all_layers", number(run.flops_saved_all_layers)},
                      {"flops", reached(&Cost::flops)},
                      {"wall_s", reached(&Cost::wall_s)},
                      {"tokens", reached(&Cost::tokens)}};
@@ -354,11 +431,13 @@ Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& opti
     comparison.runs.back().history = std::move(runs[i]);
   }
   pair_runs(comparison);
+  mark_frontier(comparison, options.frontier);
   check_comparable(comparison, options.force);
   note_differences(comparison);
   measure_runs(comparison);
   comparison.groups = group_runs(comparison);
   note_group_faults(comparison);
+  note_frontier(comparison);
   note_sources(comparison);
   comparison.config_differences = config_differences(comparison.runs);
   return comparison;
@@ -399,6 +478,7 @@ Json to_json(const Comparison& comparison) {
   return {{"baseline", comparison.is_grouped ? baseline.group : baseline.name},
           {"runs", std::move(runs)},
           {"groups", std::move(groups)},
+          {"frontier", frontier_json(comparison)},
           {"tuning", std::move(tuning)},
           {"notes", comparison.notes}};
 }

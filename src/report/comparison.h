@@ -23,11 +23,15 @@ struct ComparedRun {
   std::string group;   // shared by the seeds and budgets of one run: run.name
   std::string budget;  // train.duration
   bool is_baseline = false;
+  bool is_frontier = false;  // from scratch, of one of the depths that the frontier is made of
   // The baseline's run that this one is measured against, itself for one of these: that of the same
   // seed and budget, or the only one; nullopt: there is none, and the savings are unknown.
   std::optional<size_t> pair;
   Evaluation final;  // last at full depth
   EqualLoss equal_loss;
+  // Unique layers of the model at the crossing for good; the saving from the last growth on.
+  std::optional<int64_t> layers_at_loss;
+  std::optional<double> flops_saved_all_layers;
   EqualFlops equal_flops;
 };
 
@@ -52,7 +56,8 @@ struct TuningTrial {
 struct Comparison {
   std::vector<ComparedRun> runs;  // in the order given
   size_t baseline = 0;            // or the first of the baseline's runs
-  bool is_grouped = false;        // a run comes with several seeds or budgets
+  bool has_frontier = false;
+  bool is_grouped = false;  // a run comes with several seeds or budgets
   std::vector<RunGroup> groups;
   std::vector<TuningTrial> tuning;  // of a suite
   PowerOptions power;
@@ -63,7 +68,10 @@ struct Comparison {
 struct CompareOptions {
   std::string baseline{};  // name or folder of one of the runs; empty: the first of method scratch,
                            // else the first
-  bool force = false;      // compare what is not comparable, with a note
+  // Names of runs from scratch, of any depth: with the baseline, where that is from scratch, they
+  // are the frontier. The number of layers then binds no run.
+  std::vector<std::string> frontier{};
+  bool force = false;  // compare what is not comparable, with a note
   PowerOptions power{};
 };
 

@@ -52,18 +52,20 @@ const RunGroup& best_group(const Comparison& comparison) {
   const auto merit = [](const RunGroup& group) {
     constexpr double kReached = 1e6;
     const bool reached = group.num_reached > 0 && group.num_reached == group.num_pairs;
-    return reached ? kReached + group.flops_saved->mean : -group.final_loss->mean;
+    return reached && group.flops_saved_for_good ? kReached + group.flops_saved_for_good->mean
+                                                 : -group.final_loss->mean;
   };
   for (const RunGroup& group : comparison.groups) {
-    if (!group.is_baseline && (best == nullptr || merit(group) > merit(*best))) best = &group;
+    const bool is_rival = group.is_baseline || comparison.runs[group.runs.front()].is_frontier;
+    if (!is_rival && (best == nullptr || merit(group) > merit(*best))) best = &group;
   }
   return best == nullptr ? comparison.groups.front() : *best;
 }
 
 std::string range_text(const Spread& spread) {
   if (spread.n == 1) return "one seed";
-  return fmt::format("{:.1f} to {:.1f} % over {} seeds", 100.0 * spread.least,
-                     100.0 * spread.greatest, spread.n);
+  return fmt::format("95 % interval of the mean {}; ± is the sample deviation over {} seeds",
+                     percent_interval(spread), spread.n);
 }
 
 std::vector<Headline> headlines_of(const RunGroup& group) {
@@ -75,9 +77,11 @@ std::vector<Headline> headlines_of(const RunGroup& group) {
         {format_saved(spread, bound), what,
          fmt::format("{}: {}", format_speed_up(spread->mean), range_text(*spread))});
   };
-  if (group.flops_saved) {
-    saved(group.flops_saved, "of the FLOPs saved at equal loss", Bound::kExact);
-    saved(group.wall_saved, "of the wall time saved at equal loss", Bound::kExact);
+  if (group.flops_saved_for_good) {
+    headlines.push_back({format_saved_for_good(group), "of the FLOPs saved for good at equal loss",
+                         range_text(*group.flops_saved_for_good)});
+    saved(group.wall_saved_for_good, "of the wall time saved for good at equal loss",
+          Bound::kExact);
   } else {
     headlines.push_back({"not reached", "the baseline's final loss", group.budget});
   }
@@ -86,8 +90,12 @@ std::vector<Headline> headlines_of(const RunGroup& group) {
   } else if (group.loss_difference) {
     headlines.push_back({fmt::format("{:+.3f}", group.loss_difference->mean),
                          "nats of loss at equal budget",
-                         fmt::format("± {:.3f} over {} seeds", group.loss_difference->deviation,
-                                     group.loss_difference->n)});
+                         fmt::format("± {:.3f}, sample deviation over {} seeds",
+                                     group.loss_difference->deviation, group.loss_difference->n)});
+  }
+  if (group.frontier) {
+    saved(group.frontier->saved, "of the FLOPs saved against the frontier",
+          group.frontier->saved_bound);
   }
   return headlines;
 }
@@ -166,10 +174,13 @@ std::string chart_json(const Comparison& comparison, const std::vector<Method>& 
     for (const RunGroup* group : methods[i].budgets)
       groups.push_back(group_json(*group, i, comparison));
   }
+  const auto text = [](const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
   return fmt::format(
-      "{{\"baseline\":{},\"target\":{:.7g},\"crossings\":[{}],\"groups\":{},\"runs\":[{}]}}",
-      baseline, target, crossings, groups.dump(-1, ' ', false, Json::error_handler_t::replace),
-      runs);
+      "{{\"baseline\":{},\"target\":{:.7g},\"crossings\":[{}],\"groups\":{},\"frontier\":{},"
+      "\"runs\":[{}]}}",
+      baseline, target, crossings, text(groups), text(frontier_json(comparison)), runs);
 }
 
 }  // namespace
@@ -181,18 +192,23 @@ void fill_group_content(const Comparison& comparison, PageContent& content) {
   content.kind = "Comparison over seeds and budgets";
   content.title = fmt::format("{} against {}", best.name, baseline);
   if (methods.size() > 2) content.title += fmt::format(", and {} more", methods.size() - 2);
-  if (best.flops_saved) {
+  if (best.flops_saved_for_good) {
     content.lede = fmt::format(
-        "At a budget of {}, {} reached the final validation loss of {} with {:.1f} % of its FLOPs "
-        "({}).",
-        best.budget, best.name, baseline, 100.0 * (1.0 - best.flops_saved->mean),
-        best.flops_saved->n == 1 ? "one seed"
-                                 : fmt::format("mean over {} seeds, paired", best.flops_saved->n));
+        "At a budget of {}, {} reached the final validation loss of {} for good with {:.1f} % of "
+        "its "
+        "FLOPs ({}).",
+        best.budget, best.name, baseline, 100.0 * (1.0 - best.flops_saved_for_good->mean),
+        best.flops_saved_for_good->n == 1
+            ? "one seed"
+            : fmt::format("mean over {} seeds, paired", best.flops_saved_for_good->n));
   } else {
     content.lede =
         fmt::format("No run reached the final validation loss of {} with every seed.", baseline);
   }
   content.headlines = headlines_of(best);
+  if (best.frontier && best.frontier->best) {
+    content.lede += fmt::format(" It {}.", best.frontier->verdict());
+  }
   content.chart_json = chart_json(comparison, methods);
   const StartRow& shown = comparison.runs[methods.front().shown].history.info;
   content.notes.push_back(fmt::format(

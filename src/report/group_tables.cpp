@@ -28,6 +28,12 @@ std::string seeds_text(int64_t reached, int64_t pairs) {
   return reached == pairs ? std::to_string(pairs) : fmt::format("{} of {}", reached, pairs);
 }
 
+std::string format_layers(const std::optional<Spread>& layers) {
+  if (!layers) return kUnknown;
+  if (layers->least == layers->greatest) return fmt::format("{:.0f}", layers->mean);
+  return fmt::format("{:.0f} to {:.0f}", layers->least, layers->greatest);
+}
+
 const StartRow& info_of(const RunGroup& group, const Comparison& comparison) {
   return comparison.runs[group.runs.front()].history.info;
 }
@@ -36,19 +42,21 @@ Table methods_table(const Comparison& comparison) {
   Table table;
   table.title = "Runs over seeds";
   table.explanation =
-      "Mean ± standard deviation over seeds of the last validation loss (nats per predicted token) "
-      "at full depth, with its least and greatest; mean costs of training.";
-  table.header = {"run",   "method",   "budget", "seeds",     "valid loss",
+      "Last validation loss (nats per predicted token) at full depth: mean ± sample deviation over "
+      "the n seeds, the 95 % interval of the mean (Student's t), its least and greatest; mean "
+      "costs "
+      "of training.";
+  table.header = {"run",   "method",   "budget", "seeds",     "valid loss", "95 % interval",
                   "least", "greatest", "FLOPs",  "wall time", "tokens"};
   for (const RunGroup& group : comparison.groups) {
     const auto& loss = group.final_loss;
-    table.rows.push_back({group.name, info_of(group, comparison).method, group.budget,
-                          std::to_string(group.runs.size()), format_spread(loss, 4),
-                          loss ? fmt::format("{:.4f}", loss->least) : kUnknown,
-                          loss ? fmt::format("{:.4f}", loss->greatest) : kUnknown,
-                          format_mean(group.flops, format_flops),
-                          format_mean(group.wall_s, format_seconds),
-                          format_mean(group.tokens, format_count)});
+    table.rows.push_back(
+        {group.name, info_of(group, comparison).method, group.budget,
+         std::to_string(group.runs.size()), format_spread(loss, 4), format_interval(loss, 4),
+         loss ? fmt::format("{:.4f}", loss->least) : kUnknown,
+         loss ? fmt::format("{:.4f}", loss->greatest) : kUnknown,
+         format_mean(group.flops, format_flops), format_mean(group.wall_s, format_seconds),
+         format_mean(group.tokens, format_count)});
   }
   return table;
 }
@@ -60,23 +68,31 @@ Table equal_loss_table(const Comparison& comparison) {
   Table table;
   table.title = "Equal loss";
   table.explanation = fmt::format(
-      "Saved at the last full-depth validation loss of '{}' with the same seed and budget (first "
-      "crossing, linear between evaluations; for good: the last). The speed-up is that of the mean "
-      "saving.",
+      "Saved at the last full-depth validation loss of '{}' with the same seed and budget, for "
+      "good: "
+      "from the last crossing on, linear between evaluations. A range stands where the evaluations "
+      "around the crossing lie further apart than 2 % of the budget. Layers: of the model at that "
+      "crossing. All layers: counted from the last growth on. First: at the first crossing. The "
+      "speed-up is that of the mean saving. ± is the sample deviation over the seeds; the interval "
+      "is that of the mean, 95 %, by Student's t.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run",      "budget",     "seeds",    "FLOPs saved", "speed-up",
-                  "for good", "time saved", "speed-up", "tokens saved"};
+  table.header = {"run",    "budget",     "seeds", "FLOPs saved", "95 % interval", "speed-up",
+                  "layers", "all layers", "first", "time saved",  "tokens saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const RunGroup& group : comparison.groups) {
     if (group.is_baseline || group.num_pairs == 0) continue;
+    const auto known = [](const std::optional<Spread>& spread) {
+      return spread ? format_saved(spread) : kUnknown;
+    };
     std::vector<std::string> row = {group.name, group.budget,
                                     seeds_text(group.num_reached, group.num_pairs)};
-    row.insert(row.end(),
-               {format_saved(group.flops_saved), speed_up(group.flops_saved),
-                group.flops_saved_for_good ? format_saved(group.flops_saved_for_good) : kUnknown,
-                format_saved(group.wall_saved), speed_up(group.wall_saved),
-                format_saved(group.tokens_saved)});
-    if (has_energy) row.push_back(group.energy_saved ? format_saved(group.energy_saved) : kUnknown);
+    row.insert(row.end(), {format_saved_for_good(group),
+                           group.is_range ? kUnknown : percent_interval(group.flops_saved_for_good),
+                           group.is_range ? kUnknown : speed_up(group.flops_saved_for_good),
+                           format_layers(group.layers_at_loss), known(group.flops_saved_all_layers),
+                           format_saved(group.flops_saved), known(group.wall_saved_for_good),
+                           known(group.tokens_saved_for_good)});
+    if (has_energy) row.push_back(known(group.energy_saved));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -90,16 +106,21 @@ Table equal_budget_table(const Comparison& comparison) {
       "same "
       "seed. Saved: against the FLOPs at which the baseline's runs would have ended with the same "
       "loss, log FLOPs interpolated between its budgets; ≥ and ≤ are bounds, beyond the baseline's "
-      "budgets.",
+      "budgets. ± is the sample deviation over the n seeds; the interval is that of the mean, 95 "
+      "%, "
+      "by Student's t.",
       comparison.runs[comparison.baseline].group);
-  table.header = {"run", "budget", "FLOPs", "loss", "difference", "FLOPs saved", "speed-up"};
+  table.header = {"run",        "budget",        "n",           "FLOPs",         "loss",
+                  "difference", "95 % interval", "FLOPs saved", "95 % interval", "speed-up"};
   for (const RunGroup& group : comparison.groups) {
     const bool has_saving = !group.is_baseline && group.budget_saved;
     table.rows.push_back(
-        {group.name, group.budget, format_mean(group.flops, format_flops),
-         format_spread(group.final_loss, 4),
+        {group.name, group.budget, std::to_string(group.runs.size()),
+         format_mean(group.flops, format_flops), format_spread(group.final_loss, 4),
          group.is_baseline ? "baseline" : format_spread(group.loss_difference, 4),
+         group.is_baseline ? kUnknown : format_interval(group.loss_difference, 4),
          has_saving ? format_saved(group.budget_saved, group.budget_bound) : kUnknown,
+         has_saving ? percent_interval(group.budget_saved, group.budget_bound) : kUnknown,
          has_saving ? speed_up(group.budget_saved, group.budget_bound) : kUnknown});
   }
   return table;
@@ -110,7 +131,9 @@ Table growth_table(const Comparison& comparison) {
   table.title = "Growth";
   table.explanation =
       "Full-depth validation loss just before and just after layers were added, and its jump; "
-      "gradient: the greatest norm of the 20 steps after, over the median of the 20 before.";
+      "gradient: the greatest norm of the 20 steps after, over the median of the 20 before. ± is "
+      "the "
+      "sample deviation over the seeds.";
   table.header = {"run",         "budget",     "after step", "layers",
                   "loss before", "loss after", "jump",       "gradient"};
   for (const RunGroup& group : comparison.groups) {
@@ -162,6 +185,8 @@ class CsvRow {
     add(name + "_std", text(&Spread::deviation));
     add(name + "_min", text(&Spread::least));
     add(name + "_max", text(&Spread::greatest));
+    const auto half = spread ? spread->half_interval() : std::nullopt;
+    add(name + "_half_interval", half ? fmt::format("{}", *half) : "");
     add(name + "_n", spread ? std::to_string(spread->n) : "0");
   }
   std::vector<std::string> header;
@@ -186,7 +211,6 @@ std::string csv_line(const std::vector<std::string>& cells) {
 }
 
 CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
-  constexpr const char* kBounds[] = {"exact", "at least", "at most"};
   CsvRow row;
   row.add("run", group.name);
   row.add("method", info_of(group, comparison).method);
@@ -202,9 +226,31 @@ CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
   row.add("equal_loss_tokens_saved", group.tokens_saved);
   row.add("equal_loss_energy_saved", group.energy_saved);
   row.add("equal_loss_flops_saved_for_good", group.flops_saved_for_good);
+  row.add("equal_loss_flops_saved_least", group.flops_saved_least);
+  row.add("equal_loss_flops_saved_most", group.flops_saved_most);
+  row.add("equal_loss_is_range", group.is_range ? "true" : "false");
+  row.add("equal_loss_layers", group.layers_at_loss);
+  row.add("equal_loss_flops_saved_all_layers", group.flops_saved_all_layers);
+  row.add("equal_loss_wall_saved_for_good", group.wall_saved_for_good);
   row.add("equal_budget_loss_difference", group.loss_difference);
   row.add("equal_budget_flops_saved", group.budget_saved);
-  row.add("equal_budget_bound", kBounds[static_cast<int>(group.budget_bound)]);
+  row.add("equal_budget_bound", bound_name(group.budget_bound));
+  if (!comparison.has_frontier) return row;
+  const FrontierSummary frontier = group.frontier.value_or(FrontierSummary{});
+  const auto& shallower = frontier.shallower;
+  const auto loss = [](const auto& rival) {
+    return rival ? std::optional<Spread>(rival->loss) : std::nullopt;
+  };
+  row.add("frontier_shallower", shallower ? shallower->name : "");
+  row.add("frontier_shallower_layers", shallower ? std::to_string(shallower->layers) : "");
+  row.add("frontier_shallower_loss", loss(shallower));
+  row.add("frontier_best_layers", frontier.best ? std::to_string(frontier.best->layers) : "");
+  row.add("frontier_best_loss", loss(frontier.best));
+  row.add("frontier_flops_saved", frontier.saved);
+  row.add("frontier_bound", bound_name(frontier.saved_bound));
+  row.add("same_depth_flops_saved", frontier.same_depth_saved);
+  row.add("same_depth_bound", bound_name(frontier.same_depth_bound));
+  row.add("frontier_verdict", group.frontier ? frontier.verdict() : "frontier");
   return row;
 }
 
@@ -222,6 +268,20 @@ std::string format_spread(const std::optional<Spread>& spread, int digits) {
   return fmt::format("{:.{}f} ± {:.{}f}", spread->mean, digits, spread->deviation, digits);
 }
 
+std::string format_interval(const std::optional<Spread>& spread, int digits) {
+  const auto half = spread ? spread->half_interval() : std::nullopt;
+  if (!half) return kUnknown;
+  return fmt::format("{:.{}f} to {:.{}f}", spread->mean - *half, digits, spread->mean + *half,
+                     digits);
+}
+
+std::string percent_interval(const std::optional<Spread>& spread, Bound bound) {
+  const auto half = spread ? spread->half_interval() : std::nullopt;
+  if (!half || bound != Bound::kExact) return kUnknown;
+  return fmt::format("{:.1f} to {:.1f} %", 100.0 * (spread->mean - *half),
+                     100.0 * (spread->mean + *half));
+}
+
 std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
   if (!spread) return "not reached";
   const char* sign = bound == Bound::kAtLeast ? "≥ " : bound == Bound::kAtMost ? "≤ " : "";
@@ -231,6 +291,13 @@ std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
     text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
   }
   return text + " %";
+}
+
+std::string format_saved_for_good(const RunGroup& group) {
+  if (!group.flops_saved_for_good) return "not reached";
+  if (!group.is_range) return format_saved(group.flops_saved_for_good);
+  return fmt::format("{:.1f} to {:.1f} %", 100.0 * group.flops_saved_least->mean,
+                     100.0 * group.flops_saved_most->mean);
 }
 
 std::vector<Table> group_tables(const Comparison& comparison) {
@@ -253,6 +320,44 @@ Table tuning_table(const Comparison& comparison) {
     const std::string loss = trial.loss ? fmt::format("{:.4f}", *trial.loss) : trial.fault;
     table.rows.push_back({trial.group, trial.values, trial.budget, std::to_string(trial.seed),
                           trial.is_best ? "* " + loss : loss, trial.folder});
+  }
+  return table;
+}
+
+Table frontier_table(const Comparison& comparison) {
+  Table table;
+  table.title = "Against the frontier";
+  table.explanation =
+      "The frontier is the least final loss of a model from scratch, of any depth that was tried, "
+      "over its FLOPs. Best shallower: of fewer layers, with the same seeds and FLOPs. Saved: "
+      "against the FLOPs at which the frontier, or the same depth from scratch, ends with the same "
+      "loss; ≥ and ≤ are bounds, beyond the budgets that were measured. ± is the sample deviation "
+      "over the n seeds; the interval is that of the mean saving, 95 %, by Student's t.";
+  table.header = {"run",
+                  "budget",
+                  "n",
+                  "loss",
+                  "best shallower",
+                  "its loss",
+                  "frontier saved",
+                  "95 % interval",
+                  "same depth saved",
+                  "verdict"};
+  for (const RunGroup& group : comparison.groups) {
+    if (!group.frontier) continue;
+    const FrontierSummary& frontier = *group.frontier;
+    const auto& rival = frontier.shallower;
+    const auto saved = [](const std::optional<Spread>& spread, Bound bound) {
+      return spread ? format_saved(spread, bound) : kUnknown;
+    };
+    table.rows.push_back(
+        {group.name, group.budget, std::to_string(group.runs.size()),
+         format_spread(group.final_loss, 4),
+         rival ? fmt::format("{} ({} layers)", rival->name, rival->layers) : kUnknown,
+         rival ? format_spread(rival->loss, 4) : kUnknown,
+         saved(frontier.saved, frontier.saved_bound),
+         percent_interval(frontier.saved, frontier.saved_bound),
+         saved(frontier.same_depth_saved, frontier.same_depth_bound), frontier.verdict()});
   }
   return table;
 }

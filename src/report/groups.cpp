@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -78,6 +77,19 @@ void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
   group.tokens_saved = over(&EqualLoss::tokens_saved);
   group.energy_saved = over(&EqualLoss::energy_saved);
   group.flops_saved_for_good = over(&EqualLoss::flops_saved_for_good);
+  group.wall_saved_for_good = over(&EqualLoss::wall_saved_for_good);
+  group.tokens_saved_for_good = over(&EqualLoss::tokens_saved_for_good);
+  group.flops_saved_least = over(&EqualLoss::flops_saved_least);
+  group.flops_saved_most = over(&EqualLoss::flops_saved_most);
+  group.is_range = std::any_of(group.runs.begin(), group.runs.end(), [&](size_t index) {
+    return comparison.runs[index].equal_loss.is_range;
+  });
+  group.layers_at_loss = over_runs(group, comparison, [](const ComparedRun& run) {
+    return run.layers_at_loss ? std::optional(static_cast<double>(*run.layers_at_loss))
+                              : std::nullopt;
+  });
+  group.flops_saved_all_layers = over_runs(
+      group, comparison, [](const ComparedRun& run) { return run.flops_saved_all_layers; });
   const auto difference = [&](const ComparedRun& run) -> std::optional<double> {
     if (!run.pair) return std::nullopt;
     return run.final.loss - comparison.runs[*run.pair].final.loss;
@@ -133,21 +145,17 @@ std::vector<BudgetPoint> baseline_ends(const Comparison& comparison, uint64_t se
 }
 
 void summarize_equal_budget(const Comparison& comparison, RunGroup& group) {
-  Values values;
-  std::set<Bound> bounds;
+  std::vector<BudgetSaving> savings;
   for (const size_t index : group.runs) {
     const ComparedRun& run = comparison.runs[index];
     if (run.is_baseline) continue;
     const auto saving =
         budget_saving(end_of(run), baseline_ends(comparison, run.history.info.seed));
-    if (!saving) continue;
-    values.add(saving->flops_saved);
-    if (saving->bound != Bound::kExact) bounds.insert(saving->bound);
+    if (saving) savings.push_back(*saving);
   }
-  // The mean of bounds of both kinds would say nothing.
-  if (bounds.size() > 1) return;
-  group.budget_saved = values.spread();
-  if (!bounds.empty()) group.budget_bound = *bounds.begin();
+  const MeanSaving mean = mean_saving(savings);
+  group.budget_saved = mean.spread;
+  group.budget_bound = mean.bound;
 }
 
 void summarize_growths(const Comparison& comparison, RunGroup& group) {
@@ -183,46 +191,31 @@ Json number(const std::optional<Spread>& spread) {
   return {{"n", spread->n},
           {"mean", spread->mean},
           {"std", spread->deviation},
+          {"half_interval", spread->half_interval() ? Json(*spread->half_interval()) : Json()},
           {"min", spread->least},
           {"max", spread->greatest}};
 }
 
+Json rival_json(const std::optional<FrontierRival>& rival) {
+  if (!rival) return nullptr;
+  return {{"name", rival->name},
+          {"layers", rival->layers},
+          {"loss", number(rival->loss)},
+          {"difference", number(rival->difference)}};
+}
+
+Json summary_json(const std::optional<FrontierSummary>& frontier) {
+  if (!frontier) return nullptr;
+  return {{"shallower", rival_json(frontier->shallower)},
+          {"best", rival_json(frontier->best)},
+          {"flops_saved", number(frontier->saved)},
+          {"bound", bound_name(frontier->saved_bound)},
+          {"same_depth_flops_saved", number(frontier->same_depth_saved)},
+          {"same_depth_bound", bound_name(frontier->same_depth_bound)},
+          {"verdict", frontier->verdict()}};
+}
+
 }  // namespace
-
-std::optional<Spread> spread_of(const std::vector<double>& values) {
-  if (values.empty()) return std::nullopt;
-  Spread spread;
-  spread.n = static_cast<int64_t>(values.size());
-  const double count = static_cast<double>(values.size());
-  spread.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  double squares = 0.0;
-  for (const double value : values)
-    squares += (value - spread.mean) * (value - spread.mean);
-  if (values.size() > 1) spread.deviation = std::sqrt(squares / (count - 1.0));
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
-  spread.least = *least;
-  spread.greatest = *greatest;
-  return spread;
-}
-
-std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
-                                          const std::vector<BudgetPoint>& baseline) {
-  if (baseline.size() < 2) return std::nullopt;
-  const auto saved = [&](double baseline_flops, Bound bound) {
-    return BudgetSaving{1.0 - point.flops / baseline_flops, bound};
-  };
-  const BudgetPoint& first = baseline.front();
-  if (point.loss > first.loss) return saved(first.flops, Bound::kAtMost);
-  const auto below = std::find_if(baseline.begin(), baseline.end(), [&](const BudgetPoint& other) {
-    return other.loss <= point.loss;
-  });
-  if (below == baseline.end()) return saved(baseline.back().flops, Bound::kAtLeast);
-  if (below == baseline.begin()) return saved(first.flops, Bound::kExact);
-  const BudgetPoint& above = *(below - 1);
-  const double share = (above.loss - point.loss) / (above.loss - below->loss);
-  return saved(std::exp(std::lerp(std::log(above.flops), std::log(below->flops), share)),
-               Bound::kExact);
-}
 
 std::optional<double> gradient_rise(const RunHistory& run, const Growth& growth) {
   std::vector<double> before;
@@ -308,12 +301,12 @@ std::vector<RunGroup> group_runs(const Comparison& comparison) {
     if (!group.is_baseline) summarize_levels(comparison, group);
     summarize_equal_budget(comparison, group);
     summarize_growths(comparison, group);
+    group.frontier = summarize_frontier(comparison, group);
   }
   return groups;
 }
 
 Json to_json(const RunGroup& group, const Comparison& comparison) {
-  constexpr const char* kBounds[] = {"exact", "at least", "at most"};
   Json levels = Json::array();
   for (const SavingAtLoss& level : group.saved_at_loss) {
     levels.push_back({{"loss", level.loss}, {"flops_saved", number(level.flops_saved)}});
@@ -350,11 +343,19 @@ Json to_json(const RunGroup& group, const Comparison& comparison) {
             {"tokens_saved", number(group.tokens_saved)},
             {"energy_saved", number(group.energy_saved)},
             {"flops_saved_for_good", number(group.flops_saved_for_good)},
+            {"wall_saved_for_good", number(group.wall_saved_for_good)},
+            {"tokens_saved_for_good", number(group.tokens_saved_for_good)},
+            {"flops_saved_least", number(group.flops_saved_least)},
+            {"flops_saved_most", number(group.flops_saved_most)},
+            {"is_range", group.is_range},
+            {"layers", number(group.layers_at_loss)},
+            {"flops_saved_all_layers", number(group.flops_saved_all_layers)},
             {"levels", std::move(levels)}}},
           {"equal_budget",
            {{"loss_difference", number(group.loss_difference)},
             {"flops_saved", number(group.budget_saved)},
-            {"bound", kBounds[static_cast<int>(group.budget_bound)]}}},
+            {"bound", bound_name(group.budget_bound)}}},
+          {"frontier", summary_json(group.frontier)},
           {"growths", std::move(growths)}};
 }
 

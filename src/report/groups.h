@@ -15,43 +15,14 @@
 #include <vector>
 
 #include "base/json_lines.h"
+#include "base/spread.h"
+#include "report/frontier.h"
 #include "report/savings.h"
 
 namespace apollo {
 
 struct ComparedRun;
 struct Comparison;
-
-// Of n values; the deviation is that of a sample (n - 1), 0 for one value.
-struct Spread {
-  int64_t n = 0;
-  double mean = 0.0;
-  double deviation = 0.0;
-  double least = 0.0;
-  double greatest = 0.0;
-};
-
-// nullopt for no value.
-std::optional<Spread> spread_of(const std::vector<double>& values);
-
-enum class Bound { kExact, kAtLeast, kAtMost };
-
-// A saving read between two curves of loss against budget.
-struct BudgetSaving {
-  double flops_saved = 0.0;
-  Bound bound = Bound::kExact;
-};
-
-// End of one run: a point of such a curve.
-struct BudgetPoint {
-  double flops = 0.0;
-  double loss = 0.0;
-};
-
-// What a run that ended at `point` saved against a baseline whose runs ended at `baseline`, of
-// rising FLOPs; nullopt for fewer than two of these.
-std::optional<BudgetSaving> budget_saving(const BudgetPoint& point,
-                                          const std::vector<BudgetPoint>& baseline);
 
 // What was saved at one level of loss.
 struct SavingAtLoss {
@@ -91,12 +62,21 @@ struct RunGroup {
   std::optional<Spread> tokens_saved;
   std::optional<Spread> energy_saved;
   std::optional<Spread> flops_saved_for_good;  // over those that did not end above it again
-  std::vector<SavingAtLoss> saved_at_loss;     // of falling loss; levels that all pairs reached
+  std::optional<Spread> wall_saved_for_good;
+  std::optional<Spread> tokens_saved_for_good;
+  std::optional<Spread> flops_saved_least;  // means of the ends of each seed's range
+  std::optional<Spread> flops_saved_most;
+  bool is_range = false;  // evaluations lie too far apart for one number, of a seed at least
+  std::optional<Spread> layers_at_loss;
+  std::optional<Spread> flops_saved_all_layers;
+  std::vector<SavingAtLoss> saved_at_loss;  // of falling loss; levels that all pairs reached
 
   // Equal budget.
   std::optional<Spread> loss_difference;  // run - baseline
   std::optional<Spread> budget_saved;     // over the runs with a saving, bounds included
   Bound budget_bound = Bound::kExact;
+
+  std::optional<FrontierSummary> frontier;  // nullopt: no frontier, or a part of it
 
   std::vector<GrowthSummary> growths;
 };

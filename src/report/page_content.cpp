@@ -29,9 +29,13 @@ std::string footer_text(const StartRow& info) {
 const ComparedRun& best_run(const Comparison& comparison) {
   const ComparedRun* best = nullptr;
   const auto merit = [](const ComparedRun& run) {
-    // Any run that reached the baseline's loss ranks above any that did not.
+    // Any run that reached the baseline's loss ranks above any that did not; what the others are to
+    // be held against ranks last.
     constexpr double kReached = 1e6;
-    return run.equal_loss.flops_saved ? kReached + *run.equal_loss.flops_saved : -run.final.loss;
+    const double rank = run.is_frontier ? -2 * kReached : 0.0;
+    return rank + (run.equal_loss.flops_saved_for_good
+                       ? kReached + *run.equal_loss.flops_saved_for_good
+                       : -run.final.loss);
   };
   for (const ComparedRun& run : comparison.runs) {
     if (!run.is_baseline && (best == nullptr || merit(run) > merit(*best))) best = &run;
@@ -44,7 +48,7 @@ Headline saved_headline(std::optional<double> saved, const std::string& of,
   if (!saved) return {"not reached", fmt::format("no {} saved", of), detail};
   const bool less = *saved >= 0.0;
   return {fmt::format("{:.1f} %", 100.0 * std::abs(*saved)),
-          less ? fmt::format("of the {} saved at equal loss", of)
+          less ? fmt::format("of the {} saved for good at equal loss", of)
                : fmt::format("more {} needed for equal loss", of),
           detail};
 }
@@ -54,18 +58,28 @@ std::vector<Headline> comparison_headlines(const ComparedRun& run, const Compare
   const EqualFlops& flops = run.equal_flops;
   const Cost& whole = baseline.final.cost;
   std::vector<Headline> headlines;
-  if (!loss.cost) {
-    headlines.push_back({"not reached", fmt::format("the final loss of {}", baseline.name),
-                         fmt::format("{:.4f} against {:.4f}", run.final.loss, loss.loss)});
-  } else {
+  if (!loss.flops_saved_for_good) {
     headlines.push_back(
-        saved_headline(loss.flops_saved, "FLOPs",
-                       fmt::format("{} instead of {}: {}", format_flops(loss.cost->flops),
-                                   format_flops(whole.flops), format_speed_up(loss.flops_saved))));
+        {"not reached",
+         fmt::format("{}the final loss of {}", loss.ended_above ? "for good: " : "", baseline.name),
+         fmt::format("{:.4f} against {:.4f}", run.final.loss, loss.loss)});
+  } else if (loss.is_range) {
+    headlines.push_back({format_saved_for_good(loss), "of the FLOPs saved for good at equal loss",
+                         "evaluations lie too far apart for one number"});
+  } else {
+    const auto used = [](double whole, std::optional<double> saved) {
+      return whole * (1.0 - saved.value_or(0.0));
+    };
     headlines.push_back(saved_headline(
-        loss.wall_saved, "wall time",
-        fmt::format("{} instead of {}: {}", format_seconds(loss.cost->wall_s),
-                    format_seconds(whole.wall_s), format_speed_up(loss.wall_saved))));
+        loss.flops_saved_for_good, "FLOPs",
+        fmt::format("{} instead of {}: {}",
+                    format_flops(used(whole.flops, loss.flops_saved_for_good)),
+                    format_flops(whole.flops), format_speed_up(loss.flops_saved_for_good))));
+    headlines.push_back(saved_headline(
+        loss.wall_saved_for_good, "wall time",
+        fmt::format("{} instead of {}: {}",
+                    format_seconds(used(whole.wall_s, loss.wall_saved_for_good)),
+                    format_seconds(whole.wall_s), format_speed_up(loss.wall_saved_for_good))));
   }
   if (flops.loss && flops.baseline_loss) {
     const double difference = *flops.loss - *flops.baseline_loss;
@@ -81,12 +95,15 @@ std::string comparison_lede(const ComparedRun& run, const ComparedRun& baseline)
   const EqualLoss& loss = run.equal_loss;
   const std::string target =
       fmt::format("the final validation loss of {} ({:.4f})", baseline.name, loss.loss);
-  if (!loss.cost) return fmt::format("{} did not reach {}.", run.name, target);
-  const double saved = loss.flops_saved.value_or(0.0);
+  if (!loss.flops_saved_for_good) {
+    return fmt::format("{} did not reach {}{}.", run.name, target,
+                       loss.ended_above ? " for good" : "");
+  }
+  const double saved = *loss.flops_saved_for_good;
   if (saved < 0.0) {
     return fmt::format("{} reached {}, with more FLOPs than it took there.", run.name, target);
   }
-  return fmt::format("{} reached {} with {:.1f} % of its FLOPs.", run.name, target,
+  return fmt::format("{} reached {} for good with {:.1f} % of its FLOPs.", run.name, target,
                      100.0 * (1.0 - saved));
 }
 

@@ -31,12 +31,19 @@ std::optional<Cost> cost_at_crossing(const LossCurve& curve, double loss,
   return interpolate(above.cost, below->cost, (above.loss - loss) / (above.loss - below->loss));
 }
 
+// The first point after which no loss is greater; the end where the last one is.
+LossCurve::const_iterator below_for_good(const LossCurve& curve, double loss) {
+  return std::find_if(curve.rbegin(), curve.rend(),
+                      [loss](const LossPoint& point) { return !(point.loss <= loss); })
+      .base();
+}
+
 }  // namespace
 
 LossCurve full_depth_curve(const RunHistory& run) {
   LossCurve curve;
   for (const Evaluation& evaluation : full_depth_evaluations(run)) {
-    curve.push_back({evaluation.cost, evaluation.loss});
+    if (evaluation.step > 0) curve.push_back({evaluation.cost, evaluation.loss});
   }
   return curve;
 }
@@ -49,10 +56,15 @@ std::optional<Cost> cost_at_loss(const LossCurve& curve, double loss) {
 }
 
 std::optional<Cost> cost_below_loss_for_good(const LossCurve& curve, double loss) {
-  const auto last_above =
-      std::find_if(curve.rbegin(), curve.rend(),
-                   [loss](const LossPoint& point) { return !(point.loss <= loss); });
-  return cost_at_crossing(curve, loss, last_above.base());
+  return cost_at_crossing(curve, loss, below_for_good(curve, loss));
+}
+
+std::optional<Bracket> bracket_for_good(const LossCurve& curve, double loss) {
+  const auto below = below_for_good(curve, loss);
+  if (below == curve.end()) return std::nullopt;
+  Bracket bracket{std::nullopt, below->cost.flops};
+  if (below != curve.begin()) bracket.above = (below - 1)->cost.flops;
+  return bracket;
 }
 
 std::optional<double> loss_at_flops(const LossCurve& curve, double flops) {
@@ -80,8 +92,18 @@ EqualLoss equal_loss(const LossCurve& run, const LossCurve& baseline) {
     result.energy_saved = saved_fraction(*result.cost->energy_j, *target.cost.energy_j);
   }
   const auto for_good = cost_below_loss_for_good(run, target.loss);
-  if (for_good) result.flops_saved_for_good = saved_fraction(for_good->flops, target.cost.flops);
   result.ended_above = !for_good;
+  if (!for_good) return result;
+  result.flops_saved_for_good = saved_fraction(for_good->flops, target.cost.flops);
+  result.wall_saved_for_good = saved_fraction(for_good->wall_s, target.cost.wall_s);
+  result.tokens_saved_for_good = saved_fraction(for_good->tokens, target.cost.tokens);
+  const Bracket bracket = *bracket_for_good(run, target.loss);
+  result.flops_saved_least = saved_fraction(bracket.below, target.cost.flops);
+  const double above = bracket.above.value_or(0.0);
+  result.flops_saved_most = saved_fraction(above, target.cost.flops);
+  // Where the loss is that of an evaluation, nothing is read between two of them.
+  const bool is_at_evaluation = bracket.above && for_good->flops == bracket.below;
+  result.is_range = !is_at_evaluation && bracket.below - above > kWideBracket * target.cost.flops;
   return result;
 }
 

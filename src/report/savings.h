@@ -1,12 +1,13 @@
 // What a run saved against a baseline, under the two protocols that are always reported together
 // (design, section 2): the cost to reach the baseline's loss, and the loss at the same cost.
 //
-// A validation curve is not monotone, so "the run reached loss y" needs a rule. Here it is the
-// FIRST crossing, linear between evaluations: what a user would have stopped at. A later rise is
-// not hidden by it: the saving FOR GOOD is counted from the LAST crossing, and `ended_above` says
-// where there is none. A run that grows has both apart where its full depth is of use, is not
-// practised for a while and becomes of use again. The baseline is charged for its whole run up to
-// its last evaluation, because the loss to reach is the one that it ended with.
+// A validation curve is not monotone, so "the run reached loss y" needs a rule. What is claimed is
+// the saving FOR GOOD: from the LAST crossing on, linear between evaluations, no loss is greater;
+// `ended_above` says where there is none. The FIRST crossing is told beside it. A run that grows
+// has both apart where its full depth is of use, is not practised for a while and becomes of use
+// again. Where the evaluations around a crossing lie far apart, what lies between them is not
+// known, and the saving is a range. The baseline is charged for its whole run up to its last
+// evaluation, because the loss to reach is the one that it ended with.
 #pragma once
 
 #include <optional>
@@ -23,7 +24,8 @@ struct LossPoint {
 };
 using LossCurve = std::vector<LossPoint>;
 
-// Of the evaluations that full_depth_evaluations() chooses.
+// Of the evaluations that full_depth_evaluations() chooses, but for one before the first step: the
+// loss of a model that was not trained is no point of its training.
 LossCurve full_depth_curve(const RunHistory& run);
 
 // The cost at the first point of `curve` with loss <= `loss`; nullopt where there is none. A curve
@@ -33,8 +35,17 @@ std::optional<Cost> cost_at_loss(const LossCurve& curve, double loss);
 // The same at the last crossing, after which no loss is greater; nullopt where the last one is.
 std::optional<Cost> cost_below_loss_for_good(const LossCurve& curve, double loss);
 
+// FLOPs of the evaluations around that crossing.
+struct Bracket {
+  std::optional<double> above;  // nullopt: the first evaluation is there already
+  double below = 0.0;
+};
+std::optional<Bracket> bracket_for_good(const LossCurve& curve, double loss);
+
 // The loss at `flops`, linear between evaluations; nullopt outside of the curve.
 std::optional<double> loss_at_flops(const LossCurve& curve, double flops);
+
+constexpr double kWideBracket = 0.02;
 
 // Fractions are 1 - run / baseline: 0.4 is 40 % saved, negative where the run needed more.
 struct EqualLoss {
@@ -45,6 +56,13 @@ struct EqualLoss {
   std::optional<double> tokens_saved;
   std::optional<double> energy_saved;  // nullopt also where either has no meter
   std::optional<double> flops_saved_for_good;
+  std::optional<double> wall_saved_for_good;
+  std::optional<double> tokens_saved_for_good;
+  // From the evaluation after the crossing for good to the one before it; together with
+  // flops_saved_for_good.
+  std::optional<double> flops_saved_least;
+  std::optional<double> flops_saved_most;
+  bool is_range = false;     // these lie further apart than kWideBracket of the baseline's FLOPs
   bool ended_above = false;  // reached, and lost again by the run's last evaluation
 };
 

@@ -84,30 +84,30 @@ Table equal_loss_table(const Comparison& comparison) {
   Table table;
   table.title = "Equal loss";
   table.explanation = fmt::format(
-      "What it took to reach {:.4f}, the last full-depth validation loss of '{}' (first crossing, "
-      "linear between evaluations; for good: the last crossing).",
+      "What it took to reach {:.4f}, the last full-depth validation loss of '{}'. Saved: for good, "
+      "from the last crossing on, linear between evaluations; a range where these lie further "
+      "apart "
+      "than 2 % of the budget. Layers: of the model there. All layers: from the last growth on. "
+      "First: at the first crossing.",
       baseline.final.loss, baseline.name);
-  table.header = {"run",       "FLOPs", "saved",    "speed-up", "for good",
-                  "wall time", "saved", "speed-up", "tokens",   "saved"};
+  table.header = {"run",        "saved", "speed-up",   "layers",
+                  "all layers", "first", "time saved", "tokens saved"};
   if (has_energy) table.header.push_back("energy saved");
   for (const ComparedRun& run : comparison.runs) {
     const EqualLoss& equal = run.equal_loss;
     std::vector<std::string> row = {run.name};
-    if (!equal.cost) {
-      row.push_back(kNotReached);
+    const auto saved = [&](std::optional<double> fraction) {
+      return fraction ? format_saved(fraction) : kUnknown;
+    };
+    if (run.is_baseline) {
+      row.insert(row.end(), {"baseline", "1.00x"});
     } else {
-      const auto saved = [&](std::optional<double> fraction) {
-        if (run.is_baseline) return std::string("baseline");
-        return fraction ? format_saved(fraction) : kUnknown;
-      };
-      const auto speed_up = [&](std::optional<double> fraction) {
-        return run.is_baseline ? "1.00x" : format_speed_up(fraction);
-      };
-      row.insert(row.end(), {format_flops(equal.cost->flops), saved(equal.flops_saved),
-                             speed_up(equal.flops_saved), saved(equal.flops_saved_for_good),
-                             format_seconds(equal.cost->wall_s), saved(equal.wall_saved),
-                             speed_up(equal.wall_saved), format_count(equal.cost->tokens),
-                             saved(equal.tokens_saved)});
+      row.insert(row.end(),
+                 {format_saved_for_good(equal),
+                  equal.is_range ? kUnknown : format_speed_up(equal.flops_saved_for_good),
+                  run.layers_at_loss ? std::to_string(*run.layers_at_loss) : kUnknown,
+                  saved(run.flops_saved_all_layers), saved(equal.flops_saved),
+                  saved(equal.wall_saved_for_good), saved(equal.tokens_saved_for_good)});
       if (has_energy) row.push_back(saved(equal.energy_saved));
     }
     row.resize(table.header.size(), kUnknown);
@@ -267,6 +267,12 @@ std::string format_saved(std::optional<double> fraction) {
   return fraction ? fmt::format("{:.1f} %", 100.0 * *fraction) : kNotReached;
 }
 
+std::string format_saved_for_good(const EqualLoss& equal) {
+  if (!equal.is_range) return format_saved(equal.flops_saved_for_good);
+  return fmt::format("{:.1f} to {:.1f} %", 100.0 * *equal.flops_saved_least,
+                     100.0 * *equal.flops_saved_most);
+}
+
 std::string format_speed_up(std::optional<double> saved_fraction) {
   if (!saved_fraction || *saved_fraction >= 1.0) return kUnknown;
   return fmt::format("{:.2f}x", 1.0 / (1.0 - *saved_fraction));
@@ -285,7 +291,8 @@ std::string format_energy(double joules) {
 std::vector<Table> comparison_tables(const Comparison& comparison) {
   std::vector<Table> tables =
       comparison.is_grouped ? group_tables(comparison) : single_run_tables(comparison);
-  for (Table extra : {energy_table(comparison), tuning_table(comparison)}) {
+  for (Table extra :
+       {frontier_table(comparison), energy_table(comparison), tuning_table(comparison)}) {
     if (!extra.rows.empty()) tables.push_back(std::move(extra));
   }
   return tables;

@@ -25,6 +25,8 @@ std::string to_text(const std::vector<Table>& tables, const std::vector<std::str
 
 // "41.6 %"; "-12.0 %" where more was needed; "not reached" for nullopt.
 std::string format_saved(std::optional<double> fraction);
+// For good; "35.0 to 42.0 %" where evaluations lie too far apart for one number.
+std::string format_saved_for_good(const EqualLoss& equal);
 // "1.71x" for a saved fraction.
 std::string format_speed_up(std::optional<double> saved_fraction);
 std::string format_accuracy(double accuracy);  // "41.57 %"

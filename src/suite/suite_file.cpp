@@ -23,7 +23,8 @@ const std::vector<std::string> kSuiteKeys = {
     "set",  "tune", "tune_budget", "tune_each_budget", "tune_seed"};
 const std::vector<std::string> kModelKeys = {"name", "base", "set", "budgets", "tune_budget"};
 const std::vector<std::string> kSourceKeys = {"name", "set", "budget"};
-const std::vector<std::string> kRunKeys = {"name", "set", "tune", "seeds", "budgets", "source"};
+const std::vector<std::string> kRunKeys = {"name",    "set",    "tune", "seeds",
+                                           "budgets", "source", "role"};
 
 bool is_folder_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
@@ -306,6 +307,13 @@ void SuiteReader::read_run(const toml::table& table) {
   read_value(table, "run", "seeds", run.seeds);
   read_value(table, "run", "budgets", run.budgets);
   read_value(table, "run", "source", run.source);
+  std::string role;
+  read_value(table, "run", "role", role);
+  run.is_frontier = role == "frontier";
+  if (!role.empty() && !run.is_frontier) {
+    fault(table.get("role")->source(), fmt::format("unknown role '{}' of a run", role),
+          "role = \"frontier\": a depth from scratch that the other runs must beat");
+  }
   check_budgets(table, "budgets", run.budgets);
   check_name(table, "run", run.name);
   read_set_of(table, "run", run.settings);

@@ -46,6 +46,8 @@ struct SuiteRun {
   std::vector<uint64_t> seeds;               // empty: the suite's
   std::vector<Duration> budgets;             // empty: the model's, else the suite's
   std::string source;                        // name of a [[source]]; empty: none
+  bool is_frontier =
+      false;  // role = "frontier": from scratch, of a depth that the others must beat
 };
 
 // One [[model]]: all runs once more over another base or other settings. Each has a comparison of

@@ -9,6 +9,7 @@
 
 #include "base/duration.h"
 #include "base/error.h"
+#include "base/spelling.h"
 #include "base/units.h"
 #include "config/fields.h"
 #include "config/objective.h"
@@ -159,6 +160,15 @@ class Planner {
     // A base that cannot be read has its faults told once, by the run's first config.
     const auto first = resolve(draft, nullptr, nullptr);
     if (!first) return;
+    if (run.is_frontier && first->config.progressive.method != "scratch") {
+      faults_.push_back(
+          {run.where,
+           fmt::format("run '{}': a run of the frontier is trained from scratch (its method is "
+                       "'{}')",
+                       run.name, first->config.progressive.method),
+           "set = {\"progressive.method\" = \"scratch\", \"model.layers\" = 3}"});
+      return;
+    }
     const std::vector<Duration> budgets = budgets_of(draft, *first);
     const std::vector<uint64_t> seeds = !run.seeds.empty()    ? run.seeds
                                         : !file.seeds.empty() ? file.seeds
@@ -381,8 +391,57 @@ int64_t SuitePlan::num_runs() const {
   return count;
 }
 
+std::vector<std::string> SuitePlan::frontier() const {
+  std::vector<std::string> names;
+  for (const SuiteRun& run : file.runs) {
+    if (run.is_frontier) names.push_back(run.name);
+  }
+  return names;
+}
+
 SuitePlan plan_suite(SuiteFile file, const fs::path& out, const SuitePlanOptions& options) {
   return Planner(std::move(file), out, options).plan();
+}
+
+void keep_cells(SuitePlan& plan, const SuiteCells& cells) {
+  const auto is_among = [](const auto& wanted, const auto& value) {
+    return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+  };
+  std::vector<std::string> names;
+  for (const SuiteRun& run : plan.file.runs)
+    names.push_back(run.name);
+  for (const std::string& name : cells.runs) {
+    if (is_among(names, name)) continue;
+    fail<UsageError>(
+        "suite: --only '{}' is none of the runs (hint: {})", name,
+        did_you_mean(name, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
+  }
+  std::vector<std::string> budgets;
+  for (const std::string& budget : cells.budgets)
+    budgets.push_back(to_string(parse_duration(budget)));
+  std::set<std::pair<std::string, uint64_t>> needed;  // source and seed
+  for (PlannedGroup& group : plan.groups) {
+    std::erase_if(group.runs, [&](const PlannedRun& run) {
+      return !is_among(cells.runs, run.name) || !is_among(cells.seeds, run.seed) ||
+             !is_among(budgets, run.budget);
+    });
+    if (group.runs.empty()) continue;
+    const auto run = std::find_if(plan.file.runs.begin(), plan.file.runs.end(),
+                                  [&](const SuiteRun& r) { return r.name == group.name; });
+    for (const auto* planned : {&group.tuning, &group.runs}) {
+      for (const PlannedRun& one : *planned)
+        needed.emplace(run->source, one.seed);
+    }
+  }
+  std::erase_if(plan.groups, [](const PlannedGroup& group) { return group.runs.empty(); });
+  std::erase_if(plan.sources, [&](const PlannedRun& source) {
+    return !needed.contains({source.name, source.seed});
+  });
+  if (plan.groups.empty()) {
+    fail<UsageError>(
+        "suite: no run is left by --only, --seeds and --budgets (hint: --dry-run alone lists them "
+        "all)");
+  }
 }
 
 PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice) {
@@ -414,6 +473,10 @@ std::string suite_plan_text(const SuitePlan& plan) {
 
 Json suite_plan_json(const SuitePlan& plan) {
   Json runs = Json::array();
+  const std::vector<std::string> frontier = plan.frontier();
+  const auto is_frontier = [&](const std::string& name) {
+    return std::find(frontier.begin(), frontier.end(), name) != frontier.end();
+  };
   for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
     const bool known = run.flops > 0;
     runs.push_back({{"model", run.model.empty() ? Json() : Json(run.model)},
@@ -421,6 +484,7 @@ Json suite_plan_json(const SuitePlan& plan) {
                     {"budget", run.budget},
                     {"seed", run.seed},
                     {"purpose", purpose},
+                    {"role", is_frontier(run.name) ? Json("frontier") : Json()},
                     {"choice", run.choice},
                     {"folder", run.folder.string()},
                     {"method", run.config.progressive.method},

@@ -50,6 +50,7 @@ struct SuitePlan {
 
   double flops() const;  // of everything, sources and tuning included
   int64_t num_runs() const;
+  std::vector<std::string> frontier() const;  // names of the runs of that role
   // Where the comparison of a model goes.
   std::filesystem::path model_folder(const std::string& model) const { return out / model; }
 };
@@ -65,6 +66,20 @@ struct SuitePlanOptions {
 // where data cannot be used.
 SuitePlan plan_suite(SuiteFile file, const std::filesystem::path& out,
                      const SuitePlanOptions& options = {});
+
+// Some of a suite's cells; what is empty leaves all.
+struct SuiteCells {
+  std::vector<std::string> runs;
+  std::vector<uint64_t> seeds;
+  std::vector<std::string> budgets;  // "1e13 flops"
+
+  bool any() const { return !runs.empty() || !seeds.empty() || !budgets.empty(); }
+};
+
+// Leaves these cells, with what is tuned and trained first for them: a cell is the same run whether
+// the others are asked for or not. Throws UsageError for a name that is no run, a budget that is
+// none, and where no run is left.
+void keep_cells(SuitePlan& plan, const SuiteCells& cells);
 
 // The same run with other values of the tuned keys.
 PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice);

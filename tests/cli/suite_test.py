@@ -24,6 +24,14 @@ name = "grown"
 progressive.rehearse_from = 0.5
 """
 
+FRONTIER = SUITE.replace('budgets = ["4 steps", "8 steps"]', 'budgets = ["1e9 flops"]').replace(
+    'tune = { "train.lr" = [1e-5, 1e-2] }\n', "") + """
+[[run]]
+name = "three"
+role = "frontier"
+set = { "progressive.method" = "scratch", "model.layers" = 3, "progressive.stages" = [{layers = 3}] }
+"""
+
 SOURCE = """
 [suite]
 name = "sources"
@@ -177,6 +185,53 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
         self.assertFalse(os.path.exists(self.dir / "runs"))
         text, _ = self.run_apollo("suite", "suite.toml", "--dry-run")
         self.assertEqual(text.count("plain, 8 steps, seed 2, lr=1e-05 (to be tuned)\n"), 1)
+
+    def test_runs_are_held_against_the_frontier(self):
+        self.write("suite.toml", FRONTIER)
+        plan = json.loads(self.run_apollo("suite", "suite.toml", "--dry-run", "--json")[0])
+        self.assertEqual({(run["name"], run["role"]) for run in plan["runs"]},
+                         {("plain", None), ("grown", None), ("three", "frontier")})
+        stdout, _ = self.run_apollo("suite", "suite.toml")
+        self.assertIn("Against the frontier\n", stdout)
+        results = json.loads((self.dir / "runs/grid/results.json").read_text())
+        by_name = {group["name"]: group["frontier"] for group in results["groups"]}
+        self.assertIsNone(by_name["plain"])
+        self.assertIsNone(by_name["three"])
+        self.assertEqual(by_name["grown"]["shallower"]["layers"], 3)
+        self.assertTrue(results["frontier"])
+
+    def test_the_frontier_is_from_scratch(self):
+        self.write("bad.toml", FRONTIER.replace('"progressive.method" = "scratch", "model', '"model'))
+        _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+        self.assertIn("bad.toml:16:1: error: run 'three': a run of the frontier is trained from "
+                      "scratch (its method is 'apollo')\n", stderr)
+        self.write("bad.toml", FRONTIER.replace('"frontier"', '"frontir"'))
+        _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
+        self.assertIn("bad.toml:18:8: error: unknown role 'frontir' of a run\n", stderr)
+
+    def test_some_cells_alone(self):
+        def cells(*selection):
+            plan = json.loads(self.run_apollo("suite", "suite.toml", "--dry-run", "--json",
+                                              *selection)[0])
+            return [(run["purpose"], run["name"], run["budget"], run["seed"])
+                    for run in plan["runs"]]
+        self.assertEqual(cells("--only", "grown", "--seeds", "2", "--budgets", "8 steps"),
+                         [("run", "grown", "8 steps", 2)])
+        # What is tuned first is the same as for the whole suite.
+        self.assertEqual(cells("--only", "plain", "--seeds", "2", "--budgets", "8 steps"),
+                         [("tune", "plain", "4 steps", 1)] * 2 + [("run", "plain", "8 steps", 2)])
+        self.assertEqual(len(cells("--seeds", "1,2")), 10)
+        self.run_apollo("suite", "suite.toml", "--only", "grown", "--seeds", "2", "--budgets",
+                        "4 steps")
+        self.assertEqual(self.reasons("runs/grid"), {"grown/4-steps/seed-2": "finished"})
+        self.assertFalse((self.dir / "runs/grid/results.json").exists())
+        for selection, message in [
+                (("--only", "grwn"), "suite: --only 'grwn' is none of the runs (hint: did you mean "
+                                     "'grown'?)"),
+                (("--seeds", "7"), "suite: no run is left by --only, --seeds and --budgets (hint: "
+                                   "--dry-run alone lists them all)")]:
+            _, stderr = self.run_apollo("suite", "suite.toml", *selection, expect=2)
+            self.assertIn(message, stderr)
 
     def test_every_budget_with_values_of_its_own(self):
         each = SUITE.replace("[[run]]", "tune_each_budget = true\n[[run]]", 1)

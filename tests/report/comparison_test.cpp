@@ -233,12 +233,16 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
   const std::string text = to_text(comparison_tables(comparison), comparison.notes);
   EXPECT_NE(text.find("Equal loss\n"
                       "What it took to reach 2.0000, the last full-depth validation loss of "
-                      "'plain' (first crossing, linear\n"
-                      "between evaluations; for good: the last crossing).\n\n"
-                      "run         FLOPs     saved  speed-up  for good  wall time     saved  "
-                      "speed-up  tokens     saved\n"
-                      "grown    600 FLOP    40.0 %     1.67x    40.0 %      1m05s    35.0 %     "
-                      "1.54x     600    40.0 %\n"),
+                      "'plain'. Saved: for good, from\n"
+                      "the last crossing on, linear between evaluations; a range where these lie "
+                      "further apart than 2 % of\n"
+                      "the budget. Layers: of the model there. All layers: from the last growth "
+                      "on. First: at the first\n"
+                      "crossing.\n\n"
+                      "run             saved  speed-up  layers  all layers   first  time saved  "
+                      "tokens saved\n"
+                      "grown  20.0 to 60.0 %         –      12      40.0 %  40.0 %      35.0 %    "
+                      "    40.0 %\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0         –\n"),

@@ -24,7 +24,7 @@ class GroupsTest : public testing::Test {
     const auto folder = dir_ / place;
     Json start = start_row(name, method);
     start["seed"] = seed;
-    write_run(folder, {start, eval_row(0, 0, 0, 12, 4.0), step_row(50, flops, flops / 10, loss),
+    write_run(folder, {start, eval_row(1, 0, 0, 12, 4.0), step_row(50, flops, flops / 10, loss),
                        eval_row(50, flops, flops / 10, 12, loss), end_row(50, "finished")});
     write_file_atomic(folder / "run.toml", "[train]\nduration = \"" + budget + "\"\n");
     folders_.push_back(folder);
@@ -36,19 +36,6 @@ class GroupsTest : public testing::Test {
   TempDir dir_;
   std::vector<std::filesystem::path> folders_;
 };
-
-TEST(SpreadOf, IsThatOfASample) {
-  EXPECT_EQ(spread_of({}), std::nullopt);
-  const Spread one = *spread_of({3.0});
-  EXPECT_EQ(one.mean, 3.0);
-  EXPECT_EQ(one.deviation, 0.0);
-  const Spread spread = *spread_of({1.0, 2.0, 6.0});
-  EXPECT_EQ(spread.n, 3);
-  EXPECT_EQ(spread.mean, 3.0);
-  EXPECT_DOUBLE_EQ(spread.deviation, std::sqrt((4.0 + 1.0 + 9.0) / 2.0));
-  EXPECT_EQ(spread.least, 1.0);
-  EXPECT_EQ(spread.greatest, 6.0);
-}
 
 TEST(BudgetSaving, IsReadBetweenTheBaselinesBudgets) {
   const std::vector<BudgetPoint> baseline = {{1000, 3.0}, {4000, 2.0}, {16000, 1.8}};
@@ -99,6 +86,34 @@ TEST_F(GroupsTest, EqualLossIsPairedBySeed) {
   EXPECT_EQ(grown.loss_difference->mean, -0.5);
   EXPECT_TRUE(comparison.notes.empty()) << comparison.notes.front();
   EXPECT_EQ(comparison.runs[2].name, "grown, seed 2");
+}
+
+// A loss that three layers reached is no saving of a model of twelve.
+TEST_F(GroupsTest, SaysHowManyLayersThereWereAtTheLoss) {
+  write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
+  const auto folder = dir_ / "grown";
+  write_run(folder, {start_row("grown", "apollo"),
+                     eval_row(1, 0, 0, 12, 4.0),
+                     eval_row(10, 200, 20, 12, 2.0),
+                     {{"event", "grow"},
+                      {"step", 20},
+                      {"from", 3},
+                      {"to", 12},
+                      {"tokens", 200},
+                      {"flops", 400},
+                      {"wall_s", 40}},
+                     eval_row(30, 600, 60, 12, 1.9),
+                     step_row(50, 800, 80, 1.5),
+                     eval_row(50, 800, 80, 12, 1.5),
+                     end_row(50, "finished")});
+  write_file_atomic(folder / "run.toml", "[run]\nseed = 1\n[train]\nduration = \"1000 flops\"\n");
+  folders_.push_back(folder);
+  const Comparison comparison = compare();
+  const ComparedRun& grown = comparison.runs[1];
+  EXPECT_EQ(grown.equal_loss.flops_saved_for_good, 0.8);
+  EXPECT_EQ(grown.layers_at_loss, 3);
+  EXPECT_EQ(grown.flops_saved_all_layers, 0.4);
+  EXPECT_EQ(to_json(comparison)["runs"][1]["equal_loss"]["layers"], 3);
 }
 
 TEST_F(GroupsTest, SavingsOverLossLevels) {
@@ -237,6 +252,14 @@ TEST(Saved, OneValueAndABoundHaveNoDeviation) {
   EXPECT_EQ(format_saved(std::optional<Spread>()), "not reached");
 }
 
+TEST(Interval, IsThatOfTheMean) {
+  const Spread three{.n = 3, .mean = 0.5, .deviation = 0.01};
+  EXPECT_EQ(percent_interval(three), "47.5 to 52.5 %");
+  EXPECT_EQ(format_interval(three, 3), "0.475 to 0.525");
+  EXPECT_EQ(percent_interval(three, Bound::kAtLeast), "–");
+  EXPECT_EQ(percent_interval(Spread{.n = 1, .mean = 0.5}), "–");
+}
+
 TEST_F(GroupsTest, TablesForPapers) {
   for (const uint64_t seed : {1, 2}) {
     write("plain", seed, "1000 flops", 1000, 2.0, "scratch");
@@ -247,16 +270,19 @@ TEST_F(GroupsTest, TablesForPapers) {
   const auto tables = comparison_tables(comparison);
   EXPECT_EQ(tables.back().rows[0][4], "* 2.5000");
   const std::string markdown = to_markdown(tables, {"a note"});
-  EXPECT_NE(markdown.find("| run | budget | seeds | FLOPs saved | speed-up | for good | time saved "
-                          "| speed-up | tokens saved |\n"
-                          "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-                          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | 2.00x | 50.0 ± 14.1 % | "
-                          "50.0 ± 14.1 % | 2.00x | 0.0 ± 0.0 % |\n"),
-            std::string::npos)
+  EXPECT_NE(
+      markdown.find(
+          "| run | budget | seeds | FLOPs saved | 95 % interval | speed-up | layers | all layers | "
+          "first | time saved | tokens saved |\n"
+          "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+          "| grown | 1000 flops | 2 | 50.0 ± 14.1 % | -77.1 to 177.1 % | 2.00x | 12 | 50.0 ± 14.1 "
+          "% | "
+          "50.0 ± 14.1 % | 50.0 ± 14.1 % | 0.0 ± 0.0 % |\n"),
+      std::string::npos)
       << markdown;
   const std::string csv = groups_csv(comparison);
   EXPECT_EQ(csv.substr(0, 33), "run,method,budget,final_loss_mean");
-  EXPECT_NE(csv.find("\ngrown,apollo,1000 flops,2,0,2,2,2,500,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\ngrown,apollo,1000 flops,2,0,2,2,0,2,500,"), std::string::npos) << csv;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 

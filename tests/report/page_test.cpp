@@ -19,14 +19,16 @@ TEST(Page, ShowsWhatARunSaved) {
   write_run(dir / "plain", {start_row("plain", "scratch"), step_row(100, 1000, 100, 2.0),
                             eval_row(100, 1000, 100, 12, 2.0), end_row(100, "finished")});
   write_run(dir / "grown", {start_row("grown", "apollo"), step_row(60, 600, 65, 2.0),
-                            eval_row(60, 600, 65, 12, 2.0), end_row(60, "finished")});
+                            eval_row(30, 300, 30, 12, 3.0), eval_row(60, 600, 65, 12, 2.0),
+                            end_row(60, "finished")});
   const auto file = dir / "page.html";
   write_comparison_page(compare_folders({dir / "plain", dir / "grown"}, {}), file);
   const std::string page = read_file(file);
   EXPECT_TRUE(contains(page, "<h1>grown against plain</h1>"));
-  EXPECT_TRUE(contains(page,
-                       "<strong>40.0 %</strong><span>of the FLOPs saved at equal loss</span>"
-                       "<small>600 FLOP instead of 1.00 kFLOP: 1.67x</small>"));
+  EXPECT_TRUE(
+      contains(page,
+               "<strong>40.0 %</strong><span>of the FLOPs saved for good at equal loss</span>"
+               "<small>600 FLOP instead of 1.00 kFLOP: 1.67x</small>"));
   EXPECT_TRUE(contains(page, "<strong>35.0 %</strong><span>of the wall time saved"));
   EXPECT_TRUE(contains(page, page_css()));
   EXPECT_TRUE(contains(page, plotly_js()));
@@ -38,8 +40,8 @@ TEST(Page, SaysSoWhereNothingWasSaved) {
                             eval_row(1, 1000, 100, 12, 2.0)});
   write_run(dir / "worse", {start_row("worse", "apollo"), step_row(1, 1000, 100, 2.5),
                             eval_row(1, 1000, 100, 12, 2.5)});
-  write_run(dir / "dearer", {start_row("dearer", "apollo"), step_row(1, 1500, 150, 2.0),
-                             eval_row(1, 1500, 150, 12, 2.0)});
+  write_run(dir / "dearer", {start_row("dearer", "apollo"), step_row(2, 1500, 150, 2.0),
+                             eval_row(1, 750, 75, 12, 3.0), eval_row(2, 1500, 150, 12, 2.0)});
   const std::string worse = comparison_page(compare_folders({dir / "plain", dir / "worse"}, {}));
   EXPECT_TRUE(contains(worse, "<strong>not reached</strong><span>the final loss of plain</span>"));
   EXPECT_TRUE(contains(worse, "worse did not reach the final validation loss of plain (2.0000)."));

@@ -84,6 +84,36 @@ TEST(EqualLoss, ForGoodIsTheLastCrossing) {
   EXPECT_EQ(smooth.flops_saved_for_good, smooth.flops_saved);
 }
 
+// Between evaluations that lie far apart nobody knows where the loss was reached.
+TEST(EqualLoss, IsARangeWhereEvaluationsLieFarApart) {
+  const EqualLoss wide = equal_loss({point(0, 6), point(400, 3), point(800, 1)}, kBaseline);
+  EXPECT_TRUE(wide.is_range);
+  EXPECT_EQ(wide.flops_saved_least, 1.0 - 800.0 / 1000.0);
+  EXPECT_EQ(wide.flops_saved_most, 1.0 - 400.0 / 1000.0);
+  // 20 of 1000 are 2 %.
+  EXPECT_FALSE(equal_loss({point(400, 3), point(420, 1)}, kBaseline).is_range);
+  EXPECT_TRUE(equal_loss({point(400, 3), point(421, 1)}, kBaseline).is_range);
+  // The first evaluation is there already: it may have been so from the beginning.
+  const EqualLoss first = equal_loss({point(300, 1), point(600, 0.5)}, kBaseline);
+  EXPECT_TRUE(first.is_range);
+  EXPECT_DOUBLE_EQ(*first.flops_saved_least, 0.7);
+  EXPECT_EQ(first.flops_saved_most, 1.0);
+}
+
+TEST(FullDepthCurve, HasNoPointOfTheUntrainedModel) {
+  RunHistory run;
+  for (const int64_t step : {0, 10, 20}) {
+    Evaluation evaluation;
+    evaluation.step = step;
+    evaluation.loss = 6.0 - 0.1 * static_cast<double>(step);
+    evaluation.full_depth = true;
+    run.evaluations.push_back(evaluation);
+  }
+  const LossCurve curve = full_depth_curve(run);
+  ASSERT_EQ(curve.size(), 2u);
+  EXPECT_EQ(curve.front().loss, 5.0);
+}
+
 TEST(EqualLoss, MeasuresAgainstTheBaselinesLastLossNotItsBest) {
   const LossCurve baseline = {point(0, 4), point(500, 1), point(1000, 2)};
   const EqualLoss result = equal_loss({point(0, 4), point(500, 2)}, baseline);

@@ -139,6 +139,16 @@
       line: { color: color(index), dash: dash(index), width: isBaseline(index) ? 3 : 2 },
     })];
   }
+  // Least final loss of any depth from scratch; drawn once, with the baseline, beneath the others.
+  const frontier = data.frontier ?? [];
+  const frontierLine = (run, index) => (frontier.length === 0 || !isBaseline(index) ? [] : [
+    line(run, index, {
+      x: frontier.map((end) => end.flops), y: frontier.map((end) => end.loss),
+      name: "frontier", mode: "lines+markers", customdata: frontier.map((end) => end.layers),
+      hovertemplate: "%{y:.4f}, %{customdata} layers from scratch",
+      marker: { size: 13, symbol: "circle-open", color: css("--ink"), line: { width: 1.5 } },
+      line: { color: css("--ink"), width: 1.5, dash: "dot" },
+    })]);
   const numBudgets = new Set(groups.map((group) => group.budget)).size;
   const groupCharts = groups.length === 0 ? [] : [
     { id: "bands", title: "Validation loss over seeds", wide: true, height: 440, loss: true,
@@ -150,9 +160,10 @@
       note: "against the baseline of the same seed and budget, by the loss that both reached",
       traces: savingBands, format: ".0%", range: [-1, 1],  // beyond, it only says "far worse"
       xaxis: { title: "validation loss", autorange: "reversed" } },
-    ...(numBudgets < 2 ? [] : [{ id: "budgets", title: "Loss against budget", height: 360,
-      note: "at the end of each run, learning rate decayed; bars: standard deviation over seeds",
-      traces: lossByBudget,
+    ...(numBudgets < 2 && frontier.length === 0 ? [] : [{ id: "budgets", title: "Loss against budget", height: 360,
+      note: "at the end of each run, learning rate decayed; bars: sample deviation over seeds" +
+        (frontier.length > 0 ? "; dotted: the frontier, the best depth from scratch" : ""),
+      traces: (run, index) => [...frontierLine(run, index), ...lossByBudget(run, index)],
       xaxis: { title: "training FLOPs", type: "log", tickformat: "~s", dtick: "D2",
                tickangle: 0 } }]),
   ];
