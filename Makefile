@@ -10,7 +10,7 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
 
 cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp'
 
-.PHONY: apollo setup demo test bench format lint clean help
+.PHONY: apollo setup demo test bench format style lint clean help
 .NOTPARALLEL:
 
 apollo: ## build build/apollo (the default)
@@ -37,14 +37,17 @@ bench: ## measure speed and memory, beside transformers
 	@BUILD='$(BUILD)' scripts/bench.sh
 
 format: ## clang-format every C++ file in place
-	@scripts/setup.sh lint
+	@scripts/setup.sh style
 	@$(cpp_files) | xargs -r clang-format -i
 
-lint: ## clang-tidy, formatting and layers, without changing a file
-	@scripts/setup.sh lint
-	@$(call configure)
+style: ## formatting and layers, without changing a file
+	@scripts/setup.sh style
 	@python3 scripts/check_layers.py
 	@$(cpp_files) | xargs -r clang-format --dry-run --Werror
+
+lint: style ## the same and clang-tidy, which takes minutes
+	@scripts/setup.sh lint
+	@$(call configure)
 	@run-clang-tidy -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/src/.*'
 
 clean: ## remove the build folders (keeps .venv, .demo and runs)

@@ -2,8 +2,9 @@
 # Installs what building or testing Apollo needs on Debian 12+ or Ubuntu 24.04+: Debian packages,
 # and a Python venv in .venv that holds the LibTorch wheel. Quick where everything is there already.
 #
-#   scripts/setup.sh [build|test|lint]    build (default); test: also the Python originals that the
-#                                         tests compare with; lint: also clang-format, clang-tidy
+#   scripts/setup.sh [build|test|style|lint]    build (default); test: also the Python originals that
+#                                         the tests compare with; style: also clang-format; lint:
+#                                         also clang-tidy
 #
 # Environment:
 #   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (include/ and lib/);
@@ -31,8 +32,11 @@ debian_packages() {
   echo build-essential cmake ninja-build ccache pkgconf ca-certificates python3 python3-venv \
     libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev \
     libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev libgloo-dev
-  [[ $group == build ]] || echo libgtest-dev libpcre2-dev
-  [[ $group != lint ]] || echo clang-format clang-tidy
+  case $group in
+    test) echo libgtest-dev libpcre2-dev ;;
+    style) echo clang-format ;;
+    lint) echo libgtest-dev libpcre2-dev clang-format clang-tidy ;;
+  esac
 }
 
 # oneDNN, whose matrix products are twice as fast on some processors: used where it is installed.
@@ -160,8 +164,8 @@ add_cuda_headers() {
 }
 
 case $group in
-  build | test | lint) ;;
-  *) fail "unknown group '$group'" "scripts/setup.sh [build|test|lint]" ;;
+  build | test | style | lint) ;;
+  *) fail "unknown group '$group'" "scripts/setup.sh [build|test|style|lint]" ;;
 esac
 level=build
 if [[ $group == test ]]; then

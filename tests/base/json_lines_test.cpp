@@ -94,5 +94,31 @@ TEST(Json, ADamagedFileIsNamedWithTheByte) {
   EXPECT_EQ(read_json(path).at("a").size(), 2u);
 }
 
+TEST(ParseJson, RefusesWhatIsNestedTooDeep) {
+  const auto nested = [](size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  EXPECT_TRUE(parse_json(nested(100)).is_array());
+  EXPECT_EQ(thrown_text<DataError>([&] { parse_json(nested(101)); }),
+            "damaged JSON at byte 101: nested deeper than 100");
+  EXPECT_EQ(thrown_text<DataError>([&] { parse_json("{\"a\": " + nested(30000) + "}"); }),
+            "damaged JSON at byte 106: nested deeper than 100");
+  EXPECT_FALSE(try_parse_json(nested(101)));
+  // Brackets in texts do not nest.
+  EXPECT_EQ(parse_json("\"" + std::string(300, '[') + "\\\"" + std::string(300, '{') + "\"")
+                .get<std::string>()
+                .size(),
+            601U);
+}
+
+TEST(ParseJson, SaysInWordsWhatIsWrong) {
+  EXPECT_EQ(thrown_text<DataError>([] { parse_json("[1e999]"); }),
+            "damaged JSON: number overflow parsing '1e999'");
+  EXPECT_TRUE(thrown_text<DataError>([] {
+                parse_json("{\"a\" 1}");
+              }).starts_with("damaged JSON at byte 6: parse error at line 1, column 6"));
+  EXPECT_FALSE(try_parse_json("[1e999]"));
+}
+
 }  // namespace
 }  // namespace apollo
