@@ -97,13 +97,15 @@ void read_model(const Section& root, const Section& model, WordPieceVocabulary& 
 }
 
 // Special tokens that the file does not list are special all the same, and those that it lists
-// alone belong to the vocabulary.
+// behind its vocabulary belong to it. One that it lists in a gap of the vocabulary does not: to it
+// `tokenizers` gives the id of another token.
 void add_special_tokens(const std::string& where, WordPieceVocabulary& vocabulary) {
   std::vector<std::string>& tokens = vocabulary.tokens;
   for (const AddedToken& token : vocabulary.added) {
     if (std::ranges::find(kBertSpecialTokens, token.text) == kBertSpecialTokens.end()) continue;
     const auto i = static_cast<size_t>(token.id);
-    if (i >= tokens.size()) tokens.resize(i + 1);
+    if (i < tokens.size()) continue;
+    tokens.resize(i + 1);
     tokens[i] = token.text;
   }
   for (AddedToken& special : make_special_tokens(where, vocabulary.tokens)) {

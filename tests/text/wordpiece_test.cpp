@@ -232,9 +232,9 @@ TEST_F(WordPieceTest, OldTokenizerJsonNamesNoType) {
             "nothing was thrown");
 }
 
-TEST_F(WordPieceTest, SpecialTokensMayStandInAddedTokensAlone) {
+TEST_F(WordPieceTest, SpecialTokensMayStandInAddedTokensAloneBehindTheVocabulary) {
   EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("[MASK]"); }),
-            "nothing was thrown");
+            "the vocabulary lacks [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and [MASK]");
   EXPECT_EQ(error_of_json([](json& t) {
               t["model"]["vocab"]["b"] = 4;
               t["model"]["vocab"].erase("[MASK]");
