@@ -47,7 +47,8 @@ TEST(Validate, Data) {
   EXPECT_EQ(
       error_of("data.tokenizer=train:bpe:many"),
       "--set: error: data.tokenizer must be a folder, 'train:bpe:SIZE', 'train:wordpiece:SIZE', "
-      "'bytes' or empty (got 'train:bpe:many')\n  hint: for example \"train:bpe:8192\"");
+      "'train:wordpiece-cased:SIZE', 'bytes' or empty (got 'train:bpe:many')\n  hint: for example "
+      "\"train:bpe:8192\"");
   EXPECT_EQ(error_of("data.tokenizer=train:bpe:256"),
             "--set: error: a byte-level vocabulary has at least 257 entries (got 256)");
 }
