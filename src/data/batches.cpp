@@ -1,6 +1,7 @@
 #include "data/batches.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "data/causal_batches.h"
@@ -41,6 +42,16 @@ void check_objective_tokenizer(const RunConfig& config, const Tokenizer* tokeniz
       "data.tokenizer: architecture '{}' needs a WordPiece tokenizer, one with [MASK]; found {} "
       "(hint: 'train:wordpiece:8192', or a folder with BERT's vocab.txt)",
       enum_name(config.model.architecture), tokenizer == nullptr ? "none" : "a byte-level one");
+}
+
+std::unique_ptr<Tokenizer> tokenizer_for_objective(const RunConfig& config,
+                                                   std::unique_ptr<Tokenizer> tokenizer) {
+  const auto* wordpiece = dynamic_cast<const WordPiece*>(tokenizer.get());
+  if (wordpiece == nullptr || objective_of(config.model.architecture) == Objective::kMasked)
+    return tokenizer;
+  WordPieceVocabulary vocabulary = wordpiece->vocabulary();
+  vocabulary.has_template = false;
+  return std::make_unique<WordPiece>(std::move(vocabulary));
 }
 
 std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDataset& dataset,

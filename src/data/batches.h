@@ -33,6 +33,11 @@ std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDatase
 // Throws DataError unless the objective of the config can work with `tokenizer` (null: none).
 void check_objective_tokenizer(const RunConfig& config, const Tokenizer* tokenizer);
 
+// The tokenizer as the objective of the config uses it, which is how its files are to say it: a
+// causal model reads no [CLS] and [SEP] around a text.
+std::unique_ptr<Tokenizer> tokenizer_for_objective(const RunConfig& config,
+                                                   std::unique_ptr<Tokenizer> tokenizer);
+
 // How many sequences of the config a dataset of `num_tokens` tokens makes; 0 where it is too short.
 int64_t num_sequences(const RunConfig& config, int64_t num_tokens);
 

@@ -326,7 +326,7 @@ RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
   }
 
   RunData data;
-  data.tokenizer = open_tokenizer(config, base_dir, train, valid);
+  data.tokenizer = tokenizer_for_objective(config, open_tokenizer(config, base_dir, train, valid));
   check_objective_tokenizer(config, data.tokenizer.get());
   std::vector<fs::path> train_folders = train.paths;
   if (!train.is_dataset) {

@@ -149,11 +149,16 @@ void generate_text(const LoadedModel& loaded, std::string_view prompt,
   std::vector<TokenId> tokens = encode_prompt(loaded, prompt);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   Utf8Stream text;
+  bool is_first = prompt.empty();
   const auto emit = [&](const std::string& piece) {
     if (!piece.empty()) write(piece);
   };
   generate_tokens(*loaded.model, std::move(tokens), text_tokens(loaded), tokenizer.end_of_text(),
-                  options, [&](TokenId token) { emit(text.push(tokenizer.token_text(token))); });
+                  options, [&](TokenId token) {
+                    emit(text.push(is_first ? tokenizer.token_text(token)
+                                            : tokenizer.continuation_text(token)));
+                    is_first = false;
+                  });
   emit(text.finish());
 }
 

@@ -43,6 +43,9 @@ class Tokenizer {
   // The bytes that one id stands for (not necessarily whole characters).
   virtual std::string token_text(TokenId id) const = 0;
 
+  // What `id` adds to a text that goes on: token_text(), but for WordPiece, which joins or spaces.
+  virtual std::string continuation_text(TokenId id) const { return token_text(id); }
+
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 

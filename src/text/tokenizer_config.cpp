@@ -133,9 +133,19 @@ const AddedToken* find_text(const std::vector<AddedToken>& tokens, const std::st
 
 // Gives a token that lies behind the vocabulary the id that `tokenizers` gives it. What is left
 // alone here, add_token() holds against the rest.
-void assign_id(const std::string& path, AddedToken& token, const TokenIds& ids, size_t num_tokens,
-               const std::vector<AddedToken>& before) {
-  if (ids.contains(token.text) || static_cast<size_t>(token.id) < num_tokens) return;
+void assign_id(const std::string& path, AddedToken& token, const TokenIds& ids,
+               const std::vector<std::string>& tokens, const std::vector<AddedToken>& before) {
+  const size_t num_tokens = tokens.size();
+  const auto is_gap = [&](TokenId id) { return tokens[static_cast<size_t>(id)].empty(); };
+  if (ids.contains(token.text)) return;
+  if (static_cast<size_t>(token.id) < num_tokens) {
+    if (!is_gap(token.id)) return;
+    fail<DataError>(
+        "{}: added token '{}' has id {}, a gap in the vocabulary, but `tokenizers` gives it "
+        "another "
+        "(hint: put the token into the vocabulary)",
+        path, token.text, token.id);
+  }
   if (find_text(before, token.text) != nullptr) return;
   auto next = static_cast<TokenId>(num_tokens);
   for (const AddedToken& other : before)
@@ -203,7 +213,7 @@ std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<
   const bool builds_anew = config.is_bert() || config.is_gpt2();
   std::vector<AddedToken> added;
   const auto add = [&](const std::string& where, AddedToken token) {
-    assign_id(where, token, ids, tokens.size(), added);
+    assign_id(where, token, ids, tokens, added);
     add_token(where, std::move(token), ids, tokens, added);
   };
   for (AddedToken& token : listed) {

@@ -244,18 +244,22 @@ std::string WordPiece::decode(const std::vector<TokenId>& ids, bool skip_special
   for (const TokenId id : ids) {
     std::string token = token_of(id);
     if (skip_special && is_special_[static_cast<size_t>(id)]) continue;
-    if (!is_first) {
-      if (token.starts_with(kContinuation)) {
-        token.erase(0, kContinuation.size());
-      } else {
-        token.insert(token.begin(), ' ');
-      }
-    }
-    if (vocabulary_.clean_up_decoded) clean_up(token);
-    text += token;
+    if (is_first && vocabulary_.clean_up_decoded) clean_up(token);
+    text += is_first ? token : continuation_text(id);
     is_first = false;
   }
   return text;
+}
+
+std::string WordPiece::continuation_text(TokenId id) const {
+  std::string token = token_of(id);
+  if (token.starts_with(kContinuation)) {
+    token.erase(0, kContinuation.size());
+  } else {
+    token.insert(token.begin(), ' ');
+  }
+  if (vocabulary_.clean_up_decoded) clean_up(token);
+  return token;
 }
 
 const std::string& WordPiece::token_of(TokenId id) const {

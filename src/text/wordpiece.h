@@ -55,6 +55,8 @@ class WordPiece final : public Tokenizer {
   // The token as the vocabulary spells it, "##" included.
   std::string token_text(TokenId id) const override { return token_of(id); }
 
+  std::string continuation_text(TokenId id) const override;
+
   int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
   const TokenRoles& roles() const override { return vocabulary_.roles; }
   // [SEP], which masked batches count on, whatever else the files name.

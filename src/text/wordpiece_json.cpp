@@ -37,11 +37,11 @@ Json template_pair() {
   return pieces;
 }
 
-// encode_pair() does what BERT does; a file may say that or nothing.
-void check_post_processor(const Section& root) {
+// encode_pair() does what BERT does; a file may say that or nothing. Returns which.
+bool read_post_processor(const Section& root) {
   const json* part = root.find("post_processor");
   const std::string type = part_type(root, "post_processor", part);
-  if (type.empty() || type == "BertProcessing") return;
+  if (type.empty() || type == "BertProcessing") return !type.empty();
   const char* const expected = "BertProcessing or the TemplateProcessing of BERT";
   if (type != "TemplateProcessing") root.fail_unsupported("post-processor", type, expected);
   const Section section(root.path(), "post_processor", *part);
@@ -49,6 +49,7 @@ void check_post_processor(const Section& root) {
       section.need("pair") != json(template_pair())) {
     root.fail_unsupported("post-processor", "TemplateProcessing of another form", expected);
   }
+  return true;
 }
 
 const json& need_part(const Section& root, const char* key, const char* name,
@@ -74,7 +75,7 @@ void read_pipeline(const Section& root, WordPieceVocabulary& vocabulary) {
   const std::string prefix = decoder.text("prefix", std::string(kContinuation));
   if (prefix != kContinuation) root.fail_unsupported("decoder.prefix", prefix, "##");
   vocabulary.clean_up_decoded = decoder.flag("cleanup", true);
-  check_post_processor(root);
+  vocabulary.has_template = read_post_processor(root);
   for (const char* key : {"truncation", "padding"}) {
     if (root.find(key) != nullptr) log_warning("{}: '{}' is not used", root.path(), key);
   }
@@ -136,11 +137,11 @@ Json tokenizer_head(const WordPieceVocabulary& vocabulary) {
             {"strip_accents", options.strip_accents ? Json(*options.strip_accents) : Json(nullptr)},
             {"lowercase", options.lowercase}}},
           {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-          {"post_processor",
-           {{"type", "TemplateProcessing"},
-            {"single", template_single()},
-            {"pair", template_pair()},
-            {"special_tokens", special_tokens}}},
+          {"post_processor", vocabulary.has_template ? Json{{"type", "TemplateProcessing"},
+                                                            {"single", template_single()},
+                                                            {"pair", template_pair()},
+                                                            {"special_tokens", special_tokens}}
+                                                     : Json(nullptr)},
           {"decoder",
            {{"type", "WordPiece"},
             {"prefix", kContinuation},
@@ -166,7 +167,9 @@ std::string tokenizer_json(const WordPieceVocabulary& vocabulary) {
 std::string tokenizer_config_json(const WordPieceVocabulary& vocabulary) {
   const BertNormalizerOptions& options = vocabulary.normalizer;
   Json config = {
-      {"tokenizer_class", "BertTokenizerFast"},
+      // The class of BERT would put the template back.
+      {"tokenizer_class",
+       vocabulary.has_template ? "BertTokenizerFast" : "PreTrainedTokenizerFast"},
       {"do_lower_case", options.lowercase},
       {"strip_accents", options.strip_accents ? Json(*options.strip_accents) : Json(nullptr)},
       {"tokenize_chinese_chars", options.handle_chinese_chars},
@@ -187,6 +190,7 @@ WordPieceVocabulary read_wordpiece_json(const fs::path& path, const json& file) 
   read_tokens(root.path(), model.need("vocab"), vocabulary.tokens, ids);
   const TokenizerConfig config = read_tokenizer_config(path.parent_path());
   apply_options(config, root.path(), vocabulary.normalizer);
+  vocabulary.has_template = vocabulary.has_template || config.is_bert();
   vocabulary.added = merge_added_tokens(root.path(), read_added_tokens(root, ids.size()), config,
                                         ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);

@@ -27,6 +27,7 @@ struct WordPieceVocabulary {
   BertNormalizerOptions normalizer;
   int64_t max_word_chars = 100;  // a longer word is [UNK]
   bool clean_up_decoded = true;  // decode(): no space before punctuation
+  bool has_template = true;      // its files put [CLS] and [SEP] around a text
   TokenRoles roles;              // beside the five that every BERT has
 };
 

@@ -192,4 +192,21 @@ TEST(UserCacheDir, FollowsTheEnvironment) {
 }
 
 }  // namespace
+TEST(File, FollowsALinkThatIsWrittenTo) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "disk");
+  std::filesystem::create_symlink("disk/there", dir / "link");  // to what is not there yet
+  for (int i = 0; i < 2; i++) {
+    write_folder_atomic(dir / "link", [&](const std::filesystem::path& fresh) {
+      write_file_atomic(fresh / "a", std::to_string(i));
+    });
+    EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+    EXPECT_EQ(read_file(dir / "disk" / "there" / "a"), std::to_string(i));
+  }
+  std::filesystem::create_symlink("disk/file", dir / "to-file");
+  write_file_atomic(dir / "to-file", "x");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "to-file"));
+  EXPECT_EQ(read_file(dir / "disk" / "file"), "x");
+}
+
 }  // namespace apollo

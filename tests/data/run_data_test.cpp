@@ -8,6 +8,7 @@
 #include "data/prepare.h"
 #include "data/token_writer.h"
 #include "support/temp_dir.h"
+#include "text/wordpiece.h"
 
 namespace apollo {
 namespace {
@@ -244,6 +245,20 @@ TEST_F(RunDataTest, TrainsWordPiece) {
   std::vector<TokenId> ids;
   data.tokenizer->encode("Second FILE", ids);
   EXPECT_EQ(data.tokenizer->decode(ids, false), "second file");
+}
+
+TEST_F(RunDataTest, KeepsCaseInACasedWordPieceAndItsTemplateFromGpt) {
+  std::string text;
+  for (int i = 0; i < 50; i++)
+    text += "Gr\u00f6\u00dfe gr\u00f6\u00dfe ";
+  write(dir_ / "text" / "a.txt", text);
+  config_.data.train = {"text/a.txt"};
+  config_.data.tokenizer = "train:wordpiece-cased:20";
+  const RunData data = open();
+  const auto& wordpiece = dynamic_cast<const WordPiece&>(*data.tokenizer);
+  EXPECT_FALSE(wordpiece.vocabulary().normalizer.lowercase);
+  EXPECT_FALSE(wordpiece.vocabulary().has_template);
+  EXPECT_TRUE(decode(data, *data.train).starts_with("Gr\u00f6\u00dfe gr\u00f6\u00dfe"));
 }
 
 TEST_F(RunDataTest, OpensPreparedDatasets) {

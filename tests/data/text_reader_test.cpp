@@ -8,8 +8,10 @@
 #include "data/helpers.h"
 #include "support/temp_dir.h"
 #include "text/byte_level.h"
+#include "text/byte_level_bpe.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
+#include "text/wordpiece.h"
 
 namespace apollo {
 namespace {
@@ -195,6 +197,142 @@ TEST(TextReader, PiecesHaveTheIdsOfTheDocumentUnderGpt2) {
     }
     EXPECT_EQ(found, expected);
   }
+}
+
+AddedToken added_token(TokenId id, const std::string& text) {
+  AddedToken token;
+  token.id = id;
+  token.text = text;
+  return token;
+}
+
+// Pieces of every size have the ids of the document, whatever the added tokens look at or take
+// along, and with a prefix space.
+void expect_ids_of_the_document(const Tokenizer& tokenizer, uint64_t seed) {
+  const TempDir dir;
+  std::mt19937_64 random(seed);
+  const std::vector<std::string> parts = {"the",    " ",         "\n",        "\t", "  ",
+                                          "boat",   "a b",       "Caf\u00e9", "s",  "<x>",
+                                          "\u00a0", " the boat", "."};
+  int64_t num_cuts = 0;
+  for (int trial = 0; trial < 60; trial++) {
+    std::string text = "x";
+    for (int i = 0; i < 120; i++)
+      text += parts[random() % parts.size()];
+    std::vector<TokenId> expected;
+    tokenizer.encode(text, expected, /*parse_special=*/false);
+    const auto path = write(dir / "a.txt", text);
+    for (const size_t piece_bytes : {1, 2, 3, 5, 8, 13, 21, 55, 200}) {
+      TextReader reader(path, {.tokenizer = &tokenizer, .piece_bytes = piece_bytes});
+      std::vector<TokenId> found;
+      std::string piece;
+      std::string joined;
+      bool begins = true;
+      bool ends = false;
+      bool is_forced = false;
+      while (reader.next(piece, ends)) {
+        tokenizer.encode_piece(piece, begins, found);
+        joined += piece;
+        begins = false;
+        num_cuts += ends ? 0 : 1;
+        // Where nothing can be cut for long, a document is cut at any character.
+        is_forced = is_forced || piece.size() + 4 > 16 * piece_bytes;
+      }
+      ASSERT_EQ(joined, text);
+      if (!is_forced) ASSERT_EQ(found, expected) << "piece_bytes " << piece_bytes << ": " << text;
+    }
+  }
+  EXPECT_GT(num_cuts, 1000);
+}
+
+TEST(TextReader, PiecesHaveTheIdsOfTheDocumentWithAddedTokensOfEveryKind) {
+  for (int flags = 0; flags < 32; flags++) {
+    BpeVocabulary vocabulary = make_bytes_vocabulary();
+    vocabulary.tokens.push_back("ab");
+    vocabulary.merges = {{'a', 'b', 257}};
+    vocabulary.add_prefix_space = (flags & 1) != 0;
+    TokenId id = 258;
+    for (const char* text : {"boat", "a b", " the boat", "<x>", "the\n"}) {
+      AddedToken token = added_token(id++, text);
+      token.lstrip = (flags & 2) != 0;
+      token.rstrip = (flags & 4) != 0;
+      token.single_word = (flags & 8) != 0;
+      token.normalized = (flags & 16) != 0 && id % 2 == 0;
+      vocabulary.added.push_back(token);
+    }
+    SCOPED_TRACE(flags);
+    expect_ids_of_the_document(ByteLevelBpe(vocabulary), static_cast<uint64_t>(flags) + 1);
+  }
+}
+
+TEST(TextReader, PiecesHaveTheIdsOfTheDocumentUnderBert) {
+  for (int flags = 0; flags < 32; flags++) {
+    WordPieceVocabulary vocabulary;
+    vocabulary.tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "boat", "a",
+                         "b",     "s",     "cafe",  "##s",   "##b",    "##a", "x",    "."};
+    vocabulary.added = make_special_tokens("test", vocabulary.tokens);
+    vocabulary.normalizer.lowercase = (flags & 1) != 0;
+    TokenId id = 16;
+    for (const char* text : {"boat s", "a b", " the boat", "<x>", "Caf\u00e9"}) {
+      AddedToken token = added_token(id++, text);
+      token.lstrip = (flags & 2) != 0;
+      token.rstrip = (flags & 4) != 0;
+      token.single_word = (flags & 8) != 0;
+      token.normalized = (flags & 16) != 0;
+      vocabulary.added.push_back(token);
+    }
+    SCOPED_TRACE(flags);
+    expect_ids_of_the_document(WordPiece(vocabulary), static_cast<uint64_t>(flags) + 100);
+  }
+}
+
+TEST(TextReader, KnowsJsonLinesUnderAnyName) {
+  const TempDir dir;
+  const std::string rows = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
+  const std::vector<std::string> documents = {"one", "two"};
+  for (const char* name : {"a.JSONL", "a.jsonlines", "a.jl", "a.Ndjson", "part-00000",
+                           "a.jsonl.txt", "a.txt", "a.json"}) {
+    EXPECT_EQ(read_documents(write(dir / name, rows)), documents) << name;
+    EXPECT_EQ(read_documents(write(dir / (std::string(name) + ".GZ"), gzip(rows))), documents);
+    EXPECT_EQ(read_documents(write(dir / (std::string(name) + "_"), "\n" + rows)), documents);
+  }
+  EXPECT_EQ(read_documents(write(dir / "packed.txt", gzip(rows))), documents);
+  const std::string code = "{\n  \"text\": \"one\"\n}\n";
+  for (const std::string text : {code, std::string("{x}\n"), "[" + rows}) {
+    EXPECT_EQ(read_documents(write(dir / "b.txt", text)), (std::vector<std::string>{text}));
+  }
+}
+
+TEST(TextReader, SaysWhatATextWasTakenFor) {
+  const TempDir dir;
+  const auto taken_for = [&](const std::string& name, const std::string& content) {
+    return TextReader(write(dir / name, content)).taken_for();
+  };
+  EXPECT_EQ(taken_for("a.txt", "{\"text\": \"one\"}"), "JSON lines");
+  EXPECT_EQ(taken_for("b.txt", gzip("{\"text\": \"one\"}")), ".gz of JSON lines");
+  EXPECT_EQ(taken_for("c.txt", gzip("one")), ".gz");
+  EXPECT_EQ(taken_for("d.txt", "one"), "");
+  EXPECT_EQ(taken_for("e.jsonl", "{\"text\": \"one\"}"), "");
+  const TextReader other(write(dir / "f.txt", "{\"content\": \"one\"}\n"));
+  EXPECT_TRUE(other.looks_like_other_json());
+}
+
+TEST(TextReader, NamesTheLineOfANumberBeyondAllLimits) {
+  const TempDir dir;
+  const auto path = write(dir / "a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\", \"x\": 1e400}\n");
+  EXPECT_EQ(error_text<DataError>([&] { read_documents(path); }),
+            path.string() + ":2: a number is beyond what a double holds");
+}
+
+TEST(TextFiles, ReportsAllThatCannotBeUsed) {
+  const TempDir dir;
+  const auto a = write(dir / "a.txt", "a");
+  const auto pdf = write(dir / "b.pdf", "b");
+  EXPECT_EQ(error_text<DataError>([&] {
+              TextFiles({a, pdf, dir / "none.txt"});
+            }),
+            "2 files cannot be used:\n  " + error_text<DataError>([&] { TextFiles({pdf}); }) +
+                "\n  " + (dir / "none.txt").string() + ": no such file");
 }
 
 TEST(TextReader, PiecesOfJsonAreThoseOfPlainText) {

@@ -232,15 +232,44 @@ TEST_F(WordPieceTest, OldTokenizerJsonNamesNoType) {
             "nothing was thrown");
 }
 
-TEST_F(WordPieceTest, SpecialTokensMayStandInAddedTokensAloneBehindTheVocabulary) {
+TEST_F(WordPieceTest, SpecialTokensMayStandInAddedTokensBehindTheVocabulary) {
   EXPECT_EQ(error_of_json([](json& t) { t["model"]["vocab"].erase("[MASK]"); }),
-            "the vocabulary lacks [MASK]; hint: BERT needs [PAD], [UNK], [CLS], [SEP] and [MASK]");
+            "added token '[MASK]' has id 4, a gap in the vocabulary, but `tokenizers` gives it "
+            "another (hint: put the token into the vocabulary)");
   EXPECT_EQ(error_of_json([](json& t) {
               t["model"]["vocab"]["b"] = 4;
               t["model"]["vocab"].erase("[MASK]");
               t["added_tokens"][4]["id"] = 14;
             }),
             "nothing was thrown");
+}
+
+TEST_F(WordPieceTest, GoesWithoutTheTemplateOfBertWhereAsked) {
+  WordPieceVocabulary vocabulary = dynamic_cast<const WordPiece&>(*load()).vocabulary();
+  EXPECT_TRUE(vocabulary.has_template);
+  vocabulary.has_template = false;
+  const WordPiece causal(vocabulary);
+  const TempDir copy;
+  causal.save(copy.path());
+  const auto file = json::parse(read_file(copy / "tokenizer.json"));
+  EXPECT_TRUE(file["post_processor"].is_null());
+  const auto config = json::parse(read_file(copy / "tokenizer_config.json"));
+  EXPECT_EQ(config["tokenizer_class"], "PreTrainedTokenizerFast");
+  const auto again = load_tokenizer(copy.path().string());
+  EXPECT_FALSE(dynamic_cast<const WordPiece&>(*again).vocabulary().has_template);
+  EXPECT_EQ(again->hash(), load()->hash());
+}
+
+TEST_F(WordPieceTest, TextGoesOnInPiecesAsItDecodes) {
+  const auto tokenizer = load();
+  std::vector<TokenId> ids;
+  for (TokenId id = 0; id < tokenizer->vocab_size(); ++id)
+    ids.push_back(id);
+  std::string joined = tokenizer->token_text(ids[0]);
+  for (size_t i = 1; i < ids.size(); ++i)
+    joined += tokenizer->continuation_text(ids[i]);
+  EXPECT_EQ(joined, tokenizer->decode(ids, /*skip_special=*/false));
+  EXPECT_EQ(joined.find("##"), std::string::npos);
 }
 
 TEST_F(WordPieceTest, NamesWhatIsNotSupported) {
