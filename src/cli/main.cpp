@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/standard_streams.h"
 #include "cli/commands.h"
 #include "cli/program.h"
 
@@ -52,6 +53,7 @@ int become_engine(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace apollo;
+  guard_standard_streams();
   const bool is_light =
       argc > 1 && std::find(kNames.begin(), kNames.end(), argv[1]) != kNames.end();
   return is_light ? run_program(argc, argv, kCommands) : become_engine(argv);

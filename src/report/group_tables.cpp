@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/printable.h"
 #include "base/units.h"
 
 namespace apollo {
@@ -193,17 +194,26 @@ class CsvRow {
   std::vector<std::string> values;
 };
 
-// RFC 4180.
+// A spreadsheet runs a cell that begins like this. Names may do so, numbers only by their sign.
+bool is_formula(const std::string& cell) {
+  if (cell.empty()) return false;
+  if (std::string_view("=@\t\r").find(cell[0]) != std::string_view::npos) return true;
+  const bool has_sign = cell[0] == '-' || cell[0] == '+';
+  return has_sign && cell.find_first_not_of("0123456789.e+-") != std::string::npos;
+}
+
+// RFC 4180; a quote before what a spreadsheet would run makes it text.
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) line += ',';
-    if (cells[i].find_first_of(",\"\n") == std::string::npos) {
-      line += cells[i];
+    const std::string cell = is_formula(cells[i]) ? "'" + cells[i] : cells[i];
+    if (cell.find_first_of(",\"\n\r") == std::string::npos) {
+      line += cell;
       continue;
     }
     line += '"';
-    for (const char c : cells[i])
+    for (const char c : cell)
       line += c == '"' ? "\"\"" : std::string(1, c);
     line += '"';
   }
@@ -254,7 +264,9 @@ CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
   return row;
 }
 
+// A row of a Markdown table is one line.
 std::string markdown_cell(std::string text) {
+  text = printable(text);
   for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
     text.insert(at, "\\");
   return text;
