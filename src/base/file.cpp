@@ -64,15 +64,18 @@ int open_to_read(const fs::path& path) {
 }
 
 // A folder that write_folder_atomic() fills. Its lock tells one that is in use from one that a kill
-// left behind.
+// left behind; it gets its name once it is locked.
 class FreshFolder {
  public:
   explicit FreshFolder(const fs::path& path) : path_(own_name_beside(path)) {
+    const fs::path unlocked = path_.string() + ".unlocked";
     std::error_code error;
-    fs::create_directories(path_, error);
+    fs::create_directories(unlocked, error);
     if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
-    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    descriptor_ = ::open(unlocked.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor_ >= 0) ::flock(descriptor_, LOCK_EX | LOCK_NB);
+    fs::rename(unlocked, path_, error);
+    if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
   }
   ~FreshFolder() {
     std::error_code ignored;
@@ -135,7 +138,11 @@ void rename_or_fail(const fs::path& from, const fs::path& to) {
 // A folder cannot be renamed over one that is not empty: the two are exchanged, so that a kill
 // never finds the place empty. Some network file systems cannot, and have a moment without.
 void put_in_place(const fs::path& fresh, const fs::path& path) {
-  if (!fs::exists(path)) return rename_or_fail(fresh, path);
+  if (!fs::exists(path)) {
+    if (::rename(fresh.c_str(), path.c_str()) == 0) return;
+    const bool is_there_now = errno == ENOTEMPTY || errno == EEXIST;
+    if (!is_there_now) fail_errno(path, "cannot rename into place");
+  }
   if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) return;
   if (errno != EINVAL && errno != ENOSYS) fail_errno(path, "cannot rename into place");
   const fs::path old = own_name_beside(path);

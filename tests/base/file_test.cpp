@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -134,14 +135,19 @@ TEST(WriteFolderAtomic, TwoProcessesDoNotDisturbEachOther) {
   for (const char* name : {"1", "2", "3"}) {
     children.push_back(::fork());
     if (children.back() != 0) continue;
-    for (int i = 0; i < 60; ++i) {
-      write_folder_atomic(dir / "f", [&](const fs::path& fresh) {
-        write_text(fresh / "a", name);
-        write_text(fresh / "b", name);
-      });
-      write_file_atomic(dir / "file", std::string(10000, *name));
+    try {
+      for (int i = 0; i < 60; ++i) {
+        write_folder_atomic(dir / "f", [&](const fs::path& fresh) {
+          write_text(fresh / "a", name);
+          write_text(fresh / "b", name);
+        });
+        write_file_atomic(dir / "file", std::string(10000, *name));
+      }
+      ::_exit(0);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
     }
-    ::_exit(0);
   }
   for (const pid_t child : children) {
     int status = 0;
