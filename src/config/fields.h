@@ -41,6 +41,9 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"run", "cuda_graphs", Effect::kNone,
               "on a GPU, passes that come again are recorded and launched as a whole"},
         c.run.cuda_graphs...);
+  visit(Field{"run", "rank_timeout", Effect::kNone,
+              "with several processes: one that is not heard of for so long ends the run"},
+        c.run.rank_timeout...);
 }
 
 template <class Visitor, class... Configs>

@@ -78,6 +78,10 @@ void check_run(const RunConfig::Run& run, Checker& check) {
       is_device(run.device), {"run.device"},
       fmt::format("run.device must be 'auto', 'cpu', 'cuda' or 'cuda:N' (got '{}')", run.device));
   check.at_least<int64_t>("run.threads", run.threads, 0);
+  check.require(seconds_of(run.rank_timeout).value_or(0.0) >= 1.0, {"run.rank_timeout"},
+                fmt::format("run.rank_timeout must be a time of a second at least (got '{}')",
+                            to_string(run.rank_timeout)),
+                "for example \"5 minutes\"");
 }
 
 // A spec "train:KIND:SIZE".

@@ -88,7 +88,9 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
     case DurationUnit::kFlops:
       return {Milestone::Axis::kFlops, duration.value};
     case DurationUnit::kHours:
-      return {Milestone::Axis::kHours, duration.value};
+    case DurationUnit::kMinutes:
+    case DurationUnit::kSeconds:
+      return {Milestone::Axis::kHours, seconds_of(duration).value() / 3600.0};
     case DurationUnit::kPercent:
       return resolve({whole.value * duration.value / 100.0, whole.unit}, whole);
   }
