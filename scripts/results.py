@@ -1,23 +1,24 @@
 #!/usr/bin/env python3
-"""Results of suites, kept as small files, and the tables and figures made from them.
+"""Results of suites, kept as small files in results/, and the tables and figures made from them.
 
-    scripts/results.py collect docs/results/NAME RUNS...  # folders of finished suites, side by side
-    scripts/results.py write                            # fills the pages from docs/results/*/
-    scripts/results.py check                            # fails where `write` would change a page
+    scripts/results.py collect results/NAME RUNS...  # folders of finished suites, side by side
+    scripts/results.py write                         # fills the pages from results/*/
+    scripts/results.py check                         # fails where `write` would change a page
+    scripts/results.py tables NAME                   # prints every table of results/NAME
 
 `collect` keeps of a suite what its tables and curves are made of:
 
     summary.csv   mean, deviation and bounds of every run and budget (`apollo compare --csv`)
     curves.csv    validation loss at full depth of every run folder over its training FLOPs
+    growths.csv   loss and gradient at every growth, over the seeds
     tuning.csv    last loss of everything that was tried to tune a value
-    tables.md     every table of the comparison, down to each run folder
 
-A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
-the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says something only
-of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
-the best in bold. `all` are all runs of that budget, the least loss first. `docs/images/NAME.svg` is
-drawn where docs/results/NAME/figure.txt names the runs that it shows, at the largest budget that all
-runs have.
+A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before
+it; the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says
+something only of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->`
+asks for what was tried, the best in bold. `all` are all runs of that budget, the least loss first.
+`docs/images/NAME.svg` is drawn where results/NAME/figure.txt names the runs that it shows, at the
+largest budget that all runs have.
 """
 
 import argparse
@@ -33,7 +34,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "docs/results"
+RESULTS = ROOT / "results"
+PAGES = ROOT / "docs/results"
 MARK = re.compile(r"<!-- (table|timed-table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
 COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
 
@@ -92,16 +94,33 @@ def write_tuning(path, suites):
                 out.writerow([name, budget, seed.removeprefix("seed-"), values, loss])
 
 
+def write_growths(path, groups):
+    """`groups` of `apollo compare --json`."""
+    values = ["loss_before", "loss_after", "jump", "gradient_rise"]
+    rows = [[group["name"], group["budget"], round(growth["step"]["mean"]), growth["from"],
+             growth["to"], *(f"{growth[value][part]:.6g}" if growth[value] else ""
+                             for value in values for part in ("mean", "std"))]
+            for group in groups for growth in group["growths"]]
+    if not rows:
+        return
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["run", "budget", "step", "from", "to",
+                      *(f"{value}_{part}" for value in values for part in ("mean", "std"))])
+        out.writerows(rows)
+
+
 def collect(folder, suites, baseline, frontier):
     folder.mkdir(parents=True, exist_ok=True)
     folders = [run for suite in suites for run in run_folders(suite)]
-    parent = suites[0].parent   # what tables.md names folders from
+    parent = suites[0].parent   # what messages name folders from
     command = [str(ROOT / "build/apollo"), "compare",
                *(str(path.relative_to(parent)) for path in folders),
                *(["--baseline", baseline] if baseline else []),
                *(["--frontier", frontier] if frontier else []),
-               "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
-    subprocess.run(command, check=True, cwd=parent, stdout=subprocess.DEVNULL)
+               "--csv", str(folder / "summary.csv"), "--json", "-"]
+    compared = subprocess.run(command, check=True, cwd=parent, stdout=subprocess.PIPE)
+    write_growths(folder / "growths.csv", json.loads(compared.stdout)["groups"])
     write_tuning(folder / "tuning.csv", suites)
     with open(folder / "curves.csv", "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
@@ -185,6 +204,46 @@ def tuning(name, budget, runs):
     return "\n".join(lines)
 
 
+def markdown(heads, rows):
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def growth_table(rows):
+    def spread(row, value, digits):
+        mean, deviation = row[value + "_mean"], row[value + "_std"]
+        if mean in ("", "0"):
+            return mean or "–"
+        return f"{float(mean):.{digits}f}" + (f" ± {float(deviation):.{digits}f}"
+                                              if deviation not in ("", "0") else "")
+    return markdown(["run", "budget", "after step", "layers", "loss before", "loss after", "jump",
+                     "gradient"],
+                    [[row["run"], row["budget"], row["step"], f"{row['from']} → {row['to']}",
+                      *(spread(row, value, 4) for value in ("loss_before", "loss_after", "jump")),
+                      spread(row, "gradient_rise", 2)] for row in rows])
+
+
+def all_tables(name):
+    """Every table that results/NAME has: what each budget saved, growths, last loss of each run."""
+    folder = RESULTS / name
+    if not (folder / "summary.csv").exists():
+        sys.exit(f"results: there is no '{name}'; there are "
+                 f"{sorted(path.parent.name for path in RESULTS.glob('*/summary.csv'))}")
+    budgets = dict.fromkeys(row["budget"] for row in rows_of(folder / "summary.csv"))
+    parts = [f"### {budget}\n\n{table(name, budget.replace(' ', '-'), ['all'], timed=True)}"
+             for budget in budgets]
+    if (folder / "growths.csv").exists():
+        parts.append("### Growth\n\nFull-depth validation loss before and after layers were added; "
+                     "gradient: the greatest norm of the 20 steps after, over the median of the 20 "
+                     "before.\n\n" + growth_table(rows_of(folder / "growths.csv")))
+    last = {(row["run"], row["budget"], row["seed"]): row
+            for row in rows_of(folder / "curves.csv")}   # the last of each stays
+    parts.append("### Each run\n\n" + markdown(
+        ["run", "budget", "seed", "FLOPs", "valid loss"],
+        [[*key, row["flops"], row["loss"]] for key, row in last.items()]))
+    return "\n\n".join(parts)
+
+
 def filled(text):
     makers = {"table": table, "timed-table": functools.partial(table, timed=True),
               "tuning": tuning}
@@ -265,7 +324,7 @@ def chart(name, runs):
 
 def outputs():
     """Every file that is made, and what belongs into it."""
-    for page in [ROOT / "README.md", *sorted(RESULTS.glob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted(PAGES.glob("*.md"))]:
         text = page.read_text()
         if MARK.search(text):
             yield page, filled(text)
@@ -278,13 +337,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("collect", help="keeps the results of suites")
-    command.add_argument("folder", type=pathlib.Path, help="docs/results/NAME")
+    command.add_argument("folder", type=pathlib.Path, help="results/NAME")
     command.add_argument("--baseline", help="as for `apollo compare`")
     command.add_argument("--frontier", help="as for `apollo compare`")
     command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
     commands.add_parser("write", help="fills pages and draws figures")
     commands.add_parser("check", help="fails where a page is not what its results say")
+    command = commands.add_parser("tables", help="prints every table of results/NAME as Markdown")
+    command.add_argument("name")
     options = parser.parse_args()
+    if options.command == "tables":
+        print(all_tables(options.name))
+        return
     if options.command == "collect":
         collect(options.folder.resolve(), [suite.resolve() for suite in options.suites],
                 options.baseline, options.frontier)
@@ -296,7 +360,7 @@ def main():
         if options.command == "write":
             path.write_text(text)
     if options.command == "check" and stale:
-        sys.exit("results: these files are not what docs/results says: scripts/results.py write")
+        sys.exit("results: these files are not what results/ says: scripts/results.py write")
 
 
 if __name__ == "__main__":

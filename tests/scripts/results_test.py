@@ -1,0 +1,81 @@
+"""The pages say what results/ holds, results.py notices where they do not, and their links lead
+somewhere."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+class Results(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="apollo-results-"))
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        for name in ("docs", "results", "scripts"):
+            shutil.copytree(ROOT / name, self.root / name)
+        shutil.copy(ROOT / "README.md", self.root)
+
+    def run_script(self, *arguments):
+        done = subprocess.run([sys.executable, self.root / "scripts/results.py", *arguments],
+                              capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def change(self, name, old, new):
+        path = self.root / name
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new, 1))
+
+    def test_the_pages_are_what_the_results_say(self):
+        self.assertEqual(self.run_script("check"), (0, ""))
+
+    def test_a_changed_page_is_noticed(self):
+        self.change("README.md", "| apollo+ | 3 | 1.816 ± 0.004 |", "| apollo+ | 3 | 1.716 ± 0.004 |")
+        code, text = self.run_script("check")
+        self.assertEqual(code, 1)
+        self.assertEqual(text.splitlines()[0], "README.md")
+        self.assertEqual(self.run_script("write"), (0, "README.md\n"))
+        self.assertEqual(self.run_script("check"), (0, ""))
+
+    def test_changed_results_are_noticed(self):
+        for name, old, new, stale in (
+                ("results/demo/tuning.csv", "4.26", "4.16", "docs/results/demo.md"),
+                ("results/methods/curves.csv", ",1.8", ",1.7", "docs/images/methods.svg")):
+            with self.subTest(name):
+                text = (self.root / name).read_text()
+                self.change(name, old, new)
+                code, said = self.run_script("check")
+                self.assertEqual(code, 1)
+                self.assertIn(stale, said)
+                (self.root / name).write_text(text)
+
+    def test_prints_the_tables_of_a_suite(self):
+        code, text = self.run_script("tables", "demo")
+        self.assertEqual(code, 0)
+        self.assertIn("| apollo+ | 3 | 4.254 ± 0.024 | 62.0 ± 6.6 % |", text)
+        self.assertIn("| apollo+ | 1e13 flops | 2382 | 1 → 3 | 4.8066 ± 0.0496 |", text)
+        self.assertEqual(text.split("### Each run")[1].count("\n| scratch |"), 3)
+        code, text = self.run_script("tables", "demmo")
+        self.assertEqual(code, 1)
+        self.assertIn("results: there is no 'demmo'; there are ['advice', ", text)
+
+
+class Links(unittest.TestCase):
+    def test_every_link_of_the_pages_leads_to_a_file(self):
+        pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        links = [(page, link) for page in pages for link in LINK.findall(page.read_text())
+                 if not link.startswith(("http://", "https://"))]
+        self.assertGreater(len(links), 30)
+        for page, link in links:
+            with self.subTest(page=page.name, link=link):
+                self.assertTrue((page.parent / link).exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
