@@ -3,7 +3,7 @@
 
     scripts/results.py collect results/NAME RUNS...  # folders of finished suites, side by side
     scripts/results.py write                         # fills the pages from results/*/
-    scripts/results.py check                         # fails where `write` would change a page
+    scripts/results.py check                         # fails where a page or a summary is wrong
     scripts/results.py tables NAME                   # prints every table of results/NAME
 
 `collect` keeps of a suite what its tables and curves are made of:
@@ -19,6 +19,10 @@ something only of runs that had the machine to themselves. `<!-- tuning NAME BUD
 asks for what was tried, the best in bold. `all` are all runs of that budget, the least loss first.
 `docs/images/NAME.svg` is drawn where results/NAME/figure.txt names the runs that it shows, at the
 largest budget that all runs have.
+
+`check` does three things. It fills the pages again and compares. It recomputes every summary from
+its curves (recompute_results.py). And it looks up every number that a page quotes in its text: a
+line of results/quotes.csv says which page quotes which number of which summary.
 """
 
 import argparse
@@ -32,6 +36,8 @@ import re
 import statistics
 import subprocess
 import sys
+
+import recompute_results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -333,6 +339,31 @@ def outputs():
         yield ROOT / "docs/images" / f"{name}.svg", chart(name, shown.read_text().split())
 
 
+def wrong_summaries():
+    for path in sorted(RESULTS.glob("*/summary.csv")):
+        for fault in recompute_results.check_summary(path.parent):
+            yield f"{path.relative_to(ROOT)}: {fault}"
+
+
+def wrong_quotes():
+    for line, quote in enumerate(rows_of(RESULTS / "quotes.csv"), 2):
+        where = f"results/quotes.csv:{line}"
+        rows = [row for row in rows_of(RESULTS / quote["results"] / "summary.csv")
+                if (row["run"], row["budget"]) == (quote["run"], quote["budget"])]
+        if len(rows) != 1:
+            yield f"{where}: {quote['results']} has no '{quote['run']}' at {quote['budget']}"
+            continue
+        is_budget = quote["column"] == "equal_budget_flops_saved"
+        is_loss = quote["column"] == "final_loss"
+        text = (budget_saving(rows[0]) if is_budget
+                else cell(rows[0], quote["column"], digits=3) if is_loss
+                else cell(rows[0], quote["column"], 100, unit=" %"))
+        page = " ".join((ROOT / quote["page"]).read_text().split())
+        if f"{quote['before']} {text}" not in page:
+            yield (f"{where}: {quote['page']} does not say '{text}' behind '{quote['before']}', "
+                   f"which is what {quote['results']} says")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -342,7 +373,7 @@ def main():
     command.add_argument("--frontier", help="as for `apollo compare`")
     command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
     commands.add_parser("write", help="fills pages and draws figures")
-    commands.add_parser("check", help="fails where a page is not what its results say")
+    commands.add_parser("check", help="fails where a page or a summary is not what its results say")
     command = commands.add_parser("tables", help="prints every table of results/NAME as Markdown")
     command.add_argument("name")
     options = parser.parse_args()
@@ -353,14 +384,20 @@ def main():
         collect(options.folder.resolve(), [suite.resolve() for suite in options.suites],
                 options.baseline, options.frontier)
         return
+    wrong = []
+    if options.command == "check":
+        wrong = [*wrong_summaries(), *wrong_quotes()]
+        print("".join(f"{fault}\n" for fault in wrong), end="")
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]
     for path, text in stale:
         print(path.relative_to(ROOT))
         if options.command == "write":
             path.write_text(text)
-    if options.command == "check" and stale:
+    if stale and options.command == "check":
         sys.exit("results: these files are not what results/ says: scripts/results.py write")
+    if wrong:
+        sys.exit(f"results: {len(wrong)} numbers do not follow from what was kept")
 
 
 if __name__ == "__main__":

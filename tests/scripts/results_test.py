@@ -55,6 +55,43 @@ class Results(unittest.TestCase):
                 self.assertIn(stale, said)
                 (self.root / name).write_text(text)
 
+    def test_a_summary_that_its_curves_deny_is_noticed(self):
+        for column, value, complaint in (
+                ("final_loss_mean", "4", "final_loss_mean is '4', the curves say 1.81"),
+                ("equal_loss_flops_saved_mean", "4", "flops_saved_mean is '4', the curves say 0.68"),
+                ("equal_loss_flops_saved_for_good_min", "", "saved_for_good_min is '', the curves"),
+                ("equal_budget_flops_saved_std", "4", "equal_budget_flops_saved_std is '4', the"),
+                ("equal_budget_bound", "at least", "bound is 'at least', the curves say 'exact'")):
+            with self.subTest(column):
+                path = self.root / "results/methods/summary.csv"
+                text = path.read_text()
+                lines = [line.split(",") for line in text.splitlines()]
+                (row,) = [line for line in lines if line[0] == "apollo+" and line[2] == "1e13 flops"]
+                row[lines[0].index(column)] = value
+                path.write_text("".join(",".join(line) + "\n" for line in lines))
+                code, said = self.run_script("check")
+                self.assertEqual(code, 1)
+                self.assertIn("results/methods/summary.csv: apollo+, 1e13 flops: ", said)
+                self.assertIn(complaint, said)
+                path.write_text(text)
+
+    def test_a_curve_that_was_changed_is_noticed(self):
+        path = self.root / "results/width32/curves.csv"
+        lines = path.read_text().splitlines()
+        last = max(i for i, line in enumerate(lines) if line.startswith("apollo+,1e13-flops,2,"))
+        lines[last] = lines[last].rpartition(",")[0] + ",1.70000"
+        path.write_text("\n".join(lines) + "\n")
+        code, said = self.run_script("check")
+        self.assertEqual(code, 1)
+        self.assertIn("results/width32/summary.csv: apollo+, 1e13 flops: final_loss_mean is ", said)
+
+    def test_a_sentence_that_quotes_another_number_is_noticed(self):
+        self.change("README.md", "saved 65.4 % of the FLOPs", "saved 75.4 % of the FLOPs")
+        code, said = self.run_script("check")
+        self.assertEqual(code, 1)
+        self.assertIn("README.md does not say '65.4 %' behind 'GPT of 42 million parameters saved', "
+                      "which is what gpu says", said)
+
     def test_prints_the_tables_of_a_suite(self):
         code, text = self.run_script("tables", "demo")
         self.assertEqual(code, 0)
