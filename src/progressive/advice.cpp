@@ -55,7 +55,7 @@ std::span<const Measurement> measurements(Objective objective) {
   return {};
 }
 
-// That whose logarithm is nearest.
+// The measurement whose tokens per parameter are nearest, by their logarithm.
 const Measurement& nearest(std::span<const Measurement> points, double tokens_per_parameter) {
   return *std::min_element(points.begin(), points.end(), [&](const auto& a, const auto& b) {
     const auto distance = [&](const Measurement& point) {
