@@ -86,10 +86,10 @@ void run_plan(const PlanOptions& options) {
 
 }  // namespace
 
-void add_plan_command(CLI::App& app) {
+void add_plan_command(CLI::App* command) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "Show stages, depths, parameters, memory and FLOPs of a run without training");
+  command->description(
+      "Show stages, depths, parameters, memory and FLOPs of a run without training");
   command->add_option("RUN.toml", options->config, "the run's config")->required();
   command->add_option("--set", options->overrides, "KEY=VALUE: override a key; may be repeated")
       ->allow_extra_args(false);
@@ -110,7 +110,7 @@ void add_plan_command(CLI::App& app) {
       ->check(CLI::Range(1, 1024));
   command->footer(
       "Example:\n"
-      "  apollo plan recipes/gpt2-small.toml --tokens 9e9 --vocab-size 50257 "
+      "  apollo plan recipes/gpt2-base-apollo.toml --tokens 9e9 --vocab-size 50257 "
       "--flops-per-second 1e14");
   command->callback([options] { run_plan(*options); });
 }
