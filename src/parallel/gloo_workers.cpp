@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "parallel/heartbeat.h"
+#include "parallel/own_address.h"
 #include "parallel/tree_sum.h"
 
 namespace apollo {
@@ -52,14 +53,22 @@ c10::intrusive_ptr<c10d::Store> open_store(const Launch& launch, const fs::path&
   return c10::make_intrusive<c10d::PrefixStore>("apollo/" + launch.job, store);
 }
 
-// GLOO_SOCKET_IFNAME names the network card, as it does for PyTorch.
+// GLOO_SOCKET_IFNAME names the network card, as it does for PyTorch; else it is the one by which
+// the address of the meeting is reached.
 std::shared_ptr<gloo::transport::Device> network_device(const Launch& launch) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) {
     return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
   }
-  const bool one_machine = launch.local_size == launch.size;
-  return one_machine ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
-                     : c10d::ProcessGroupGloo::createDefaultDevice();
+  if (launch.local_size == launch.size) {
+    return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
+  }
+  // A machine's own name often leads to its loopback address, where no other machine finds it.
+  if (!launch.address.empty()) {
+    if (const auto own = own_address_towards(launch.address, launch.port)) {
+      return c10d::ProcessGroupGloo::createDeviceForHostname(*own);
+    }
+  }
+  return c10d::ProcessGroupGloo::createDefaultDevice();
 }
 
 class GlooWorkers final : public Workers {

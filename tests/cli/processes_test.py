@@ -56,6 +56,41 @@ class Processes(ApolloTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_same_run("shared", "whole")
 
+    def test_torchrun_on_two_machines(self):
+        """Two network namespaces, each with a network card of its own, stand for the machines."""
+        if not TORCHRUN.exists():
+            self.skipTest("no torchrun beside this Python")
+        self.train("whole", *SHARED)
+        nodes = self.two_nodes()
+        started = [subprocess.Popen(
+            ["ip", "netns", "exec", node, TORCHRUN, "--no-python", "--nnodes", "2", "--node-rank",
+             str(i), "--nproc-per-node", "2", "--master-addr", "10.77.0.1", "--master-port",
+             "29517", os.path.abspath(APOLLO), "train", "run.toml", "--out", "shared",
+             *words_of(SHARED)],
+            cwd=self.dir, env=self.environment(), stderr=subprocess.PIPE, text=True)
+            for i, node in enumerate(nodes)]
+        for process in started:
+            _, stderr = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, stderr)
+        self.assert_same_run("shared", "whole")
+
+    def two_nodes(self):
+        if shutil.which("ip") is None or os.geteuid() != 0:
+            self.skipTest("network namespaces need root and the program `ip`")
+        nodes = [f"apollo-{os.getpid()}-{i}" for i in range(2)]
+        for node in nodes:
+            if subprocess.run(["ip", "netns", "add", node], capture_output=True).returncode != 0:
+                self.skipTest("this machine makes no network namespaces")
+            self.addCleanup(subprocess.run, ["ip", "netns", "delete", node])
+        cards = [f"apollo{i}" for i in range(2)]
+        subprocess.run(["ip", "link", "add", cards[0], "netns", nodes[0], "type", "veth", "peer",
+                        "name", cards[1], "netns", nodes[1]], check=True)
+        for i, (node, card) in enumerate(zip(nodes, cards)):
+            for words in (["addr", "add", f"10.77.0.{i + 1}/24", "dev", card],
+                          ["link", "set", card, "up"], ["link", "set", "lo", "up"]):
+                subprocess.run(["ip", "-n", node, *words], check=True)
+        return nodes
+
     def test_mpirun_starts_ranks_too(self):
         if shutil.which("mpirun") is None:
             self.skipTest("no mpirun on this machine")
