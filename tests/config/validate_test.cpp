@@ -184,6 +184,11 @@ TEST(Validate, KeysThatWereRemovedSayWhy) {
             "--set: error: key 'progressive.grow_when' was removed\n"
             "  hint: growth when the model is ready saved no more than fixed stages "
             "(docs/results/ideas.md); leave the key out");
+  EXPECT_EQ(error_of("progressive.optimizer_state=transport_scaled"),
+            "--set: error: progressive.optimizer_state must be one of 'transport', 'keep', 'reset' "
+            "(got string 'transport_scaled')\n"
+            "  hint: moments scaled by their use saved no more than transported ones "
+            "(docs/results/ideas.md); leave the key out");
 }
 
 TEST(Validate, NamesOfOtherProgramsLeadToOurKeys) {
