@@ -105,6 +105,9 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
               "shallower passes take as many more as fit in the memory of the deepest; set by "
               "micro_batch_size = 0"},
         c.train.micro_batch_by_depth...);
+  visit(Field{"train", "optimizer", Effect::kResult,
+              "muon: the matrices of the blocks by Muon, all else by AdamW, at one learning rate"},
+        c.train.optimizer...);
   visit(Field{"train", "lr", Effect::kResult, "peak learning rate"}, c.train.lr...);
   visit(Field{"train", "lr_schedule", Effect::kResult, "how it decays"}, c.train.lr_schedule...);
   visit(Field{"train", "lr_axis", Effect::kResult, "what the schedule is measured on"},

@@ -14,6 +14,7 @@ namespace apollo {
 
 enum class Kernels { kFused, kReference };
 enum class MatmulLibrary { kAuto, kLibTorch, kOneDnn };
+enum class OptimizerKind { kAdamW, kMuon };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
@@ -75,6 +76,7 @@ struct RunConfig {
     int64_t batch_size = 64;            // sequences per optimizer step
     int64_t micro_batch_size = 0;       // sequences per forward pass; 0: as memory allows
     bool micro_batch_by_depth = false;  // more of them in passes that are not the deepest
+    OptimizerKind optimizer = OptimizerKind::kAdamW;
     double lr = 1e-3;
     LrSchedule lr_schedule = LrSchedule::kCosine;
     LrAxis lr_axis = LrAxis::kSteps;

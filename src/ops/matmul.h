@@ -17,8 +17,9 @@ at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& a_MK,
                                     const at::Tensor& b_KN);
 
-// sum += a b.
-void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN);
+// sum = kept sum + factor a b.
+void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                        double kept = 1.0, double factor = 1.0);
 
 // The library of this thread's products for the lifetime of the scope; then the one before. kAuto,
 // as without a scope: oneDNN where it is known to be faster, on AMD's processors from Zen 5 on.

@@ -52,6 +52,7 @@ struct StartRow {
   std::string device;
   int64_t threads = 0;
   std::string precision;
+  std::string optimizer;
   std::string kernels;
   std::string matmul;      // library of matrix products
   std::string train_data;  // this and the next two: hashes of their content
@@ -90,6 +91,7 @@ struct StartRow {
     field("device", row.device);
     field("threads", row.threads);
     field("precision", row.precision);
+    field("optimizer", row.optimizer);
     field("kernels", row.kernels);
     field("matmul", row.matmul);
     field("train_data", row.train_data);

@@ -1,10 +1,11 @@
 #include "train/checkpoint.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -89,17 +90,28 @@ void check_files(const fs::path& dir, const SavedState& saved) {
   }
 }
 
+constexpr std::array<std::string_view, 3> kGroupNames = {"all", "hidden_matrices", "others"};
+
 void save_optimizer(const OptimizerState& optimizer, const ParameterLayout& layout,
                     const fs::path& path) {
   NamedTensors tensors;
-  Json num_steps = Json::object();
-  for (size_t i = 0; i < layout.slots().size(); ++i) {
-    const ParameterSlot& slot = layout.slots()[i];
-    for (const OptimizerState::Buffer& buffer : optimizer.buffers)
+  Json groups = Json::object();
+  for (const OptimizerState::Buffer& buffer : optimizer.buffers) {
+    for (const ParameterSlot& slot : buffer.layout->slots())
       tensors.emplace_back(buffer.name + "." + slot.spec.name, slot_view(buffer.values, slot));
-    num_steps[slot.spec.name] = optimizer.num_steps[i];
+    groups[buffer.name] = kGroupNames.at(static_cast<size_t>(buffer.group));
   }
-  write_safetensors(path, tensors, {{"num_steps", num_steps.dump()}});
+  Json num_steps = Json::object();
+  for (size_t i = 0; i < layout.slots().size(); ++i)
+    num_steps[layout.slots()[i].spec.name] = optimizer.num_steps[i];
+  write_safetensors(path, tensors, {{"buffers", groups.dump()}, {"num_steps", num_steps.dump()}});
+}
+
+// Apollo 0.1 and early 0.2 wrote AdamW's moments without saying so.
+Json groups_of_buffers(const SafetensorsFile& file) {
+  const auto found = file.metadata.find("buffers");
+  if (found != file.metadata.end()) return parse_json(found->second);
+  return {{"exp_avg", "all"}, {"exp_avg_sq", "all"}};
 }
 
 // The buffers are those that the file holds.
@@ -108,18 +120,20 @@ OptimizerState load_optimizer(const fs::path& path, const ParameterSet& paramete
   const std::map<std::string, at::Tensor> found(file.tensors.begin(), file.tensors.end());
   const Json num_steps = parse_json(file.metadata.at("num_steps"));
   const at::NoGradGuard no_grad;
-  const auto& slots = parameters.layout().slots();
-  const std::string& first = slots.front().spec.name;
   OptimizerState optimizer;
-  for (const auto& [name, tensor] : found) {
-    if (!name.ends_with("." + first)) continue;
-    const std::string prefix = name.substr(0, name.size() - first.size());
-    const at::Tensor values = at::zeros_like(parameters.values());
-    for (const ParameterSlot& slot : slots)
-      slot_view(values, slot).copy_(found.at(prefix + slot.spec.name));
-    optimizer.buffers.push_back({prefix.substr(0, prefix.size() - 1), values});
+  for (const auto& [name, group] : groups_of_buffers(file).items()) {
+    const auto* known = std::find(kGroupNames.begin(), kGroupNames.end(), group);
+    if (known == kGroupNames.end()) {
+      fail<CheckpointError>("{}: buffer '{}' is of an unknown group {}", kOptimizerFile, name,
+                            group.dump());
+    }
+    optimizer.buffers.push_back(
+        zero_buffer(name, static_cast<ParameterGroup>(known - kGroupNames.begin()), parameters));
+    const OptimizerState::Buffer& buffer = optimizer.buffers.back();
+    for (const ParameterSlot& slot : buffer.layout->slots())
+      slot_view(buffer.values, slot).copy_(found.at(name + "." + slot.spec.name));
   }
-  for (const ParameterSlot& slot : slots)
+  for (const ParameterSlot& slot : parameters.layout().slots())
     optimizer.num_steps.push_back(num_steps.at(slot.spec.name).get<int64_t>());
   return optimizer;
 }

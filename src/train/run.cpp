@@ -115,6 +115,10 @@ void check_identity(const Run& run, const CheckpointInfo& saved) {
     const ResolvedConfig before = load_run_config(run.dir / "run.toml");
     differences = differing_keys(before.config, run.config());
   }
+  // A config of before the key was has AdamW's.
+  if (saved.optimizer != now.optimizer && differences.empty()) {
+    differences.push_back(fmt::format("the optimizer: {} -> {}", saved.optimizer, now.optimizer));
+  }
   if (saved.train_data != now.train_data) differences.emplace_back("the training data");
   if (saved.valid_data != now.valid_data) differences.emplace_back("the validation data");
   if (saved.tokenizer_hash != now.tokenizer_hash) differences.emplace_back("the tokenizer");

@@ -139,6 +139,7 @@ StartRow Trainer::start_row() const {
                .device = run_.device.str(),
                .threads = config.run.threads,
                .precision = std::string(enum_name(config.train.precision)),
+               .optimizer = run_.optimizer->name(),
                .kernels = std::string(enum_name(config.run.kernels)),
                .matmul = run_.identity.matmul,
                .train_data = run_.identity.train_data,

@@ -42,6 +42,36 @@ TEST(Trainer, WritesWhatTheDesignNames) {
   }
 }
 
+TEST(Trainer, MuonGrowsExactlyAndItsProductsAreCounted) {
+  const TinyRun run;
+  run.train("out", {"train.optimizer=muon", "train.lr=1e-3"});
+  const auto grown = run.rows("out", "grow");
+  ASSERT_EQ(grown.size(), 3u);
+  for (const Json& row : grown)
+    EXPECT_EQ(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+  EXPECT_NE(grown[0].at("loss_before"), grown[1].at("loss_before")) << "it trains in between";
+  EXPECT_EQ(run.rows("out", "start").at(0).at("optimizer"), "muon");
+  // Of a block of width 16: four matrices of 16 x 16 and two of 16 x 64.
+  const double update = 5 * (4 * (2 * 3 * 16 * 16 * 16) + 2 * 2 * 16 * 16 * (2 * 64 + 16));
+  double flops = 0.0;
+  for (const Json& row : run.rows("out", "step")) {
+    flops += train_flops({Architecture::kGpt2, 12, 16, 2, 16, 257}, row.at("depth"), 4, 16) +
+             update * row.at("layers").get<double>();
+    EXPECT_EQ(row.at("flops").get<double>(), flops);
+  }
+}
+
+TEST(Trainer, ARunHasOneOptimizer) {
+  const TinyRun run;
+  run.train("out");
+  EXPECT_EQ(thrown_text<ConfigError>([&] { run.train("out", {"train.optimizer=muon"}); }),
+            (run / "out").string() +
+                ": error: the run in this folder was started with other values:\n"
+                "    train.optimizer: \"adamw\" -> \"muon\"\n"
+                "  hint: take them back to go on with it, or start another run with --out");
+  EXPECT_EQ(read_json(run / "out/checkpoints/latest/apollo/state.json").at("optimizer"), "adamw");
+}
+
 TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
   const TinyRun run;
   run.train("out");
