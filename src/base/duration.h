@@ -1,5 +1,5 @@
 // A length of training with its unit, as users write it: "500 steps", "3 epochs", "2.5%",
-// "1e15 flops", "10M tokens", "1.5 hours". Text and value round-trip.
+// "1e15 flops", "10M tokens", "20 tokens per parameter", "1.5 hours". Text and value round-trip.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace apollo {
 
-enum class DurationUnit { kSteps, kTokens, kEpochs, kFlops, kHours, kPercent };
+enum class DurationUnit { kSteps, kTokens, kEpochs, kFlops, kHours, kPercent, kTokensPerParameter };
 
 struct Duration {
   double value = 0.0;
@@ -21,5 +21,8 @@ Duration parse_duration(std::string_view text);
 
 // The shortest text that parse_duration reads back as the same value.
 std::string to_string(const Duration& duration);
+
+// The same as a name of a file, with the suffix that shortens it: "10M-tokens", "2.5-percent".
+std::string file_name(const Duration& duration);
 
 }  // namespace apollo

@@ -94,7 +94,8 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
 
 template <class Visitor, class... Configs>
 void visit_train_fields(Visitor&& visit, Configs&... c) {
-  visit(Field{"train", "duration", Effect::kResult, "steps, tokens, epochs, flops or hours"},
+  visit(Field{"train", "duration", Effect::kResult,
+              "steps, tokens, tokens per parameter, epochs, flops or hours"},
         c.train.duration...);
   visit(Field{"train", "batch_size", Effect::kResult, "sequences in an optimizer step"},
         c.train.batch_size...);
@@ -201,6 +202,10 @@ void visit_checkpoint_fields(Visitor&& visit, Configs&... c) {
         c.checkpoint.every...);
   visit(Field{"checkpoint", "keep", Effect::kNone, "how many checkpoints stay"},
         c.checkpoint.keep...);
+  visit(Field{"checkpoint", "at", Effect::kNone,
+              "moments whose checkpoints stay as well, as revisions/NAME: [\"0 steps\", \"1M "
+              "tokens\"]"},
+        c.checkpoint.at...);
 }
 
 // visit(field, value...) for every field of the configs, in the order of the file.

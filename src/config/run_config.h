@@ -120,6 +120,7 @@ struct RunConfig {
   struct Checkpoint {
     Duration every = {500.0, DurationUnit::kSteps};  // 0: only at the end
     int64_t keep = 2;
+    std::vector<Duration> at;  // moments whose checkpoints stay, in revisions/
   } checkpoint;
 };
 

@@ -95,6 +95,10 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
       return {Milestone::Axis::kSteps, whole_steps(duration.value)};
     case DurationUnit::kTokens:
       return {Milestone::Axis::kSteps, whole_steps(duration.value / (batch * shape_.context))};
+    case DurationUnit::kTokensPerParameter: {
+      const auto parameters = static_cast<double>(num_parameters(shape_, shape_.layers));
+      return resolve({duration.value * parameters, DurationUnit::kTokens}, whole);
+    }
     case DurationUnit::kEpochs:
       return {Milestone::Axis::kSteps, whole_steps(duration.value * train_sequences_ / batch)};
     case DurationUnit::kFlops:

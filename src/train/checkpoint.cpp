@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -147,6 +148,31 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   return found;
 }
 
+fs::path folder_of_revisions(const fs::path& checkpoints) {
+  return checkpoints.parent_path() / "revisions";
+}
+
+// The names of the checkpoints that the links of the folder of revisions point to.
+std::set<fs::path> list_revisions(const fs::path& checkpoints) {
+  std::set<fs::path> names;
+  const fs::path folder = folder_of_revisions(checkpoints);
+  if (!fs::exists(folder)) return names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_symlink()) names.insert(fs::read_symlink(entry.path()).filename());
+  }
+  return names;
+}
+
+// Before the checkpoint is the latest, so that a run that is killed between them names it again.
+void name_revisions(const fs::path& checkpoints, const std::string& checkpoint,
+                    const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  const fs::path folder = folder_of_revisions(checkpoints);
+  fs::create_directories(folder);
+  for (const std::string& name : names)
+    replace_link(folder / name, (fs::path("..") / checkpoints.filename() / checkpoint).string());
+}
+
 // Also what a kill left half written: the folder is this process's alone.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
   std::vector<fs::path> torn;
@@ -155,7 +181,9 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
   }
   for (const fs::path& path : torn)
     fs::remove_all(path);
-  const std::vector<fs::path> found = list_checkpoints(checkpoints);
+  std::vector<fs::path> found = list_checkpoints(checkpoints);
+  const std::set<fs::path> staying = list_revisions(checkpoints);
+  std::erase_if(found, [&](const fs::path& path) { return staying.contains(path.filename()); });
   const auto keep_from = static_cast<int64_t>(found.size()) - std::max<int64_t>(keep, 1);
   for (int64_t i = 0; i < keep_from; ++i) {
     if (found[static_cast<size_t>(i)] != newest) fs::remove_all(found[static_cast<size_t>(i)]);
@@ -203,6 +231,7 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
     state.files = hashes_of(fresh);
     write_file_atomic(fresh / kStateFile, to_json(state).dump(2) + "\n");
   });
+  name_revisions(checkpoints, name, copy.revisions);
   replace_link(checkpoints / "latest", name);
   remove_old(checkpoints, dir, keep);
   return dir;

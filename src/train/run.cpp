@@ -16,6 +16,7 @@
 #include "ops/determinism.h"
 #include "progressive/memory.h"
 #include "train/machine.h"
+#include "train/peak.h"
 
 namespace apollo {
 namespace {
@@ -108,6 +109,13 @@ void check_ranks(const Run& run) {
   }
 }
 
+// Of all ranks at the same time: they may share a machine.
+void measure_peak(Run& run) {
+  const double own[] = {measure_peak_flops_per_second(run.device, run.config().train.precision)};
+  for (const double peak : run.workers->gather(own))
+    run.peak_flops_per_second += peak;
+}
+
 void check_identity(const Run& run, const CheckpointInfo& saved) {
   const CheckpointInfo& now = run.identity;
   std::vector<std::string> differences;
@@ -188,6 +196,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   add_schedule(run, loaded ? loaded->state.before.flops : run.beginning.before.flops,
                run.config().run.cuda_graphs ? make_device_graph_recorder(run.device) : nullptr);
   check_ranks(run);
+  measure_peak(run);
   if (loaded) {
     resume(run, std::move(*loaded));
   } else {

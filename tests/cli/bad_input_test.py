@@ -64,6 +64,9 @@ class BadConfig(ApolloTest):
         self.assertIn("hint: take them back to go on with it, or start another run with --out",
                       stderr)
 
+    def test_revisions(self):
+        self.assertIn("checkpoint.at[1]", self.errors('checkpoint.at=["0 steps", "1M words"]'))
+
     def test_no_such_device(self):
         stderr = self.errors("run.device=cuda:63")
         self.assertRegex(stderr, r"^apollo: error: .*cuda")

@@ -140,6 +140,17 @@ TEST(Plan, FrozenLayersAreNotUpdatedByMuon) {
   EXPECT_DOUBLE_EQ(muon.stages[3].step_flops, adamw.stages[3].step_flops + 3 * layer);
 }
 
+TEST(Plan, ARunOfTokensPerParameter) {
+  RunConfig config = config_of("apollo");
+  config.train.duration = {2, DurationUnit::kTokensPerParameter};
+  const RunPlan plan = plan_of(config);
+  const auto parameters = static_cast<double>(plan.stages.back().parameters);
+  EXPECT_EQ(plan.steps, static_cast<int64_t>(std::ceil(2 * parameters / (8 * 128))));
+  EXPECT_NEAR(plan.tokens_per_parameter(), 2.0, 1024 / parameters);
+  EXPECT_EQ(plan.parameters - plan.block_parameters, (257 + 128) * 64 + 2 * 64);
+  EXPECT_EQ(plan_json(plan).at("tokens_per_parameter"), plan.tokens_per_parameter());
+}
+
 TEST(Plan, ARunOfHoursIsDecidedWhileItRuns) {
   RunConfig config = config_of("apollo");
   config.train.duration = {2, DurationUnit::kHours};

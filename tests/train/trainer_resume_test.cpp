@@ -16,7 +16,8 @@ std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   std::vector<std::string> lines;
   for (const char* event : {"step", "eval", "grow"}) {
     for (Json row : run.rows(name, event)) {
-      for (const char* key : {"wall_s", "energy_j", "tokens_per_s", "eval_s"})
+      for (const char* key :
+           {"wall_s", "energy_j", "tokens_per_s", "model_flops_utilisation", "eval_s"})
         row.erase(key);
       lines.push_back(row.dump());
     }

@@ -72,6 +72,51 @@ TEST(Trainer, ARunHasOneOptimizer) {
   EXPECT_EQ(read_json(run / "out/checkpoints/latest/apollo/state.json").at("optimizer"), "adamw");
 }
 
+TEST(Trainer, ARateIsHeldAgainstAMeasuredPeak) {
+  const TinyRun run;
+  run.train("out");
+  const double peak = run.rows("out", "start").at(0).at("peak_flops_per_s");
+  EXPECT_GT(peak, 1e8);
+  double flops = 0.0;
+  for (const Json& row : run.rows("out", "step")) {
+    const double seconds = 64.0 / row.at("tokens_per_s").get<double>();
+    const double rate = (row.at("flops").get<double>() - flops) / seconds;
+    EXPECT_NEAR(row.at("model_flops_utilisation").get<double>(), rate / peak, 1e-6 * rate / peak);
+    flops = row.at("flops");
+  }
+}
+
+TEST(Trainer, RevisionsStayUnderTheirNames) {
+  const TinyRun run;
+  const std::vector<std::string> overrides = {
+      "checkpoint.keep=1", "checkpoint.every=5 steps",
+      "checkpoint.at=[\"0 steps\", \"2 steps\", \"50%\", \"0.1k tokens\", \"10M tokens\"]"};
+  run.train("out", overrides);
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(run / "out/revisions"))
+    names.insert(entry.path().filename());
+  EXPECT_EQ(names, (std::set<std::string>{"0-steps", "2-steps", "50-percent", "100-tokens"}))
+      << "10M tokens were not read";
+  const std::pair<const char*, int64_t> expected[] = {
+      {"0-steps", 0}, {"2-steps", 2}, {"100-tokens", 2}, {"50-percent", 6}};
+  for (const auto& [name, step] : expected) {
+    const Json state = read_json(run / "out/revisions" / name / "apollo/state.json");
+    EXPECT_EQ(state.at("position").at("step"), step) << name;
+  }
+  std::set<std::string> folders;
+  for (const auto& entry : fs::directory_iterator(run / "out/checkpoints"))
+    folders.insert(entry.path().filename());
+  EXPECT_EQ(folders, (std::set<std::string>{"latest", "step-00000000", "step-00000002",
+                                            "step-00000006", "step-00000012"}));
+  // Going on from one of them names the later ones again, and changes no number.
+  const Json last = run.rows("out", "step").back();
+  replace_link(run / "out/checkpoints/latest", "step-00000002");
+  fs::remove(run / "out/revisions/50-percent");
+  run.train("out", overrides);
+  EXPECT_EQ(fs::read_symlink(run / "out/revisions/50-percent"), "../checkpoints/step-00000006");
+  EXPECT_EQ(run.rows("out", "step").back().at("loss"), last.at("loss"));
+}
+
 TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
   const TinyRun run;
   run.train("out");
