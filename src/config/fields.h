@@ -36,7 +36,8 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"run", "kernels", Effect::kResult, "reference: every fused operator off"},
         c.run.kernels...);
   visit(Field{"run", "matmul", Effect::kResult,
-              "library of matrix products on the CPU; auto: the faster one on this processor"},
+              "library of matrix products on the CPU; auto: the faster one here, by a short "
+              "measurement"},
         c.run.matmul...);
   visit(Field{"run", "cuda_graphs", Effect::kNone,
               "on a GPU, passes that come again are recorded and launched as a whole"},

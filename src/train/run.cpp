@@ -14,8 +14,10 @@
 #include "config/config_compare.h"
 #include "config/toml_io.h"
 #include "ops/determinism.h"
+#include "ops/onednn.h"
 #include "progressive/memory.h"
 #include "train/machine.h"
+#include "train/matmul_choice.h"
 #include "train/peak.h"
 
 namespace apollo {
@@ -70,6 +72,35 @@ void add_data(Run& run, int64_t ranks_here) {
     const int64_t own = choose_micro_batch(config, run.model.shape, budget);
     config.train.micro_batch_size =
         -static_cast<int64_t>(run.workers->largest(-static_cast<double>(own)));
+  }
+}
+
+// Rank 0 decides; oneDNN only where every rank has it.
+void choose_matmul(Run& run, const CheckpointInfo* saved) {
+  const RunConfig& config = run.config();
+  if (config.run.matmul != MatmulLibrary::kAuto || config.run.kernels != Kernels::kFused ||
+      !run.device.is_cpu()) {
+    return;
+  }
+  MatmulLibrary own = MatmulLibrary::kLibTorch;
+  if (saved != nullptr) {
+    own = library_of_state(saved->matmul);
+  } else if (run.workers->leads()) {
+    const auto times =
+        known_times(measured_products(config, run.model.shape), user_cache_dir() / "matmul.json");
+    if (times) {
+      own = faster_library(*times);
+      log_info(
+          "matrix products of this run by oneDNN take {:.2f} of the time that they take by "
+          "LibTorch's BLAS, as measured on this processor",
+          times->onednn / times->libtorch);
+    }
+  }
+  const double numbers[] = {static_cast<double>(own), onednn() != nullptr ? 1.0 : 0.0};
+  const std::vector<double> all = run.workers->gather(numbers);
+  run.matmul = static_cast<MatmulLibrary>(static_cast<int>(all[0]));
+  for (size_t i = 1; i < all.size(); i += 2) {
+    if (all[i] == 0.0) run.matmul = MatmulLibrary::kLibTorch;
   }
 }
 
@@ -182,7 +213,8 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   run.workers = launch ? join_workers(*launch, run.device, dir) : single_worker();
   open_folder(run, dir);
   take_machine_choices(run.resolved.config, dir, ranks_here);
-  const MachineScope machine(run.config().run);
+  run.matmul = run.config().run.matmul;
+  const MachineScope machine(run.config().run, run.matmul);
   add_data(run, ranks_here);
   if (run.valid == nullptr && run.workers->leads()) {
     log_warning(
@@ -193,6 +225,8 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   if (!loaded) {
     run.beginning = plan_beginning(run.resolved, run.model.shape, run.data.tokenizer.get());
   }
+  choose_matmul(run, loaded ? &loaded->info : nullptr);
+  const MachineScope chosen(run.config().run, run.matmul);
   add_schedule(run, loaded ? loaded->state.before.flops : run.beginning.before.flops,
                run.config().run.cuda_graphs ? make_device_graph_recorder(run.device) : nullptr);
   check_ranks(run);

@@ -165,7 +165,7 @@ void Trainer::run() {
 
 bool Trainer::step() {
   if (phase_ == Phase::kOver) return false;
-  const MachineScope machine(run_.config().run);
+  const MachineScope machine(run_.config().run, run_.matmul);
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
