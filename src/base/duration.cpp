@@ -17,7 +17,7 @@ struct UnitName {
 };
 
 // The first name of a unit is the one that is printed.
-constexpr std::array<UnitName, 14> kUnits = {
+constexpr std::array<UnitName, 18> kUnits = {
     {{"steps", DurationUnit::kSteps},
      {"step", DurationUnit::kSteps},
      {"tokens", DurationUnit::kTokens},
@@ -28,6 +28,10 @@ constexpr std::array<UnitName, 14> kUnits = {
      {"flop", DurationUnit::kFlops},
      {"hours", DurationUnit::kHours},
      {"hour", DurationUnit::kHours},
+     {"minutes", DurationUnit::kMinutes},
+     {"minute", DurationUnit::kMinutes},
+     {"seconds", DurationUnit::kSeconds},
+     {"second", DurationUnit::kSeconds},
      {"%", DurationUnit::kPercent},
      {"percent", DurationUnit::kPercent},
      {"tokens per parameter", DurationUnit::kTokensPerParameter},
@@ -72,7 +76,8 @@ std::string short_number(double value) {
 [[noreturn]] void reject(std::string_view text) {
   fail<UsageError>(
       "'{}' is not a duration: expected a number and a unit, one of steps, tokens, tokens per "
-      "parameter, epochs, flops, hours, % (for example \"500 steps\", \"10M tokens\", \"2.5%\")",
+      "parameter, epochs, flops, hours, minutes, seconds, % (for example \"500 steps\", \"10M "
+      "tokens\", \"2.5%\")",
       text);
 }
 
@@ -97,6 +102,19 @@ Duration parse_duration(std::string_view text) {
     }
   }
   reject(text);
+}
+
+std::optional<double> seconds_of(const Duration& duration) {
+  switch (duration.unit) {
+    case DurationUnit::kHours:
+      return duration.value * 3600.0;
+    case DurationUnit::kMinutes:
+      return duration.value * 60.0;
+    case DurationUnit::kSeconds:
+      return duration.value;
+    default:
+      return std::nullopt;
+  }
 }
 
 std::string to_string(const Duration& duration) {

@@ -44,7 +44,7 @@ struct RunPlan {
   int64_t block_parameters = 0;     // of them in the blocks: without embeddings and head
   double update_flops = 0.0;        // of the products of an update of the final model
   double scratch_step_flops = 0.0;  // of a step of the final model, those included
-  double flops = 0.0;               // of training alone, without what was spent before
+  double flops = 0.0;               // only of training, without what was spent before
   std::optional<SourceModel> source;
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;

@@ -173,7 +173,7 @@ void name_revisions(const fs::path& checkpoints, const std::string& checkpoint,
     replace_link(folder / name, (fs::path("..") / checkpoints.filename() / checkpoint).string());
 }
 
-// Also what a kill left half written: the folder is this process's alone.
+// Also what a kill left half written: the folder belongs to this process only.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
   std::vector<fs::path> torn;
   for (const auto& entry : fs::directory_iterator(checkpoints)) {

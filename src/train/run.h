@@ -36,7 +36,7 @@ struct Run {
   double peak_flops_per_second = 0.0;           // of all processes together; 0: not measured
   CheckpointInfo identity;  // what a checkpoint must agree with to be gone on from
 
-  // Of a run that has a folder.
+  // These are of a run that has a folder.
   std::filesystem::path dir;
   std::unique_ptr<FileLock> lock;
   TrainState state;

@@ -35,8 +35,6 @@ class Trainer {
   // Steps to the end.
   void run();
 
-  const Run& opened() const { return run_; }
-
  private:
   enum class Phase { kTraining, kOver };
 
@@ -58,6 +56,9 @@ class Trainer {
   void save_if_due(bool finished);
   void save();
   void wait_for_checkpoint();
+  // No rank ends before the last checkpoint is on disk: whoever started the ranks may end all of
+  // them as soon as one has ended.
+  void leave_together();
   void log_written(const std::optional<WrittenCheckpoint>& written);
   void train_one_step();
 

@@ -102,7 +102,7 @@
   const hasUtilisation = data.runs.some(
     (run) => run.steps.model_flops_utilisation.some((value) => value !== null));
 
-  // Of masked models alone.
+  // Only of masked models.
   const hasAccuracy = data.runs.some((run) => run.evals.accuracy);
   const maskedAccuracy = (run, index) => (run.evals.accuracy === undefined ? [] : [line(run, index, {
     x: xs(run.evals), y: run.evals.accuracy, mode: "lines+markers", hovertemplate: "%{y:.2%}",
