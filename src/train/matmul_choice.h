@@ -9,20 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "config/run_config.h"
+#include "progressive/measured_products.h"
 
 namespace apollo {
-
-// A weight of the model in training, [inner, outer], with `rows` rows of input: three products.
-struct MeasuredProduct {
-  int64_t rows = 0;
-  int64_t inner = 0;
-  int64_t outer = 0;
-  double weight = 1.0;  // how often a pass at full depth runs it
-};
-
-// Those of a run; empty where they are so small that no choice would show.
-std::vector<MeasuredProduct> measured_products(const RunConfig& config, const ModelShape& shape);
 
 // Seconds that the products take with each library: the best of a few rounds in turn.
 struct MatmulTimes {
