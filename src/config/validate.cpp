@@ -179,6 +179,15 @@ void check_lengths(const RunConfig::Train& train, Checker& check) {
                             to_string(train.warmup), to_string(train.decay)));
 }
 
+// A matrix with one row has one direction: Muon would make its length alone.
+void check_optimizer(const RunConfig& config, Checker& check) {
+  if (config.train.optimizer != OptimizerKind::kMuon || config.model.width < 1) return;
+  check.require(config.model.width >= 2, {"train.optimizer", "model.width"},
+                fmt::format("train.optimizer 'muon' needs a model.width of at least 2 (got {})",
+                            config.model.width),
+                "train.optimizer = \"adamw\" takes any");
+}
+
 void check_train(const RunConfig::Train& train, Checker& check) {
   check.at_least<int64_t>("train.batch_size", train.batch_size, 1);
   check.at_least<int64_t>("train.micro_batch_size", train.micro_batch_size, 0);
@@ -232,6 +241,7 @@ std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
   check_model(resolved.config.model, check);
   check_objective(resolved, check);
   check_train(resolved.config.train, check);
+  check_optimizer(resolved.config, check);
   check_rest(resolved.config, check);
   return check.take();
 }

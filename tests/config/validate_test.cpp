@@ -37,6 +37,18 @@ TEST(Validate, Run) {
   EXPECT_EQ(error_of("run.threads=-1"), "--set: error: run.threads must be at least 0 (got -1)");
 }
 
+TEST(Validate, Optimizer) {
+  EXPECT_EQ(error_of("train.optimizer=muon"), "");
+  EXPECT_EQ(error_of("train.optimizer=moun"),
+            "--set: error: train.optimizer must be one of 'adamw', 'muon' (got string 'moun')\n"
+            "  hint: did you mean 'muon'?");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n",
+                       {"train.optimizer=muon", "model.width=1", "model.heads=1"}),
+            "--set: error: train.optimizer 'muon' needs a model.width of at least 2 (got 1)\n"
+            "  hint: train.optimizer = \"adamw\" takes any");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n", {"model.width=1", "model.heads=1"}), "");
+}
+
 TEST(Validate, Data) {
   EXPECT_EQ(error_of("data.valid_fraction=1"),
             "--set: error: data.valid_fraction must be at least 0 and below 1 (got 1)");
