@@ -18,7 +18,7 @@ USES = {
     "base": [],
     "text": ["base"],
     "arch": ["base", "text"],
-    "config": ["base", "arch"],
+    "config": ["base", "text", "arch"],
     "data": ["base", "text", "arch", "config"],
     "progressive": ["base", "arch", "config"],
     "runlog": ["base", "progressive"],
