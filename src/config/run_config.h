@@ -15,6 +15,7 @@ namespace apollo {
 
 enum class Kernels { kFused, kReference };
 enum class MatmulLibrary { kAuto, kLibTorch, kOneDnn };
+enum class OptimizerKind { kAdamW, kMuon };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
@@ -45,6 +46,7 @@ struct RunConfig {
     Kernels kernels = Kernels::kFused;
     MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
     bool cuda_graphs = true;                      // passes that come again are recorded
+    Duration rank_timeout = {5.0, DurationUnit::kMinutes};  // of a rank that is not heard of
   } run;
 
   struct Data {
@@ -77,6 +79,7 @@ struct RunConfig {
     int64_t batch_size = 64;            // sequences per optimizer step
     int64_t micro_batch_size = 0;       // sequences per forward pass; 0: as memory allows
     bool micro_batch_by_depth = false;  // more of them in passes that are not the deepest
+    OptimizerKind optimizer = OptimizerKind::kAdamW;
     double lr = 1e-3;
     LrSchedule lr_schedule = LrSchedule::kCosine;
     LrAxis lr_axis = LrAxis::kSteps;
@@ -120,6 +123,7 @@ struct RunConfig {
   struct Checkpoint {
     Duration every = {500.0, DurationUnit::kSteps};  // 0: only at the end
     int64_t keep = 2;
+    std::vector<Duration> at;  // moments whose checkpoints stay, in revisions/
   } checkpoint;
 };
 

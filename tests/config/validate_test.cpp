@@ -37,6 +37,18 @@ TEST(Validate, Run) {
   EXPECT_EQ(error_of("run.threads=-1"), "--set: error: run.threads must be at least 0 (got -1)");
 }
 
+TEST(Validate, Optimizer) {
+  EXPECT_EQ(error_of("train.optimizer=muon"), "");
+  EXPECT_EQ(error_of("train.optimizer=moun"),
+            "--set: error: train.optimizer must be one of 'adamw', 'muon' (got string 'moun')\n"
+            "  hint: did you mean 'muon'?");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n",
+                       {"train.optimizer=muon", "model.width=1", "model.heads=1"}),
+            "--set: error: train.optimizer 'muon' needs a model.width of at least 2 (got 1)\n"
+            "  hint: train.optimizer = \"adamw\" takes any");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n", {"model.width=1", "model.heads=1"}), "");
+}
+
 TEST(Validate, EverySizeHasAnEnd) {
   const std::string huge = "9223372036854775807";
   for (const auto& [key, largest] :
@@ -216,6 +228,11 @@ TEST(Validate, KeysThatWereRemovedSayWhy) {
   EXPECT_EQ(error_of("progressive.grow_when=ready"),
             "--set: error: key 'progressive.grow_when' was removed\n"
             "  hint: growth when the model is ready saved no more than fixed stages "
+            "(docs/results/ideas.md); leave the key out");
+  EXPECT_EQ(error_of("progressive.optimizer_state=transport_scaled"),
+            "--set: error: progressive.optimizer_state must be one of 'transport', 'keep', 'reset' "
+            "(got string 'transport_scaled')\n"
+            "  hint: moments scaled by their use saved no more than transported ones "
             "(docs/results/ideas.md); leave the key out");
 }
 
