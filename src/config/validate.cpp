@@ -86,9 +86,10 @@ void check_tokenizer(const std::string& tokenizer, Checker& check) {
                             tokenizer),
                 "for example \"train:bpe:8192\"");
   // How small a WordPiece vocabulary may be depends on the characters of the text.
-  check.require(!trains_bpe(tokenizer) || trained->vocab_size >= 257, {"data.tokenizer"},
+  if (!trained || trained->kind != TrainedTokenizer::Kind::kBpe) return;
+  check.require(trained->vocab_size >= 257, {"data.tokenizer"},
                 fmt::format("a byte-level vocabulary has at least 257 entries (got {})",
-                            trained ? trained->vocab_size : 0));
+                            trained->vocab_size));
 }
 
 void check_data(const RunConfig::Data& data, Checker& check) {
