@@ -49,6 +49,7 @@ constexpr Names kOwnKeys[] = {
     {"num_hidden_layers", "model.layers"},
     {"num_layers", "model.layers"},
     {"num_train_epochs", "train.duration"},
+    {"optim", "train.optimizer"},
     {"output_dir", "run.name"},
     {"per_device_train_batch_size", "train.micro_batch_size"},
     {"resid_pdrop", "model.dropout"},
