@@ -117,8 +117,7 @@ void check_data(const RunConfig::Data& data, Checker& check) {
                 "the field of JSON lines that holds the text");
   check_tokenizer(data.tokenizer, check);
   check.require(
-      data.pretokenizer == RunConfig::Data().pretokenizer ||
-          data.tokenizer.starts_with("train:bpe:"),
+      data.pretokenizer == RunConfig::Data().pretokenizer || trains_bpe(data.tokenizer),
       {"data.pretokenizer", "data.tokenizer"},
       fmt::format("data.pretokenizer is for a tokenizer that is trained here as byte-level "
                   "BPE (got '{}' with data.tokenizer = '{}')",
