@@ -65,6 +65,9 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
               "folder, train:bpe:SIZE, train:wordpiece:SIZE (lower case without accents), "
               "train:wordpiece-cased:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
+  visit(Field{"data", "pretokenizer", Effect::kResult,
+              "how train:bpe:SIZE cuts text into words: as gpt2 (and ModernBERT), llama3 or qwen"},
+        c.data.pretokenizer...);
   visit(Field{"data", "masked_fraction", Effect::kResult,
               "bert: share of the tokens that the model predicts, in (0, 1)"},
         c.data.masked_fraction...);

@@ -72,6 +72,8 @@ constexpr Names kRemoved[] = {
     {"progressive.grow_when", "growth when the model is ready saved no more than fixed stages"},
     {"progressive.probe_every", "it belonged to grow_when, which saved no more than fixed stages"},
     {"progressive.growth_noise", "noise on the copies saved nothing"},
+    {"progressive.optimizer_state=transport_scaled",
+     "moments scaled by their use saved no more than transported ones"},
     {"progressive.shared_gradient_power", "divided gradients of shared layers saved nothing"},
     {"progressive.trial_maps", "it belonged to trial_steps, which cost more than they saved"},
     {"progressive.trial_steps", "trials of layer maps cost more than they saved"},

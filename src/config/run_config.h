@@ -9,6 +9,7 @@
 
 #include "arch/model_spec.h"
 #include "base/duration.h"
+#include "text/pre_tokenizer.h"
 
 namespace apollo {
 
@@ -54,8 +55,9 @@ struct RunConfig {
     std::string text_field = "text";  // of jsonl: the field that holds a document
     double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
-    double masked_fraction = 0.15;    // BERT: of the tokens, to be predicted
-    bool mask_whole_words = false;    // BERT: all tokens of a word, or none
+    PreTokenizer pretokenizer = PreTokenizer::kGpt2;  // of "train:bpe:SIZE"
+    double masked_fraction = 0.15;                    // BERT: of the tokens, to be predicted
+    bool mask_whole_words = false;                    // BERT: all tokens of a word, or none
     bool separate_documents = false;  // BERT: no attention across documents of one sequence
     std::string cache;                // folder for prepared text; empty: the user's cache folder
     std::string base_dir;             // relative paths start here; empty: the config file's folder

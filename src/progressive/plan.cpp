@@ -229,6 +229,39 @@ std::string source_text(const RunPlan& plan) {
   return text;
 }
 
+// Where the stages end, as shares of the run's steps and of its FLOPs: cheap steps of the first
+// stages make the one far larger than the other.
+struct StageEnds {
+  std::vector<double> of_steps;
+  std::vector<double> of_flops;
+};
+
+StageEnds stage_ends(const RunPlan& plan) {
+  StageEnds ends;
+  double flops = 0.0;
+  for (const StagePlan& stage : plan.stages) {
+    flops += stage.flops;
+    ends.of_steps.push_back(static_cast<double>(stage.first_step + stage.steps) /
+                            static_cast<double>(plan.steps));
+    ends.of_flops.push_back(flops / plan.flops);
+  }
+  return ends;
+}
+
+std::string ends_text(const RunPlan& plan) {
+  if (plan.stages.size() < 2) return "";
+  const auto listed = [](std::vector<double> shares) {
+    shares.pop_back();  // that of the last stage is the run's end
+    std::string text;
+    for (const double share : shares)
+      text += fmt::format("{}{:.1f}", text.empty() ? "" : ", ", 100.0 * share);
+    return text + " %";
+  };
+  const StageEnds ends = stage_ends(plan);
+  return fmt::format("       stages end at {} of the steps and {} of the FLOPs\n",
+                     listed(ends.of_steps), listed(ends.of_flops));
+}
+
 std::string totals_text(const RunPlan& plan) {
   if (!plan.known_ahead) return "steps and totals are decided while it runs\n";
   std::string text = fmt::format(
@@ -236,6 +269,7 @@ std::string totals_text(const RunPlan& plan) {
       "       {} of training from scratch for as many steps ({} without the head)\n",
       plan.steps, format_count(plan.tokens), format_flops(plan.flops),
       percent(plan.share_of_scratch), percent(plan.layer_share_of_scratch));
+  text += ends_text(plan);
   text += fmt::format("       {:.3g} tokens per parameter, {:.3g} without embeddings and head\n",
                       plan.tokens_per_parameter(), plan.tokens_per_block_parameter());
   if (plan.before.flops > 0.0) {
@@ -292,7 +326,9 @@ Json source_json(const RunPlan& plan) {
 Json plan_json(const RunPlan& plan) {
   const auto known = [&](const auto& value) { return plan.known_ahead ? Json(value) : Json(); };
   Json stages = Json::array();
+  const StageEnds ends = stage_ends(plan);
   for (const StagePlan& stage : plan.stages) {
+    const size_t i = stages.size();
     stages.push_back({{"layers", stage.layers},
                       {"first_step", known(stage.first_step)},
                       {"steps", known(stage.steps)},
@@ -305,6 +341,8 @@ Json plan_json(const RunPlan& plan) {
                        checkpoint_bytes(plan.config.train.optimizer, plan.shape, stage.layers)},
                       {"step_flops", stage.step_flops},
                       {"flops", known(stage.flops)},
+                      {"end_share_of_steps", known(ends.of_steps[i])},
+                      {"end_share_of_flops", known(ends.of_flops[i])},
                       {"share_of_scratch", known(stage.share_of_scratch)},
                       {"layer_share_of_scratch", known(stage.layer_share_of_scratch)}});
   }
