@@ -97,9 +97,9 @@ TEST(MatmulChoice, TheCacheDecidesAtTheStartAndTheStateFromThenOn) {
     home.pretend(1.0, by_onednn ? 2.0 : 0.5);
     replace_link(run / name / "checkpoints/latest", "step-00000002");
     const double last = run.rows(name, "step").back().at("loss");
-    Trainer trainer(run.open(name, overrides));
-    EXPECT_EQ(trainer.opened().identity.matmul, used);
-    trainer.run();
+    auto opened = run.open(name, overrides);
+    EXPECT_EQ(opened.identity.matmul, used);
+    Trainer(std::move(opened)).run();
     EXPECT_EQ(run.rows(name, "step").back().at("loss").get<double>(), last);
   }
 }
