@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "arch/size_limits.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
 #include "config/validate.h"
@@ -45,7 +46,8 @@ ResolvedConfig resolve_run_config(const std::filesystem::path& path,
   for (Diagnostic& fault : validate(resolved))
     faults.push_back(std::move(fault));
 
-  bool stages_known = resolved.config.model.layers >= 1;
+  const int64_t layers = resolved.config.model.layers;
+  bool stages_known = layers >= 1 && layers <= SizeLimits::kLayers;  // methods go over all of them
   for (const char* key :
        {"model.layers", "progressive.method", "progressive.stages", "train.duration"}) {
     stages_known &= !resolved.unreadable.contains(key);

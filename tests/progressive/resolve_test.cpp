@@ -48,6 +48,12 @@ TEST(Resolve, MethodFillsWhatWasLeftOut) {
   EXPECT_FALSE(resolved.is_set("progressive.method"));
 }
 
+// A method goes over all layers, which would not end.
+TEST(Resolve, MoreLayersThanAnyoneMeansAreRefusedBeforeTheMethod) {
+  EXPECT_EQ(resolve_error(kText, {"model.layers=9223372036854775807"}),
+            "--set: error: model.layers must be at most 10000 (got 9223372036854775807)");
+}
+
 TEST(Resolve, ScratchIsDeepestThroughout) {
   const ResolvedConfig resolved = resolve_text(kText, {"progressive.method=scratch"});
   EXPECT_EQ(resolved.config.progressive.stages, (std::vector<StageSpec>{{12, std::nullopt}}));
