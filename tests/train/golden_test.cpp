@@ -20,17 +20,21 @@ struct GoldenRow {
 struct GoldenRun {
   const char* architecture;
   const char* method;
+  const char* optimizer = "adamw";
 };
 
 std::filesystem::path golden_file(const GoldenRun& run) {
   return std::filesystem::path(APOLLO_SOURCE_DIR) / "tests/golden" /
-         fmt::format("{}-{}.txt", run.architecture, run.method);
+         fmt::format(
+             "{}-{}{}.txt", run.architecture, run.method,
+             std::string(run.optimizer) == "adamw" ? "" : fmt::format("-{}", run.optimizer));
 }
 
 std::vector<GoldenRow> train_rows(const GoldenRun& golden, const char* kernels) {
   const TinyRun run;
   run.train("out", {std::string("model.architecture=") + golden.architecture,
                     std::string("progressive.method=") + golden.method,
+                    std::string("train.optimizer=") + golden.optimizer,
                     std::string("run.kernels=") + kernels, "data.tokenizer=train:wordpiece:60",
                     "train.duration=50 steps", "train.lr=3e-3", "eval.every=0 steps",
                     "checkpoint.every=0 steps",
@@ -81,10 +85,13 @@ TEST_P(Golden, StepsAreThoseOfTheFile) {
 
 INSTANTIATE_TEST_SUITE_P(Runs, Golden,
                          testing::Values(GoldenRun{"gpt2", "apollo"}, GoldenRun{"gpt2", "apollo+"},
-                                         GoldenRun{"bert", "apollo"}, GoldenRun{"bert", "apollo+"}),
+                                         GoldenRun{"bert", "apollo"}, GoldenRun{"bert", "apollo+"},
+                                         GoldenRun{"gpt2", "apollo", "muon"},
+                                         GoldenRun{"bert", "apollo+", "muon"}),
                          [](const auto& test) {
                            return std::string(test.param.architecture) +
-                                  (std::string(test.param.method) == "apollo" ? "" : "Plus");
+                                  (std::string(test.param.method) == "apollo" ? "" : "Plus") +
+                                  (std::string(test.param.optimizer) == "muon" ? "Muon" : "");
                          });
 
 }  // namespace
