@@ -181,9 +181,13 @@ class Planner {
     const auto found = known();
     if (found == plan_.sources.end()) return std::nullopt;
     // Named without its seed: a fault that all seeds share is told once.
-    return SourceModel{folder.parent_path(),
-                       model_shape(found->config, found->config.model.vocab_size), found->tokenizer,
-                       TrainingCost{found->flops, 0.0}};
+    return SourceModel{
+        .folder = folder.parent_path(),
+        .shape = model_shape(found->config, found->config.model.vocab_size),
+        .rope = model_rope(found->config),
+        .tokenizer_hash = found->tokenizer,
+        .cost = TrainingCost{found->flops, 0.0},
+    };
   }
 
   void plan_source(const SuiteModel& model, const std::string& name, uint64_t seed) {
