@@ -35,6 +35,7 @@ USES["report"] = ["base", "config", "runlog"]
 # Plans runs as `apollo plan` does, starts them as processes and compares them.
 USES["suite"] = ["base", "arch", "config", "data", "progressive", "report"]
 USES["cli"] = list(USES)
+USES["python"] = list(USES)
 
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "text", "arch", "config", "data", "progressive", "runlog", "report", "suite"}

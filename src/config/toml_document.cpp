@@ -9,15 +9,21 @@
 
 namespace apollo {
 
-TomlDocument::TomlDocument(const std::filesystem::path& path,
-                           const std::vector<std::string>& overrides, std::vector<std::string> keys,
-                           const std::string& example, std::vector<Diagnostic>& faults)
-    : file_(path.string()), keys_(std::move(keys)) {
-  if (!std::filesystem::is_regular_file(path)) {
-    throw ConfigError({{file_, "there is no such file", ""}});
+std::string TomlSource::read() const {
+  if (text) return *text;
+  if (!std::filesystem::is_regular_file(file)) {
+    throw ConfigError({{file.string(), "there is no such file", ""}});
   }
+  return read_file(file);
+}
+
+TomlDocument::TomlDocument(const TomlSource& source, const std::vector<std::string>& overrides,
+                           std::vector<std::string> keys, const std::string& example,
+                           std::vector<Diagnostic>& faults)
+    : file_(source.file.string()), keys_(std::move(keys)) {
+  const std::string text = source.read();
   try {
-    root_ = toml::parse(read_file(path), file_);
+    root_ = toml::parse(text, file_);
     check_sections(faults);
   } catch (const toml::parse_error& error) {
     faults.push_back({position(file_, error.source()), std::string(error.description()), ""});

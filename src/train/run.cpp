@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/machine.h"
 #include "config/config_compare.h"
 #include "config/toml_io.h"
@@ -33,7 +32,7 @@ void open_folder(Run& run, const fs::path& dir) {
   fs::create_directories(dir, error);
   if (error) fail<Error>("{}: cannot make the run folder: {}", dir.string(), error.message());
   run.lock = std::make_unique<FileLock>(dir / ".lock");
-  add_log_file(dir / "log.txt");
+  run.log_file = std::make_unique<LogFile>(dir / "log.txt");
   run.workers->gather({});
 }
 

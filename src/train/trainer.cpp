@@ -164,6 +164,7 @@ bool Trainer::step() {
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
+    if (phase_ == Phase::kOver) throw;  // the hook's own
     save();
     wait_for_checkpoint();
     end("signal");
@@ -172,6 +173,7 @@ bool Trainer::step() {
                run_.state.position.step);
     throw;
   } catch (const DivergedError&) {
+    if (phase_ == Phase::kOver) throw;
     end("diverged");
     throw;
   }
@@ -181,7 +183,9 @@ bool Trainer::step_or_finish() {
   agree();
   const bool finished = run_.schedule->finished(run_.state.position);
   evaluate_if_due(finished);
+  tell();
   if (!finished) grow_if_due();
+  tell();
   save_if_due(finished);
   if (finished) {
     wait_for_checkpoint();
@@ -192,7 +196,28 @@ bool Trainer::step_or_finish() {
   if (stop_ == 0 && run_.workers->size() == 1) stop_ = stop_requested();
   if (stop_ != 0) throw Interrupted(stop_);
   train_one_step();
+  tell();
   return true;
+}
+
+void Trainer::on_row(RowHook hook) {
+  if (log_ == nullptr) return;  // over already
+  hook_ = std::move(hook);
+  log_->keep_rows();
+}
+
+void Trainer::tell() {
+  if (!hook_) return;
+  try {
+    for (const Json& row : log_->take_rows()) {
+      if (row.at("event") != CheckpointRow::kEvent) hook_(row);
+    }
+  } catch (...) {
+    save();
+    wait_for_checkpoint();
+    end("stopped");
+    throw;
+  }
 }
 
 void Trainer::agree() {
