@@ -16,7 +16,7 @@ struct UnitName {
 };
 
 // The first name of a unit is the one that is printed.
-constexpr std::array<UnitName, 12> kUnits = {{{"steps", DurationUnit::kSteps},
+constexpr std::array<UnitName, 16> kUnits = {{{"steps", DurationUnit::kSteps},
                                               {"step", DurationUnit::kSteps},
                                               {"tokens", DurationUnit::kTokens},
                                               {"token", DurationUnit::kTokens},
@@ -26,6 +26,10 @@ constexpr std::array<UnitName, 12> kUnits = {{{"steps", DurationUnit::kSteps},
                                               {"flop", DurationUnit::kFlops},
                                               {"hours", DurationUnit::kHours},
                                               {"hour", DurationUnit::kHours},
+                                              {"minutes", DurationUnit::kMinutes},
+                                              {"minute", DurationUnit::kMinutes},
+                                              {"seconds", DurationUnit::kSeconds},
+                                              {"second", DurationUnit::kSeconds},
                                               {"%", DurationUnit::kPercent},
                                               {"percent", DurationUnit::kPercent}}};
 
@@ -68,7 +72,7 @@ std::string short_number(double value) {
 [[noreturn]] void reject(std::string_view text) {
   fail<UsageError>(
       "'{}' is not a duration: expected a number and a unit, one of steps, tokens, epochs, flops, "
-      "hours, % (for example \"500 steps\", \"10M tokens\", \"2.5%\")",
+      "hours, minutes, seconds, % (for example \"500 steps\", \"10M tokens\", \"2.5%\")",
       text);
 }
 
@@ -93,6 +97,19 @@ Duration parse_duration(std::string_view text) {
     }
   }
   reject(text);
+}
+
+std::optional<double> seconds_of(const Duration& duration) {
+  switch (duration.unit) {
+    case DurationUnit::kHours:
+      return duration.value * 3600.0;
+    case DurationUnit::kMinutes:
+      return duration.value * 60.0;
+    case DurationUnit::kSeconds:
+      return duration.value;
+    default:
+      return std::nullopt;
+  }
 }
 
 std::string to_string(const Duration& duration) {

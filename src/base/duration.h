@@ -1,13 +1,14 @@
 // A length of training with its unit, as users write it: "500 steps", "3 epochs", "2.5%",
-// "1e15 flops", "10M tokens", "1.5 hours". Text and value round-trip.
+// "1e15 flops", "10M tokens", "1.5 hours", "5 minutes". Text and value round-trip.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace apollo {
 
-enum class DurationUnit { kSteps, kTokens, kEpochs, kFlops, kHours, kPercent };
+enum class DurationUnit { kSteps, kTokens, kEpochs, kFlops, kHours, kMinutes, kSeconds, kPercent };
 
 struct Duration {
   double value = 0.0;
@@ -15,6 +16,9 @@ struct Duration {
 
   bool operator==(const Duration&) const = default;
 };
+
+// Of a time, in seconds; nothing for what is counted in another unit.
+std::optional<double> seconds_of(const Duration& duration);
 
 // Throws UsageError naming the accepted forms where `text` is none of them, or is negative.
 Duration parse_duration(std::string_view text);

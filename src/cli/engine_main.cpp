@@ -8,11 +8,5 @@ int main(int argc, char** argv) {
   using namespace apollo;
   set_allocator();
   set_tensor_allocator();
-  constexpr AddCommand kCommands[] = {
-      add_tokenizer_command, add_prepare_command,  add_plan_command,     add_train_command,
-      add_eval_command,      add_score_command,    add_generate_command, add_grow_command,
-      add_export_command,    add_finetune_command, add_compare_command,  add_report_command,
-      add_suite_command,
-  };
-  return run_program(argc, argv, kCommands);
+  return run_program(argc, argv, commands());
 }

@@ -120,10 +120,9 @@ void add_data_options(CLI::App& command, EvalArguments& arguments) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
+void add_eval_command(CLI::App* command) {
   auto arguments = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand(
-      "eval", "Loss of a checkpoint on a dataset, or its accuracy on BLiMP or LAMBADA");
+  command->description("Loss of a checkpoint on a dataset, or its accuracy on BLiMP or LAMBADA");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   add_data_options(*command, *arguments);
@@ -134,7 +133,7 @@ void add_eval_command(CLI::App& app) {
                           ->type_name("NAME PATH");
   command
       ->add_option("--max-pairs,--max-items", arguments->max_items,
-                   "with --task: the first so many of each file (default: all)")
+                   "with --task: only the first N of each file (default: all)")
       ->check(CLI::PositiveNumber)
       ->needs(task);
   command->add_option("--depth", arguments->depth, "blocks of the pass (default: the final depth)")
@@ -144,11 +143,10 @@ void add_eval_command(CLI::App& app) {
   command->add_flag("--json", arguments->json, "print one JSON object");
   add_device_options(*command, arguments->device);
   command->footer(
-      "--data prints loss, perplexity and bits per byte, of a BERT loss and masked accuracy.\n"
-      "--task blimp: a pair is right where the good sentence has the greater log-probability "
-      "(BERT:\n"
-      "each token masked in turn); chance is 50 %. --task lambada: a last word is right where all\n"
-      "of its tokens are the likeliest (BERT: all of them masked at once).\n"
+      "--data prints loss, perplexity and bits per byte; for a BERT, loss and masked accuracy.\n"
+      "--task blimp counts the pairs whose good sentence has the greater log-probability (BERT:\n"
+      "each token is masked in turn); chance is 50 %. --task lambada counts the last words whose\n"
+      "tokens are all the likeliest (BERT: all of them are masked at once).\n"
       "Examples:\n"
       "  apollo eval runs/demo/checkpoints/latest --data valid --depth 12\n"
       "  apollo eval runs/demo --task blimp blimp/data");

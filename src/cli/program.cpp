@@ -80,13 +80,14 @@ std::string message_of(const std::exception& error) {
   return wants_backtrace ? message : message.substr(0, backtrace);
 }
 
-int run(int argc, char** argv, std::span<const AddCommand> commands) {
+int run(int argc, char** argv, std::span<const Command> commands) {
   CLI::App app{"Trains GPT and BERT language models that grow while they train.", "apollo"};
   app.set_version_flag("--version", APOLLO_VERSION);
   app.require_subcommand(1);
   app.footer("Each command has its own help: apollo train --help");
-  for (const AddCommand add : commands)
-    add(app);
+  for (const Command& command : commands) {
+    if (command.add != nullptr) command.add(app.add_subcommand(std::string(command.name)));
+  }
   install_stop_handlers();
   try {
     app.parse(argc, argv);
@@ -99,7 +100,7 @@ int run(int argc, char** argv, std::span<const AddCommand> commands) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, std::span<const AddCommand> commands) {
+int run_program(int argc, char** argv, std::span<const Command> commands) {
   try {
     return run(argc, argv, commands);
   } catch (const Interrupted& stop) {

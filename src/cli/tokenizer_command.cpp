@@ -108,7 +108,7 @@ void add_train(CLI::App& app) {
                    "how often a pair must occur to be merged")
       ->capture_default_str();
   command->add_flag("--cased", options->cased,
-                    "wordpiece: keep capitals and accents apart (else lower case without accents)");
+                    "wordpiece: keep capitals and accents (otherwise both are removed)");
   command
       ->add_option("--text-field", options->text_field,
                    "field of JSON lines that holds a document's text")
@@ -140,7 +140,7 @@ void add_lines(CLI::App& app, const std::string& name, const std::string& descri
                    "folder, tokenizer.json, or 'bytes' for the built-in one")
       ->type_name("DIR")
       ->required();
-  command->add_flag("--json", options->json, "write one JSON object a line");
+  command->add_flag("--json", options->json, "write one JSON object per line");
   command->add_flag("--no-special-tokens", options->no_special_tokens, no_special);
   command->add_option("file", options->file, "file of lines; '-': stdin")
       ->type_name("FILE")
@@ -151,15 +151,15 @@ void add_lines(CLI::App& app, const std::string& name, const std::string& descri
 
 }  // namespace
 
-void add_tokenizer_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("tokenizer", "Train a tokenizer, or use one on lines");
+void add_tokenizer_command(CLI::App* command) {
+  command->description("Train a tokenizer, or use one on lines");
   command->require_subcommand(1);
   command->footer(
       "Example:\n"
       "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt");
   add_train(*command);
   add_lines(*command, "encode", "Turn each line of text into a line of ids",
-            "take special tokens in the text for ordinary text",
+            "treat special tokens in the text as ordinary text",
             "apollo tokenizer encode --tokenizer tokenizer/ --json lines.txt", encode_lines);
   add_lines(*command, "decode", "Turn each line of ids, plain or as JSON, into text",
             "leave special tokens out of the text",

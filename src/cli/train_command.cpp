@@ -68,10 +68,9 @@ void train(const TrainArguments& arguments) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app) {
+void add_train_command(CLI::App* command) {
   auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* command = app.add_subcommand(
-      "train", "Train a model from a config; the same command again resumes the run");
+  command->description("Train a model from a config; the same command again resumes the run");
   command->add_option("RUN.toml", arguments->config, "the run's config");
   command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
       ->expected(1)
@@ -79,8 +78,8 @@ void add_train_command(CLI::App& app) {
   command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
   command
       ->add_option("--processes", arguments->processes,
-                   "share the run's steps among so many processes on this machine (also: "
-                   "torchrun, mpirun, srun)")
+                   "share the run among N processes on this machine (also: torchrun, mpirun, "
+                   "srun)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--help-config", arguments->config_help,
                     "print every key of RUN.toml and stop");

@@ -44,6 +44,7 @@ struct RunConfig {
     Kernels kernels = Kernels::kFused;
     MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
     bool cuda_graphs = true;                      // passes that come again are recorded
+    Duration rank_timeout = {5.0, DurationUnit::kMinutes};  // of a rank that is not heard of
   } run;
 
   struct Data {

@@ -1,12 +1,12 @@
 // Checks that need neither data nor device, grouped by section.
 #include "config/validate.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "arch/architecture.h"
 #include "base/duration.h"
 #include "config/enum_names.h"
+#include "config/value_names.h"
 
 namespace apollo {
 
@@ -55,19 +55,6 @@ class Checker {
   std::vector<Diagnostic> faults_;
 };
 
-// Digits alone, of an integer.
-bool parse_count(std::string_view text, int64_t& value) {
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && rest == end && value >= 0;
-}
-
-bool is_device(const std::string& device) {
-  int64_t index = 0;
-  return device == "auto" || device == "cpu" || device == "cuda" ||
-         (device.starts_with("cuda:") && parse_count(device.substr(5), index));
-}
-
 void check_run(const RunConfig::Run& run, Checker& check) {
   const bool is_folder_name = !run.name.empty() && run.name != "." && run.name != ".." &&
                               run.name.find('/') == std::string::npos;
@@ -75,32 +62,33 @@ void check_run(const RunConfig::Run& run, Checker& check) {
                 fmt::format("run.name must be the name of a folder (got '{}')", run.name),
                 "--out places the run elsewhere");
   check.require(
-      is_device(run.device), {"run.device"},
+      parse_device_name(run.device).has_value(), {"run.device"},
       fmt::format("run.device must be 'auto', 'cpu', 'cuda' or 'cuda:N' (got '{}')", run.device));
   check.at_least<int64_t>("run.threads", run.threads, 0);
+  check.require(seconds_of(run.rank_timeout).value_or(0.0) >= 1.0, {"run.rank_timeout"},
+                fmt::format("run.rank_timeout must be a time of a second at least (got '{}')",
+                            to_string(run.rank_timeout)),
+                "for example \"5 minutes\"");
 }
 
-// A spec "train:KIND:SIZE".
+bool trains_bpe(const std::string& tokenizer) {
+  const auto trained = parse_trained_tokenizer(tokenizer);
+  return trained && trained->kind == TrainedTokenizer::Kind::kBpe;
+}
+
 void check_tokenizer(const std::string& tokenizer, Checker& check) {
-  if (!tokenizer.starts_with("train:")) return;
-  constexpr std::string_view kBpe = "train:bpe:";
-  constexpr std::string_view kWordPiece = "train:wordpiece:";
-  int64_t size = 0;
-  const bool is_bpe =
-      tokenizer.starts_with(kBpe) && parse_count(tokenizer.substr(kBpe.size()), size);
-  // How small a WordPiece vocabulary may be depends on the characters of the text.
-  const auto is_trained = [&](std::string_view prefix) {
-    return tokenizer.starts_with(prefix) && parse_count(tokenizer.substr(prefix.size()), size);
-  };
-  const bool is_wordpiece = is_trained(kWordPiece) || is_trained("train:wordpiece-cased:");
-  check.require(is_bpe || is_wordpiece, {"data.tokenizer"},
+  if (!asks_for_training(tokenizer)) return;
+  const auto trained = parse_trained_tokenizer(tokenizer);
+  check.require(trained.has_value(), {"data.tokenizer"},
                 fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', "
                             "'train:wordpiece:SIZE', 'train:wordpiece-cased:SIZE', 'bytes' or "
                             "empty (got '{}')",
                             tokenizer),
                 "for example \"train:bpe:8192\"");
-  check.require(!is_bpe || size >= 257, {"data.tokenizer"},
-                fmt::format("a byte-level vocabulary has at least 257 entries (got {})", size));
+  // How small a WordPiece vocabulary may be depends on the characters of the text.
+  check.require(!trains_bpe(tokenizer) || trained->vocab_size >= 257, {"data.tokenizer"},
+                fmt::format("a byte-level vocabulary has at least 257 entries (got {})",
+                            trained ? trained->vocab_size : 0));
 }
 
 void check_data(const RunConfig::Data& data, Checker& check) {
@@ -140,8 +128,8 @@ void check_masking(const ResolvedConfig& resolved, Checker& check) {
   check.require(context < 1 || context >= 3, {"model.context", "model.architecture"},
                 fmt::format("model.context must be at least 3 for 'bert' (got {})", context),
                 "[CLS] and [SEP] take two of its tokens");
-  const bool has_no_mask = data.tokenizer.empty() || data.tokenizer == "bytes" ||
-                           data.tokenizer.starts_with("train:bpe:");
+  const bool has_no_mask =
+      data.tokenizer.empty() || data.tokenizer == "bytes" || trains_bpe(data.tokenizer);
   check.require(
       !has_no_mask, {"data.tokenizer", "model.architecture"},
       fmt::format("data.tokenizer must be a WordPiece one for 'bert', with a [MASK] (got "

@@ -64,7 +64,7 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
                                 : num_blocks * per_token;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
-  // The last block of a loss at masked places alone; what runs again does so block by block, so
+  // The last block of a loss runs only at masked places; what runs again does so block by block, so
   // that the largest counts.
   const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
   const double left_out =

@@ -1,4 +1,4 @@
-// What a run keeps in memory, estimated from shapes alone.
+// What a run keeps in memory, estimated from shapes.
 #pragma once
 
 #include <cstdint>

@@ -34,10 +34,10 @@ class StepFlops {
     deep_again_ = config.train.recompute == Recompute::kDeep;
   }
 
-  // Of the output head, forward and backward.
+  // FLOPs of the output head, forward and backward.
   double head() const { return 3.0 * forward_head_; }
-  // Of the blocks of a pass of a mean depth, which need not be whole, forward and backward; the
-  // `frozen` first run forward alone.
+  // FLOPs of the blocks of a pass, forward and backward, at a mean depth, which need not be whole.
+  // The first `frozen` blocks only run forward.
   double blocks(double depth, int64_t frozen = 0) const {
     const double alone = static_cast<double>(frozen) * forward_layer_;
     return (always_again_ ? 4.0 : 3.0) * (forward(depth) - alone) + alone;
@@ -80,7 +80,7 @@ double largest_activation_bytes(const RunConfig& config, const ModelShape& shape
   const bool always_again = config.train.recompute == Recompute::kAll;
   const bool deepest_again =
       config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
-  // What runs forward alone keeps nothing.
+  // What only runs forward keeps nothing.
   if (stage.depth < stage.layers) deepest = stage.depth;
   return std::max(
       activation_bytes(config, shape, deepest - stage.frozen, rows_at(deepest), deepest_again),

@@ -40,7 +40,7 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   int64_t steps = 0;
   double tokens = 0.0;
-  double flops = 0.0;  // of training alone, without what was spent before
+  double flops = 0.0;  // only of training, without what was spent before
   std::optional<SourceModel> source;
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;

@@ -88,7 +88,9 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
     case DurationUnit::kFlops:
       return {Milestone::Axis::kFlops, duration.value};
     case DurationUnit::kHours:
-      return {Milestone::Axis::kHours, duration.value};
+    case DurationUnit::kMinutes:
+    case DurationUnit::kSeconds:
+      return {Milestone::Axis::kHours, seconds_of(duration).value() / 3600.0};
     case DurationUnit::kPercent:
       return resolve({whole.value * duration.value / 100.0, whole.unit}, whole);
   }
@@ -123,20 +125,13 @@ bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& 
     const Milestone end = specs[i].until ? resolve(*specs[i].until, duration_) : end_;
     stages_.push_back(make_stage(config, i, end));
     if (end.axis == Milestone::Axis::kHours) known_ahead_ = false;
-    if (!specs[i].until) continue;
-    const std::string where = fmt::format("progressive.stages[{}].until", i);
-    if (i > 0 && end.axis == stages_[i - 1].end.axis && end.value < stages_[i - 1].end.value) {
-      faults.push_back({where,
-                        fmt::format("stages must end one after the other: the stage before ends at "
-                                    "'{}' (got '{}')",
-                                    to_string(*specs[i - 1].until), to_string(*specs[i].until)),
-                        ""});
-    } else if (end.axis == end_.axis && end.value >= end_.value) {
-      faults.push_back({where,
-                        fmt::format("ends with or after the run, which lasts '{}' (got '{}')",
-                                    to_string(duration_), to_string(*specs[i].until)),
-                        "the last stage needs a part of the run for itself"});
-    }
+    check_stage_end(
+        config, i,
+        [&](const Duration& length) -> PlaceInRun {
+          const Milestone place = milestone(length);
+          return {static_cast<int>(place.axis), place.value};
+        },
+        faults);
   }
   return faults.size() == num_faults;
 }

@@ -20,7 +20,7 @@ namespace apollo {
 // Where a run is: before the step numbered `step` (from 0).
 struct RunPosition {
   int64_t step = 0;
-  double flops = 0.0;  // of training passes alone; evaluation is charged apart
+  double flops = 0.0;  // of training passes; evaluation is charged separately
   double hours = 0.0;
 
   bool operator==(const RunPosition&) const = default;
@@ -43,8 +43,8 @@ struct Stage {
   Milestone end;  // the run's end for the last stage
   DepthDistribution depths;
   int64_t depth = 0;   // of a pass that does not rehearse: `layers`, or fewer drawn at random
-  int64_t frozen = 0;  // the first so many layers do not train, nor does the embedding below them
-  // Of a pass of each depth from 0 on; empty: one size for all.
+  int64_t frozen = 0;  // how many of the first layers, and the embedding with them, do not train
+  // One size for each depth of a pass, from 0 on; empty: one size for all.
   std::vector<int64_t> micro_batch_sizes = {};
 };
 
@@ -132,7 +132,7 @@ class Schedule {
   bool rehearses(const RunPosition& position, const StageState& state) const;
   LrCurve lr_curve(const RunConfig::Train& train) const;
   double step_lr(const RunPosition& before, const StageState& state, double flops) const;
-  // Those of the passes of a step of one depth.
+  // The depths of a step's passes, all of them the same.
   std::vector<int64_t> depths_of_step(int64_t depth, const StageState& state) const;
   int64_t draw_depth_at(int64_t step, int64_t micro_step, const Stage& stage) const;
   Milestone::Axis axis_of(LrAxis axis) const;

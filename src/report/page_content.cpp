@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "report/comparison_tables.h"
 #include "report/curves.h"
+#include "report/formats.h"
 #include "report/group_page.h"
 
 namespace apollo {
@@ -151,7 +153,7 @@ std::string comparison_chart_json(const Comparison& comparison) {
   return out + "]}";
 }
 
-// Of runs that do not repeat one another.
+// The content where no run repeats another.
 void fill_run_content(const Comparison& comparison, PageContent& content) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   const ComparedRun& best = best_run(comparison);

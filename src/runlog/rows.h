@@ -58,7 +58,7 @@ struct StartRow {
   std::string valid_data;
   std::string tokenizer;
   std::string energy_source;  // nvml, rapl or none
-  // Of the trained model that the run begins from; empty: none.
+  // The folder of the trained model that the run begins from; empty: none.
   std::string source;
   int64_t source_layers = 0;
   int64_t source_width = 0;

@@ -145,7 +145,7 @@ bool SuiteReader::is_settable(const std::string& path, const toml::key& key) {
   return true;
 }
 
-// Reads the node as the type of the key, for its faults alone, and keeps its text.
+// Reads the node as the type of the key to find its faults, and keeps its text.
 bool SuiteReader::check_value(const std::string& path, const toml::node& node, Setting& out) {
   RunConfig scratch;
   std::map<std::string, std::string> origins;

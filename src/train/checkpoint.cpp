@@ -133,7 +133,7 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   return found;
 }
 
-// Also what a kill left half written: the folder is this process's alone.
+// Also what a kill left half written: the folder belongs to this process only.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
   std::vector<fs::path> torn;
   for (const auto& entry : fs::directory_iterator(checkpoints)) {

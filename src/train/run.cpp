@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "base/machine.h"
 #include "config/config_compare.h"
 #include "config/toml_io.h"
@@ -20,6 +22,11 @@ namespace apollo {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::chrono::milliseconds timeout_of(const RunConfig& config) {
+  const std::chrono::duration<double> seconds(seconds_of(config.run.rank_timeout).value());
+  return std::chrono::duration_cast<std::chrono::milliseconds>(seconds);
+}
 
 // Rank 0 opens the folder, the others wait until it has.
 void open_folder(Run& run, const fs::path& dir) {
@@ -87,24 +94,13 @@ void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphReco
                   .matmul = matmul_library_name()};
 }
 
-// 48 bits of a hash, which a double holds.
-double as_number(const std::string& hash) {
-  return hash.empty() ? 0.0 : static_cast<double>(std::stoull(hash.substr(0, 12), nullptr, 16));
-}
-
 // Every rank must train the same on the same.
 void check_ranks(const Run& run) {
   const CheckpointInfo& own = run.identity;
-  const double hashes[] = {as_number(own.config_hash), as_number(own.train_data),
-                           as_number(own.valid_data), as_number(own.tokenizer_hash)};
-  const char* names[] = {"config", "training data", "validation data", "tokenizer"};
-  const size_t count = std::size(hashes);
-  const std::vector<double> all = run.workers->gather(hashes);
-  for (size_t i = count; i < all.size(); ++i) {
-    if (all[i] == all[i % count]) continue;
-    fail<DataError>("rank {} has another {} than rank 0; every rank must read the same", i / count,
-                    names[i % count]);
-  }
+  run.workers->expect_equal(hash_number(own.config_hash), "another config");
+  run.workers->expect_equal(hash_number(own.train_data), "other training data");
+  run.workers->expect_equal(hash_number(own.valid_data), "other validation data");
+  run.workers->expect_equal(hash_number(own.tokenizer_hash), "another tokenizer");
 }
 
 void check_identity(const Run& run, const CheckpointInfo& saved) {
@@ -166,7 +162,8 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   use_deterministic_operators(run.device);
   const std::optional<Launch> launch = find_launch();
   const int64_t ranks_here = launch ? launch->local_size : 1;
-  run.workers = launch ? join_workers(*launch, run.device, dir) : single_worker();
+  run.workers =
+      launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
   take_machine_choices(run.resolved.config, dir, ranks_here);
   const MachineScope machine(run.config().run);

@@ -35,7 +35,7 @@ struct Run {
   std::unique_ptr<TrainingPasses> passes;
   CheckpointInfo identity;  // what a checkpoint must agree with to be gone on from
 
-  // Of a run that has a folder.
+  // These are of a run that has a folder.
   std::filesystem::path dir;
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<LogFile> log_file;

@@ -5,6 +5,7 @@
 
 #include "base/allocator.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "base/units.h"
@@ -42,6 +43,14 @@ std::string waiting_of_threads() {
 std::string how_passes_run(const Run& run) {
   if (run.device.is_cpu()) return "matrix products by " + run.identity.matmul;
   return run.passes->records() ? "passes recorded as CUDA graphs" : "passes launched by operator";
+}
+
+// 48 bits of a hash of all weights, which a double holds.
+double bits_of(const ParameterSet& parameters) {
+  const at::Tensor weights = parameters.values().cpu();
+  const std::string_view bytes(static_cast<const char*>(weights.const_data_ptr()),
+                               weights.nbytes());
+  return hash_number(hash_text(bytes));
 }
 
 // A kill can come between the last checkpoint, after which `begin` bytes had been logged, and the
@@ -150,9 +159,8 @@ StartRow Trainer::start_row() const {
 }
 
 void Trainer::run() {
-  if (phase_ == Phase::kOver) {
-    if (run_.workers->leads())
-      log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
+  if (phase_ == Phase::kOver && run_.workers->leads()) {
+    log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
   }
   while (step()) {
   }
@@ -166,7 +174,7 @@ bool Trainer::step() {
   } catch (const Interrupted& stop) {
     if (phase_ == Phase::kOver) throw;  // the hook's own
     save();
-    wait_for_checkpoint();
+    leave_together();
     end("signal");
     if (run_.workers->leads())
       log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
@@ -182,19 +190,18 @@ bool Trainer::step() {
 bool Trainer::step_or_finish() {
   agree();
   const bool finished = run_.schedule->finished(run_.state.position);
+  if (stop_ != 0 && !finished) throw Interrupted(stop_);
   evaluate_if_due(finished);
   tell();
   if (!finished) grow_if_due();
   tell();
   save_if_due(finished);
   if (finished) {
-    wait_for_checkpoint();
+    leave_together();
     end("finished");
     return false;
   }
   if (writer_) log_written(writer_->poll());
-  if (stop_ == 0 && run_.workers->size() == 1) stop_ = stop_requested();
-  if (stop_ != 0) throw Interrupted(stop_);
   train_one_step();
   tell();
   return true;
@@ -222,7 +229,6 @@ void Trainer::tell() {
 
 void Trainer::agree() {
   stop_ = stop_requested();
-  if (run_.workers->size() == 1) return;
   const double own[] = {run_.state.position.hours, static_cast<double>(stop_)};
   const std::vector<double> all = run_.workers->gather(own);
   run_.state.position.hours = all[0];
@@ -343,6 +349,7 @@ void Trainer::grow(int64_t target) {
   row.own_loss_after = after.own_loss;
   state.eval_flops += before.flops + after.flops;
   log_->growth(state, row);
+  run_.workers->expect_equal(bits_of(state.model->parameters()), "other weights after a growth");
   agree();
 }
 
@@ -366,6 +373,11 @@ void Trainer::save() {
 
 void Trainer::wait_for_checkpoint() {
   if (writer_) log_written(writer_->wait());
+}
+
+void Trainer::leave_together() {
+  wait_for_checkpoint();
+  run_.workers->gather({});
 }
 
 void Trainer::log_written(const std::optional<WrittenCheckpoint>& written) {

@@ -67,6 +67,9 @@ class Trainer {
   void save_if_due(bool finished);
   void save();
   void wait_for_checkpoint();
+  // No rank ends before the last checkpoint is on disk: whoever started the ranks may end all of
+  // them as soon as one has ended.
+  void leave_together();
   void log_written(const std::optional<WrittenCheckpoint>& written);
   void train_one_step();
 

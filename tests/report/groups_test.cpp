@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "report/comparison.h"
-#include "report/group_tables.h"
+#include "report/comparison_tables.h"
+#include "report/formats.h"
+#include "report/groups_csv.h"
 #include "report/made_up_run.h"
 #include "support/temp_dir.h"
 
@@ -180,7 +182,7 @@ TEST_F(GroupsTest, NotesThatNotAllSeedsGotThere) {
             std::vector<std::string>{
                 "'grown' (1000 flops) reached the baseline's loss with 1 of 2 seeds: its savings "
                 "at equal loss are the mean of these alone"});
-  EXPECT_EQ(group_tables(comparison)[1].rows[0][2], "1 of 2");
+  EXPECT_EQ(comparison_tables(comparison)[1].rows[0][2], "1 of 2");
 }
 
 TEST_F(GroupsTest, RefusesAnotherModelAmongTheSeeds) {

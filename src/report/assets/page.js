@@ -98,7 +98,7 @@
     ];
   }
 
-  // Of masked models alone.
+  // Only of masked models.
   const hasAccuracy = data.runs.some((run) => run.evals.accuracy);
   const maskedAccuracy = (run, index) => (run.evals.accuracy === undefined ? [] : [line(run, index, {
     x: xs(run.evals), y: run.evals.accuracy, mode: "lines+markers", hovertemplate: "%{y:.2%}",
