@@ -61,7 +61,7 @@ def training(text: pathlib.Path, folder: pathlib.Path, threads: int, rounds: int
     config = {
         "run": {"threads": threads, "device": "cpu"},
         "data": {"train": [str(text.resolve())], "tokenizer": "bytes", "cache": str(folder / "cache")},
-        "model": {"layers": 6, "width": 192, "heads": 6, "context": 128},
+        "model": {"layers": 4, "width": 128, "heads": 4, "context": 128},
         "train": {"duration": "30 steps", "batch_size": 16, "micro_batch_size": 8},
         "progressive": {"method": "scratch"},
     }

@@ -1,8 +1,12 @@
 """Imports the extension module that computes with torch, when it is needed first."""
 
+import contextlib
 import functools
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from types import ModuleType
 
 from . import _build
@@ -24,6 +28,22 @@ def check_torch_version(found: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Puts Ctrl-C off: a torch whose import was cut short crashes when it is imported again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
+
+
 @functools.cache
 def engine() -> ModuleType:
     """apollo_lm._engine.
@@ -35,7 +55,8 @@ def engine() -> ModuleType:
         # As the command does it: threads that spin for long wait for each other's time slices.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        import torch
+        with _uninterrupted():
+            import torch
     except ImportError as error:
         raise TorchMismatchError(
             f"apollo_lm needs torch {'.'.join(_minor(_build.TORCH_VERSION))}, which cannot be "
@@ -43,7 +64,8 @@ def engine() -> ModuleType:
         ) from error
     check_torch_version(torch.__version__)
     try:
-        from . import _engine
+        with _uninterrupted():
+            from . import _engine
     except ImportError as error:
         raise TorchMismatchError(
             f"apollo_lm does not fit torch {torch.__version__}: {error}\n  hint: {_AGAIN}"

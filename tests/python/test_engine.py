@@ -201,7 +201,7 @@ def test_a_forked_process_is_refused(whole, tmp_path):
 
 def test_another_torch_is_refused():
     check_torch_version(torch.__version__)
-    with pytest.raises(apollo.TorchMismatchError, match="found torch 2.5.1\n  hint: build it again"):
+    with pytest.raises(apollo.TorchMismatchError, match=r"found torch 2\.5\.1\+cu118\n  hint: build it"):
         check_torch_version("2.5.1+cu118")
 
 
@@ -270,7 +270,7 @@ def test_weights_and_models_are_those_of_the_folder(whole):
         assert torch.equal(state[name], tensor), name
     model = run.model()
     assert isinstance(model, transformers.GPT2LMHeadModel)
-    text = "the rain in spain"
+    text = "the rain"
     ids = apollo.Tokenizer(run.checkpoint).encode(text)
     logits = model(torch.from_numpy(np.concatenate([[256], ids]).astype(np.int64))[None]).logits[0]
     expected = logits.log_softmax(-1)[torch.arange(len(ids)), torch.from_numpy(ids).long()]
