@@ -18,7 +18,7 @@ USES = {
     "base": [],
     "text": ["base"],
     "arch": ["base", "text"],
-    "config": ["base", "arch"],
+    "config": ["base", "text", "arch"],
     "data": ["base", "text", "arch", "config"],
     "progressive": ["base", "arch", "config"],
     "runlog": ["base", "progressive"],
@@ -32,7 +32,7 @@ USES = {
     "infer": ["base", "text", "config", "data", "progressive", "model"],
     "finetune": ["base", "text", "arch", "config", "data", "progressive", "ops", "model", "optim",
                  "infer"],
-    "report": ["base", "runlog"],
+    "report": ["base", "config", "runlog"],
     # Plans runs as `apollo plan` does, starts them as processes and compares them.
     "suite": ["base", "config", "data", "progressive", "report"],
 }

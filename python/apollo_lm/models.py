@@ -85,7 +85,7 @@ class Model:
 
     def evaluate(
         self,
-        data: str | os.PathLike[str],
+        data: str | os.PathLike[str] | None = None,
         *,
         depth: int = 0,
         batch_size: int = 16,
@@ -95,8 +95,9 @@ class Model:
         separate_documents: bool = False,
         progress: bool = False,
     ) -> dict[str, Any]:
-        """The loss on a token dataset, as ``apollo eval --data --json``: depth, loss (nats a token),
-        ppl and bpb (of a BERT accuracy), tokens, flops.
+        """The loss on a token dataset or text, by default the validation data of the run that the
+        model was loaded from, as ``apollo eval --json``: depth, loss (nats a token), ppl and bpb (of
+        a BERT accuracy), tokens, flops.
 
         ``max_tokens`` 0: all. The last three choices are a BERT's.
 
@@ -104,7 +105,7 @@ class Model:
         """
         return json.loads(
             self._core.evaluate(
-                os.fspath(data),
+                os.fspath(data or ""),
                 depth,
                 batch_size,
                 max_tokens,
@@ -143,7 +144,9 @@ def generate(model: Model | str | os.PathLike[str], prompt: str = "", **options:
 
 
 def evaluate(
-    model: Model | str | os.PathLike[str], data: str | os.PathLike[str], **options: Any
+    model: Model | str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """``Model.evaluate`` of a model or folder.
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace apollo {
 namespace {
@@ -51,7 +52,7 @@ void log_line(LogLevel level, std::string_view text) {
   const std::lock_guard lock(log.mutex);
   if (level > log.level) return;
   const std::string line =
-      fmt::format("{}{}\n", level == LogLevel::kWarning ? "warning: " : "", text);
+      fmt::format("{}{}\n", level == LogLevel::kWarning ? "warning: " : "", printable_lines(text));
   write_line(stderr, line);
   if (log.files.empty()) return;
   const std::string dated = local_time() + " " + line;

@@ -1,5 +1,6 @@
 // SIGINT and SIGTERM as a flag that long loops look at: train, eval, prepare, tokenizer training.
-// A second signal of the same kind ends the program at once.
+// A second signal of the same kind ends the program at once. A file that grows beyond the limit of
+// the process (SIGXFSZ) is a failed write and no signal.
 #pragma once
 
 namespace apollo {
@@ -21,6 +22,16 @@ class StopScope {
   ~StopScope();
   StopScope(const StopScope&) = delete;
   StopScope& operator=(const StopScope&) = delete;
+};
+
+// Lives while a program waits for input of unknown length (a terminal, a pipe) and has nothing to
+// save: a signal then ends it at once with 128 + signal, where it would else wait for a line first.
+class WaitingForInput {
+ public:
+  WaitingForInput();
+  ~WaitingForInput();
+  WaitingForInput(const WaitingForInput&) = delete;
+  WaitingForInput& operator=(const WaitingForInput&) = delete;
 };
 
 }  // namespace apollo

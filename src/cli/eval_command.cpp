@@ -49,7 +49,8 @@ void eval_data(const EvalArguments& arguments, const LoadedModel& loaded) {
   EvaluateOptions options = arguments.options;
   options.depth = arguments.depth;
   options.batch_size = arguments.batch_size;
-  const DataEvaluation evaluation = evaluate_data(loaded, arguments.data, options);
+  const DataEvaluation evaluation =
+      evaluate_data(loaded, arguments.checkpoint, arguments.data, options);
   if (arguments.json) {
     fmt::print("{}\n", to_json(evaluation).dump());
   } else {
@@ -75,12 +76,16 @@ void eval_task(const EvalArguments& arguments, const LoadedModel& loaded) {
 }
 
 void check_arguments(const EvalArguments& arguments) {
-  if (arguments.data.empty() == arguments.task.empty()) {
-    throw UsageError(arguments.data.empty()
-                         ? "eval: expected --data DATASET or --task NAME PATH, found neither"
-                         : "eval: --data and --task exclude each other");
+  if (!arguments.data.empty() && !arguments.task.empty()) {
+    throw UsageError("eval: --data and --task exclude each other");
   }
   if (arguments.task.empty()) return;
+  if (arguments.options.max_tokens > 0 || arguments.options.masked_fraction ||
+      arguments.options.mask_whole_words || arguments.options.separate_documents) {
+    throw UsageError(
+        "eval: --max-tokens, --masked-fraction, --whole-words and --separate-documents are of "
+        "data, not of --task");
+  }
   const std::vector<std::string> tasks = {"blimp", "lambada"};
   const std::string& name = arguments.task[0];
   if (name == tasks[0] || name == tasks[1]) return;
@@ -99,23 +104,19 @@ void eval(const EvalArguments& arguments) {
 }
 
 void add_data_options(CLI::App& command, EvalArguments& arguments) {
-  CLI::Option* data =
-      command.add_option("--data", arguments.data, "token dataset (apollo prepare) or .bin");
+  command.add_option("--data", arguments.data,
+                     "text, '-' for stdin, a token dataset or .bin (default: the "
+                     "validation data of the run)");
   command
       .add_option("--max-tokens", arguments.options.max_tokens, "stop after so many (default: all)")
-      ->check(CLI::PositiveNumber)
-      ->needs(data);
+      ->check(CLI::PositiveNumber);
   command
       .add_option("--masked-fraction", arguments.options.masked_fraction,
                   "bert: share of the tokens to predict (default 0.15)")
-      ->check(CLI::Range(0.001, 0.999))
-      ->needs(data);
-  command.add_flag("--whole-words", arguments.options.mask_whole_words, "bert: mask whole words")
-      ->needs(data);
-  command
-      .add_flag("--separate-documents", arguments.options.separate_documents,
-                "bert: no attention between documents of one sequence")
-      ->needs(data);
+      ->check(CLI::Range(0.001, 0.999));
+  command.add_flag("--whole-words", arguments.options.mask_whole_words, "bert: mask whole words");
+  command.add_flag("--separate-documents", arguments.options.separate_documents,
+                   "bert: no attention between documents of one sequence");
 }
 
 }  // namespace
@@ -148,7 +149,8 @@ void add_eval_command(CLI::App* command) {
       "each token is masked in turn); chance is 50 %. --task lambada counts the last words whose\n"
       "tokens are all the likeliest (BERT: all of them are masked at once).\n"
       "Examples:\n"
-      "  apollo eval runs/demo/checkpoints/latest --data valid --depth 12\n"
+      "  apollo eval runs/demo\n"
+      "  apollo eval runs/demo/checkpoints/latest --data valid.txt --depth 12\n"
       "  apollo eval runs/demo --task blimp blimp/data");
   command->callback([arguments] { eval(*arguments); });
 }

@@ -1,9 +1,17 @@
 #include "cli/evaluate_data.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <memory>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
+#include "cli/common_text.h"
+#include "config/toml_io.h"
 #include "data/batches.h"
+#include "data/prepare.h"
 
 namespace apollo {
 namespace {
@@ -17,9 +25,9 @@ void check_data(const LoadedModel& loaded, const TokenDataset& data, const std::
         path, loaded.tokenizer->hash(), made_by);
   }
   const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
-  // A dataset that names no vocabulary, or a greater one, may still keep to the model's.
-  const int64_t bound = data.info().vocab_size;
-  if (bound > 0 && bound <= vocab_size) return;
+  // Whatever vocabulary it names: a token beyond the embedding ends the program on a GPU.
+  const int64_t bound = data.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
+  if (vocab_size >= bound) return;
   if (const int64_t largest = data.max_token(); largest >= vocab_size) {
     fail<DataError>("{}: holds token {}, outside of the model's vocabulary of {}", path, largest,
                     vocab_size);
@@ -44,10 +52,41 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
   return config;
 }
 
+// A dataset as it is. Text is encoded by the model's own tokenizer into a folder that goes away;
+// its file stays open. Without `data` it is the validation data of the run in the folder.
+TokenDataset open_data(const LoadedModel& loaded, const std::string& checkpoint,
+                       const std::string& data) {
+  namespace fs = std::filesystem;
+  if (data.empty()) {
+    const fs::path config = fs::path(checkpoint) / "run.toml";
+    if (!fs::exists(config)) {
+      throw UsageError("eval: expected --data DATASET, --task NAME PATH, or the folder of a run");
+    }
+    const ResolvedConfig resolved = load_run_config(config);
+    RunData run = open_run_data(resolved.config, resolved.base_dir);
+    if (run.valid == nullptr) {
+      fail<DataError>("{}: the run has no validation data (hint: --data TEXT)", config.string());
+    }
+    return std::move(*run.valid);
+  }
+  const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
+  if (is_token_dataset(data)) return TokenDataset::open(data, vocab_size);
+  if (fs::path(data).filename() == "tokens.bin") {
+    return TokenDataset::open(data, vocab_size);
+  }
+  const fs::path dir =
+      fs::temp_directory_path() / fmt::format("apollo-eval-{}", static_cast<int64_t>(::getpid()));
+  prepare_dataset(text_files({data}), require_tokenizer(loaded), dir);
+  TokenDataset dataset = TokenDataset::open(dir, vocab_size);
+  std::error_code ignored;
+  fs::remove_all(dir, ignored);
+  return dataset;
+}
+
 }  // namespace
 
-DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& path,
-                             const EvaluateOptions& options) {
+DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& checkpoint,
+                             const std::string& path, const EvaluateOptions& options) {
   const LanguageModel& model = *loaded.model;
   DataEvaluation found;
   found.is_causal = model.is_causal();
@@ -55,7 +94,7 @@ DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& path,
   pass_blocks(model, found.depth);
   const RunConfig config = objective_config(options, model);
   if (!model.is_causal()) require_tokenizer(loaded);
-  const TokenDataset data = TokenDataset::open(path, model.spec().shape.vocab_size);
+  const TokenDataset data = open_data(loaded, checkpoint, path);
   check_data(loaded, data, path);
   const std::unique_ptr<Batches> batches = make_batches(config, data, loaded.tokenizer.get());
   found.result = evaluate(model, found.depth, *batches,

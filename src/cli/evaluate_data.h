@@ -29,10 +29,12 @@ struct DataEvaluation {
   std::optional<double> bits_per_byte;  // of a causal model, where the dataset knows its text
 };
 
-// The loss of `loaded` on the token dataset `data`. Throws UsageError for a depth or options that
-// do not go with the model, DataError for a dataset that was made for another.
-DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& data,
-                             const EvaluateOptions& options);
+// The loss of `loaded`, which is of the folder `checkpoint` as the user named it, on `data`: a
+// token dataset, text, or, where that is empty, the validation data of the run in the folder.
+// Throws UsageError for a depth or options that do not go with the model, DataError for a dataset
+// that was made for another.
+DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& checkpoint,
+                             const std::string& data, const EvaluateOptions& options);
 
 // {"depth", "loss", "ppl", "bpb", "tokens", "flops"}, of a masked model "accuracy" in place of
 // "ppl" and "bpb".

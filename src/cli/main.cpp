@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/standard_streams.h"
 #include "cli/commands.h"
 #include "cli/program.h"
 
@@ -53,5 +54,6 @@ int become_engine(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace apollo;
+  guard_standard_streams();
   return argc > 1 && runs_here(argv[1]) ? run_program(argc, argv, commands()) : become_engine(argv);
 }

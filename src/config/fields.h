@@ -38,7 +38,7 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
               "fused, or reference: plain operators only, for looking into a fault"},
         c.run.kernels...);
   visit(Field{"run", "matmul", Effect::kResult,
-              "library that multiplies matrices on the CPU; auto takes the faster one"},
+              "library that multiplies matrices on the CPU; auto measures which is faster"},
         c.run.matmul...);
   visit(Field{"run", "cuda_graphs", Effect::kNone,
               "on a GPU, record a pass once and launch it as a whole afterwards"},
@@ -65,6 +65,9 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
               "folder, train:bpe:SIZE, train:wordpiece:SIZE (lower case without accents), "
               "train:wordpiece-cased:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
+  visit(Field{"data", "pretokenizer", Effect::kResult,
+              "how train:bpe:SIZE cuts text into words: as gpt2 (and ModernBERT), llama3 or qwen"},
+        c.data.pretokenizer...);
   visit(Field{"data", "masked_fraction", Effect::kResult,
               "bert: share of the tokens that the model predicts, in (0, 1)"},
         c.data.masked_fraction...);
@@ -103,7 +106,7 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
 template <class Visitor, class... Configs>
 void visit_train_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"train", "duration", Effect::kResult,
-              "length of the run in steps, tokens, epochs, flops or hours"},
+              "length of the run in steps, tokens, tokens per parameter, epochs, flops or hours"},
         c.train.duration...);
   visit(Field{"train", "batch_size", Effect::kResult, "sequences per optimizer step"},
         c.train.batch_size...);
@@ -114,6 +117,9 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
               "a shallow pass takes more sequences, up to the memory of the deepest one; "
               "micro_batch_size = 0 sets it"},
         c.train.micro_batch_by_depth...);
+  visit(Field{"train", "optimizer", Effect::kResult,
+              "muon: the matrices of the blocks by Muon, all else by AdamW, at one learning rate"},
+        c.train.optimizer...);
   visit(Field{"train", "lr", Effect::kResult, "peak learning rate"}, c.train.lr...);
   visit(Field{"train", "lr_schedule", Effect::kResult, "how the learning rate decays"},
         c.train.lr_schedule...);
@@ -226,6 +232,10 @@ void visit_checkpoint_fields(Visitor&& visit, Configs&... c) {
         c.checkpoint.every...);
   visit(Field{"checkpoint", "keep", Effect::kNone, "how many of the latest checkpoints are kept"},
         c.checkpoint.keep...);
+  visit(Field{"checkpoint", "at", Effect::kNone,
+              "moments whose checkpoints stay as well, as revisions/NAME: [\"0 steps\", \"1M "
+              "tokens\"]"},
+        c.checkpoint.at...);
 }
 
 // visit(field, value...) for every field of the configs, in the order of the file.

@@ -6,14 +6,13 @@
 #include "base/file.h"
 #include "base/spelling.h"
 #include "config/key_hints.h"
+#include "config/parse_toml.h"
 
 namespace apollo {
 
 std::string TomlSource::read() const {
   if (text) return *text;
-  if (!std::filesystem::is_regular_file(file)) {
-    throw ConfigError({{file.string(), "there is no such file", ""}});
-  }
+  require_toml_file(file);
   return read_file(file);
 }
 
@@ -23,10 +22,10 @@ TomlDocument::TomlDocument(const TomlSource& source, const std::vector<std::stri
     : file_(source.file.string()), keys_(std::move(keys)) {
   const std::string text = source.read();
   try {
-    root_ = toml::parse(text, file_);
+    root_ = parse_toml(text, file_);
     check_sections(faults);
-  } catch (const toml::parse_error& error) {
-    faults.push_back({position(file_, error.source()), std::string(error.description()), ""});
+  } catch (const ConfigError& error) {
+    faults.insert(faults.end(), error.diagnostics().begin(), error.diagnostics().end());
   }
   split_overrides(overrides, example, faults);
 }
@@ -136,10 +135,10 @@ toml::table TomlDocument::parse_override(const std::string& text, bool is_text) 
   toml::table bare;
   bare.insert("value", text);
   try {
-    toml::table parsed = toml::parse("value = " + text);
+    toml::table parsed = parse_toml("value = " + text, "");
     const bool wanted = parsed.size() == 1 && (!is_text || parsed["value"].is_string());
     return wanted ? parsed : bare;
-  } catch (const toml::parse_error&) {
+  } catch (const ConfigError&) {
     return bare;
   }
 }

@@ -158,21 +158,28 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
     fail<DataError>("data.tokenizer: '{}' needs text, but data.train is the prepared dataset '{}'",
                     spec, train.paths.front().string());
   }
+  const bool is_masked = objective_of(config.model.architecture) == Objective::kMasked;
   const fs::path dir = cache / "tokenizers" /
                        cache_key({{"version", kCacheVersion},
                                   {"spec", spec},
                                   {"text_field", config.data.text_field},
+                                  {"pretokenizer", enum_name(config.data.pretokenizer)},
+                                  {"masked", is_masked},
                                   {"files", fingerprint(train.paths, cache)}});
   make_once(
       dir, [&] { return fs::exists(dir / "tokenizer.json"); },
       [&] {
-        TextFiles files(train.paths, {.text_field = config.data.text_field});
-        bool end_of_document = false;
-        const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
         BpeTrainerOptions bpe;
         WordPieceTrainerOptions wordpiece;
         bpe.vocab_size = wordpiece.vocab_size = asked->vocab_size;
+        bpe.pre_tokenizer = config.data.pretokenizer;
+        bpe.masked = is_masked;
         wordpiece.lowercase = asked->lowercase;
+        const auto untrained = make_untrained_bpe(bpe);  // knows where text may be cut
+        TextFiles files(train.paths,
+                        {.text_field = config.data.text_field, .tokenizer = untrained.get()});
+        bool end_of_document = false;
+        const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
         const auto trained = asked->kind == TrainedTokenizer::Kind::kWordPiece
                                  ? train_wordpiece(source, wordpiece)
                                  : train_bpe(source, bpe);

@@ -91,7 +91,9 @@ std::string Advice::method() const {
 
 std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
   const auto points = measurements(objective_of(shape.architecture));
-  if (points.empty() || shape.layers < 2) return std::nullopt;
+  // What was measured was measured with AdamW.
+  const bool measured = config.train.optimizer == OptimizerKind::kAdamW;
+  if (points.empty() || shape.layers < 2 || !measured) return std::nullopt;
   const double sequence_flops =
       train_flops(shape, shape.layers, /*sequences=*/1, targets_per_sequence(config));
   const double tokens = flops / sequence_flops * static_cast<double>(shape.context);

@@ -38,6 +38,10 @@ struct Milestone {
 // Number of `axis` units at `position`.
 double coordinate(const RunPosition& position, Milestone::Axis axis);
 
+// FLOPs of the matrix products of an update, for each layer that trains: Muon's iteration; AdamW
+// has none.
+double update_flops(OptimizerKind optimizer, const ModelShape& shape);
+
 struct Stage {
   int64_t layers = 0;
   Milestone end;  // the run's end for the last stage
@@ -86,7 +90,7 @@ class Schedule {
   // What the learning rate is multiplied with at `progress` of the run (on train.lr_axis):
   // (L/N)^lr_depth_power, and after growth the part of `rewarm` that is over.
   double lr_factor(double progress, const StageState& state) const;
-  // Training FLOPs of a step with these depths.
+  // Training FLOPs of a step with these depths, those of the update's products included.
   double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
   // Whether the blocks of a pass of `depth` are computed again in its backward pass.
   bool recomputes(int64_t depth, const StageState& state) const;
@@ -140,6 +144,7 @@ class Schedule {
 
   ModelShape shape_;
   int64_t targets_per_sequence_ = 0;
+  double update_flops_ = 0.0;  // of a layer that trains: update_flops()
   std::vector<Stage> stages_;
   Milestone end_;
   uint64_t seed_ = 0;

@@ -26,6 +26,7 @@ namespace {
 
 // A model with the number of threads that its calls use, which are the command's.
 struct Model {
+  std::string named;  // the folder, as it was given
   LoadedModel loaded;
   int64_t threads = 0;
 };
@@ -33,7 +34,8 @@ struct Model {
 std::unique_ptr<Model> load(const std::string& folder, const std::string& device, int64_t threads) {
   const EngineCall call;
   const ThreadScope scope(threads);
-  return std::make_unique<Model>(Model{load_model_folder(folder, find_device(device)), threads});
+  return std::make_unique<Model>(
+      Model{folder, load_model_folder(folder, find_device(device)), threads});
 }
 
 nb::dict describe(const Model& model) {
@@ -103,7 +105,7 @@ std::string evaluate(const Model& model, const std::string& data, int64_t depth,
                      bool separate_documents, bool progress) {
   const EngineCall call;
   const ThreadScope scope(model.threads);
-  return to_json(evaluate_data(model.loaded, data,
+  return to_json(evaluate_data(model.loaded, model.named, data,
                                {.depth = depth,
                                 .batch_size = batch_size,
                                 .max_tokens = max_tokens,

@@ -52,6 +52,7 @@ std::vector<Trait> noted_traits(const RunHistory& run) {
       {"batch size", std::to_string(info.batch_size)},
       {"peak learning rate", config_value(run, "train.lr"), /*may_be_missing=*/true},
       {"learning-rate schedule", config_value(run, "train.lr_schedule"), /*may_be_missing=*/true},
+      {"optimizer", info.optimizer, /*may_be_missing=*/true},
       {"seed", std::to_string(info.seed)},
       {"device", info.device},
       {"threads", std::to_string(info.threads)},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace apollo {
@@ -31,17 +32,26 @@ class CsvRow {
   std::vector<std::string> values;
 };
 
-// RFC 4180.
+// A spreadsheet runs a cell that begins like this. Names may do so, numbers only by their sign.
+bool is_formula(const std::string& cell) {
+  if (cell.empty()) return false;
+  if (std::string_view("=@\t\r").find(cell[0]) != std::string_view::npos) return true;
+  const bool has_sign = cell[0] == '-' || cell[0] == '+';
+  return has_sign && cell.find_first_not_of("0123456789.e+-") != std::string::npos;
+}
+
+// RFC 4180; a quote before what a spreadsheet would run makes it text.
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) line += ',';
-    if (cells[i].find_first_of(",\"\n") == std::string::npos) {
-      line += cells[i];
+    const std::string cell = is_formula(cells[i]) ? "'" + cells[i] : cells[i];
+    if (cell.find_first_of(",\"\n\r") == std::string::npos) {
+      line += cell;
       continue;
     }
     line += '"';
-    for (const char c : cells[i])
+    for (const char c : cell)
       line += c == '"' ? "\"\"" : std::string(1, c);
     line += '"';
   }

@@ -197,8 +197,9 @@ PageContent run_content(const RunHistory& run) {
   PageContent content;
   content.kind = "Training run";
   content.title = run.info.name;
-  content.lede = fmt::format("{}, trained with the method '{}' on {} tokens.", model_text(run.info),
-                             run.info.method, format_count(cost.tokens));
+  content.lede = fmt::format(
+      "{}, trained with the method '{}' {}on {} tokens.", model_text(run.info), run.info.method,
+      run.info.optimizer == "muon" ? "and Muon " : "", format_count(cost.tokens));
   if (evaluations.empty()) {
     content.notes.push_back("no evaluation at full depth yet");
   } else {

@@ -37,6 +37,7 @@ struct StepColumns {
   std::vector<double> layers;  // unique layers of the stage
   std::vector<double> depth;   // mean over the step's passes
   std::vector<double> tokens_per_s;
+  std::vector<double> model_flops_utilisation;  // share of the measured peak
 
   size_t size() const { return step.size(); }
 };

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/printable.h"
+
 namespace apollo {
 namespace {
 
@@ -91,7 +93,9 @@ std::string table_text(const Table& table, size_t width) {
   return out;
 }
 
+// A row of a Markdown table is one line.
 std::string markdown_cell(std::string text) {
+  text = printable(text);
   for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
     text.insert(at, "\\");
   return text;

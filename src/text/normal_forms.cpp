@@ -169,6 +169,13 @@ void compose(std::u32string& text) {
   text.resize(end);
 }
 
+// Below U+0300 every character is in normal form, and none joins one before it.
+bool is_below_marks(std::string_view text) {
+  constexpr unsigned char kLeadOfMarks = 0xCC;
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) >= kLeadOfMarks; });
+}
+
 std::string to_utf8(const std::u32string& text) {
   std::string out;
   out.reserve(text.size());
@@ -187,6 +194,12 @@ std::string to_nfc(std::string_view text) {
   std::u32string decomposed = decompose(text);
   compose(decomposed);
   return to_utf8(decomposed);
+}
+
+std::string_view as_nfc(std::string_view text, std::string& storage) {
+  if (is_below_marks(text)) return text;
+  storage = to_nfc(text);
+  return storage;
 }
 
 }  // namespace apollo

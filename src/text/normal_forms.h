@@ -13,4 +13,7 @@ std::string to_nfd(std::string_view text);
 // NFC: the same, put together again where there is a character for it.
 std::string to_nfc(std::string_view text);
 
+// The same: `text` itself where that is plain to see, else its normal form, which `storage` holds.
+std::string_view as_nfc(std::string_view text, std::string& storage);
+
 }  // namespace apollo

@@ -33,6 +33,8 @@ struct Run {
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<TrainingPasses> passes;
+  MatmulLibrary matmul = MatmulLibrary::kAuto;  // of its products: what run.matmul came to
+  double peak_flops_per_second = 0.0;           // of all processes together; 0: not measured
   CheckpointInfo identity;  // what a checkpoint must agree with to be gone on from
 
   // These are of a run that has a folder.

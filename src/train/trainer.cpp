@@ -67,6 +67,8 @@ Trainer::Trainer(Run run)
     : run_(std::move(run)),
       evaluations_(run_.config().eval.every, *run_.schedule),
       checkpoints_(run_.config().checkpoint.every, *run_.schedule),
+      revisions_(run_.config().checkpoint.at, *run_.schedule,
+                 run_.resumes ? &run_.state.position : nullptr),
       energy_(run_.device.is_cuda() ? run_.device.index() : -1) {
   TrainState& state = run_.state;
   energy_before_ = state.energy_joules;
@@ -86,7 +88,8 @@ Trainer::Trainer(Run run)
     return;
   }
   const int64_t first_step = run_.resumes ? state.position.step + 1 : 0;
-  log_ = std::make_unique<RunLog>(run_.dir, run_.metrics_bytes, first_step);
+  log_ = std::make_unique<RunLog>(run_.dir, run_.metrics_bytes, first_step,
+                                  run_.peak_flops_per_second);
   writer_ = std::make_unique<CheckpointWriter>(run_.dir, run_.data.tokenizer.get(),
                                                run_.config().checkpoint.keep);
   log_beginning();
@@ -148,8 +151,10 @@ StartRow Trainer::start_row() const {
                .device = run_.device.str(),
                .threads = config.run.threads,
                .precision = std::string(enum_name(config.train.precision)),
+               .optimizer = run_.optimizer->name(),
                .kernels = std::string(enum_name(config.run.kernels)),
                .matmul = run_.identity.matmul,
+               .peak_flops_per_s = run_.peak_flops_per_second,
                .train_data = run_.identity.train_data,
                .valid_data = run_.identity.valid_data,
                .tokenizer = run_.identity.tokenizer_hash,
@@ -168,7 +173,7 @@ void Trainer::run() {
 
 bool Trainer::step() {
   if (phase_ == Phase::kOver) return false;
-  const MachineScope machine(run_.config().run);
+  const MachineScope machine(run_.config().run, run_.matmul);
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
@@ -355,19 +360,23 @@ void Trainer::grow(int64_t target) {
 
 void Trainer::save_if_due(bool finished) {
   const int64_t times_due = checkpoints_.times_due(run_.state.position);
-  if (times_due <= run_.state.checkpoints_due && !finished) return;
+  const bool is_revision = revisions_.is_due(run_.state.position);
+  if (times_due <= run_.state.checkpoints_due && !is_revision && !finished) return;
   run_.state.checkpoints_due = times_due;
   save();
 }
 
 void Trainer::save() {
+  std::vector<std::string> revisions = revisions_.take_due(run_.state.position);
   if (!run_.workers->leads()) return;
   const auto start = Clock::now();
   log_written(writer_->wait());
   run_.state.energy_joules = energy_joules().value_or(0.0);
   CheckpointInfo info = run_.identity;
   info.metrics_bytes = log_->flush();
-  writer_->start(copy_for_checkpoint(run_.state, info), start);
+  CheckpointCopy copy = copy_for_checkpoint(run_.state, info);
+  copy.revisions = std::move(revisions);
+  writer_->start(std::move(copy), start);
   run_.state.position.hours += seconds_since(start) / 3600.0;
 }
 

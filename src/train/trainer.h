@@ -17,6 +17,7 @@
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
 #include "train/recurrence.h"
+#include "train/revisions.h"
 #include "train/run.h"
 #include "train/run_log.h"
 #include "train/train_step.h"
@@ -79,6 +80,7 @@ class Trainer {
   Phase phase_ = Phase::kTraining;
   Recurrence evaluations_;
   Recurrence checkpoints_;
+  Revisions revisions_;
   EnergyMeter energy_;
   int stop_ = 0;                              // the signal that asks to stop
   double energy_before_ = 0.0;                // of the processes that trained this run earlier

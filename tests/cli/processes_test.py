@@ -15,7 +15,8 @@ from harness import APOLLO, ApolloTest, main, wait_for
 
 # Eight micro-batches in a step, so that two, four and eight ranks divide them.
 SHARED = ["train.batch_size=16", "train.duration=24 steps", "progressive.method=apollo+"]
-KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"]}
+KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"],
+         "muon": ["train.optimizer=muon", "train.lr=1e-3"]}
 TORCHRUN = pathlib.Path(sys.executable).parent / "torchrun"
 
 

@@ -14,9 +14,9 @@ namespace {
 TEST(Fields, EveryPathIsThereOnce) {
   const std::vector<std::string>& paths = field_paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
-  EXPECT_EQ(paths.size(), 64u);
+  EXPECT_EQ(paths.size(), 67u);
   EXPECT_EQ(paths.front(), "run.name");
-  EXPECT_EQ(paths.back(), "checkpoint.keep");
+  EXPECT_EQ(paths.back(), "checkpoint.at");
 }
 
 TEST(Fields, EnumNamesAreInTheOrderOfTheEnumerators) {

@@ -288,5 +288,18 @@ TEST_F(GroupsTest, TablesForPapers) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 
+// Names come from folders and configs of others.
+TEST_F(GroupsTest, NamesAreNoFormulasAndNoNewLines) {
+  write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
+  write("=cmd|x", 1, "1000 flops", 400, 2.0);
+  write("two\nlines", 1, "1000 flops", 500, 2.0);
+  const Comparison comparison = compare();
+  const std::string csv = groups_csv(comparison);
+  EXPECT_NE(csv.find("\n'=cmd|x,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n\"two\nlines\","), std::string::npos) << csv;
+  const std::string markdown = to_markdown(comparison_tables(comparison), {});
+  EXPECT_NE(markdown.find("| two\\nlines |"), std::string::npos) << markdown;
+}
+
 }  // namespace
 }  // namespace apollo
