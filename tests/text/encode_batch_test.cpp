@@ -44,6 +44,9 @@ class Picky : public Tokenizer {
   std::string decode(const std::vector<TokenId>&, bool) const override { return ""; }
   std::string token_text(TokenId) const override { return ""; }
   int64_t vocab_size() const override { return 9; }
+  bool is_token(TokenId) const override { return true; }
+  bool is_special(TokenId) const override { return false; }
+  bool continues_word(TokenId, TokenId) const override { return false; }
   const TokenRoles& roles() const override { return roles_; }
   std::string hash() const override { return ""; }
   void save(const std::filesystem::path&) const override {}
