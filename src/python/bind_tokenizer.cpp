@@ -135,6 +135,9 @@ void bind_tokenizer(nb::module_& module) {
       .def("decode", &decode)
       .def("token_bytes",
            [](const Tokenizer& tokenizer, TokenId id) {
+             if (!tokenizer.is_token(id)) {
+               fail<DataError>("expected the id of a token, found {}", id);
+             }
              const std::string text = tokenizer.token_text(id);
              return nb::bytes(text.data(), text.size());
            })

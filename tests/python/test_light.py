@@ -125,6 +125,9 @@ def test_tokenizer_refuses_what_is_no_text_and_no_id():
     for ids in ([257], [-1], [2**40]):
         with pytest.raises(apollo.DataError):
             tokenizer.decode(ids)
+    for id in (257, -1):
+        with pytest.raises(apollo.DataError, match=f"found {id}"):
+            tokenizer.token_bytes(id)
     with pytest.raises(TypeError):
         tokenizer.decode([1.5])
     with pytest.raises(apollo.DataError, match="nowhere"):
