@@ -23,7 +23,7 @@ USES = {
     "progressive": ["base", "arch", "config"],
     "runlog": ["base", "progressive"],
     "parallel": ["base"],
-    "ops": ["base", "config"],
+    "ops": ["base", "arch", "config"],
     "model": ["base", "text", "arch", "config", "data", "progressive", "ops"],
     "optim": ["base", "arch", "config", "progressive", "ops", "model"],
     "train": ["base", "text", "config", "data", "progressive", "runlog", "parallel", "ops",

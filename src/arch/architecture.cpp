@@ -4,8 +4,11 @@ namespace apollo {
 namespace {
 
 struct Registry {
-  std::vector<const ArchitectureInfo*> infos = {&gpt2_info(), &bert_info()};
-  std::vector<std::string_view> names = {gpt2_info().name, bert_info().name};
+  // In the order of the enumeration.
+  std::vector<const ArchitectureInfo*> infos = {&gpt2_info(), &bert_info(), &llama_info(),
+                                                &qwen3_info()};
+  std::vector<std::string_view> names = {gpt2_info().name, bert_info().name, llama_info().name,
+                                         qwen3_info().name};
 };
 
 Registry& registry() {

@@ -1,7 +1,7 @@
 // What an architecture is, without a tensor: what it learns from, its parameters, its products of
 // matrices, its config.json and the names that Hugging Face gives its weights. One file each
-// (gpt2.cpp, bert.cpp); parameters, bytes and FLOPs follow from the lists (counts.h). How it
-// computes is the one other thing to be written, in model/.
+// (gpt2.cpp, bert.cpp, llama.cpp, qwen3.cpp); parameters, bytes and FLOPs follow from the lists
+// (counts.h). How it computes is the one other thing to be written, in model/.
 //
 // Nothing outside of arch/ and the model's own file asks which architecture it is: it asks for the
 // objective, the lists, the axes.
@@ -36,6 +36,9 @@ struct MatrixProduct {
   // In the last block of a pass: where the loss reads fewer positions, some products are not needed
   // at the others. In all blocks before, every product runs at every position.
   ProductRows last_rows = ProductRows::kPositions;
+  // How many tensors of its size the backward pass keeps: its result, and where that is changed
+  // before it is used and the change needs what was before, both.
+  int64_t kept = 1;
 };
 
 // Names of Hugging Face, as they stand in model.safetensors of a model with its language head.
@@ -44,7 +47,7 @@ struct WeightNames {
   std::string_view head;                    // prefix of the language head
   std::vector<std::string_view> beside;     // prefixes of other heads that are well known
   std::vector<std::string_view> constants;  // endings of constants that old versions saved
-  // Tied parameters, of which a folder holds either or both: name and original.
+  // Of a tied model, parameters of which a folder holds either or both: name and original.
   std::vector<std::pair<std::string_view, std::string_view>> tied;
   // Endings by which old folders call what has another name now.
   std::vector<std::pair<std::string_view, std::string_view>> renamed;
@@ -59,19 +62,33 @@ struct ArchitectureInfo {
   std::string_view name;   // in RUN.toml, and model_type in config.json
   std::string_view title;  // as people write it: "GPT-2"
   Objective objective = Objective::kCausal;
-  double norm_epsilon = 1e-5;                  // of a new model
   std::string_view sequence_classifier_class;  // of transformers
+
+  // What a new model has where its config leaves it open.
+  double norm_epsilon = 1e-5;
+  int64_t (*inner_width)(int64_t width) = [](int64_t width) { return 4 * width; };
+  double rope_theta = 0.0;  // 0: the architecture does not rotate
+  bool tied = true;
+  // What a config may choose: heads of another number for keys and values, and of any width; an
+  // output layer of its own, or the embedding's.
+  bool groups_queries = false;
+  bool may_untie = false;
+  // The parameter that is added to the last hidden state, along which a classifier without a bias
+  // can be shifted; empty: there is none.
+  std::string_view output_shift = {};
 
   // In the order of the model. `num_layers` unique layers.
   std::vector<ParameterSpec> (*parameters)(const ModelSpec& spec, int64_t num_layers);
   std::vector<MatrixProduct> (*block_products)(const ModelShape& shape);
   // Of the output head, at the positions that the loss reads.
   std::vector<MatrixProduct> (*head_products)(const ModelShape& shape);
-  // config.json, without the key "apollo".
+  // config.json, without the key "apollo". Keys of other tools that list something for each layer,
+  // which a model of another depth can't keep, are in `per_layer_keys`.
   Json (*write_config)(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens);
   // Everything but layer_map; throws CheckpointError as read_hf_config() does. The caller sets
   // shape.architecture.
   ModelSpec (*read_config)(const ConfigReader& reader);
+  std::vector<std::string_view> per_layer_keys = {};
   WeightNames names;
 };
 
@@ -86,5 +103,7 @@ Architecture register_architecture(const ArchitectureInfo& info);
 
 const ArchitectureInfo& gpt2_info();
 const ArchitectureInfo& bert_info();
+const ArchitectureInfo& llama_info();
+const ArchitectureInfo& qwen3_info();
 
 }  // namespace apollo

@@ -46,6 +46,21 @@ double ConfigReader::number(const char* key, double fallback) const {
   return found->get<double>();
 }
 
+bool ConfigReader::flag(const char* key, bool fallback) const {
+  const Json* found = find(key);
+  if (found == nullptr) return fallback;
+  if (!found->is_boolean()) {
+    fail<CheckpointError>("{}: key '{}': expected true or false, found {}", path_, key,
+                          found->dump());
+  }
+  return found->get<bool>();
+}
+
+const Json* ConfigReader::find(const char* key) const {
+  const auto found = config_.find(key);
+  return found == config_.end() || found->is_null() ? nullptr : &*found;
+}
+
 void ConfigReader::require(const char* key, std::initializer_list<Json> accepted) const {
   const auto found = config_.find(key);
   if (found == config_.end() || found->is_null()) return;

@@ -23,6 +23,10 @@ class ConfigReader {
   // A number of layers: positive, or 0 in a checkpoint of Apollo, whose runs can begin with none.
   int64_t num_layers(const char* key) const;
   double number(const char* key, double fallback) const;
+  // true or false; `fallback` where the key is missing or null.
+  bool flag(const char* key, bool fallback) const;
+  // Null where the key is missing or its value null.
+  const Json* find(const char* key) const;
   // Refuses a value other than those that Apollo computes; a key left out or null is the first.
   void require(const char* key, std::initializer_list<Json> accepted) const;
   [[noreturn]] void reject(const std::string& what) const;

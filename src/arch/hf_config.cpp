@@ -46,6 +46,10 @@ Json derived_hf_config(Json source, const DescribedModel& from, const DescribedM
   for (const auto& [key, value] : after.items()) {
     if (value != before.at(key)) source[key] = value;
   }
+  if (from.num_layers != to.num_layers) {
+    for (const std::string_view key : describe(to.spec.shape.architecture).per_layer_keys)
+      source.erase(std::string(key));
+  }
   source["apollo"] = after.at("apollo");
   return source;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -12,7 +13,7 @@
 namespace apollo {
 
 // A place in the list of architectures (architecture.h), which programs may add to.
-enum class Architecture : int { kGpt2, kBert };
+enum class Architecture : int { kGpt2, kBert, kLlama, kQwen3 };
 template <>
 inline constexpr bool kHasEnumNames<Architecture> = true;
 template <>
@@ -34,11 +35,37 @@ struct ModelShape {
   int64_t vocab_size = 0;
   int64_t inner = 0;        // width of the MLP's inside; 0: the usual 4 * width
   int64_t token_types = 2;  // BERT
+  int64_t kv = 0;           // heads of keys and values; 0: as many as of queries
+  int64_t head = 0;         // width of a head; 0: the usual width / heads
+  bool tied = true;         // the output layer has the weights of the embedding
 
   int64_t inner_width() const { return inner > 0 ? inner : 4 * width; }
   void set_inner_width(int64_t value) { inner = value == 4 * width ? 0 : value; }
+  int64_t kv_heads() const { return kv > 0 ? kv : heads; }
+  void set_kv_heads(int64_t value) { kv = value == heads ? 0 : value; }
+  int64_t head_dim() const { return head > 0 ? head : width / heads; }
+  void set_head_dim(int64_t value) { head = value * heads == width ? 0 : value; }
 
   bool operator==(const ModelShape&) const = default;
+};
+
+// How a context longer than that of the first training is reached, "llama3" of Llama 3.1: of the
+// frequencies, low ones are divided by `factor`, high ones stay, those between are interpolated.
+struct RopeScaling {
+  double factor = 1.0;
+  double low_freq_factor = 1.0;   // wavelengths above original_context / this are low frequencies
+  double high_freq_factor = 4.0;  // those below original_context / this are high ones
+  int64_t original_context = 0;
+
+  bool operator==(const RopeScaling&) const = default;
+};
+
+// Rotary positions: pair i of the K / 2 of a head turns by theta^(-2 i / K) radians a position.
+struct Rope {
+  double theta = 0.0;  // 0: the architecture has none
+  std::optional<RopeScaling> scaling = {};
+
+  bool operator==(const Rope&) const = default;
 };
 
 struct ModelSpec {
@@ -47,6 +74,7 @@ struct ModelSpec {
   double dropout = 0.0;
   double norm_epsilon = 1e-5;
   double init_std = 0.02;  // of fresh matrices and embeddings
+  Rope rope = {};
 
   bool operator==(const ModelSpec&) const = default;
 };

@@ -56,11 +56,20 @@ struct ParameterSpec {
   bool decay = false;
   Init init = Init::kZeros;
   double init_std = 0.0;
-  // Where Hugging Face keeps the tensor in several equal parts along dimension 0: their names.
+  // Where Hugging Face keeps the tensor in several parts along dimension 0: their names, and how
+  // many rows each has; without these numbers all have as many.
   std::vector<std::string> pieces = {};
+  std::vector<int64_t> piece_rows = {};
   Role role = Role::kOther;
   std::vector<Axis> axes = {};  // of each dimension; empty: a model that does not grow in width
   SideBySide matrices = {};     // of a tensor of a block, for optimizers that look at matrices
 };
+
+// The rows of each piece; empty where there are none.
+inline std::vector<int64_t> rows_of_pieces(const ParameterSpec& spec) {
+  if (!spec.piece_rows.empty() || spec.pieces.empty()) return spec.piece_rows;
+  const auto count = static_cast<int64_t>(spec.pieces.size());
+  return std::vector<int64_t>(spec.pieces.size(), spec.shape.front() / count);
+}
 
 }  // namespace apollo

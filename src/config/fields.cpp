@@ -82,15 +82,23 @@ constexpr std::array<std::string_view, 10> kFirstKeys = {
     "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
 // Keys that the method, the machine or custom sets well enough for nearly all runs.
-constexpr std::array<std::string_view, 31> kExpertKeys = {
+constexpr std::array<std::string_view, 40> kExpertKeys = {
     "run.kernels",
     "run.matmul",
     "run.cuda_graphs",
+    "run.rank_timeout",
+    "data.pretokenizer",
     "data.mask_whole_words",
     "data.separate_documents",
     "data.cache",
     "data.base_dir",
+    "model.kv_heads",
+    "model.head_dim",
+    "model.inner_width",
     "model.vocab_size",
+    "model.rope_theta",
+    "model.tie_embeddings",
+    "model.norm_epsilon",
     "model.init_std",
     "train.micro_batch_by_depth",
     "train.lr_final",
@@ -114,6 +122,7 @@ constexpr std::array<std::string_view, 31> kExpertKeys = {
     "progressive.charge_source",
     "eval.batch_size",
     "eval.max_tokens",
+    "checkpoint.at",
 };
 
 template <size_t N>

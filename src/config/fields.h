@@ -4,6 +4,7 @@
 #pragma once
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,13 +92,35 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
         c.model.architecture...);
   visit(Field{"model", "layers", Effect::kResult, "layers of the final model"}, c.model.layers...);
   visit(Field{"model", "width", Effect::kResult, "size of the hidden state"}, c.model.width...);
-  visit(Field{"model", "heads", Effect::kResult, "attention heads; divides width"},
+  visit(Field{"model", "heads", Effect::kResult,
+              "attention heads; divides width where head_dim is 0"},
         c.model.heads...);
+  visit(Field{"model", "kv_heads", Effect::kResult,
+              "llama, qwen3: heads of keys and values, a divisor of heads; 0: as many"},
+        c.model.kv_heads...);
+  visit(Field{"model", "head_dim", Effect::kResult,
+              "llama, qwen3: width of a head, even; 0: width / heads"},
+        c.model.head_dim...);
+  visit(Field{"model", "inner_width", Effect::kResult,
+              "inside the MLP; 0: 4 * width, for llama and qwen3 8/3 of it, a multiple of 16"},
+        c.model.inner_width...);
   visit(Field{"model", "context", Effect::kResult, "tokens per sequence"}, c.model.context...);
   visit(Field{"model", "vocab_size", Effect::kResult,
               "entries of the embedding; 0: as many as the tokenizer has"},
         c.model.vocab_size...);
-  visit(Field{"model", "dropout", Effect::kResult, "probability, in [0, 1)"}, c.model.dropout...);
+  visit(Field{"model", "rope_theta", Effect::kResult,
+              "llama, qwen3: base of the rotary positions; 0: 10000"},
+        c.model.rope_theta...);
+  visit(Field{"model", "tie_embeddings", Effect::kResult,
+              "llama, qwen3: whether the output layer has the embedding's weights; auto: for all "
+              "but llama"},
+        c.model.tie_embeddings...);
+  visit(Field{"model", "norm_epsilon", Effect::kResult,
+              "of the norms; 0: 1e-5 for gpt2, 1e-12 for bert, 1e-6 for llama and qwen3"},
+        c.model.norm_epsilon...);
+  visit(Field{"model", "dropout", Effect::kResult,
+              "probability, in [0, 1); llama, qwen3: of attention weights only"},
+        c.model.dropout...);
   visit(Field{"model", "init_std", Effect::kResult,
               "standard deviation of new weights; 0.02 suits a width near 768"},
         c.model.init_std...);
@@ -261,6 +284,11 @@ std::string toml_text(const StageSpec& value);
 template <std::same_as<bool> T>  // a plain parameter would also take pointers
 std::string toml_text(T value) {
   return value ? "true" : "false";
+}
+// Nothing: "auto".
+template <std::same_as<std::optional<bool>> T>
+std::string toml_text(const T& value) {
+  return value ? toml_text(*value) : "\"auto\"";
 }
 template <NamedEnum E>
 std::string toml_text(E value) {

@@ -16,7 +16,20 @@ int64_t targets_per_sequence(const RunConfig& config) {
 
 ModelShape model_shape(const RunConfig& config, int64_t vocab_size) {
   const RunConfig::Model& model = config.model;
-  return {model.architecture, model.layers, model.width, model.heads, model.context, vocab_size};
+  const ArchitectureInfo& architecture = describe(model.architecture);
+  ModelShape shape = {model.architecture, model.layers,  model.width,
+                      model.heads,        model.context, vocab_size};
+  shape.set_inner_width(model.inner_width > 0 ? model.inner_width
+                                              : architecture.inner_width(model.width));
+  if (model.kv_heads > 0) shape.set_kv_heads(model.kv_heads);
+  if (model.head_dim > 0) shape.set_head_dim(model.head_dim);
+  shape.tied = model.tie_embeddings.value_or(architecture.tied);
+  return shape;
+}
+
+Rope model_rope(const RunConfig& config) {
+  const double theta = describe(config.model.architecture).rope_theta;
+  return {.theta = config.model.rope_theta > 0.0 ? config.model.rope_theta : theta};
 }
 
 }  // namespace apollo

@@ -13,7 +13,10 @@ namespace apollo {
 // ahead.
 int64_t targets_per_sequence(const RunConfig& config);
 
-// The shape of the final model.
+// The shape of the final model; what the config leaves open is the architecture's own.
 ModelShape model_shape(const RunConfig& config, int64_t vocab_size);
+
+// How its positions rotate.
+Rope model_rope(const RunConfig& config);
 
 }  // namespace apollo

@@ -70,6 +70,13 @@ struct RunConfig {
     int64_t heads = 6;
     int64_t context = 256;
     int64_t vocab_size = 0;  // 0: the tokenizer's
+    // 0, or nothing: the architecture's own.
+    int64_t kv_heads = 0;
+    int64_t head_dim = 0;
+    int64_t inner_width = 0;
+    double rope_theta = 0.0;
+    std::optional<bool> tie_embeddings;
+    double norm_epsilon = 0.0;
     double dropout = 0.0;
     double init_std = 0.02;
   } model;

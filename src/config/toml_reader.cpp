@@ -83,6 +83,14 @@ bool ValueReader::read(const toml::node& node, bool& out) {
   return true;
 }
 
+bool ValueReader::read(const toml::node& node, std::optional<bool>& out) {
+  const bool is_auto = node.value_exact<std::string>() == std::optional<std::string>("auto");
+  const auto value = node.value_exact<bool>();
+  if (!value && !is_auto) return reject(node, "true, false or \"auto\"");
+  out = value;
+  return true;
+}
+
 bool ValueReader::read(const toml::node& node, Duration& out) {
   const char* const hint =
       "write it in quotes, with its unit: steps, tokens, epochs, flops, hours or %";

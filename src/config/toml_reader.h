@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct ValueReader {
   bool read(const toml::node& node, uint64_t& out);
   bool read(const toml::node& node, double& out);
   bool read(const toml::node& node, bool& out);
+  bool read(const toml::node& node, std::optional<bool>& out);  // or "auto"
   bool read(const toml::node& node, Duration& out);
   bool read(const toml::node& node, StageSpec& out);
   template <NamedEnum E>

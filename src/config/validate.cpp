@@ -134,15 +134,61 @@ void check_model(const RunConfig::Model& model, Checker& check) {
   check.at_most("model.layers", model.layers, SizeLimits::kLayers);
   check.at_most("model.width", model.width, SizeLimits::kWidth);
   check.at_most("model.heads", model.heads, SizeLimits::kWidth);
+  check.at_most("model.kv_heads", model.kv_heads, SizeLimits::kWidth);
+  check.at_most("model.head_dim", model.head_dim, SizeLimits::kWidth);
+  check.at_most("model.inner_width", model.inner_width, SizeLimits::kWidth);
   check.at_most("model.context", model.context, SizeLimits::kContext);
   check.at_most("model.vocab_size", model.vocab_size, SizeLimits::kVocabSize);
-  if (model.width > 0 && model.heads > 0) {
+  if (model.width > 0 && model.heads > 0 && model.head_dim == 0) {
     check.require(model.width % model.heads == 0, {"model.heads", "model.width"},
                   fmt::format("model.heads must divide model.width (got {} heads, width {})",
                               model.heads, model.width));
   }
+  check.at_least<int64_t>("model.kv_heads", model.kv_heads, 0);
+  check.at_least<int64_t>("model.head_dim", model.head_dim, 0);
+  check.at_least<int64_t>("model.inner_width", model.inner_width, 0);
+  check.at_least("model.rope_theta", model.rope_theta, 0.0);
+  check.at_least("model.norm_epsilon", model.norm_epsilon, 0.0);
   check.fraction("model.dropout", model.dropout);
   check.positive("model.init_std", model.init_std);
+}
+
+// Keys of [model] that some architectures have and others not. At their defaults they are let pass,
+// so that the resolved config is a valid one.
+void check_architecture_keys(const ResolvedConfig& resolved, Checker& check) {
+  if (resolved.unreadable.contains("model.architecture")) return;
+  const RunConfig::Model& model = resolved.config.model;
+  const ArchitectureInfo& architecture = describe(model.architecture);
+  const auto refuse = [&](bool is_default, const std::string& path, const char* why) {
+    check.require(
+        is_default, {path},
+        fmt::format("{} is no key of architecture '{}', {}", path, architecture.name, why),
+        "remove it, or set model.architecture = \"llama\" or \"qwen3\"");
+  };
+  if (!architecture.groups_queries) {
+    refuse(model.kv_heads == 0, "model.kv_heads", "where every head has its own keys and values");
+    refuse(model.head_dim == 0, "model.head_dim", "whose heads divide the width");
+  }
+  if (architecture.rope_theta == 0.0)
+    refuse(model.rope_theta == 0.0, "model.rope_theta", "which learns its positions");
+  if (!architecture.may_untie) {
+    refuse(model.tie_embeddings.value_or(architecture.tied) == architecture.tied,
+           "model.tie_embeddings", "whose output layer always has the embedding's weights");
+  }
+  if (model.kv_heads > 0 && model.heads > 0 && architecture.groups_queries) {
+    check.require(model.heads % model.kv_heads == 0, {"model.kv_heads", "model.heads"},
+                  fmt::format("model.kv_heads must divide model.heads (got {} of {} heads)",
+                              model.kv_heads, model.heads));
+  }
+  const bool whole = model.heads > 0 && model.width > 0 && model.width % model.heads == 0;
+  if (architecture.rope_theta > 0.0 && (model.head_dim > 0 || whole)) {
+    const int64_t head_dim = model.head_dim > 0 ? model.head_dim : model.width / model.heads;
+    check.require(head_dim % 2 == 0, {"model.head_dim", "model.heads", "model.width"},
+                  fmt::format("the width of a head must be even, since rotation takes pairs (got "
+                              "{}{})",
+                              head_dim, model.head_dim > 0 ? "" : ", width / heads"),
+                  "set model.head_dim");
+  }
 }
 
 // What a sequence of BERT is made of.
@@ -268,6 +314,7 @@ std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
   check_run(resolved.config.run, check);
   check_data(resolved.config.data, check);
   check_model(resolved.config.model, check);
+  check_architecture_keys(resolved, check);
   check_objective(resolved, check);
   check_train(resolved.config.train, check);
   check_optimizer(resolved.config, check);

@@ -78,7 +78,7 @@ void write_model(const Source& source, const ModelSpec& spec, const LayerMap& ma
 std::unique_ptr<LanguageModel> widen(const LanguageModel& source, const WiderFolder& wider) {
   ModelSpec spec = source.spec();
   ModelShape& shape = spec.shape;
-  const int64_t head_size = shape.width / shape.heads;
+  const int64_t head_size = shape.head_dim();
   if (wider.width < shape.width || wider.width % head_size != 0) {
     fail<UsageError>(
         "width {} does not follow from the model's {}: expected a larger multiple of {}, the size "

@@ -9,6 +9,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 
+#include "base/error.h"
 #include "model/layer.h"
 #include "model/models.h"
 #include "model/recompute.h"
@@ -69,6 +70,8 @@ class Bert final : public LanguageModel {
   // The last hidden state: [B, T, W], or [M, W] of these rows of its [N, W].
   at::Tensor run(const DeviceBatch& batch, const LayerMap& blocks, const at::Tensor& rows_M,
                  const PassOptions& options) const {
+    if (options.cache != nullptr)
+      throw UsageError("a model whose positions see those behind them keeps no cache");
     AttentionPattern pattern{.heads = spec().shape.heads};
     if (batch.documents_BT.defined()) {
       const at::Tensor& documents_BT = batch.documents_BT;
@@ -100,7 +103,7 @@ class Bert final : public LanguageModel {
 
   at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
     const at::Tensor inner = linear_gelu(Norm{x_MW}, transform_, GeluKind::kErf, options.kernels);
-    return layer_norm(inner, transform_norm_, options.kernels).value;
+    return apply_norm(inner, transform_norm_, options.kernels).value;
   }
 
   at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
@@ -110,7 +113,7 @@ class Bert final : public LanguageModel {
     x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
                                                  : type_embedding_.select(0, 0));
     x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
-    return dropout(layer_norm(x_BTW, embedding_norm_, options.kernels).value,
+    return dropout(apply_norm(x_BTW, embedding_norm_, options.kernels).value,
                    dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 

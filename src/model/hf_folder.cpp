@@ -75,11 +75,13 @@ bool starts_with_any(std::string_view name, const std::vector<std::string_view>&
 // The names and shapes under which a folder holds a parameter.
 std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const ParameterSpec& spec) {
   if (spec.pieces.empty()) return {{spec.name, spec.shape}};
-  std::vector<int64_t> shape = spec.shape;
-  shape.front() /= static_cast<int64_t>(spec.pieces.size());
+  const std::vector<int64_t> rows = rows_of_pieces(spec);
   std::vector<std::pair<std::string, std::vector<int64_t>>> parts;
-  for (const std::string& piece : spec.pieces)
-    parts.emplace_back(piece, shape);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::vector<int64_t> shape = spec.shape;
+    shape.front() = rows[i];
+    parts.emplace_back(spec.pieces[i], std::move(shape));
+  }
   return parts;
 }
 
@@ -195,7 +197,7 @@ FolderTensors read_folder(const fs::path& dir, const HfConfig& config) {
         dir.string(), unknown.size(), unknown.size() == 1 ? " is" : "s are",
         fmt::join(unknown.begin(), unknown.begin() + std::min<int64_t>(4, unknown.size()), "', '"));
   }
-  resolve_tied(dir, names, found.model);
+  if (config.spec.shape.tied) resolve_tied(dir, names, found.model);
   return found;
 }
 

@@ -11,7 +11,8 @@ namespace apollo {
 
 LinearLayer scaled(const LinearLayer& layer, double factor) {
   if (factor == 1.0) return layer;
-  return {layer.weight * factor, layer.bias * factor, layer.order};
+  const at::Tensor bias = layer.bias.defined() ? layer.bias * factor : layer.bias;
+  return {layer.weight * factor, bias, layer.order};
 }
 
 at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, Kernels kernels) {
@@ -27,7 +28,7 @@ SumAndNorm add_linear_and_norm(const at::Tensor& residual, const at::Tensor& x,
   const Branch branch = has_own_kernels(x, kernels)
                             ? Branch{linear_without_bias(x, layer, kernels), layer.bias, dropout}
                             : Branch{linear(x, layer, kernels), {}, dropout};
-  return add_layer_norm(residual, branch, norm, kernels);
+  return add_and_norm(residual, branch, norm, kernels);
 }
 
 SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const LinearLayer& inner,
@@ -40,7 +41,7 @@ SumAndNorm add_mlp_and_norm(const at::Tensor& residual, const Norm& x, const Lin
   const Branch branch{gelu_linear_without_bias(linear_without_bias(x, inner, kernels), inner.bias,
                                                kind, outer, kernels),
                       outer.bias, dropout};
-  return add_layer_norm(residual, branch, norm, kernels);
+  return add_and_norm(residual, branch, norm, kernels);
 }
 
 void check_length(const ModelSpec& spec, int64_t length) {

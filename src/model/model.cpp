@@ -28,13 +28,22 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
         "vocabulary {})",
         num_layers, shape.width, shape.heads, shape.context, shape.vocab_size);
   }
-  if (shape.width % shape.heads != 0) {
+  if (shape.head == 0 && shape.width % shape.heads != 0) {
     fail<UsageError>("heads must divide width (got width {}, heads {})", shape.width, shape.heads);
+  }
+  if (shape.heads % shape.kv_heads() != 0) {
+    fail<UsageError>("heads of keys and values must divide heads (got {} and {})", shape.kv_heads(),
+                     shape.heads);
+  }
+  const bool rotates = describe(shape.architecture).rope_theta > 0.0;
+  if (rotates && shape.head_dim() % 2 != 0) {
+    fail<UsageError>("rotation takes heads of an even width (got {})", shape.head_dim());
   }
 }
 
 std::map<Architecture, ModelFactory>& factories() {
-  static std::map<Architecture, ModelFactory> factories = {gpt2_model(), bert_model()};
+  static std::map<Architecture, ModelFactory> factories = {gpt2_model(), bert_model(),
+                                                           llama_model(), qwen3_model()};
   return factories;
 }
 
@@ -148,7 +157,10 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
   spec.layer_map = config.progressive.layer_map;
   spec.dropout = config.model.dropout;
   spec.init_std = config.model.init_std;
-  spec.norm_epsilon = describe(config.model.architecture).norm_epsilon;
+  spec.norm_epsilon = config.model.norm_epsilon > 0.0
+                          ? config.model.norm_epsilon
+                          : describe(config.model.architecture).norm_epsilon;
+  spec.rope = model_rope(config);
   return spec;
 }
 

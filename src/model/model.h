@@ -15,6 +15,7 @@
 #include "arch/counts.h"
 #include "data/token_batch.h"
 #include "model/parameters.h"
+#include "ops/attention_cache.h"
 #include "ops/linear_cross_entropy.h"
 #include "progressive/layer_map.h"
 
@@ -47,6 +48,9 @@ struct PassOptions {
   // What dropout zeroes on a CPU is a function of it and of the place in the pass; elsewhere the
   // device's generator draws (ops/dropout.h).
   uint64_t dropout_key = 0;
+  // Of a causal model without gradient: the tokens are those behind the ones that it holds, and are
+  // added to it. Null: the sequences are whole.
+  AttentionCache* cache = nullptr;
 };
 
 // What the config says of all passes alike; the rest is as above.

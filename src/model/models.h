@@ -10,5 +10,7 @@ namespace apollo {
 
 std::pair<Architecture, ModelFactory> gpt2_model();
 std::pair<Architecture, ModelFactory> bert_model();
+std::pair<Architecture, ModelFactory> llama_model();
+std::pair<Architecture, ModelFactory> qwen3_model();
 
 }  // namespace apollo

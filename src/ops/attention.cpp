@@ -45,30 +45,52 @@ at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
   return at::matmul(composed_dropout(at::softmax(scores_BHTT, -1), dropout), v_BHTK);
 }
 
+int64_t head_width(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
+  return qkv_BTX.size(2) / (pattern.heads + 2 * pattern.num_kv_heads());
+}
+
+// Queries, keys and values apart, each [B, heads, T, K].
+std::vector<at::Tensor> split_heads(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
+  const int64_t heads = pattern.heads;
+  const int64_t kv_heads = pattern.num_kv_heads();
+  const std::vector<int64_t> shape = {qkv_BTX.size(0), qkv_BTX.size(1)};
+  const int64_t width = head_width(qkv_BTX, pattern);
+  std::vector<at::Tensor> parts;
+  if (heads == kv_heads) {
+    // Apart by unbind, whose gradient is one tensor: those of three slices would each be as large
+    // as qkv, zeros but for a third, and be added up.
+    parts = qkv_BTX.reshape({shape[0], shape[1], 3, heads, width}).unbind(2);
+  } else {
+    // Likewise, of parts that differ in size.
+    parts = qkv_BTX.reshape({shape[0], shape[1], heads + 2 * kv_heads, width})
+                .split_with_sizes({heads, kv_heads, kv_heads}, 2);
+  }
+  for (at::Tensor& part : parts)
+    part = part.transpose(1, 2);
+  return parts;
+}
+
 at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
                               const DropoutDraw& dropout, Kernels kernels) {
-  const int64_t batch = qkv_BTX.size(0);
-  const int64_t length = qkv_BTX.size(1);
-  const int64_t width = qkv_BTX.size(2) / 3;
-  // Apart by unbind, whose gradient is one tensor: those of three slices would each be as large as
-  // qkv, zeros but for a third, and be added up.
-  const std::vector<at::Tensor> parts_BTHK =
-      qkv_BTX.reshape({batch, length, 3, pattern.heads, width / pattern.heads}).unbind(2);
-  const at::Tensor q_BHTK = parts_BTHK[0].transpose(1, 2);
-  const at::Tensor k_BHTK = parts_BTHK[1].transpose(1, 2);
-  const at::Tensor v_BHTK = parts_BTHK[2].transpose(1, 2);
+  const std::vector<at::Tensor> parts = split_heads(qkv_BTX, pattern);
+  const at::Tensor& q_BHTK = parts[0];
+  const int64_t group = pattern.heads / pattern.num_kv_heads();
   at::Tensor mixed_BHTK;
   const bool needs_key = dropout.probability > 0.0 && qkv_BTX.device().is_cpu();
   if (kernels == Kernels::kReference || needs_key) {
-    mixed_BHTK =
-        plain_attention(q_BHTK, k_BHTK, v_BHTK, pattern.causal, pattern.visible_B1TT, dropout);
+    const auto repeated = [&](const at::Tensor& x_BGTK) {
+      return group == 1 ? x_BGTK : x_BGTK.repeat_interleave(group, 1);
+    };
+    mixed_BHTK = plain_attention(q_BHTK, repeated(parts[1]), repeated(parts[2]), pattern.causal,
+                                 pattern.visible_B1TT, dropout);
   } else {
     std::optional<at::Tensor> mask;
     if (pattern.visible_B1TT.defined()) mask = pattern.visible_B1TT;
-    mixed_BHTK = at::scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, mask, dropout.probability,
-                                                  pattern.causal);
+    mixed_BHTK = at::scaled_dot_product_attention(q_BHTK, parts[1], parts[2], mask,
+                                                  dropout.probability, pattern.causal,
+                                                  /*scale=*/std::nullopt, /*enable_gqa=*/group > 1);
   }
-  return mixed_BHTK.transpose(1, 2).reshape({batch, length, width});
+  return mixed_BHTK.transpose(1, 2).reshape({qkv_BTX.size(0), qkv_BTX.size(1), -1});
 }
 
 // Memory of one thread's loop, aligned for whole vectors.
@@ -88,28 +110,29 @@ class AlignedFloats {
   float* data_;
 };
 
-// body(begin, end, scratch) for ranges of the B * H heads, each head by one thread.
+// body(begin, end, scratch) for ranges of `num_heads` heads, each head by one thread.
 template <class Body>
-void for_heads(const AttentionHeads& heads, int64_t batch, const Body& body) {
+void for_heads(const AttentionHeads& heads, int64_t num_heads, const Body& body) {
   const int64_t work_of_a_head = heads.length * heads.length * heads.head_width;
-  parallel_rows(batch * heads.num_heads, work_of_a_head, /*block=*/1,
-                [&](int64_t begin, int64_t end) {
-                  AlignedFloats scratch(attention_scratch_size(heads.length, heads.head_width));
-                  body(begin, end, scratch.data());
-                });
+  parallel_rows(num_heads, work_of_a_head, /*block=*/1, [&](int64_t begin, int64_t end) {
+    AlignedFloats scratch(attention_scratch_size(heads.length, heads.head_width));
+    body(begin, end, scratch.data());
+  });
 }
 
-AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causal,
-                        const at::Tensor& visible_B1TT, const DropoutDraw& dropout,
-                        const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
+AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
+                        const DropoutDraw& dropout, const at::Tensor& mixed_BTW,
+                        const at::Tensor& log_sums_BHT) {
   AttentionHeads heads{};
   heads.length = qkv_BTX.size(1);
-  heads.num_heads = num_heads;
-  heads.head_width = qkv_BTX.size(2) / 3 / num_heads;
-  heads.causal = causal;
-  if (visible_B1TT.defined()) heads.visible_BTT = visible_B1TT.const_data_ptr<bool>();
+  heads.num_heads = pattern.heads;
+  heads.num_kv_heads = pattern.num_kv_heads();
+  heads.head_width = head_width(qkv_BTX, pattern);
+  heads.causal = pattern.causal;
+  if (pattern.visible_B1TT.defined())
+    heads.visible_BTT = pattern.visible_B1TT.const_data_ptr<bool>();
   heads.dropout = dropout;
-  heads.qkv_BT3HK = qkv_BTX.const_data_ptr<float>();
+  heads.qkv_BTX = qkv_BTX.const_data_ptr<float>();
   heads.mixed_BTHK = mixed_BTW.mutable_data_ptr<float>();
   heads.log_sums_BHT = log_sums_BHT.mutable_data_ptr<float>();
   return heads;
@@ -117,21 +140,20 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, int64_t num_heads, bool causa
 
 class Attention : public torch::autograd::Function<Attention> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv_BTX, int64_t num_heads,
-                            bool causal, const std::optional<at::Tensor>& visible_B1TT,
-                            const DropoutDraw& dropout) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv_BTX,
+                            const AttentionPattern& pattern, const DropoutDraw& dropout) {
     const int64_t batch = qkv_BTX.size(0);
     const int64_t length = qkv_BTX.size(1);
-    at::Tensor mixed_BTW = at::empty({batch, length, qkv_BTX.size(2) / 3}, qkv_BTX.options());
-    const at::Tensor log_sums_BHT = at::empty({batch, num_heads, length}, qkv_BTX.options());
-    const at::Tensor visible = visible_B1TT.value_or(at::Tensor());
-    const AttentionHeads heads =
-        heads_of(qkv_BTX, num_heads, causal, visible, dropout, mixed_BTW, log_sums_BHT);
-    for_heads(heads, batch, [&](int64_t begin, int64_t end, float* scratch) {
+    at::Tensor mixed_BTW =
+        at::empty({batch, length, pattern.heads * head_width(qkv_BTX, pattern)}, qkv_BTX.options());
+    const at::Tensor log_sums_BHT = at::empty({batch, pattern.heads, length}, qkv_BTX.options());
+    const AttentionHeads heads = heads_of(qkv_BTX, pattern, dropout, mixed_BTW, log_sums_BHT);
+    for_heads(heads, batch * heads.num_heads, [&](int64_t begin, int64_t end, float* scratch) {
       row_kernels().attention.attention(heads, begin, end, scratch);
     });
-    context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, visible});
-    context->saved_data["causal"] = causal;
+    context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, pattern.visible_B1TT});
+    context->saved_data["causal"] = pattern.causal;
+    context->saved_data["kv_heads"] = pattern.num_kv_heads();
     save_draw(*context, dropout);
     return mixed_BTW;
   }
@@ -139,17 +161,21 @@ class Attention : public torch::autograd::Function<Attention> {
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
     const auto saved = context->get_saved_variables();
     const at::Tensor& qkv_BTX = saved[0];
+    const AttentionPattern pattern{.heads = saved[2].size(1),
+                                   .kv_heads = context->saved_data["kv_heads"].toInt(),
+                                   .causal = context->saved_data["causal"].toBool(),
+                                   .visible_B1TT = saved[3]};
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
     const AttentionGradientHeads heads{
-        .forward = heads_of(qkv_BTX, saved[2].size(1), context->saved_data["causal"].toBool(),
-                            saved[3], saved_draw(*context), saved[1], saved[2]),
+        .forward = heads_of(qkv_BTX, pattern, saved_draw(*context), saved[1], saved[2]),
         .grad_mixed_BTHK = grad_BTW.const_data_ptr<float>(),
-        .grad_qkv_BT3HK = grad_qkv_BTX.mutable_data_ptr<float>()};
-    for_heads(heads.forward, qkv_BTX.size(0), [&](int64_t begin, int64_t end, float* scratch) {
-      row_kernels().attention.attention_gradient(heads, begin, end, scratch);
-    });
-    return {grad_qkv_BTX, {}, {}, {}, {}};
+        .grad_qkv_BTX = grad_qkv_BTX.mutable_data_ptr<float>()};
+    for_heads(heads.forward, qkv_BTX.size(0) * heads.forward.num_kv_heads,
+              [&](int64_t begin, int64_t end, float* scratch) {
+                row_kernels().attention.attention_gradient(heads, begin, end, scratch);
+              });
+    return {grad_qkv_BTX, {}, {}};
   }
 };
 
@@ -171,9 +197,7 @@ at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPatter
   if (!runs_own_kernels(qkv_BTX, pattern, dropout, kernels)) {
     return composed_attention(qkv_BTX, pattern, dropout, kernels);
   }
-  std::optional<at::Tensor> visible;
-  if (pattern.visible_B1TT.defined()) visible = pattern.visible_B1TT;
-  return Attention::apply(qkv_BTX, pattern.heads, pattern.causal, visible, dropout);
+  return Attention::apply(qkv_BTX, pattern, dropout);
 }
 
 }  // namespace apollo

@@ -1,4 +1,5 @@
-// Multi-head self-attention through the best kernel of the device, and its plain form.
+// Multi-head self-attention through the best kernel of the device, and its plain form. Several
+// heads of queries may share one of keys and values ("GQA", Ainslie et al. 2023).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,15 +12,19 @@ namespace apollo {
 // How the blocks of one pass attend.
 struct AttentionPattern {
   int64_t heads = 1;
-  bool causal = false;  // position t sees positions <= t
+  int64_t kv_heads = 0;  // of keys and values, a divisor of `heads`; 0: as many
+  bool causal = false;   // position t sees positions <= t
   // Bool: which positions (last dimension) each position sees; undefined: all. Not together with
   // `causal`. Every position must see at least one.
   at::Tensor visible_B1TT = {};
+
+  int64_t num_kv_heads() const { return kv_heads > 0 ? kv_heads : heads; }
 };
 
 // softmax(q k^T / sqrt(K)) v for every head, with dropout on the weights. qkv: projected queries,
-// keys and values side by side, [B, T, 3W], each of `heads` heads side by side, W = heads * K;
-// returns the heads side by side, [B, T, W].
+// keys and values side by side, [B, T, X], X = (heads + 2 kv_heads) K, each the heads side by side;
+// returns the heads of the queries side by side, [B, T, heads * K]. Head h reads head
+// h / (heads / kv_heads) of the keys and values.
 //
 // kFused: own kernels (attention_kernels.h) for float32 on the CPU outside automatic mixed
 // precision, else the device's fused kernel; neither holds the T x T weights, nor the own ones a

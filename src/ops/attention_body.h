@@ -38,10 +38,14 @@ struct Head {
         width(heads.head_width),
         padded_width((width + kLanes - 1) / kLanes * kLanes),
         stride(heads.num_heads * width),
+        qkv_stride((heads.num_heads + 2 * heads.num_kv_heads) * width),
         index(index),
         place((index / heads.num_heads) * length * stride + index % heads.num_heads * width),
-        place_in_qkv((index / heads.num_heads) * length * 3 * stride +
-                     index % heads.num_heads * width),
+        query_place((index / heads.num_heads) * length * qkv_stride +
+                    index % heads.num_heads * width),
+        key_place((index / heads.num_heads) * length * qkv_stride +
+                  (heads.num_heads + index % heads.num_heads / group_size(heads)) * width),
+        value_place(key_place + heads.num_kv_heads * width),
         scale(1.0F / __builtin_sqrtf(static_cast<float>(width))),
         visible_TT(heads.visible_BTT == nullptr
                        ? nullptr
@@ -49,10 +53,14 @@ struct Head {
         mask(heads.dropout),
         log_sums_T(heads.log_sums_BHT + index * length) {}
 
-  const float* queries() const { return heads.qkv_BT3HK + place_in_qkv; }
-  const float* keys() const { return queries() + stride; }
-  const float* values() const { return keys() + stride; }
-  int64_t qkv_stride() const { return 3 * stride; }
+  // Heads of queries that read one of keys and values.
+  static int64_t group_size(const AttentionHeads& heads) {
+    return heads.num_heads / heads.num_kv_heads;
+  }
+
+  const float* queries() const { return heads.qkv_BTX + query_place; }
+  const float* keys() const { return heads.qkv_BTX + key_place; }
+  const float* values() const { return heads.qkv_BTX + value_place; }
 
   // How many keys from the first on the queries before `end` see.
   int64_t keys_seen(int64_t end) const { return heads.causal ? least(end, length) : length; }
@@ -82,10 +90,11 @@ struct Head {
   int64_t length;
   int64_t width;
   int64_t padded_width;
-  int64_t stride;  // between the positions of `mixed`
+  int64_t stride;      // between the positions of `mixed`
+  int64_t qkv_stride;  // between those of qkv
   int64_t index;
-  int64_t place;  // of the head's first number in `mixed`
-  int64_t place_in_qkv;
+  int64_t place;                                // of the head's first number in `mixed`
+  int64_t query_place, key_place, value_place;  // in qkv
   float scale;
   const bool* visible_TT;
   DropoutMask mask;
@@ -262,8 +271,8 @@ inline void attend(const Head& head, float* scratch_begin) {
   float* values = scratch.take(padded);
   float* scores = scratch.take(kQueryBlock * kKeyBlock);
   float* mixed = scratch.take(kQueryBlock * head.padded_width);
-  transpose_blocks(head.keys(), head.qkv_stride(), head, head.scale, keys);
-  copy_padded(head.values(), head.qkv_stride(), head.length, head, 1.0F, values);
+  transpose_blocks(head.keys(), head.qkv_stride, head, head.scale, keys);
+  copy_padded(head.values(), head.qkv_stride, head.length, head, 1.0F, values);
   for (int64_t query = 0; query < head.length; query += kQueryBlock) {
     const int64_t query_end = least(query + kQueryBlock, head.length);
     RowSums sums;
@@ -273,9 +282,8 @@ inline void attend(const Head& head, float* scratch_begin) {
     }
     fill_zero(mixed, kQueryBlock * head.padded_width);
     for_key_blocks(head, query, query_end, [&](const Block& block) {
-      multiply_by_keys(head, block,
-                       {head.queries() + query * head.qkv_stride(), head.qkv_stride(), 1}, keys,
-                       [&](int64_t row, int64_t column, const Floats& score) {
+      multiply_by_keys(head, block, {head.queries() + query * head.qkv_stride, head.qkv_stride, 1},
+                       keys, [&](int64_t row, int64_t column, const Floats& score) {
                          store(scores + row * kKeyBlock + column,
                                head.seen(score, query + row, block.key + column));
                        });
@@ -342,7 +350,7 @@ inline void block_gradient(const Head& head, const Block& block, const GradientS
                            const float* products) {
   const int64_t first = block.query * head.padded_width;
   multiply_by_keys(head, block,
-                   {head.queries() + block.query * head.qkv_stride(), head.qkv_stride(), 1},
+                   {head.queries() + block.query * head.qkv_stride, head.qkv_stride, 1},
                    scratch.transposed_keys, [&](int64_t row, int64_t column, const Floats& score) {
                      const int64_t query = block.query + row;
                      const Floats x = head.seen(score, query, block.key + column);
@@ -364,19 +372,14 @@ inline void block_gradient(const Head& head, const Block& block, const GradientS
                    });
 }
 
-inline void attend_gradient(const AttentionGradientHeads& heads, const Head& head, float* memory) {
-  const GradientScratch scratch(head, memory);
+// Writes the gradient of the queries of one head and adds its share to those of keys and values.
+inline void query_head_gradient(const AttentionGradientHeads& heads, const Head& head,
+                                const GradientScratch& scratch) {
   const int64_t length = head.length;
-  const int64_t stride = head.qkv_stride();
-  copy_padded(head.keys(), stride, length, head, head.scale, scratch.keys);
-  copy_padded(head.queries(), stride, length, head, head.scale, scratch.queries);
+  copy_padded(head.queries(), head.qkv_stride, length, head, head.scale, scratch.queries);
   copy_padded(heads.grad_mixed_BTHK + head.place, head.stride, length, head, 1.0F,
               scratch.grad_mixed);
-  transpose_blocks(head.keys(), stride, head, head.scale, scratch.transposed_keys);
-  transpose_blocks(head.values(), stride, head, 1.0F, scratch.transposed_values);
-  fill_zero(scratch.grad_keys, length * head.padded_width);
-  fill_zero(scratch.grad_values, length * head.padded_width);
-  float* grad_queries = heads.grad_qkv_BT3HK + head.place_in_qkv;
+  float* grad_queries = heads.grad_qkv_BTX + head.query_place;
   for (int64_t query = 0; query < length; query += kQueryBlock) {
     const int64_t query_end = least(query + kQueryBlock, length);
     float products[kQueryBlock];
@@ -388,16 +391,32 @@ inline void attend_gradient(const AttentionGradientHeads& heads, const Head& hea
       add_by_keys(head, block, scratch.grad_scores, scratch.queries, scratch.grad_keys);
       add_by_queries(head, block, scratch.grad_scores, scratch.keys, scratch.grad_queries);
     });
-    copy_back(scratch.grad_queries, head, query_end - query, grad_queries + query * stride, stride);
+    copy_back(scratch.grad_queries, head, query_end - query, grad_queries + query * head.qkv_stride,
+              head.qkv_stride);
   }
-  copy_back(scratch.grad_keys, head, length, grad_queries + head.stride, stride);
-  copy_back(scratch.grad_values, head, length, grad_queries + 2 * head.stride, stride);
+}
+
+// Of one head of keys and values and the heads of queries that read it, from `first` on.
+inline void attend_gradient(const AttentionGradientHeads& heads, int64_t first, float* memory) {
+  const Head head(heads.forward, first);
+  const GradientScratch scratch(head, memory);
+  const int64_t length = head.length;
+  const int64_t stride = head.qkv_stride;
+  copy_padded(head.keys(), stride, length, head, head.scale, scratch.keys);
+  transpose_blocks(head.keys(), stride, head, head.scale, scratch.transposed_keys);
+  transpose_blocks(head.values(), stride, head, 1.0F, scratch.transposed_values);
+  fill_zero(scratch.grad_keys, length * head.padded_width);
+  fill_zero(scratch.grad_values, length * head.padded_width);
+  for (int64_t i = 0; i < Head::group_size(heads.forward); ++i)
+    query_head_gradient(heads, Head(heads.forward, first + i), scratch);
+  copy_back(scratch.grad_keys, head, length, heads.grad_qkv_BTX + head.key_place, stride);
+  copy_back(scratch.grad_values, head, length, heads.grad_qkv_BTX + head.value_place, stride);
 }
 
 void attention_gradient(const AttentionGradientHeads& heads, int64_t begin, int64_t end,
                         float* scratch) {
   for (int64_t index = begin; index < end; ++index)
-    attend_gradient(heads, Head(heads.forward, index), scratch);
+    attend_gradient(heads, index * Head::group_size(heads.forward), scratch);
 }
 
 }  // namespace

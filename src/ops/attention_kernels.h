@@ -12,15 +12,18 @@
 
 namespace apollo {
 
-// Queries, keys and values are the three parts of qkv, [B, T, 3, H, K], dense like all the others.
+// Queries, keys and values are the three parts of qkv, [B, T, H + 2 G, K], dense like all the
+// others: H heads of queries, then G of keys and as many of values. Head h of the queries reads
+// head h / (H / G) of the keys and values.
 struct AttentionHeads {
-  int64_t length;      // T
-  int64_t num_heads;   // H
-  int64_t head_width;  // K
+  int64_t length;        // T
+  int64_t num_heads;     // H
+  int64_t num_kv_heads;  // G
+  int64_t head_width;    // K
   bool causal;
   const bool* visible_BTT;  // null: all; not together with `causal`
   DropoutDraw dropout;      // of weights; rows are those of [B, H, T, T]
-  const float* qkv_BT3HK;
+  const float* qkv_BTX;
   float* mixed_BTHK;
   float* log_sums_BHT;
 };
@@ -28,7 +31,7 @@ struct AttentionHeads {
 struct AttentionGradientHeads {
   AttentionHeads forward;  // its results are read
   const float* grad_mixed_BTHK;
-  float* grad_qkv_BT3HK;
+  float* grad_qkv_BTX;
 };
 
 // Queries and keys are taken in blocks of this many: the parts of a block stay in the first-level
@@ -38,7 +41,9 @@ constexpr int64_t kAttentionBlock = 64;
 // Floats of scratch memory that each of the loops needs.
 int64_t attention_scratch_size(int64_t length, int64_t head_width);
 
-// The loops over heads [begin, end) of the B * H; `scratch` is aligned to 64 bytes.
+// The loops over heads [begin, end): of the B * H of the queries, and for the gradient of the B * G
+// of the keys and values, whose gradients are sums over the heads that read them. `scratch` is
+// aligned to 64 bytes.
 struct AttentionKernels {
   void (*attention)(const AttentionHeads& heads, int64_t begin, int64_t end, float* scratch);
   void (*attention_gradient)(const AttentionGradientHeads& heads, int64_t begin, int64_t end,

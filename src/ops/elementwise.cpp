@@ -6,6 +6,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -27,26 +28,28 @@ const float* data_or_null(const std::optional<at::Tensor>& x) {
 
 // Results: {norm, statistics} of the residual alone, or {norm, statistics, sum} where there is a
 // branch.
-class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
+class AddNorm : public torch::autograd::Function<AddNorm> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& residual,
                                const std::optional<at::Tensor>& branch,
                                const std::optional<at::Tensor>& branch_bias_W,
                                const DropoutDraw& dropout, const at::Tensor& weight_W,
-                               const at::Tensor& bias_W, double epsilon) {
+                               const std::optional<at::Tensor>& bias_W, double epsilon,
+                               bool centred) {
     const int64_t rows = num_rows(residual);
     const at::Tensor sum = branch ? at::empty_like(residual) : residual;
     const at::Tensor norm = at::empty_like(residual);
     const at::Tensor statistics_2N = at::empty({2, rows}, residual.options());
     AddNormRows work{};
     work.width = residual.size(-1);
+    work.centred = centred;
     work.epsilon = static_cast<float>(epsilon);
     work.residual_NW = residual.const_data_ptr<float>();
     work.branch_NW = data_or_null(branch);
     work.branch_bias_W = data_or_null(branch_bias_W);
     work.dropout = dropout;
     work.weight_W = weight_W.const_data_ptr<float>();
-    work.bias_W = bias_W.const_data_ptr<float>();
+    work.bias_W = data_or_null(bias_W);
     if (branch) work.sum_NW = sum.mutable_data_ptr<float>();
     work.norm_NW = norm.mutable_data_ptr<float>();
     work.mean_N = statistics_2N.mutable_data_ptr<float>();
@@ -56,6 +59,8 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     context->set_materialize_grads(false);
     context->save_for_backward({sum, statistics_2N, weight_W});
     context->saved_data["branch_bias"] = branch_bias_W.has_value();
+    context->saved_data["bias"] = bias_W.has_value();
+    context->saved_data["centred"] = centred;
     save_draw(*context, work.dropout);
     context->mark_non_differentiable({statistics_2N});
     if (branch) return {norm, statistics_2N, sum};
@@ -75,9 +80,11 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
     const at::Tensor dense_carried =
         grad_carried.defined() ? grad_carried.contiguous() : at::Tensor();
     const at::Tensor grad_sum = at::empty_like(saved[0]);
-    PartialSums sums(saved[0], with_branch_bias ? 3 : 2);
+    const bool with_bias = context->saved_data["bias"].toBool();
+    PartialSums sums(saved[0], 3);
     AddNormGradientRows work{};
     work.width = grad_sum.size(-1);
+    work.centred = context->saved_data["centred"].toBool();
     work.sum_NW = saved[0].const_data_ptr<float>();
     work.mean_N = saved[1].const_data_ptr<float>();
     work.rstd_N = work.mean_N + num_rows(grad_sum);
@@ -92,13 +99,18 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
       work.grad_branch_NW = grad_branch.mutable_data_ptr<float>();
     }
     work.grad_weight_CW = sums.data(0);
-    work.grad_bias_CW = sums.data(1);
+    if (with_bias) work.grad_bias_CW = sums.data(1);
     if (with_branch_bias) work.grad_branch_bias_CW = sums.data(2);
     parallel_rows(num_rows(grad_sum), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
       row_kernels().add_norm_gradient(work, begin, end);
     });
-    return {grad_sum, grad_branch,   with_branch_bias ? sums.total(2) : at::Tensor(),
-            {},       sums.total(0), sums.total(1),
+    return {grad_sum,
+            grad_branch,
+            with_branch_bias ? sums.total(2) : at::Tensor(),
+            {},
+            sums.total(0),
+            with_bias ? sums.total(1) : at::Tensor(),
+            {},
             {}};
   }
 
@@ -106,14 +118,14 @@ class AddLayerNorm : public torch::autograd::Function<AddLayerNorm> {
   // Nothing came through the norm.
   static variable_list carry_alone(const at::Tensor& grad, bool with_branch_bias,
                                    const DropoutDraw& dropout) {
-    if (!grad.defined()) return {{}, {}, {}, {}, {}, {}, {}};
+    if (!grad.defined()) return {{}, {}, {}, {}, {}, {}, {}, {}};
     const at::Tensor grad_branch =
         dropout.probability > 0.0 ? masked(grad.contiguous(), dropout) : grad;
     at::Tensor grad_branch_bias_W;
     if (with_branch_bias) {
       grad_branch_bias_W = grad_branch.reshape({-1, grad_branch.size(-1)}).sum(0);
     }
-    return {grad, grad_branch, grad_branch_bias_W, {}, {}, {}, {}};
+    return {grad, grad_branch, grad_branch_bias_W, {}, {}, {}, {}, {}};
   }
 };
 
@@ -146,8 +158,29 @@ class BiasGelu : public torch::autograd::Function<BiasGelu> {
   }
 };
 
-Norm plain_layer_norm(const at::Tensor& x, const NormLayer& layer) {
+Norm plain_norm(const at::Tensor& x, const NormLayer& layer) {
+  if (layer.kind == NormKind::kRms) {
+    return {at::rms_norm(x.to(layer.weight_W.scalar_type()), {x.size(-1)}, layer.weight_W,
+                         layer.epsilon)
+                .to(x.scalar_type())};
+  }
   return {at::layer_norm(x, {x.size(-1)}, layer.weight_W, layer.bias_W, layer.epsilon)};
+}
+
+std::optional<at::Tensor> if_defined(const at::Tensor& x) {
+  return x.defined() ? std::optional<at::Tensor>(x) : std::nullopt;
+}
+
+bool norms_by_own_kernels(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
+  return runs_own_kernels(x, {layer.weight_W}, kernels) &&
+         (!layer.bias_W.defined() || fits(layer.bias_W, x));
+}
+
+variable_list add_norm(const at::Tensor& residual, const std::optional<at::Tensor>& branch,
+                       const std::optional<at::Tensor>& branch_bias_W, const DropoutDraw& dropout,
+                       const NormLayer& layer) {
+  return AddNorm::apply(residual, branch, branch_bias_W, dropout, layer.weight_W,
+                        if_defined(layer.bias_W), layer.epsilon, layer.kind == NormKind::kLayer);
 }
 
 }  // namespace
@@ -157,13 +190,9 @@ bool has_own_kernels(const at::Tensor& x, Kernels kernels) {
          !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
-Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
-  if (!runs_own_kernels(x, {layer.weight_W, layer.bias_W}, kernels)) {
-    return plain_layer_norm(x, layer);
-  }
-  const std::optional<at::Tensor> none;
-  const auto results = AddLayerNorm::apply(x, none, none, DropoutDraw{}, layer.weight_W,
-                                           layer.bias_W, layer.epsilon);
+Norm apply_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels) {
+  if (!norms_by_own_kernels(x, layer, kernels)) return plain_norm(x, layer);
+  const auto results = add_norm(x, std::nullopt, std::nullopt, DropoutDraw{}, layer);
   return {results[0], x.detach(), results[1], layer};
 }
 
@@ -176,7 +205,7 @@ at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
                       .mean_N = statistics_2N.const_data_ptr<float>(),
                       .rstd_N = statistics_2N.const_data_ptr<float>() + rows,
                       .weight_W = weight_W.const_data_ptr<float>(),
-                      .bias_W = bias_W.const_data_ptr<float>(),
+                      .bias_W = bias_W.defined() ? bias_W.const_data_ptr<float>() : nullptr,
                       .norm_NW = norm_NW.mutable_data_ptr<float>()};
   parallel_rows(rows, work.width, kBlockRows,
                 [&](int64_t begin, int64_t end) { row_kernels().norm(work, begin, end); });
@@ -201,23 +230,20 @@ at::Tensor bias_gelu_gradient(const at::Tensor& x, const at::Tensor& bias_W, Gel
   return sums.total(0);
 }
 
-SumAndNorm add_layer_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
-                          Kernels kernels) {
+SumAndNorm add_and_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
+                        Kernels kernels) {
   const bool with_bias = branch.bias_W.defined();
-  const bool own = runs_own_kernels(residual, {layer.weight_W, layer.bias_W}, kernels) &&
-                   is_matrix(branch.value) && branch.value.sizes() == residual.sizes() &&
+  const bool own = norms_by_own_kernels(residual, layer, kernels) && is_matrix(branch.value) &&
+                   branch.value.sizes() == residual.sizes() &&
                    (!with_bias || fits(branch.bias_W, residual)) &&
                    branch.dropout.probability < 1.0;
   if (!own) {
     const at::Tensor added = with_bias ? branch.value + branch.bias_W : branch.value;
     const at::Tensor sum = residual + composed_dropout(added, branch.dropout);
-    return {sum, plain_layer_norm(sum, layer)};
+    return {sum, plain_norm(sum, layer)};
   }
-  std::optional<at::Tensor> bias_W;
-  if (with_bias) bias_W = branch.bias_W;
   const auto results =
-      AddLayerNorm::apply(residual, std::optional<at::Tensor>(branch.value), bias_W, branch.dropout,
-                          layer.weight_W, layer.bias_W, layer.epsilon);
+      add_norm(residual, branch.value, if_defined(branch.bias_W), branch.dropout, layer);
   const at::Tensor& sum = results[2];
   return {sum, {results[0], sum.detach(), results[1], layer}};
 }

@@ -1,4 +1,4 @@
-// What stands between the matrix products of a block: residual sums, LayerNorm, bias and GELU.
+// What stands between the matrix products of a block: residual sums, norms, bias and GELU.
 //
 // kFused runs own kernels (row_kernels.h) where they apply: float32 on the CPU, dense, outside
 // automatic mixed precision. Elsewhere, and with kReference, the same is composed of ATen's
@@ -18,27 +18,35 @@ namespace apollo {
 // by them than by the matrix product before.
 bool has_own_kernels(const at::Tensor& x, Kernels kernels);
 
-// The parameters of a LayerNorm: [W] each.
+// LayerNorm (Ba et al. 2016), or RMSNorm (Zhang and Sennrich 2019, equation 4), which neither
+// subtracts the mean nor has a bias.
+enum class NormKind { kLayer, kRms };
+
+// The parameters of a norm: [W] each.
 struct NormLayer {
   at::Tensor weight_W;
-  at::Tensor bias_W;
-  double epsilon;
+  at::Tensor bias_W = {};  // undefined: none
+  double epsilon = 0.0;
+  NormKind kind = NormKind::kLayer;
 };
 
-// The result of a LayerNorm, and from what own kernels made it, so that an operator whose backward
-// pass needs the result can make it again instead of keeping it.
+// The result of a norm, and from what own kernels made it, so that an operator whose backward pass
+// needs the result can make it again instead of keeping it.
 struct Norm {
   at::Tensor value;  // [..., W]
   // All undefined where it can't be made again.
   at::Tensor input = {};          // [..., W], without gradient
-  at::Tensor statistics_2N = {};  // mean and reciprocal standard deviation of each row
+  at::Tensor statistics_2N = {};  // mean and reciprocal standard deviation of each row, or 0 and
+                                  // the reciprocal root of its mean square
   NormLayer layer = {};
 };
 
-// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension. x: [..., W].
-Norm layer_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
+// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, or, for kRms,
+// x / sqrt(mean(x^2) + epsilon) * weight. x: [..., W].
+Norm apply_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
 
 // The value of a norm that can be made again, as [N, W], to the same bits and without gradient.
+// `bias_W` undefined: none.
 at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
                       const at::Tensor& weight_W, const at::Tensor& bias_W);
 
@@ -55,10 +63,10 @@ struct Branch {
   DropoutDraw dropout = {};
 };
 
-// sum = residual + dropout(branch + its bias), and its LayerNorm. residual, sum, norm: [..., W].
+// sum = residual + dropout(branch + its bias), and its norm. residual, sum, norm: [..., W].
 // Kept for the gradient: `sum`, which the caller has anyway, and two numbers for each row; no mask.
-SumAndNorm add_layer_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
-                          Kernels kernels);
+SumAndNorm add_and_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
+                        Kernels kernels);
 
 // gelu(x + bias), x: [..., W], bias: [W]. Kept for the gradient: x.
 at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind, Kernels kernels);

@@ -87,7 +87,7 @@ at::Tensor apply_linear(const Norm& norm, const LinearLayer& layer, bool with_bi
   const at::Tensor& x = norm.value;
   const at::Tensor x_NI = x.reshape({-1, x.size(-1)});
   std::optional<at::Tensor> bias_O;
-  if (with_bias) bias_O = layer.bias;
+  if (with_bias && layer.bias.defined()) bias_O = layer.bias;
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = layer.num_outputs();
   if (!has_own_kernels(x, kernels) || !at::GradMode::is_enabled()) {

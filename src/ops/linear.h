@@ -19,7 +19,7 @@ enum class WeightOrder { kInOut, kOutIn };
 
 struct LinearLayer {
   at::Tensor weight;
-  at::Tensor bias;  // [out]
+  at::Tensor bias = {};  // [out]; undefined: none
   WeightOrder order = WeightOrder::kInOut;
 
   int64_t num_outputs() const { return weight.size(order == WeightOrder::kInOut ? 1 : 0); }
@@ -28,7 +28,7 @@ struct LinearLayer {
 // The weight as [in, out], a view.
 at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order);
 
-// x W + b. x: [..., in] -> [..., out].
+// x W + b, or x W where there is no b. x: [..., in] -> [..., out].
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, Kernels kernels);
 at::Tensor linear(const Norm& x, const LinearLayer& layer, Kernels kernels);
 

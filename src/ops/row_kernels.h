@@ -19,16 +19,18 @@ enum class GeluKind { kErf, kTanh };
 constexpr int64_t kBlockRows = 64;
 
 // sum = residual + dropout(branch + branch_bias); norm = (sum - mean) * rstd * weight + bias, with
-// the mean and the reciprocal standard deviation of each row. Matrices are [N, W] and dense.
+// the mean and the reciprocal standard deviation of each row, or, for RMSNorm, a mean of 0 and the
+// reciprocal root of the mean square. Matrices are [N, W] and dense.
 struct AddNormRows {
   int64_t width;
+  bool centred;  // LayerNorm; else RMSNorm
   float epsilon;
   const float* residual_NW;
   const float* branch_NW;      // null: nothing is added, and `sum` is not written
   const float* branch_bias_W;  // null: none
   DropoutDraw dropout;         // of branch + branch_bias
   const float* weight_W;
-  const float* bias_W;
+  const float* bias_W;  // null: none
   float* sum_NW;
   float* norm_NW;
   float* mean_N;
@@ -42,13 +44,14 @@ struct NormRows {
   const float* mean_N;
   const float* rstd_N;
   const float* weight_W;
-  const float* bias_W;
+  const float* bias_W;  // null: none
   float* norm_NW;
 };
 
 // grad_sum = grad_carried + the gradient that comes through the norm.
 struct AddNormGradientRows {
   int64_t width;
+  bool centred;
   const float* sum_NW;
   const float* mean_N;
   const float* rstd_N;
@@ -59,7 +62,7 @@ struct AddNormGradientRows {
   DropoutDraw dropout;         // that of the forward pass
   float* grad_branch_NW;       // with it; null: there was none, and grad_sum is the branch's too
   float* grad_weight_CW;       // C blocks: partial sums, written by this call
-  float* grad_bias_CW;         // likewise
+  float* grad_bias_CW;         // likewise; null: not wanted
   float* grad_branch_bias_CW;  // likewise; null: not wanted
 };
 
@@ -91,6 +94,48 @@ struct BiasGeluGradientRows {
   float* y_NW;          // the GELU once more; null: not wanted
 };
 
+// y = silu(gate) * up with silu(x) = x / (1 + e^-x), of gate and up side by side in each row.
+struct SwigluRows {
+  int64_t width;  // I, of y
+  const float* x_N2I;
+  float* y_NI;
+};
+
+struct SwigluGradientRows {
+  int64_t width;
+  const float* x_N2I;
+  const float* grad_y_NI;
+  float* grad_x_N2I;
+  float* y_NI;  // y once more; null: not wanted
+};
+
+// Queries, keys and values of one position in each row, as attention.h has them, X = (H + 2 G) K
+// with H query and G key-value heads. Each query and key head is divided by the root of its mean
+// square and multiplied by a weight, where there is one, and then rotated: elements i and i + R of
+// it, R = K / 2, by the angle whose cosine and sine stand at (row % T, i). Values are copied.
+struct RotateRows {
+  int64_t length;  // T
+  int64_t query_heads;
+  int64_t key_heads;
+  int64_t head_width;  // K, even
+  const float* cos_TR;
+  const float* sin_TR;
+  float epsilon;
+  const float* query_weight_K;  // null, as both are: no norm
+  const float* key_weight_K;
+  const float* qkv_NX;  // null for a gradient without a norm
+  float* rotated_NX;
+  float* rstd_NH;  // reciprocal roots of each query and key head; null without a norm
+};
+
+struct RotateGradientRows {
+  RotateRows forward;  // its rstd is read
+  const float* grad_rotated_NX;
+  float* grad_qkv_NX;
+  float* grad_query_weight_CK;  // C blocks: partial sums, written by this call; null without a norm
+  float* grad_key_weight_CK;
+};
+
 // loss = -log softmax(logits)[target], and in the place of the logits its gradient by them,
 // softmax(logits) - one_hot(target).
 struct CrossEntropyRows {
@@ -108,6 +153,10 @@ struct RowKernels {
   void (*dropout)(const DropoutRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
+  void (*swiglu)(const SwigluRows& rows, int64_t begin, int64_t end);
+  void (*swiglu_gradient)(const SwigluGradientRows& rows, int64_t begin, int64_t end);
+  void (*rotate)(const RotateRows& rows, int64_t begin, int64_t end);
+  void (*rotate_gradient)(const RotateGradientRows& rows, int64_t begin, int64_t end);
   void (*cross_entropy)(const CrossEntropyRows& rows, int64_t begin, int64_t end);
   AttentionKernels attention;
 };

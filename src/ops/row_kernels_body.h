@@ -4,6 +4,8 @@
 
 #include "ops/attention_body.h"
 #include "ops/dropout_mask.h"
+#include "ops/partial_sums_body.h"
+#include "ops/rotation_body.h"
 #include "ops/row_kernels.h"
 #include "ops/vector_math.h"
 
@@ -44,6 +46,13 @@ inline void norm_row(const NormRows& rows, int64_t row) {
   const float rstd = rows.rstd_N[row];
   const float* x = rows.sum_NW + row * rows.width;
   float* norm = rows.norm_NW + row * rows.width;
+  if (rows.bias_W == nullptr) {
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      const Floats centred = (lanes.load(x + i) - mean) * rstd;
+      lanes.store(norm + i, centred * lanes.load(rows.weight_W + i));
+    });
+    return;
+  }
   for_columns(rows.width, [&](int64_t i, const auto& lanes) {
     const Floats centred = (lanes.load(x + i) - mean) * rstd;
     lanes.store(norm + i, centred * lanes.load(rows.weight_W + i) + lanes.load(rows.bias_W + i));
@@ -55,7 +64,8 @@ void add_norm(const AddNormRows& rows, int64_t begin, int64_t end) {
   const float inverse_width = 1.0F / static_cast<float>(width);
   const float* sums_NW = rows.branch_NW == nullptr ? rows.residual_NW : rows.sum_NW;
   for (int64_t row = begin; row < end; ++row) {
-    const float mean = add_row(rows, row) * inverse_width;
+    const float total = add_row(rows, row);
+    const float mean = rows.centred ? total * inverse_width : 0.0F;
     const float* x = sums_NW + row * width;
     Floats squares = {};
     for_columns(width, [&](int64_t i, const auto& lanes) {
@@ -75,25 +85,8 @@ void norm(const NormRows& rows, int64_t begin, int64_t end) {
     norm_row(rows, row);
 }
 
-template <class Lanes>
-inline void add_to(float* total, const Floats& x, const Lanes& lanes) {
-  lanes.store(total, lanes.load(total) + x);
-}
-
-// Where the partial sums of a row's block stand, or null.
-inline float* block_of(float* partial_CW, int64_t row, int64_t width) {
-  return partial_CW == nullptr ? nullptr : partial_CW + row / kBlockRows * width;
-}
-
-// Zeroes them.
-inline void clear_block(float* partial_CW, int64_t row, int64_t width) {
-  float* block = block_of(partial_CW, row, width);
-  for (int64_t i = 0; block != nullptr && i < width; ++i)
-    block[i] = 0.0F;
-}
-
 // With n the row before weight and bias, g = grad_norm * weight: rstd * (g - mean(g) - n mean(g
-// n)).
+// n)), without mean(g) for RMSNorm.
 void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   const int64_t width = rows.width;
   const float mean = rows.mean_N[row];
@@ -111,10 +104,10 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
     g_total += g;
     gn_total += g * n;
     add_to(grad_weight + i, grad_here * n, lanes);
-    add_to(grad_bias + i, grad_here, lanes);
+    if (grad_bias != nullptr) add_to(grad_bias + i, grad_here, lanes);
   });
   const float inverse_width = 1.0F / static_cast<float>(width);
-  const float g_mean = sum(g_total) * inverse_width;
+  const float g_mean = rows.centred ? sum(g_total) * inverse_width : 0.0F;
   const float scaled_gn_mean = sum(gn_total) * inverse_width * rstd;
   const float* carried =
       rows.grad_carried_NW == nullptr ? nullptr : rows.grad_carried_NW + row * width;
@@ -208,6 +201,51 @@ void bias_gelu_gradient(const BiasGeluGradientRows& rows, int64_t begin, int64_t
   }
 }
 
+// The logistic function, and 1 less it: neither overflows or cancels.
+struct Logistic {
+  explicit Logistic(const Floats& x) {
+    const Floats e = exp_of_negative(-absolute(x));
+    const Floats larger = 1.0F / (1.0F + e);
+    const Floats smaller = e * larger;
+    value = x < 0.0F ? smaller : larger;
+    rest = x < 0.0F ? larger : smaller;
+  }
+  Floats value, rest;
+};
+
+void swiglu(const SwigluRows& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* gate = rows.x_N2I + row * 2 * rows.width;
+    const float* up = gate + rows.width;
+    float* y = rows.y_NI + row * rows.width;
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      const Floats g = lanes.load(gate + i);
+      lanes.store(y + i, g * Logistic(g).value * lanes.load(up + i));
+    });
+  }
+}
+
+void swiglu_gradient(const SwigluGradientRows& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* gate = rows.x_N2I + row * 2 * rows.width;
+    const float* up = gate + rows.width;
+    const float* grad_y = rows.grad_y_NI + row * rows.width;
+    float* grad_gate = rows.grad_x_N2I + row * 2 * rows.width;
+    float* grad_up = grad_gate + rows.width;
+    float* y = rows.y_NI == nullptr ? nullptr : rows.y_NI + row * rows.width;
+    for_columns(rows.width, [&](int64_t i, const auto& lanes) {
+      const Floats g = lanes.load(gate + i);
+      const Floats u = lanes.load(up + i);
+      const Floats grad = lanes.load(grad_y + i);
+      const Logistic logistic(g);
+      const Floats silu = g * logistic.value;
+      if (y != nullptr) lanes.store(y + i, silu * u);
+      lanes.store(grad_up + i, grad * silu);
+      lanes.store(grad_gate + i, grad * u * (logistic.value + silu * logistic.rest));
+    });
+  }
+}
+
 // Replaces the row by e^(x - top) and returns the sum, in pieces so that it is exact to a few
 // roundings for any width.
 inline double exponentiate(float* row, int64_t width, float top) {
@@ -246,10 +284,18 @@ void cross_entropy(const CrossEntropyRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-constexpr RowKernels kRowKernels = {add_norm,          norm,
-                                    add_norm_gradient, dropout,
-                                    bias_gelu,         bias_gelu_gradient,
-                                    cross_entropy,     {attention, attention_gradient}};
+constexpr RowKernels kRowKernels = {.add_norm = add_norm,
+                                    .norm = norm,
+                                    .add_norm_gradient = add_norm_gradient,
+                                    .dropout = dropout,
+                                    .bias_gelu = bias_gelu,
+                                    .bias_gelu_gradient = bias_gelu_gradient,
+                                    .swiglu = swiglu,
+                                    .swiglu_gradient = swiglu_gradient,
+                                    .rotate = rotate,
+                                    .rotate_gradient = rotate_gradient,
+                                    .cross_entropy = cross_entropy,
+                                    .attention = {attention, attention_gradient}};
 
 }  // namespace
 }  // namespace apollo

@@ -44,9 +44,11 @@ inline int64_t num_rows(const at::Tensor& x) {
 class PartialSums {
  public:
   PartialSums(const at::Tensor& x, int64_t count)
-      : blocks_((num_rows(x) + kBlockRows - 1) / kBlockRows),
-        width_(x.size(-1)),
-        partial_(at::empty({count, blocks_, width_}, x.options())) {}
+      : PartialSums(num_rows(x), x.size(-1), count, x.options()) {}
+  PartialSums(int64_t rows, int64_t width, int64_t count, const at::TensorOptions& options)
+      : blocks_((rows + kBlockRows - 1) / kBlockRows),
+        width_(width),
+        partial_(at::empty({count, blocks_, width_}, options)) {}
 
   float* data(int64_t i) { return partial_.mutable_data_ptr<float>() + i * blocks_ * width_; }
 

@@ -10,10 +10,26 @@ namespace apollo {
 
 namespace {
 
-constexpr double kWidthsPerBlock = 11.0;
-constexpr double kWidthsBehindMixed = 6.0;  // of them: both sums and the MLP before its GELU
 constexpr double kBytesFp32 = 4.0;
 constexpr double kBytesBf16 = 2.0;
+
+// Numbers that a block keeps of a position: the results of its products but the scores, and one
+// width for what its backward pass holds.
+struct KeptByBlock {
+  double all = 0.0;
+  double at_targets = 0.0;  // of them, those of products that the last block runs at targets only
+};
+
+KeptByBlock kept_by_block(const ModelShape& shape) {
+  KeptByBlock kept{.all = static_cast<double>(shape.width)};
+  for (const MatrixProduct& product : describe(shape.architecture).block_products(shape)) {
+    if (product.outer == MatrixProduct::kSequenceLength) continue;
+    const auto numbers = static_cast<double>(product.kept * product.outer);
+    kept.all += numbers;
+    if (product.last_rows == ProductRows::kTargets) kept.at_targets += numbers;
+  }
+  return kept;
+}
 
 // State and activations of a pass of `depth` in a stage of `layers` layers.
 double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t layers, int64_t depth,
@@ -62,7 +78,8 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
                         int64_t rows, bool recompute) {
   const double tokens = static_cast<double>(rows) * static_cast<double>(shape.context);
   const double element = config.train.precision == Precision::kBf16 ? kBytesBf16 : kBytesFp32;
-  double per_token = kWidthsPerBlock * static_cast<double>(shape.width);
+  const KeptByBlock of_block = kept_by_block(shape);
+  double per_token = of_block.all;
   if (config.run.kernels == Kernels::kReference) {
     per_token += 2.0 * static_cast<double>(shape.heads) * static_cast<double>(shape.context);
   }
@@ -73,8 +90,7 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   // The last block of a loss runs only at masked places; what runs again does so block by block, so
   // that the largest counts.
   const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
-  const double left_out =
-      at_targets ? kWidthsBehindMixed * static_cast<double>(shape.width) * (tokens - targets) : 0.0;
+  const double left_out = at_targets ? of_block.at_targets * (tokens - targets) : 0.0;
   const double blocks = element * (tokens * kept - left_out);
   const double logits = 2.0 * kBytesFp32 * targets * static_cast<double>(shape.vocab_size);
   return blocks + logits;

@@ -21,10 +21,11 @@ double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_pass
 double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);
 
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
-// 11 widths a token and block (two residual sums, QKV, attention, the MLP before its activation,
-// and one for what the backward pass of a block holds), the scores twice where no fused kernel
-// avoids them, and the logits with their gradient in fp32 for the head. `recompute`: one width a
-// token and block, and one block as a whole while it is computed again.
+// the results of a block's products for each token (two residual sums, QKV, attention, the MLP
+// before its activation), one width for what the backward pass of a block holds (for GPT-2 11
+// widths in all), the scores twice where no fused kernel avoids them, and the logits with their
+// gradient in fp32 for the head. `recompute`: one width a token and block, and one block as a whole
+// while it is computed again.
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
                         int64_t rows, bool recompute = false);
 

@@ -9,6 +9,7 @@
 #include "config/objective.h"
 #include "progressive/layer_map.h"
 #include "progressive/methods.h"
+#include "progressive/width_map.h"
 
 namespace apollo {
 namespace {
@@ -79,6 +80,7 @@ SourceModel read_source_model(const fs::path& path) {
   const HfConfig config = read_hf_config(source.folder / "config.json");
   source.shape = config.spec.shape;
   source.shape.layers = config.num_layers;
+  source.rope = config.spec.rope;
   source.cost = read_training_cost(source.folder);
   if (source.cost) {
     source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
@@ -137,6 +139,13 @@ std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig
     refuse(fmt::format("the source has {} token types, the model {}", from.token_types,
                        shape.token_types));
   }
+  if (source.rope != model_rope(config)) {
+    refuse(fmt::format("the source's positions rotate otherwise: rope_theta {}{}, the model's {}",
+                       source.rope.theta, source.rope.scaling ? ", scaled as \"llama3\"" : "",
+                       model_rope(config).theta),
+           source.rope.scaling ? "" : fmt::format("model.rope_theta = {}", source.rope.theta));
+  }
+  if (const std::string fault = width_growth_fault(from, shape); !fault.empty()) refuse(fault);
   const auto at_most = [&](const char* what, int64_t size, int64_t largest, const char* key) {
     if (size <= largest) return;
     refuse(
@@ -158,7 +167,8 @@ std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig
       refuse(error.what());
     }
   }
-  if (from.width <= shape.width && from.width * shape.heads != shape.width * from.heads) {
+  if (from.head == 0 && from.width <= shape.width &&
+      from.width * shape.heads != shape.width * from.heads) {
     refuse(fmt::format("heads are copied whole, so their size must stay: the source's have {} "
                        "neurons, the model's {}",
                        from.width / from.heads, shape.width / shape.heads),

@@ -22,8 +22,9 @@ struct TrainingCost {
 };
 
 struct SourceModel {
-  std::filesystem::path folder;      // of the model itself
-  ModelShape shape;                  // `layers`: the unique layers of the folder
+  std::filesystem::path folder;  // of the model itself
+  ModelShape shape;              // `layers`: the unique layers of the folder
+  Rope rope;
   std::string tokenizer_hash;        // as its checkpoint notes it; empty: it does not
   std::optional<TrainingCost> cost;  // nothing: the folder does not say
 };

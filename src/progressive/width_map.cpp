@@ -1,8 +1,10 @@
 #include "progressive/width_map.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "arch/architecture.h"
 #include "base/error.h"
 #include "progressive/layer_map.h"
 
@@ -33,8 +35,32 @@ bool WidthMaps::keeps_function() const {
   return copies_equally(residual);
 }
 
+std::string width_growth_fault(const ModelShape& source, const ModelShape& target) {
+  const ArchitectureInfo& architecture = describe(source.architecture);
+  const auto parameters = architecture.parameters({source}, 1);
+  const bool grows = std::all_of(parameters.begin(), parameters.end(),
+                                 [](const ParameterSpec& spec) { return !spec.axes.empty(); });
+  const auto widths = [](const ModelShape& shape) {
+    return std::array{shape.width,      shape.heads,         shape.kv_heads(),
+                      shape.head_dim(), shape.inner_width(), static_cast<int64_t>(shape.tied)};
+  };
+  if (grows || widths(source) == widths(target)) return "";
+  return fmt::format(
+      "architecture '{}' grows in depth only: width, heads, kv_heads, head_dim, inner_width and "
+      "tie_embeddings must stay",
+      architecture.name);
+}
+
 WidthMaps width_maps(const ModelShape& source, const ModelShape& target) {
-  const int64_t head_size = source.width / source.heads;
+  if (const std::string fault = width_growth_fault(source, target); !fault.empty())
+    throw UsageError(fault);
+  const int64_t head_size = source.head_dim();
+  if (source.width == target.width && source.heads == target.heads) {
+    // Heads need not fill the width.
+    const WidthMap heads = duplication_map(head_size * source.heads, head_size * source.heads);
+    return {duplication_map(source.width, source.width), heads,
+            duplication_map(source.inner_width(), target.inner_width())};
+  }
   if (head_size * target.heads != target.width) {
     fail<UsageError>(
         "growth in width copies whole heads of {}: expected {} heads of width {}, got {}",

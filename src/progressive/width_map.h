@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "arch/counts.h"
@@ -32,6 +33,11 @@ struct WidthMaps {
   // Whether nothing but the sums' rounding changes.
   bool keeps_function() const;
 };
+
+// Why a model of `source` can't become one of `target` by growth of widths alone; empty where it
+// can, as where no width differs. An architecture whose parameters have no axes (arch/) grows in
+// depth only.
+std::string width_growth_fault(const ModelShape& source, const ModelShape& target);
 
 // Throws UsageError where the shapes do not follow: see source_faults().
 WidthMaps width_maps(const ModelShape& source, const ModelShape& target);

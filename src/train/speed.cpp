@@ -12,7 +12,7 @@ Speed measure_speed(const ResolvedConfig& resolved, double seconds) {
   using Clock = std::chrono::steady_clock;
   constexpr int kFewestSteps = 3;
   Run run = prepare_run(resolved, nullptr);
-  const MachineScope machine(run.config().run);
+  const MachineScope machine(run.config().run, run.matmul);
   TrainState state;
   state.model = first_model(Beginning{}, run.config(), run.model, *run.train, run.device);
   state.optimizer = run.optimizer->fresh_state(state.model->parameters());

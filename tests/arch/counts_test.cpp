@@ -81,6 +81,53 @@ TEST(Flops, TheLastBlockOfBertEndsAtTheMaskedPositions) {
   EXPECT_EQ(last_layer_forward_flops(gpt, 3, 4, 5), layer_forward_flops(gpt, 3, 4));
 }
 
+// Odd sizes: 6 heads of 10 beside a width of 44, 2 of keys and values, an inner width of 52.
+ModelShape odd_shape(Architecture architecture) {
+  ModelShape shape = {architecture, 5, 44, 6, 9, 23};
+  shape.set_head_dim(10);
+  shape.set_kv_heads(2);
+  shape.set_inner_width(52);
+  shape.tied = false;
+  return shape;
+}
+
+TEST(Flops, GroupedQueriesAndAGatedMlpByHand) {
+  const double rows = 3 * 7, length = 7;
+  const double projections = 44 * 60 + 2 * 44 * 20 + 60 * 44;
+  const double attention = 2 * 60 * length;
+  const double mlp = 44 * 52 + 44 * 52 + 52 * 44;
+  for (const Architecture architecture : {Architecture::kLlama, Architecture::kQwen3}) {
+    const ModelShape shape = odd_shape(architecture);
+    EXPECT_EQ(layer_forward_flops(shape, 3, 7), 2 * rows * (projections + attention + mlp));
+    EXPECT_EQ(last_layer_forward_flops(shape, 3, 7, 5), layer_forward_flops(shape, 3, 7));
+    EXPECT_EQ(head_forward_flops(shape, 11), 2.0 * 11 * 44 * 23);
+    EXPECT_EQ(train_flops(shape, 5, 3, 9), 3 * forward_flops(shape, 5, 3, 9, 27));
+  }
+}
+
+TEST(Flops, ParametersOfLlamaAndQwen3ByHand) {
+  ModelShape shape = odd_shape(Architecture::kLlama);
+  const int64_t layer = 44 * 60 + 2 * 44 * 20 + 60 * 44 + 3 * 44 * 52 + 2 * 44;
+  EXPECT_EQ(num_layer_parameters(shape), layer);
+  EXPECT_EQ(num_parameters(shape, 5), 5 * layer + 44 + 2 * 23 * 44);
+  shape.tied = true;
+  EXPECT_EQ(num_parameters(shape, 5), 5 * layer + 44 + 23 * 44);
+  // A norm of queries and one of keys.
+  EXPECT_EQ(num_layer_parameters(odd_shape(Architecture::kQwen3)), layer + 2 * 10);
+}
+
+TEST(Flops, ParametersOfKnownLlamasAndQwen3s) {
+  ModelShape llama = {Architecture::kLlama, 16, 2048, 32, 131072, 128256};  // Llama 3.2 1B
+  llama.set_kv_heads(8);
+  llama.set_inner_width(8192);
+  EXPECT_EQ(num_parameters(llama, 16), 1235814400);
+  ModelShape qwen = {Architecture::kQwen3, 28, 1024, 16, 40960, 151936};  // Qwen3 0.6B
+  qwen.set_kv_heads(8);
+  qwen.set_head_dim(128);
+  qwen.set_inner_width(3072);
+  EXPECT_EQ(num_parameters(qwen, 28), 596049920);
+}
+
 // Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers
 // throughout.
 double share_of_scratch(const std::vector<double>& ends) {
@@ -103,6 +150,36 @@ TEST(Flops, ShapeOfAConfig) {
   RunConfig config;
   config.model.layers = 4;
   EXPECT_EQ(model_shape(config, 300), (ModelShape{Architecture::kGpt2, 4, 384, 6, 256, 300}));
+  config.model.inner_width = 4 * 384;
+  EXPECT_EQ(model_shape(config, 300), (ModelShape{Architecture::kGpt2, 4, 384, 6, 256, 300}));
+  config.model.inner_width = 100;
+  EXPECT_EQ(model_shape(config, 300).inner_width(), 100);
+}
+
+TEST(Flops, WhatAConfigLeavesOpenIsTheArchitecturesOwn) {
+  RunConfig config;
+  config.model.architecture = Architecture::kLlama;
+  ModelShape shape = model_shape(config, 300);
+  EXPECT_EQ(shape.inner_width(), 1024);
+  EXPECT_EQ(shape.kv_heads(), 6);
+  EXPECT_EQ(shape.head_dim(), 64);
+  EXPECT_FALSE(shape.tied);
+  EXPECT_EQ(model_rope(config).theta, 10000.0);
+  config.model.width = 100;
+  EXPECT_EQ(model_shape(config, 300).inner_width(), 272) << "800 / 3, to a multiple of 16";
+  config.model.architecture = Architecture::kQwen3;
+  EXPECT_TRUE(model_shape(config, 300).tied);
+  config.model.kv_heads = 2;
+  config.model.head_dim = 12;
+  config.model.inner_width = 52;
+  config.model.tie_embeddings = false;
+  config.model.rope_theta = 5e5;
+  shape = model_shape(config, 300);
+  EXPECT_EQ(shape.kv_heads(), 2);
+  EXPECT_EQ(shape.head_dim(), 12);
+  EXPECT_EQ(shape.inner_width(), 52);
+  EXPECT_FALSE(shape.tied);
+  EXPECT_EQ(model_rope(config).theta, 5e5);
 }
 
 TEST(Flops, FrozenBlocksRunForwardAlone) {

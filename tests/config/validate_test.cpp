@@ -98,6 +98,56 @@ TEST(Validate, Model) {
             "--set: error: model.init_std must be positive (got 0)");
 }
 
+TEST(Validate, KeysThatAnArchitectureHasNot) {
+  const std::string hint =
+      "\n  hint: remove it, or set model.architecture = \"llama\" or \"qwen3\"";
+  EXPECT_EQ(error_of("model.kv_heads=2"),
+            "--set: error: model.kv_heads is no key of architecture 'gpt2', where every head has "
+            "its own keys and values" +
+                hint);
+  EXPECT_EQ(error_of("model.head_dim=64"),
+            "--set: error: model.head_dim is no key of architecture 'gpt2', whose heads divide the "
+            "width" +
+                hint);
+  EXPECT_EQ(error_of("model.rope_theta=1e6"),
+            "--set: error: model.rope_theta is no key of architecture 'gpt2', which learns its "
+            "positions" +
+                hint);
+  EXPECT_EQ(error_of("model.tie_embeddings=false"),
+            "--set: error: model.tie_embeddings is no key of architecture 'gpt2', whose output "
+            "layer always has the embedding's weights" +
+                hint);
+  for (const char* fits :
+       {"model.tie_embeddings=true", "model.tie_embeddings=auto", "model.inner_width=100",
+        "model.norm_epsilon=1e-6", "model.kv_heads=0"}) {
+    EXPECT_EQ(error_of(fits), "");
+  }
+}
+
+TEST(Validate, SizesOfLlamaAndQwen3) {
+  const auto error = [](const std::vector<std::string>& overrides) {
+    return load_error("[data]\ntrain = [\"a\"]\n[model]\narchitecture = \"qwen3\"\n", overrides);
+  };
+  EXPECT_EQ(error({}), "");
+  EXPECT_EQ(error({"model.kv_heads=2", "model.head_dim=10", "model.rope_theta=1e6",
+                   "model.tie_embeddings=false"}),
+            "");
+  EXPECT_EQ(error({"model.heads=5", "model.head_dim=10"}), "") << "heads need not divide the width";
+  EXPECT_EQ(error({"model.kv_heads=4"}),
+            "--set: error: model.kv_heads must divide model.heads (got 4 of 6 heads)");
+  EXPECT_EQ(error({"model.head_dim=7"}),
+            "--set: error: the width of a head must be even, since rotation takes pairs (got 7)\n"
+            "  hint: set model.head_dim");
+  EXPECT_EQ(error({"model.width=6"}),
+            "--set: error: the width of a head must be even, since rotation takes pairs (got 1, "
+            "width / heads)\n  hint: set model.head_dim");
+  EXPECT_EQ(error({"model.rope_theta=-1"}),
+            "--set: error: model.rope_theta must be at least 0 (got -1)");
+  EXPECT_EQ(
+      error({"model.tie_embeddings=\"yes\""}),
+      "--set: error: model.tie_embeddings must be true, false or \"auto\" (got string 'yes')");
+}
+
 std::string bert_error(const std::vector<std::string>& overrides) {
   return load_error(
       "[data]\ntrain = [\"a.txt\"]\ntokenizer = \"vocabulary\"\n"
@@ -161,7 +211,8 @@ TEST(Validate, MaskingIsForBertOnly) {
   EXPECT_EQ(error_of("data.mask_whole_words=true"), expected("mask_whole_words"));
   EXPECT_EQ(error_of("data.separate_documents=true"), expected("separate_documents"));
   EXPECT_EQ(error_of("model.architecture=gtp2", "data.masked_fraction=0.2"),
-            "--set: error: model.architecture must be one of 'gpt2', 'bert' (got string 'gtp2')\n"
+            "--set: error: model.architecture must be one of 'gpt2', 'bert', 'llama', 'qwen3' (got "
+            "string 'gtp2')\n"
             "  hint: did you mean 'gpt2'?");
 }
 

@@ -31,9 +31,11 @@ void train(LanguageModel& model, int64_t num_steps) {
   }
 }
 
-TEST(Growth, IsExactlyFunctionPreservingWhereNDividesN) {
+class GrowthOf : public testing::TestWithParam<Architecture> {};
+
+TEST_P(GrowthOf, IsExactlyFunctionPreservingWhereNDividesN) {
   for (const LayerMapKind kind : kKinds) {
-    auto model = make_model(small_spec(kFinal, kind), 1, test_device());
+    auto model = make_model(small_spec_of(GetParam(), kFinal, kind), 1, test_device());
     model->parameters().initialize(11);
     const at::Tensor inputs = random_tokens(model->spec(), 3, 12, 99);
     for (const int64_t layers : {3, 6, 12}) {
@@ -52,6 +54,11 @@ TEST(Growth, IsExactlyFunctionPreservingWhereNDividesN) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Architectures, GrowthOf,
+                         testing::Values(Architecture::kGpt2, Architecture::kLlama,
+                                         Architecture::kQwen3),
+                         [](const auto& info) { return std::string(enum_name(info.param)); });
 
 TEST(Growth, ChangesTheFunctionWhereNDoesNotDivideN) {
   for (const LayerMapKind kind : kKinds) {

@@ -164,12 +164,127 @@ TEST_F(HfConfigTest, RefusesABertThatIsNotComputed) {
 }
 
 TEST_F(HfConfigTest, TheTokenThatPadsIsNamedAndNeverMadeUp) {
-  ModelSpec spec = small_spec(3);
-  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
-    spec.shape.architecture = architecture;
+  for (const Architecture architecture : kAllArchitectures) {
+    const ModelSpec spec = small_spec_of(architecture, 3);
     EXPECT_EQ(to_hf_config(spec, 3, {.pad = 7})["pad_token_id"], 7);
     EXPECT_TRUE(to_hf_config(spec, 3, {})["pad_token_id"].is_null());
   }
+}
+
+TEST_F(HfConfigTest, LlamaAndQwen3RoundTrip) {
+  for (const Architecture architecture : {Architecture::kLlama, Architecture::kQwen3}) {
+    for (const bool odd : {false, true}) {
+      ModelSpec spec = small_spec_of(architecture, 12, LayerMapKind::kStack);
+      spec.shape.tied = odd;
+      spec.shape.width = 24;
+      spec.shape.head = odd ? 10 : 0;
+      spec.dropout = 0.25;
+      spec.init_std = 0.07;
+      spec.norm_epsilon = 1e-5;
+      spec.rope.theta = 5e5;
+      if (odd) spec.rope.scaling = RopeScaling{32.0, 1.0, 4.0, 8192};
+      const Json config = to_hf_config(spec, 3, {.bos = 30, .eos = 29});
+      EXPECT_EQ(config["head_dim"], odd ? 10 : 6);
+      EXPECT_EQ(config["num_key_value_heads"], 2);
+      EXPECT_EQ(config["dtype"], "float32");
+      EXPECT_EQ(config["torch_dtype"], "float32");
+      EXPECT_FALSE(config.contains("layer_types"));
+      EXPECT_TRUE(config["rope_theta"].is_number_float());
+      EXPECT_TRUE(config["pad_token_id"].is_null());
+      const HfConfig found = read(config);
+      EXPECT_EQ(found.spec, spec);
+      EXPECT_EQ(found.num_layers, 3);
+    }
+  }
+}
+
+// As transformers 4 and 5 write them.
+TEST_F(HfConfigTest, RopeOfForeignConfigs) {
+  const Json bare = Json::parse(
+      R"({"model_type":"llama","num_hidden_layers":2,"hidden_size":64,"num_attention_heads":4,
+          "max_position_embeddings":128,"vocab_size":97,"intermediate_size":172})");
+  const auto rope_of = [&](const Json& keys) {
+    Json config = bare;
+    config.update(keys);
+    return read(config).spec.rope;
+  };
+  const Rope scaled = {5e5, RopeScaling{32.0, 1.0, 4.0, 8192}};
+  Json scaling = {{"factor", 32.0},
+                  {"low_freq_factor", 1.0},
+                  {"high_freq_factor", 4.0},
+                  {"original_max_position_embeddings", 8192},
+                  {"rope_type", "llama3"}};
+  EXPECT_EQ(rope_of(Json::object()), Rope{10000.0});
+  EXPECT_EQ(rope_of({{"rope_theta", 5e5}, {"rope_scaling", nullptr}}), Rope{5e5});
+  EXPECT_EQ(rope_of({{"rope_theta", 5e5}, {"rope_scaling", scaling}}), scaled);
+  scaling["rope_theta"] = 5e5;
+  EXPECT_EQ(rope_of({{"rope_parameters", scaling}}), scaled);
+  scaling["type"] = scaling["rope_type"];
+  scaling.erase("rope_type");
+  EXPECT_EQ(rope_of({{"rope_scaling", scaling}}), scaled);
+  const ModelSpec spec = read(bare).spec;
+  EXPECT_EQ(spec.shape.kv_heads(), 4);
+  EXPECT_EQ(spec.shape.head_dim(), 16);
+  EXPECT_FALSE(spec.shape.tied);
+}
+
+TEST_F(HfConfigTest, RefusesALlamaOrQwen3ThatIsNotComputed) {
+  const auto error = [&](Architecture architecture, const std::string& key, const Json& value) {
+    Json config = to_hf_config(small_spec_of(architecture, 3), 3, {});
+    config[key] = value;
+    return read_error(config);
+  };
+  const auto llama = [&](const std::string& key, const Json& value) {
+    return error(Architecture::kLlama, key, value);
+  };
+  for (const char* kind : {"yarn", "linear", "dynamic", "longrope"}) {
+    for (const char* key : {"rope_parameters", "rope_scaling"}) {
+      EXPECT_EQ(llama(key, {{"rope_type", kind}, {"factor", 2.0}}),
+                fmt::format("FILE: key '{}': rope_type is \"{}\", which Apollo does not compute "
+                            "(expected \"default\" or \"llama3\")",
+                            key, kind));
+    }
+  }
+  EXPECT_EQ(llama("rope_scaling", {{"rope_type", "llama3"}, {"factor", "much"}}),
+            "FILE: key 'rope_scaling': 'factor' must be a positive number");
+  EXPECT_EQ(llama("rope_parameters", 7),
+            "FILE: key 'rope_parameters': expected an object, found 7");
+  for (const char* key : {"attention_bias", "mlp_bias"}) {
+    EXPECT_EQ(
+        llama(key, true),
+        fmt::format("FILE: key '{}' is true, which Apollo does not compute (expected false)", key));
+  }
+  EXPECT_EQ(
+      llama("hidden_act", "gelu"),
+      "FILE: key 'hidden_act' is \"gelu\", which Apollo does not compute (expected \"silu\")");
+  EXPECT_EQ(llama("num_key_value_heads", 3),
+            "FILE: num_key_value_heads 3 does not divide num_attention_heads 4");
+  EXPECT_EQ(llama("head_dim", 7), "FILE: head_dim 7 is odd, but rotation takes pairs");
+  EXPECT_EQ(llama("tie_word_embeddings", "no"),
+            "FILE: key 'tie_word_embeddings': expected true or false, found \"no\"");
+  const auto qwen = [&](const std::string& key, const Json& value) {
+    return error(Architecture::kQwen3, key, value);
+  };
+  EXPECT_EQ(qwen("use_sliding_window", true),
+            "FILE: key 'use_sliding_window' is true, which Apollo does not compute (expected "
+            "false)");
+  EXPECT_EQ(qwen("layer_types", {"full_attention", "sliding_attention"}),
+            "FILE: key 'layer_types' names \"sliding_attention\", which Apollo does not compute "
+            "(expected \"full_attention\")");
+  EXPECT_EQ(qwen("layer_types", {"full_attention", "full_attention"}), "no error");
+  EXPECT_EQ(qwen("model_type", "qwen3_moe"),
+            "FILE: model_type is 'qwen3_moe': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
+}
+
+// What it lists for each layer would not fit a model of another depth.
+TEST_F(HfConfigTest, ADerivedQwen3LosesItsListOfLayers) {
+  const ModelSpec spec = small_spec_of(Architecture::kQwen3, 2);
+  Json source = to_hf_config(spec, 2, {});
+  source["layer_types"] = {"full_attention", "full_attention"};
+  ModelSpec deeper = spec;
+  deeper.shape.layers = 4;
+  EXPECT_TRUE(derived_hf_config(source, {spec, 2}, {spec, 2}).contains("layer_types"));
+  EXPECT_FALSE(derived_hf_config(source, {spec, 2}, {deeper, 4}).contains("layer_types"));
 }
 
 // What grow and export write: the source's config.json, with what growth changes.
@@ -198,12 +313,13 @@ TEST_F(HfConfigTest, ADerivedConfigKeepsWhatIsNotOfTheLayers) {
 
 TEST_F(HfConfigTest, RefusesOtherArchitectures) {
   EXPECT_EQ(error_with("model_type", "t5"),
-            "FILE: model_type is 't5': expected one of 'gpt2', 'bert'");
-  EXPECT_EQ(error_with("model_type", 5), "FILE: model_type is '5': expected one of 'gpt2', 'bert'");
+            "FILE: model_type is 't5': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
+  EXPECT_EQ(error_with("model_type", 5),
+            "FILE: model_type is '5': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
   EXPECT_EQ(read_error(std::string("{}")),
-            "FILE: model_type is '': expected one of 'gpt2', 'bert'");
+            "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
   EXPECT_EQ(read_error(std::string("[]")),
-            "FILE: model_type is '': expected one of 'gpt2', 'bert'");
+            "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
 }
 
 TEST_F(HfConfigTest, RefusesADamagedNoteOfApollo) {

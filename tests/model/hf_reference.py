@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The originals that the model tests compare with: transformers' GPT-2 and BERT and the safetensors
-package.
+"""The originals that the model tests compare with: transformers' GPT-2, BERT, Llama and Qwen3 and the
+safetensors package.
 
     hf_reference.py make DIR             random GPT-2s of odd sizes as folders DIR/NAME, and beside each
                                          DIR/NAME.safetensors: inputs, targets, logits, mean loss and
                                          every parameter's gradient, computed in float64
     hf_reference.py make_bert DIR        the same with BERTs; also segments and documents, and -100
                                          where a position has no target
+    hf_reference.py make_decoders DIR    the same with Llamas and Qwen3s, folders in bf16 and in shards too
     hf_reference.py logits DIR IN OUT    loads a folder, refuses missing or unexpected weights, and
                                          writes the logits for the `inputs` of IN
     hf_reference.py logits64 IN OUT DIR...   the same of several folders, in float64, by number
@@ -38,12 +39,26 @@ BERT_SIZES = {
 }
 
 
+# name: model type, layers, width, heads, kv heads, head_dim, inner width, vocabulary, context,
+# sequences, length, whether tied, rope
+LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+               "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+DECODER_SIZES = {
+    "llama": ("llama", 5, 60, 6, 2, 10, 100, 97, 33, 3, 29, False, None),
+    "llama_tied": ("llama", 2, 24, 3, 3, 8, 33, 13, 7, 2, 7, True, None),
+    "llama_scaled": ("llama", 2, 32, 4, 1, 12, 50, 41, 300, 1, 300, False, LLAMA3_ROPE),
+    "qwen3": ("qwen3", 5, 60, 6, 2, 12, 100, 97, 33, 3, 29, False, None),
+    "qwen3_tied": ("qwen3", 1, 20, 5, 5, 4, 64, 31, 70, 2, 70, True,
+                   {"rope_type": "default", "rope_theta": 1e6}),
+}
+
+
 def shake(model):
     """Norms and biases away from 1 and 0, and weights large enough that nothing is linear."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn_like(parameter)
-            if ("ln_" in name or "LayerNorm" in name) and name.endswith("weight"):
+            if ("ln_" in name or "norm" in name.lower()) and name.endswith("weight"):
                 parameter.copy_(1 + 0.2 * noise)
             else:
                 parameter.copy_((0.3 if name.endswith("bias") else 0.15) * noise)
@@ -66,6 +81,20 @@ def random_bert(layers, width, heads, vocab_size, context, inner, token_types):
                         vocab_size=vocab_size, max_position_embeddings=context,
                         intermediate_size=inner, type_vocab_size=token_types, pad_token_id=None)
     return shake(BertForMaskedLM(config).eval())
+
+
+def random_decoder(kind, layers, width, heads, kv_heads, head_dim, inner, vocab_size, context, tied,
+                   rope):
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+    make_config, make_model = {"llama": (LlamaConfig, LlamaForCausalLM),
+                               "qwen3": (Qwen3Config, Qwen3ForCausalLM)}[kind]
+    config = make_config(num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads,
+                         num_key_value_heads=kv_heads, head_dim=head_dim, intermediate_size=inner,
+                         vocab_size=vocab_size, max_position_embeddings=context,
+                         tie_word_embeddings=tied, bos_token_id=0, eos_token_id=1, pad_token_id=None,
+                         **({"rope_parameters": rope} if rope else {}))
+    return shake(make_model(config).eval())
 
 
 def reference(model, inputs, targets, **more):
@@ -114,11 +143,32 @@ def make_bert(folder):
         save_file(result, f"{folder}/{name}.safetensors")
 
 
+def make_decoders(folder):
+    for seed, (name, sizes) in enumerate(DECODER_SIZES.items()):
+        kind, layers, width, heads, kv, head, inner, vocab, context, rows, length, tied, rope = sizes
+        torch.manual_seed(seed)
+        model = random_decoder(kind, layers, width, heads, kv, head, inner, vocab, context, tied, rope)
+        model.save_pretrained(f"{folder}/{name}")
+        model.model.save_pretrained(f"{folder}/{name}.bare")
+        model.save_pretrained(f"{folder}/{name}.sharded", max_shard_size="20KB")
+        inputs = torch.randint(vocab, (rows, length))
+        targets = torch.randint(vocab, (rows, length))
+        rough = random_decoder(kind, layers, width, heads, kv, head, inner, vocab, context, tied, rope)
+        rough = rough.to(torch.bfloat16)
+        rough.save_pretrained(f"{folder}/{name}.bf16")
+        # Loaded anew, since bf16 would round the angles too.
+        rough = type(rough).from_pretrained(f"{folder}/{name}.bf16", dtype=torch.float32).double()
+        with torch.no_grad():
+            rough_logits = rough(inputs).logits
+        save_file({**reference(model, inputs, targets), "bf16_logits": rough_logits},
+                  f"{folder}/{name}.safetensors")
+
+
 def load(folder):
-    from transformers import AutoConfig, BertForMaskedLM, GPT2LMHeadModel
+    from transformers import AutoConfig, AutoModelForCausalLM, BertForMaskedLM
 
     is_bert = AutoConfig.from_pretrained(folder).model_type == "bert"
-    model, info = (BertForMaskedLM if is_bert else GPT2LMHeadModel).from_pretrained(
+    model, info = (BertForMaskedLM if is_bert else AutoModelForCausalLM).from_pretrained(
         folder, output_loading_info=True)
     for problem, names in info.items():
         if names:
@@ -164,5 +214,5 @@ def same(first, second):
 
 
 if __name__ == "__main__":
-    {"make": make, "make_bert": make_bert, "logits": logits, "logits64": logits64,
-     "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_bert": make_bert, "make_decoders": make_decoders, "logits": logits,
+     "logits64": logits64, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])

@@ -22,6 +22,26 @@ inline ModelSpec small_spec(int64_t final_layers, LayerMapKind kind = LayerMapKi
   return spec;
 }
 
+constexpr Architecture kAllArchitectures[] = {Architecture::kGpt2, Architecture::kBert,
+                                              Architecture::kLlama, Architecture::kQwen3};
+
+// The same of an architecture; sizes that only some have are odd there.
+inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
+                               LayerMapKind kind = LayerMapKind::kInterpolate) {
+  ModelSpec spec = small_spec(final_layers, kind);
+  const ArchitectureInfo& info = describe(architecture);
+  spec.shape.architecture = architecture;
+  spec.shape.set_inner_width(info.inner_width(spec.shape.width));
+  spec.shape.tied = info.tied;
+  spec.norm_epsilon = info.norm_epsilon;
+  spec.rope.theta = info.rope_theta;
+  if (!info.groups_queries) return spec;
+  spec.shape.heads = 4;
+  spec.shape.set_kv_heads(2);
+  spec.shape.set_head_dim(6);
+  return spec;
+}
+
 // As initialised, with noise on every parameter.
 inline std::unique_ptr<LanguageModel> random_model(const ModelSpec& spec, int64_t num_layers,
                                                    uint64_t seed = 1) {

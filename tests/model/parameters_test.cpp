@@ -120,9 +120,8 @@ TEST(Initialisation, IsThatOfGpt2) {
 
 // The same draws, only wider.
 TEST(Initialisation, ScalesWithInitStd) {
-  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
-    ModelSpec spec = small_spec(12);
-    spec.shape.architecture = architecture;
+  for (const Architecture architecture : kAllArchitectures) {
+    ModelSpec spec = small_spec_of(architecture, 12);
     const auto usual = make_model(spec, 3, test_device());
     spec.init_std = 0.08;
     const auto wide = make_model(spec, 3, test_device());

@@ -33,10 +33,9 @@ Outcome differentiate(LanguageModel& model, int64_t depth, const PassOptions& op
 }
 
 TEST(Recompute, GivesTheSameLossAndGradients) {
-  for (const Architecture architecture : {Architecture::kGpt2, Architecture::kBert}) {
+  for (const Architecture architecture : kAllArchitectures) {
     for (const double dropout : {0.0, 0.3}) {
-      ModelSpec spec = small_spec(12);
-      spec.shape.architecture = architecture;
+      ModelSpec spec = small_spec_of(architecture, 12);
       spec.dropout = dropout;
       const auto model = random_model(spec, 3);
       // Every layer is used twice or more.

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -145,6 +146,87 @@ TEST(Attention, EqualsDoublePrecisionAtAwkwardSizes) {
       }
     }
   }
+}
+
+// The formula of grouped queries: every head of keys and values stands there once for each head of
+// queries that reads it.
+Result grouped_in_double(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
+  const int64_t heads = pattern.heads;
+  const int64_t kv_heads = pattern.kv_heads;
+  const at::Tensor leaf = qkv_BTX.to(at::kDouble).requires_grad_(true);
+  const auto parts = leaf.view({leaf.size(0), leaf.size(1), heads + 2 * kv_heads, -1})
+                         .split_with_sizes({heads, kv_heads, kv_heads}, 2);
+  std::vector<at::Tensor> all = {parts[0]};
+  for (size_t i = 1; i < 3; ++i) {
+    for (int64_t head = 0; head < heads; ++head)
+      all.push_back(parts[i].narrow(2, head * kv_heads / heads, 1));
+  }
+  const at::Tensor mixed = multi_head_attention(
+      at::cat(all, 2).flatten(2, 3),
+      {.heads = heads, .causal = pattern.causal, .visible_B1TT = pattern.visible_B1TT}, {},
+      Kernels::kReference);
+  (mixed * draw(mixed.sizes().vec(), 17).to(at::kDouble)).sum().backward();
+  return {mixed.detach(), leaf.grad()};
+}
+
+TEST(Attention, GroupedQueriesEqualDoublePrecision) {
+  for (const auto& [heads, kv_heads] : {std::pair{6, 2}, {4, 1}, {3, 3}, {6, 3}}) {
+    for (const auto& [length, head_width] :
+         {std::pair{1, 4}, {31, 7}, {64, 16}, {65, 12}, {130, 20}}) {
+      for (const bool causal : {true, false}) {
+        SCOPED_TRACE(testing::Message() << heads << " heads, " << kv_heads << " of keys, T "
+                                        << length << " K " << head_width << " " << causal);
+        const AttentionPattern pattern{.heads = heads, .kv_heads = kv_heads, .causal = causal};
+        const at::Tensor qkv = draw({2, length, (heads + 2 * kv_heads) * head_width}, 5);
+        const Result expected = grouped_in_double(qkv, pattern);
+        const auto hold = [&](Kernels kernels) {
+          const Result found = differentiate(qkv, pattern, kernels);
+          EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
+          const std::vector<int64_t> sizes = {heads * head_width, kv_heads * head_width,
+                                              kv_heads * head_width};
+          const auto parts = found.grad_qkv.split_with_sizes(sizes, 2);
+          const auto exact = expected.grad_qkv.split_with_sizes(sizes, 2);
+          for (size_t i = 0; i < 3; ++i) {
+            // With one position queries and keys have no gradient.
+            if (i < 2 && length == 1) {
+              EXPECT_LT(parts[i].abs().max().item<float>(), 1e-5F);
+            } else {
+              EXPECT_LT(relative_error(parts[i], exact[i]), 3e-6) << "part " << i;
+            }
+          }
+        };
+        for (const InstructionSet set : kSets) {
+          if (!is_supported(set)) continue;
+          SCOPED_TRACE(testing::Message() << "set " << static_cast<int>(set));
+          const InstructionSetScope scope(set);
+          hold(Kernels::kFused);
+        }
+        hold(Kernels::kReference);
+      }
+    }
+  }
+}
+
+TEST(Attention, GroupedQueriesSeeWhatTheMaskShowsThemInEveryForm) {
+  const at::Tensor qkv = draw({2, 33, (4 + 2 * 2) * 8}, 5);
+  std::vector<int64_t> document;
+  for (int64_t t = 0; t < 66; ++t)
+    document.push_back(t / 7);
+  const at::Tensor documents = at::from_blob(document.data(), {2, 33}, at::kLong).to(test_device());
+  const AttentionPattern pattern{
+      .heads = 4,
+      .kv_heads = 2,
+      .visible_B1TT = documents.unsqueeze(2).eq(documents.unsqueeze(1)).unsqueeze(1)};
+  const Result expected = grouped_in_double(qkv, pattern);
+  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+    const Result found = differentiate(qkv, pattern, kernels);
+    EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
+    EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 3e-6);
+  }
+  // Types without own kernels take the device's.
+  const Result found = differentiate(qkv.to(at::kDouble), pattern, Kernels::kFused);
+  EXPECT_LT(relative_error(found.mixed, expected.mixed), 1e-12);
+  EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 1e-12);
 }
 
 // Position t of sequence b belongs to document (t + 3 b) / 9 and sees that one only.

@@ -137,8 +137,8 @@ TEST(Dropout, InsideASumAndNormEqualsFloat64UnderItsMask) {
                                draw({width}, 4), draw({width}, 5)};
         const at::Tensor mask = mask_of(9, {rows, width}, kDropout).to(at::kDouble);
         const auto fused = [](const Tensors& in) {
-          return add_layer_norm(in[0], {in[1], in[4], {kDropout, 9}}, {in[2], in[3], kEpsilon},
-                                Kernels::kFused);
+          return add_and_norm(in[0], {in[1], in[4], {kDropout, 9}}, {in[2], in[3], kEpsilon},
+                              Kernels::kFused);
         };
         const auto exact = [&](const Tensors& in) -> SumAndNorm {
           const at::Tensor sum = in[0] + (in[1] + in[4]) * mask;
@@ -163,9 +163,9 @@ TEST(Dropout, InsideASumAndNormEqualsFloat64UnderItsMask) {
 TEST(Dropout, InsideASumIsTheSameByAtenToo) {
   const NormLayer norm{at::ones({128}), at::zeros({128}), kEpsilon};
   const Branch branch{draw({512, 128}, 2), {}, {0.25, 7}};
-  const at::Tensor fused = add_layer_norm(at::zeros({512, 128}), branch, norm, Kernels::kFused).sum;
+  const at::Tensor fused = add_and_norm(at::zeros({512, 128}), branch, norm, Kernels::kFused).sum;
   const at::Tensor plain =
-      add_layer_norm(at::zeros({512, 128}), branch, norm, Kernels::kReference).sum;
+      add_and_norm(at::zeros({512, 128}), branch, norm, Kernels::kReference).sum;
   EXPECT_NEAR(fused.eq(0).to(at::kDouble).mean().item<double>(), 0.25, 0.01);
   EXPECT_LT(relative_error(plain, fused.to(at::kDouble)), 1e-6);
 }

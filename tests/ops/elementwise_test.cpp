@@ -85,15 +85,15 @@ void expect_equal_bits(const Tensors& found, const Tensors& expected) {
 // layer_norm of {x, weight, bias}.
 Operator norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
-    return {layer_norm(in[0], {in[1], in[2], kEpsilon}, kernels).value};
+    return {apply_norm(in[0], {in[1], in[2], kEpsilon}, kernels).value};
   };
 }
 
-// add_layer_norm of {residual, branch, weight, bias} or {..., branch bias}.
+// add_and_norm of {residual, branch, weight, bias} or {..., branch bias}.
 Operator add_norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
     const Branch branch{in[1], in.size() > 4 ? in[4] : at::Tensor()};
-    const auto [sum, norm] = add_layer_norm(in[0], branch, {in[2], in[3], kEpsilon}, kernels);
+    const auto [sum, norm] = add_and_norm(in[0], branch, {in[2], in[3], kEpsilon}, kernels);
     return {sum, norm.value};
   };
 }
@@ -109,6 +109,33 @@ Tensors exact_norm(const Tensors& in) {
 Tensors exact_add_norm(const Tensors& in) {
   const at::Tensor sum = in.size() > 4 ? in[0] + in[1] + in[4] : in[0] + in[1];
   return {sum, exact_norm({sum, in[2], in[3]})[0]};
+}
+
+// RMSNorm of {x, weight}, and of the sum of {residual, branch, weight, branch bias}.
+NormLayer rms_layer(const at::Tensor& weight_W) {
+  return {.weight_W = weight_W, .epsilon = kEpsilon, .kind = NormKind::kRms};
+}
+
+Operator rms_norm_by(Kernels kernels) {
+  return [=](const Tensors& in) -> Tensors {
+    return {apply_norm(in[0], rms_layer(in[1]), kernels).value};
+  };
+}
+
+Operator add_rms_norm_by(Kernels kernels) {
+  return [=](const Tensors& in) -> Tensors {
+    const auto [sum, norm] = add_and_norm(in[0], {in[1], in[3]}, rms_layer(in[2]), kernels);
+    return {sum, norm.value};
+  };
+}
+
+Tensors exact_rms_norm(const Tensors& in) {
+  return {in[0] / (in[0].square().mean(-1, /*keepdim=*/true) + kEpsilon).sqrt() * in[1]};
+}
+
+Tensors exact_add_rms_norm(const Tensors& in) {
+  const at::Tensor sum = in[0] + in[1] + in[3];
+  return {sum, exact_rms_norm({sum, in[2]})[0]};
 }
 
 Operator exact_gelu(GeluKind kind) {
@@ -136,9 +163,11 @@ class Elementwise : public testing::TestWithParam<InstructionSet> {
 
   // The operator at all sizes against float64, and its plain form too.
   static void hold(const std::function<Tensors(int64_t rows, int64_t width)>& inputs,
-                   const std::function<Operator(Kernels)>& by, const Operator& exact) {
+                   const std::function<Operator(Kernels)>& by, const Operator& exact,
+                   int64_t least_width = 1) {
     for (const int64_t rows : kRows) {
       for (const int64_t width : kWidths) {
+        if (width < least_width) continue;
         SCOPED_TRACE(testing::Message() << rows << " x " << width);
         const Tensors given = inputs(rows, width);
         const Tensors expected = outcome(given, at::kDouble, exact);
@@ -173,6 +202,38 @@ TEST_P(Elementwise, SumAndNormEqualFloat64) {
 
 TEST_P(Elementwise, SumWithBiasAndNormEqualFloat64) {
   hold(norm_inputs, add_norm_by, exact_add_norm);
+}
+
+TEST_P(Elementwise, RmsNormEqualsFloat64) {
+  hold(
+      [](int64_t rows, int64_t width) -> Tensors {
+        return {draw({rows, width}, 1, 1.5), draw({width}, 3)};
+      },
+      rms_norm_by, exact_rms_norm, /*least_width=*/2);  // that of one column is its sign
+}
+
+TEST_P(Elementwise, SumAndRmsNormEqualFloat64) {
+  hold(
+      [](int64_t rows, int64_t width) -> Tensors {
+        return {draw({rows, width}, 1, 1.5), draw({rows, width}, 2), draw({width}, 3),
+                draw({width}, 5)};
+      },
+      add_rms_norm_by, exact_add_rms_norm, /*least_width=*/2);
+}
+
+TEST_P(Elementwise, ALayerNormMayHaveNoBias) {
+  hold(
+      [](int64_t rows, int64_t width) -> Tensors {
+        return {draw({rows, width}, 1, 1.5), draw({width}, 3)};
+      },
+      [](Kernels kernels) -> Operator {
+        return [=](const Tensors& in) -> Tensors {
+          return {apply_norm(in[0], {.weight_W = in[1], .epsilon = kEpsilon}, kernels).value};
+        };
+      },
+      [](const Tensors& in) -> Tensors {
+        return {at::layer_norm(in[0], {in[0].size(-1)}, in[1], std::nullopt, kEpsilon)};
+      });
 }
 
 TEST_P(Elementwise, GeluEqualsFloat64) {
@@ -229,12 +290,12 @@ TEST_P(Elementwise, TheGradientOfAResidualHasTheBitsOfAutogradsSum) {
     const at::Tensor minus_zero =
         at::zeros({}, leaves[0].options()).neg().expand_as(leaves[0]).contiguous();
     const auto [sum, norm] =
-        add_layer_norm(leaves[0], {minus_zero}, {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
+        add_and_norm(leaves[0], {minus_zero}, {leaves[1], leaves[2], kEpsilon}, Kernels::kFused);
     return {sum, norm.value};
   };
   const auto apart = [](const Tensors& leaves) -> Tensors {
     return {leaves[0] * 1.0,
-            layer_norm(leaves[0], {leaves[1], leaves[2], kEpsilon}, Kernels::kFused).value};
+            apply_norm(leaves[0], {leaves[1], leaves[2], kEpsilon}, Kernels::kFused).value};
   };
   expect_equal_bits(outcome(given, at::kFloat, fused), outcome(given, at::kFloat, apart));
 }
@@ -244,8 +305,8 @@ TEST_P(Elementwise, InputsAndGradientsThatComeInStayAsTheyAre) {
   Tensors leaves;
   for (const at::Tensor& input : given)
     leaves.push_back(input.clone().requires_grad_(true));
-  const auto [sum, made] = add_layer_norm(leaves[0], {leaves[1], leaves[4]},
-                                          {leaves[2], leaves[3], kEpsilon}, Kernels::kFused);
+  const auto [sum, made] = add_and_norm(leaves[0], {leaves[1], leaves[4]},
+                                        {leaves[2], leaves[3], kEpsilon}, Kernels::kFused);
   const at::Tensor& norm = made.value;
   const at::Tensor active = bias_gelu(norm, leaves[4], GeluKind::kErf, Kernels::kFused);
   const Tensors results = {sum.detach().clone(), norm.detach().clone(), active.detach().clone()};
@@ -370,11 +431,11 @@ TEST(ElementwiseFallback, MixedPrecisionRunsOnAten) {
 TEST(ElementwiseFallback, WrongShapesAreAtensErrors) {
   const Tensors in = norm_inputs(17, 97);
   const at::Tensor narrow = in[2].slice(0, 0, 7);
-  EXPECT_THROW(layer_norm(in[0], {narrow, in[3], kEpsilon}, Kernels::kFused), c10::Error);
+  EXPECT_THROW(apply_norm(in[0], {narrow, in[3], kEpsilon}, Kernels::kFused), c10::Error);
   EXPECT_THROW(bias_gelu(in[0], narrow, GeluKind::kErf, Kernels::kFused), c10::Error);
   // Broadcasting is the sum's right.
   const SumAndNorm found =
-      add_layer_norm(in[0], {in[1].slice(0, 0, 1)}, {in[2], in[3], kEpsilon}, Kernels::kFused);
+      add_and_norm(in[0], {in[1].slice(0, 0, 1)}, {in[2], in[3], kEpsilon}, Kernels::kFused);
   EXPECT_TRUE(found.sum.equal(in[0] + in[1].slice(0, 0, 1)));
 }
 

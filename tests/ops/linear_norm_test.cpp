@@ -25,6 +25,7 @@ at::Tensor draw(at::IntArrayRef shape, uint64_t seed) {
 struct Stream {
   at::Tensor residual, branch, branch_bias, norm_weight, norm_bias, weight, bias;
   WeightOrder order;
+  NormKind kind = NormKind::kLayer;
 
   Stream(int64_t rows, int64_t width, WeightOrder weight_order)
       : residual(leaf({rows, width}, 1)),
@@ -37,7 +38,11 @@ struct Stream {
         order(weight_order) {}
 
   SumAndNorm norm(Kernels kernels = Kernels::kFused) const {
-    return add_layer_norm(residual, {branch, branch_bias}, {norm_weight, norm_bias, 1e-5}, kernels);
+    if (kind == NormKind::kRms) {
+      return add_and_norm(residual, {branch, branch_bias},
+                          {.weight_W = norm_weight, .epsilon = 1e-5, .kind = kind}, kernels);
+    }
+    return add_and_norm(residual, {branch, branch_bias}, {norm_weight, norm_bias, 1e-5}, kernels);
   }
   LinearLayer layer() const { return {weight, bias, order}; }
   std::vector<at::Tensor> gradients() const {
@@ -80,9 +85,12 @@ TEST(LinearOfNorm, HasTheBitsOfOneWhoseInputIsKept) {
       for (const auto& [rows, width] : {std::pair{1, 1}, {65, 33}, {130, 64}, {3, 100}}) {
         for (const bool with_bias : {true, false}) {
           // As GPT-2 goes on from it, by the sum, and as BERT does, by the norm.
-          for (const bool by_norm : {true, false}) {
+          for (const auto& [by_norm, kind] : {std::pair{true, NormKind::kLayer},
+                                              {false, NormKind::kLayer},
+                                              {false, NormKind::kRms}}) {
             const Product product{with_bias};
-            const Stream again(rows, width, order), kept(rows, width, order);
+            Stream again(rows, width, order), kept(rows, width, order);
+            again.kind = kept.kind = kind;
             const SumAndNorm a = again.norm(), k = kept.norm();
             const at::Tensor y = product(a.norm, again.layer());
             const at::Tensor expected = product(k.norm.value, kept.layer());

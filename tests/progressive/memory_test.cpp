@@ -51,6 +51,22 @@ TEST(Memory, TheHeadOfBertAndItsLastBlockHoldMaskedPositionsAlone) {
   EXPECT_EQ(activation_bytes(config, shape, 0, 2), logits);
 }
 
+// Two sums, queries, keys, values, what is mixed, the MLP's two factors, and one width more; Qwen3
+// keeps queries and keys before and behind their norm.
+TEST(Memory, ABlockKeepsTheResultsOfItsProducts) {
+  ModelShape shape = {Architecture::kLlama, 2, 44, 6, 9, 23};
+  shape.set_head_dim(10);
+  shape.set_kv_heads(2);
+  shape.set_inner_width(52);
+  RunConfig config;
+  config.model = {.architecture = Architecture::kLlama, .context = 9};
+  const double logits = 8.0 * 9 * 23;
+  const double block = 100 + 60 + 2 * 52 + 3 * 44;
+  EXPECT_EQ(activation_bytes(config, shape, 2, 1), 4.0 * 9 * 2 * block + logits);
+  shape.architecture = Architecture::kQwen3;
+  EXPECT_EQ(activation_bytes(config, shape, 2, 1), 4.0 * 9 * 2 * (block + 100) + logits);
+}
+
 TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {
   RunConfig config;
   config.model.context = 1024;

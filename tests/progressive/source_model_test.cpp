@@ -101,9 +101,10 @@ TEST(SourceModel, RefusesFoldersThatItCannotRead) {
   EXPECT_EQ(text(empty.path()), empty.path().string() +
                                     ": neither config.json nor checkpoints/latest; expected a "
                                     "Hugging Face model folder or a run that has saved");
-  const Folder llama(R"({"model_type": "llama"})");
-  EXPECT_EQ(text(llama.path()), (llama.path() / "config.json").string() +
-                                    ": model_type is 'llama': expected one of 'gpt2', 'bert'");
+  const Folder mixtral(R"({"model_type": "mixtral"})");
+  EXPECT_EQ(text(mixtral.path()),
+            (mixtral.path() / "config.json").string() +
+                ": model_type is 'mixtral': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
   const Folder torn(R"({"model_type": "gpt2", "n_layer": "three"})");
   EXPECT_EQ(text(torn.path()), (torn.path() / "config.json").string() +
                                    ": key 'n_layer': expected a positive integer, found \"three\"");
@@ -123,6 +124,40 @@ TEST(SourceFaults, NameAnotherArchitectureAlone) {
   config.model.architecture = Architecture::kBert;
   EXPECT_EQ(faults(read_source_model(folder.path()), config),
             std::vector<std::string>{"the source is of architecture 'gpt2', the model of 'bert'"});
+}
+
+// Its widths must stay, and so must what its positions mean.
+TEST(SourceFaults, OfALlamaThatGrowsInDepthOnly) {
+  SourceModel source;
+  source.folder = "small";
+  source.shape = {Architecture::kLlama, 1, 16, 4, 32, 257};
+  source.shape.set_inner_width(48);
+  source.shape.tied = false;
+  source.rope.theta = 10000.0;
+  RunConfig config = large_config();
+  config.model = {
+      .architecture = Architecture::kLlama, .layers = 2, .width = 16, .heads = 4, .context = 32};
+  config.progressive.stages = {{.layers = 2}};
+  EXPECT_EQ(faults(source, config), std::vector<std::string>{});
+  const std::string fault =
+      "architecture 'llama' grows in depth only: width, heads, kv_heads, head_dim, inner_width and "
+      "tie_embeddings must stay";
+  config.model.kv_heads = 2;
+  EXPECT_EQ(faults(source, config), std::vector<std::string>{fault});
+  config.model.kv_heads = 0;
+  config.model.width = 32;
+  config.model.heads = 8;
+  EXPECT_EQ(faults(source, config), std::vector<std::string>{fault});
+  config.model.width = 16;
+  config.model.heads = 4;
+  config.model.rope_theta = 5e5;
+  EXPECT_EQ(faults(source, config),
+            std::vector<std::string>{"the source's positions rotate otherwise: rope_theta 10000, "
+                                     "the model's 500000; hint: model.rope_theta = 10000"});
+  source.rope.scaling = RopeScaling{8.0, 1.0, 4.0, 8192};
+  EXPECT_EQ(faults(source, config),
+            std::vector<std::string>{"the source's positions rotate otherwise: rope_theta 10000, "
+                                     "scaled as \"llama3\", the model's 500000"});
 }
 
 TEST(SourceFaults, NameEverySizeThatDoesNotFollow) {

@@ -86,7 +86,8 @@ TEST_F(ToyArchitecture, IsNamedWhereAnUnknownOneIs) {
     run_.config({"model.architecture=tox"});
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what()).find("one of 'gpt2', 'bert', 'toy' (got string 'tox')"),
+    EXPECT_NE(std::string(error.what())
+                  .find("one of 'gpt2', 'bert', 'llama', 'qwen3', 'toy' (got string 'tox')"),
               std::string::npos)
         << error.what();
   }

@@ -1,0 +1,144 @@
+// SwiGLU, alone and with the product behind it, against float64 on every instruction set, for both
+// orders of the weight; where the weight's gradient goes.
+#include "ops/swiglu_linear.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "ops/row_kernels.h"
+#include "support/test_device.h"
+
+namespace apollo {
+namespace {
+
+at::Tensor draw(std::vector<int64_t> shape, uint64_t seed, double std = 1.0) {
+  auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return at::empty(shape, at::kFloat).normal_(0.0, std, random).to(test_device());
+}
+
+double relative_error(const at::Tensor& found, const at::Tensor& expected) {
+  return at::linalg_vector_norm(found.to(at::kDouble) - expected).item<double>() /
+         at::linalg_vector_norm(expected).item<double>();
+}
+
+struct Case {
+  at::Tensor x, weight;
+};
+
+Case make_case(int64_t rows, int64_t inner, int64_t out, WeightOrder order, at::ScalarType type) {
+  const auto leaf = [&](const at::Tensor& value) {
+    return value.to(type, /*non_blocking=*/false, /*copy=*/true).requires_grad_(true);
+  };
+  const at::Tensor weight_IO = draw({inner, out}, 2);
+  // Gates far from 0 too, where the exponential overflows or vanishes.
+  return {leaf(draw({rows, 2 * inner}, 1, 4.0)),
+          leaf(order == WeightOrder::kInOut ? weight_IO : weight_IO.t().contiguous())};
+}
+
+void backward_from(const at::Tensor& y) {
+  (y * draw(y.sizes().vec(), 4).to(y.scalar_type())).sum().backward();
+}
+
+// The formula itself.
+at::Tensor exact_swiglu(const at::Tensor& x) {
+  const int64_t inner = x.size(-1) / 2;
+  const at::Tensor gate = x.narrow(-1, 0, inner);
+  return gate / (1.0 + at::exp(-gate)) * x.narrow(-1, inner, inner);
+}
+
+void for_all_sets(const std::function<void()>& body) {
+  for (const InstructionSet set :
+       {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (!is_supported(set)) continue;
+    SCOPED_TRACE(testing::Message() << "set " << static_cast<int>(set));
+    const InstructionSetScope scope(set);
+    body();
+  }
+}
+
+constexpr std::tuple<int64_t, int64_t, int64_t> kSizes[] = {
+    {1, 1, 1}, {65, 33, 7}, {130, 64, 16}, {3, 100, 5}};
+
+TEST(Swiglu, ValueAndGradientEqualFloat64) {
+  for_all_sets([] {
+    for (const auto& [rows, inner, out] : kSizes) {
+      const Case exact = make_case(rows, inner, out, WeightOrder::kInOut, at::kDouble);
+      const at::Tensor y = exact_swiglu(exact.x);
+      backward_from(y);
+      for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+        const Case made = make_case(rows, inner, out, WeightOrder::kInOut, at::kFloat);
+        const at::Tensor found = swiglu(made.x, kernels);
+        EXPECT_EQ(found.size(-1), inner);
+        EXPECT_LT(relative_error(found.detach(), y.detach()), 2e-6);
+        backward_from(found);
+        EXPECT_LT(relative_error(made.x.grad(), exact.x.grad()), 2e-6);
+      }
+    }
+  });
+}
+
+TEST(SwigluLinear, ValueAndGradientsEqualFloat64) {
+  for_all_sets([] {
+    for (const WeightOrder order : {WeightOrder::kInOut, WeightOrder::kOutIn}) {
+      for (const auto& [rows, inner, out] : kSizes) {
+        const Case exact = make_case(rows, inner, out, order, at::kDouble);
+        const at::Tensor weight_IO = order == WeightOrder::kInOut ? exact.weight : exact.weight.t();
+        const at::Tensor y = at::matmul(exact_swiglu(exact.x), weight_IO);
+        backward_from(y);
+        for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+          const Case made = make_case(rows, inner, out, order, at::kFloat);
+          const at::Tensor found =
+              swiglu_linear_without_bias(made.x, {.weight = made.weight, .order = order}, kernels);
+          EXPECT_LT(relative_error(found.detach(), y.detach()), 2e-6);
+          backward_from(found);
+          EXPECT_LT(relative_error(made.x.grad(), exact.x.grad()), 2e-6);
+          EXPECT_LT(relative_error(made.weight.grad(), exact.weight.grad()), 2e-6);
+        }
+      }
+    }
+  });
+}
+
+TEST(SwigluLinear, AddsToTheGradientThatTheWeightHas) {
+  const auto gradient = [](bool has_buffer, int times) {
+    const Case made = make_case(20, 12, 6, WeightOrder::kOutIn, at::kFloat);
+    at::Tensor weight = made.weight;
+    if (has_buffer) weight.mutable_grad() = at::zeros_like(weight);
+    const at::Tensor buffer = weight.grad();
+    for (int i = 0; i < times; ++i) {
+      backward_from(swiglu_linear_without_bias(
+          made.x, {.weight = weight, .order = WeightOrder::kOutIn}, Kernels::kFused));
+    }
+    if (has_buffer) {
+      EXPECT_EQ(weight.grad().data_ptr(), buffer.data_ptr());
+    }
+    return weight.grad().to(at::kDouble);
+  };
+  const at::Tensor once = gradient(/*has_buffer=*/false, 1);
+  EXPECT_LT(relative_error(gradient(/*has_buffer=*/true, 1), once), 1e-6);
+  EXPECT_LT(relative_error(gradient(/*has_buffer=*/true, 3), once * 3), 1e-6);
+}
+
+TEST(SwigluLinear, WithoutGradientIsTheSameAndDimensionsStay) {
+  const Case made = make_case(10, 20, 4, WeightOrder::kOutIn, at::kFloat);
+  const LinearLayer layer{.weight = made.weight, .order = WeightOrder::kOutIn};
+  const auto run = [&] {
+    return swiglu_linear_without_bias(made.x.view({2, 5, 40}), layer, Kernels::kFused);
+  };
+  const at::Tensor with = run().detach();
+  EXPECT_EQ(with.sizes(), at::IntArrayRef({2, 5, 4}));
+  const at::NoGradGuard no_grad;
+  EXPECT_TRUE(run().equal(with));
+}
+
+}  // namespace
+}  // namespace apollo
