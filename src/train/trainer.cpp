@@ -177,6 +177,7 @@ bool Trainer::step() {
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
+    if (phase_ == Phase::kOver) throw;  // the hook's own
     save();
     leave_together();
     end("signal");
@@ -185,6 +186,7 @@ bool Trainer::step() {
                run_.state.position.step);
     throw;
   } catch (const DivergedError&) {
+    if (phase_ == Phase::kOver) throw;
     end("diverged");
     throw;
   }
@@ -195,7 +197,9 @@ bool Trainer::step_or_finish() {
   const bool finished = run_.schedule->finished(run_.state.position);
   if (stop_ != 0 && !finished) throw Interrupted(stop_);
   evaluate_if_due(finished);
+  tell();
   if (!finished) grow_if_due();
+  tell();
   save_if_due(finished);
   if (finished) {
     leave_together();
@@ -204,7 +208,28 @@ bool Trainer::step_or_finish() {
   }
   if (writer_) log_written(writer_->poll());
   train_one_step();
+  tell();
   return true;
+}
+
+void Trainer::on_row(RowHook hook) {
+  if (log_ == nullptr) return;  // over already
+  hook_ = std::move(hook);
+  log_->keep_rows();
+}
+
+void Trainer::tell() {
+  if (!hook_) return;
+  try {
+    for (const Json& row : log_->take_rows()) {
+      if (row.at("event") != CheckpointRow::kEvent) hook_(row);
+    }
+  } catch (...) {
+    save();
+    wait_for_checkpoint();
+    end("stopped");
+    throw;
+  }
 }
 
 void Trainer::agree() {
