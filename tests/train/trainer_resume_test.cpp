@@ -149,7 +149,8 @@ TEST_P(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
   expect_same("stopped");
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume, testing::Values("gpt2", "bert"),
+INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume,
+                         testing::Values("gpt2", "bert", "llama", "qwen3"),
                          [](const auto& test) { return std::string(test.param); });
 
 // Frozen layers, subnetworks, fresh layers and the rise after growth.
