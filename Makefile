@@ -10,7 +10,7 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
 
 cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp'
 
-.PHONY: apollo setup demo test bench format style lint clean help
+.PHONY: apollo setup demo test fuzz asan bench format style lint clean help
 .NOTPARALLEL:
 
 apollo: ## build build/apollo (the default)
@@ -21,14 +21,34 @@ apollo: ## build build/apollo (the default)
 setup: ## install Debian packages and the venv with LibTorch, nothing else
 	@scripts/setup.sh build
 
+# Through the environment, where the shell does not read what a name holds.
+demo: export TEXT := $(TEXT)
+demo: export BUILD := $(BUILD)
 demo: apollo ## train a small GPT that grows, and the same from scratch, on real text (TEXT=my.txt)
-	@TEXT='$(TEXT)' BUILD='$(BUILD)' scripts/demo.sh
+	@scripts/demo.sh
 
 test: ## build everything and run the tests
 	@scripts/setup.sh test
 	@$(call configure)
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+FUZZ_SECONDS ?= 60
+fuzz: ## read files that were changed at random, 60 s for each reader (FUZZ_SECONDS=, SEED=)
+	@scripts/setup.sh test
+	@$(call configure)
+	@cmake --build $(BUILD) --parallel $(JOBS) --target fuzz_readers fuzz_models
+	@$(BUILD)/fuzz_readers --seconds $(FUZZ_SECONDS) --seed $(or $(SEED),1)
+	@$(BUILD)/fuzz_models --seconds $(FUZZ_SECONDS) --seed $(or $(SEED),1)
+
+# The tests of what needs no LibTorch, which is not instrumented.
+LIGHT_TESTS = base text arch config data progressive runlog
+asan: ## build and run the tests of the light libraries under ASan and UBSan
+	@scripts/setup.sh test
+	@cmake --preset asan -DAPOLLO_TORCH='$(APOLLO_TORCH)' >/dev/null
+	@cmake --build build-asan --parallel $(JOBS) --target $(LIGHT_TESTS:%=%_tests)
+	@ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build-asan --output-on-failure --no-tests=error \
+	  -R '^($(subst $(eval ) ,|,$(LIGHT_TESTS)))$$'
 
 bench: ## measure speed and memory, beside transformers
 	@scripts/setup.sh test

@@ -12,28 +12,30 @@ import sys
 
 MAX_LINES = 500
 
-# module -> what it may include beside itself, from the bottom of the program to its top.
+# module -> what it may include beside itself, from the bottom of the program to its top. A line
+# names what its module uses and no more.
 USES = {
     "base": [],
     "text": ["base"],
     "arch": ["base", "text"],
-    "config": ["base", "arch"],
+    "config": ["base", "text", "arch"],
     "data": ["base", "text", "arch", "config"],
     "progressive": ["base", "arch", "config"],
-    "runlog": ["base", "config", "progressive"],
+    "runlog": ["base", "progressive"],
+    "parallel": ["base"],
+    "ops": ["base", "arch", "config"],
+    "model": ["base", "text", "arch", "config", "data", "progressive", "ops"],
+    "optim": ["base", "arch", "config", "progressive", "ops", "model"],
+    "train": ["base", "text", "config", "data", "progressive", "runlog", "parallel", "ops",
+              "model", "optim"],
+    # infer and train do not know each other.
+    "infer": ["base", "text", "config", "data", "progressive", "model"],
+    "finetune": ["base", "text", "arch", "config", "data", "progressive", "ops", "model", "optim",
+                 "infer"],
+    "report": ["base", "config", "runlog"],
+    # Plans runs as `apollo plan` does, starts them as processes and compares them.
+    "suite": ["base", "config", "data", "progressive", "report"],
 }
-LIGHT = list(USES)
-USES["parallel"] = ["base"]
-USES["ops"] = LIGHT
-USES["model"] = LIGHT + ["ops"]
-USES["optim"] = USES["model"] + ["model"]
-USES["train"] = list(USES)
-USES["infer"] = USES["train"]  # these two do not know each other
-# Of infer/ in the design; a folder of its own because it is as large as the rest of infer/.
-USES["finetune"] = USES["infer"] + ["infer"]
-USES["report"] = ["base", "config", "runlog"]
-# Plans runs as `apollo plan` does, starts them as processes and compares them.
-USES["suite"] = ["base", "arch", "config", "data", "progressive", "report"]
 USES["cli"] = list(USES)
 
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")

@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
-"""Results of suites, kept as small files, and the tables and figures made from them.
+"""Results of suites, kept as small files in results/, and the tables and figures made from them.
 
-    scripts/results.py collect docs/results/NAME RUNS...  # folders of finished suites, side by side
-    scripts/results.py write                            # fills the pages from docs/results/*/
-    scripts/results.py check                            # fails where `write` would change a page
+    scripts/results.py collect results/NAME RUNS...  # folders of finished suites, side by side
+    scripts/results.py write                         # fills the pages from results/*/
+    scripts/results.py check                         # fails where a page or a summary is wrong
+    scripts/results.py tables NAME                   # prints every table of results/NAME
 
 `collect` keeps of a suite what its tables and curves are made of:
 
     summary.csv   mean, deviation and bounds of every run and budget (`apollo compare --csv`)
     curves.csv    validation loss at full depth of every run folder over its training FLOPs
+    growths.csv   loss and gradient at every growth, over the seeds
     tuning.csv    last loss of everything that was tried to tune a value
-    tables.md     every table of the comparison, down to each run folder
 
-A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before it;
-the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says something only
-of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->` asks for what was tried,
-the best in bold. `all` are all runs of that budget, the least loss first. `docs/images/NAME.svg` is
-drawn where docs/results/NAME/figure.txt names the runs that it shows, at the largest budget that all
-runs have.
+A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before
+it; the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says
+something only of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->`
+asks for what was tried, the best in bold. `all` are all runs of that budget, the least loss first.
+`docs/images/NAME.svg` is drawn where results/NAME/figure.txt names the runs that it shows, at the
+largest budget that all runs have.
+
+`check` does three things. It fills the pages again and compares. It recomputes every summary from
+its curves (recompute_results.py). And it looks up every number that a page quotes in its text: a
+line of results/quotes.csv says which page quotes which number of which summary.
 """
 
 import argparse
@@ -32,8 +37,11 @@ import statistics
 import subprocess
 import sys
 
+import recompute_results
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "docs/results"
+RESULTS = ROOT / "results"
+PAGES = ROOT / "docs/results"
 MARK = re.compile(r"<!-- (table|timed-table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
 COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
 
@@ -92,16 +100,33 @@ def write_tuning(path, suites):
                 out.writerow([name, budget, seed.removeprefix("seed-"), values, loss])
 
 
+def write_growths(path, groups):
+    """`groups` of `apollo compare --json`."""
+    values = ["loss_before", "loss_after", "jump", "gradient_rise"]
+    rows = [[group["name"], group["budget"], round(growth["step"]["mean"]), growth["from"],
+             growth["to"], *(f"{growth[value][part]:.6g}" if growth[value] else ""
+                             for value in values for part in ("mean", "std"))]
+            for group in groups for growth in group["growths"]]
+    if not rows:
+        return
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["run", "budget", "step", "from", "to",
+                      *(f"{value}_{part}" for value in values for part in ("mean", "std"))])
+        out.writerows(rows)
+
+
 def collect(folder, suites, baseline, frontier):
     folder.mkdir(parents=True, exist_ok=True)
     folders = [run for suite in suites for run in run_folders(suite)]
-    parent = suites[0].parent   # what tables.md names folders from
+    parent = suites[0].parent   # what messages name folders from
     command = [str(ROOT / "build/apollo"), "compare",
                *(str(path.relative_to(parent)) for path in folders),
                *(["--baseline", baseline] if baseline else []),
                *(["--frontier", frontier] if frontier else []),
-               "--csv", str(folder / "summary.csv"), "--markdown", str(folder / "tables.md")]
-    subprocess.run(command, check=True, cwd=parent, stdout=subprocess.DEVNULL)
+               "--csv", str(folder / "summary.csv"), "--json", "-"]
+    compared = subprocess.run(command, check=True, cwd=parent, stdout=subprocess.PIPE)
+    write_growths(folder / "growths.csv", json.loads(compared.stdout)["groups"])
     write_tuning(folder / "tuning.csv", suites)
     with open(folder / "curves.csv", "w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
@@ -185,6 +210,46 @@ def tuning(name, budget, runs):
     return "\n".join(lines)
 
 
+def markdown(heads, rows):
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def growth_table(rows):
+    def spread(row, value, digits):
+        mean, deviation = row[value + "_mean"], row[value + "_std"]
+        if mean in ("", "0"):
+            return mean or "–"
+        return f"{float(mean):.{digits}f}" + (f" ± {float(deviation):.{digits}f}"
+                                              if deviation not in ("", "0") else "")
+    return markdown(["run", "budget", "after step", "layers", "loss before", "loss after", "jump",
+                     "gradient"],
+                    [[row["run"], row["budget"], row["step"], f"{row['from']} → {row['to']}",
+                      *(spread(row, value, 4) for value in ("loss_before", "loss_after", "jump")),
+                      spread(row, "gradient_rise", 2)] for row in rows])
+
+
+def all_tables(name):
+    """Every table that results/NAME has: what each budget saved, growths, last loss of each run."""
+    folder = RESULTS / name
+    if not (folder / "summary.csv").exists():
+        sys.exit(f"results: there is no '{name}'; there are "
+                 f"{sorted(path.parent.name for path in RESULTS.glob('*/summary.csv'))}")
+    budgets = dict.fromkeys(row["budget"] for row in rows_of(folder / "summary.csv"))
+    parts = [f"### {budget}\n\n{table(name, budget.replace(' ', '-'), ['all'], timed=True)}"
+             for budget in budgets]
+    if (folder / "growths.csv").exists():
+        parts.append("### Growth\n\nFull-depth validation loss before and after layers were added; "
+                     "gradient: the greatest norm of the 20 steps after, over the median of the 20 "
+                     "before.\n\n" + growth_table(rows_of(folder / "growths.csv")))
+    last = {(row["run"], row["budget"], row["seed"]): row
+            for row in rows_of(folder / "curves.csv")}   # the last of each stays
+    parts.append("### Each run\n\n" + markdown(
+        ["run", "budget", "seed", "FLOPs", "valid loss"],
+        [[*key, row["flops"], row["loss"]] for key, row in last.items()]))
+    return "\n\n".join(parts)
+
+
 def filled(text):
     makers = {"table": table, "timed-table": functools.partial(table, timed=True),
               "tuning": tuning}
@@ -265,7 +330,7 @@ def chart(name, runs):
 
 def outputs():
     """Every file that is made, and what belongs into it."""
-    for page in [ROOT / "README.md", *sorted(RESULTS.glob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted(PAGES.glob("*.md"))]:
         text = page.read_text()
         if MARK.search(text):
             yield page, filled(text)
@@ -274,29 +339,65 @@ def outputs():
         yield ROOT / "docs/images" / f"{name}.svg", chart(name, shown.read_text().split())
 
 
+def wrong_summaries():
+    for path in sorted(RESULTS.glob("*/summary.csv")):
+        for fault in recompute_results.check_summary(path.parent):
+            yield f"{path.relative_to(ROOT)}: {fault}"
+
+
+def wrong_quotes():
+    for line, quote in enumerate(rows_of(RESULTS / "quotes.csv"), 2):
+        where = f"results/quotes.csv:{line}"
+        rows = [row for row in rows_of(RESULTS / quote["results"] / "summary.csv")
+                if (row["run"], row["budget"]) == (quote["run"], quote["budget"])]
+        if len(rows) != 1:
+            yield f"{where}: {quote['results']} has no '{quote['run']}' at {quote['budget']}"
+            continue
+        is_budget = quote["column"] == "equal_budget_flops_saved"
+        is_loss = quote["column"] == "final_loss"
+        text = (budget_saving(rows[0]) if is_budget
+                else cell(rows[0], quote["column"], digits=3) if is_loss
+                else cell(rows[0], quote["column"], 100, unit=" %"))
+        page = " ".join((ROOT / quote["page"]).read_text().split())
+        if f"{quote['before']} {text}" not in page:
+            yield (f"{where}: {quote['page']} does not say '{text}' behind '{quote['before']}', "
+                   f"which is what {quote['results']} says")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("collect", help="keeps the results of suites")
-    command.add_argument("folder", type=pathlib.Path, help="docs/results/NAME")
+    command.add_argument("folder", type=pathlib.Path, help="results/NAME")
     command.add_argument("--baseline", help="as for `apollo compare`")
     command.add_argument("--frontier", help="as for `apollo compare`")
     command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
     commands.add_parser("write", help="fills pages and draws figures")
-    commands.add_parser("check", help="fails where a page is not what its results say")
+    commands.add_parser("check", help="fails where a page or a summary is not what its results say")
+    command = commands.add_parser("tables", help="prints every table of results/NAME as Markdown")
+    command.add_argument("name")
     options = parser.parse_args()
+    if options.command == "tables":
+        print(all_tables(options.name))
+        return
     if options.command == "collect":
         collect(options.folder.resolve(), [suite.resolve() for suite in options.suites],
                 options.baseline, options.frontier)
         return
+    wrong = []
+    if options.command == "check":
+        wrong = [*wrong_summaries(), *wrong_quotes()]
+        print("".join(f"{fault}\n" for fault in wrong), end="")
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]
     for path, text in stale:
         print(path.relative_to(ROOT))
         if options.command == "write":
             path.write_text(text)
-    if options.command == "check" and stale:
-        sys.exit("results: these files are not what docs/results says: scripts/results.py write")
+    if stale and options.command == "check":
+        sys.exit("results: these files are not what results/ says: scripts/results.py write")
+    if wrong:
+        sys.exit(f"results: {len(wrong)} numbers do not follow from what was kept")
 
 
 if __name__ == "__main__":

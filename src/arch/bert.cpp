@@ -18,9 +18,15 @@ class ParameterList {
 
   explicit ParameterList(double init_std) : init_std_(init_std) {}
 
-  void matrix(int64_t layer, const std::string& part, Dimension rows, Dimension columns,
-              std::vector<std::string> pieces = {}) {
+  void matrix(int64_t layer, const std::string& part, Dimension rows, Dimension columns) {
+    add(layer, part, {rows, columns}, Init::kNormal, init_std_, {});
+  }
+  // Matrices of the same rows, one above the other.
+  void matrices(int64_t layer, const std::string& part, Dimension rows, Dimension columns,
+                std::vector<std::string> pieces) {
+    const auto count = static_cast<int64_t>(pieces.size());
     add(layer, part, {rows, columns}, Init::kNormal, init_std_, std::move(pieces));
+    specs_.back().matrices.sizes.assign(static_cast<size_t>(count), rows.size / count);
   }
   void vector(int64_t layer, const std::string& part, Dimension size, Init init,
               std::vector<std::string> pieces = {}) {
@@ -87,10 +93,10 @@ std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_la
               {width, axes::kResidualOut});
   list.norm(-1, "bert.embeddings.LayerNorm", {width, axes::kPerResidual});
   for (int64_t i = 0; i < num_layers; ++i) {
-    list.matrix(i, "attention.self.qkv.weight", {3 * width, axes::kQkvOut},
-                {width, axes::kResidualIn},
-                {"attention.self.query.weight", "attention.self.key.weight",
-                 "attention.self.value.weight"});
+    list.matrices(i, "attention.self.qkv.weight", {3 * width, axes::kQkvOut},
+                  {width, axes::kResidualIn},
+                  {"attention.self.query.weight", "attention.self.key.weight",
+                   "attention.self.value.weight"});
     list.vector(
         i, "attention.self.qkv.bias", {3 * width, axes::kQkvOut}, Init::kZeros,
         {"attention.self.query.bias", "attention.self.key.bias", "attention.self.value.bias"});

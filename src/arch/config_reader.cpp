@@ -1,15 +1,27 @@
 #include "arch/config_reader.h"
 
+#include <limits>
+#include <string>
+
 #include "base/error.h"
 
 namespace apollo {
+namespace {
+
+std::string shown(const Json& value) {
+  return value.dump().substr(0, 60);
+}
+
+}  // namespace
 
 int64_t ConfigReader::size(const char* key) const {
   const auto found = config_.find(key);
   if (found == config_.end()) fail<CheckpointError>("{}: key '{}' is missing", path_, key);
-  if (!found->is_number_integer() || found->get<int64_t>() < 1) {
+  const bool is_huge =
+      found->is_number_unsigned() && found->get<uint64_t>() > std::numeric_limits<int64_t>::max();
+  if (!found->is_number_integer() || is_huge || found->get<int64_t>() < 1) {
     fail<CheckpointError>("{}: key '{}': expected a positive integer, found {}", path_, key,
-                          found->dump());
+                          shown(*found));
   }
   return found->get<int64_t>();
 }
@@ -29,7 +41,7 @@ double ConfigReader::number(const char* key, double fallback) const {
   const auto found = config_.find(key);
   if (found == config_.end() || found->is_null()) return fallback;
   if (!found->is_number()) {
-    fail<CheckpointError>("{}: key '{}': expected a number, found {}", path_, key, found->dump());
+    fail<CheckpointError>("{}: key '{}': expected a number, found {}", path_, key, shown(*found));
   }
   return found->get<double>();
 }
@@ -56,7 +68,7 @@ void ConfigReader::require(const char* key, std::initializer_list<Json> accepted
     if (*found == value) return;
   }
   fail<CheckpointError>("{}: key '{}' is {}, which Apollo does not compute (expected {})", path_,
-                        key, found->dump(), accepted.begin()->dump());
+                        key, shown(*found), accepted.begin()->dump());
 }
 
 void ConfigReader::reject(const std::string& what) const {

@@ -17,7 +17,8 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
   const double residual_std = std / std::sqrt(2.0 * static_cast<double>(spec.shape.layers));
   std::vector<ParameterSpec> specs;
   const auto add = [&](int64_t layer, const std::string& part, std::vector<int64_t> shape,
-                       std::vector<Axis> meaning, Init init, double init_std = 0.0) {
+                       std::vector<Axis> meaning, Init init, double init_std = 0.0,
+                       SideBySide matrices = {}) {
     const std::string name =
         layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
     // Weight decay applies to matrices, embeddings included, and to nothing else.
@@ -34,7 +35,8 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
                      .role = ends_branch ? Role::kBranchOutput
                              : in_head   ? Role::kHead
                                          : Role::kOther,
-                     .axes = std::move(meaning)});
+                     .axes = std::move(meaning),
+                     .matrices = std::move(matrices)});
   };
   add(-1, "wte.weight", {spec.shape.vocab_size, width}, {axes::kFixed, axes::kResidualOut},
       Init::kNormal, std);
@@ -44,7 +46,7 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
     add(i, "ln_1.weight", {width}, {axes::kPerResidual}, Init::kOnes);
     add(i, "ln_1.bias", {width}, {axes::kPerResidual}, Init::kZeros);
     add(i, "attn.c_attn.weight", {width, 3 * width}, {axes::kResidualIn, axes::kQkvOut},
-        Init::kNormal, std);
+        Init::kNormal, std, {.dimension = 1, .sizes = {width, width, width}});
     add(i, "attn.c_attn.bias", {3 * width}, {axes::kQkvOut}, Init::kZeros);
     add(i, "attn.c_proj.weight", {width, width}, {axes::kHeadsIn, axes::kResidualOut},
         Init::kNormal, residual_std);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "arch/size_limits.h"
 #include "base/error.h"
 
 namespace apollo {
@@ -53,6 +54,29 @@ Json derived_hf_config(Json source, const DescribedModel& from, const DescribedM
   return source;
 }
 
+namespace {
+
+void check_limits(const std::string& path, const ModelShape& shape) {
+  struct Limited {
+    const char* name;
+    int64_t value;
+    int64_t limit;
+  };
+  for (const Limited& size : {Limited{"layers", shape.layers, SizeLimits::kLayers},
+                              Limited{"width", shape.width, SizeLimits::kWidth},
+                              Limited{"heads", shape.heads, SizeLimits::kWidth},
+                              Limited{"inner width", shape.inner, SizeLimits::kInner},
+                              Limited{"context", shape.context, SizeLimits::kContext},
+                              Limited{"vocabulary", shape.vocab_size, SizeLimits::kVocabSize},
+                              Limited{"token types", shape.token_types, SizeLimits::kTokenTypes}}) {
+    if (size.value <= size.limit) continue;
+    fail<CheckpointError>("{}: {}: expected at most {}, found {}", path, size.name, size.limit,
+                          size.value);
+  }
+}
+
+}  // namespace
+
 HfConfig read_hf_config(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) {
     fail<CheckpointError>("{}: there is no config.json; expected a Hugging Face model folder",
@@ -66,7 +90,7 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
   }
   const Json type_value = config.is_object() ? config.value("model_type", Json("")) : Json("");
   const std::string type =
-      type_value.is_string() ? type_value.get<std::string>() : type_value.dump();
+      type_value.is_string() ? type_value.get<std::string>() : type_value.dump().substr(0, 60);
   const std::optional<Architecture> architecture = find_enum<Architecture>(type);
   if (!architecture) {
     fail<CheckpointError>("{}: model_type is '{}': expected one of {}", path.string(), type,
@@ -80,7 +104,7 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
     const Json& apollo = config["apollo"];
     if (!apollo.is_object()) {
       fail<CheckpointError>("{}: key 'apollo': expected an object, found {}", path.string(),
-                            apollo.dump());
+                            apollo.dump().substr(0, 60));
     }
     const ConfigReader apollo_reader(path, apollo);
     result.spec.shape.layers = apollo_reader.size("final_layers");
@@ -90,6 +114,7 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
                             result.spec.shape.layers, result.num_layers);
     }
   }
+  check_limits(path.string(), result.spec.shape);
   return result;
 }
 

@@ -39,6 +39,13 @@ inline constexpr Axis kInnerIn = {Neurons::kInner, AxisRole::kInput};
 
 }  // namespace axes
 
+// Matrices of their own that lie in one tensor, one after the other along a dimension: queries,
+// keys and values, or the gate and the input of an MLP. They need not be of one size.
+struct SideBySide {
+  int64_t dimension = 0;
+  std::vector<int64_t> sizes = {};  // along it, which they fill; empty: the tensor is one matrix
+};
+
 // `layer` is -1 outside the blocks; `part` is the name without the layer's prefix
 // ("attn.c_attn.weight"), by which growth finds the tensor in another layer.
 struct ParameterSpec {
@@ -55,6 +62,7 @@ struct ParameterSpec {
   std::vector<int64_t> piece_rows = {};
   Role role = Role::kOther;
   std::vector<Axis> axes = {};  // of each dimension; empty: a model that does not grow in width
+  SideBySide matrices = {};     // of a tensor of a block, for optimizers that look at matrices
 };
 
 // The rows of each piece; empty where there are none.

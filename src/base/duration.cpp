@@ -1,5 +1,6 @@
 #include "base/duration.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -16,18 +17,25 @@ struct UnitName {
 };
 
 // The first name of a unit is the one that is printed.
-constexpr std::array<UnitName, 12> kUnits = {{{"steps", DurationUnit::kSteps},
-                                              {"step", DurationUnit::kSteps},
-                                              {"tokens", DurationUnit::kTokens},
-                                              {"token", DurationUnit::kTokens},
-                                              {"epochs", DurationUnit::kEpochs},
-                                              {"epoch", DurationUnit::kEpochs},
-                                              {"flops", DurationUnit::kFlops},
-                                              {"flop", DurationUnit::kFlops},
-                                              {"hours", DurationUnit::kHours},
-                                              {"hour", DurationUnit::kHours},
-                                              {"%", DurationUnit::kPercent},
-                                              {"percent", DurationUnit::kPercent}}};
+constexpr std::array<UnitName, 18> kUnits = {
+    {{"steps", DurationUnit::kSteps},
+     {"step", DurationUnit::kSteps},
+     {"tokens", DurationUnit::kTokens},
+     {"token", DurationUnit::kTokens},
+     {"epochs", DurationUnit::kEpochs},
+     {"epoch", DurationUnit::kEpochs},
+     {"flops", DurationUnit::kFlops},
+     {"flop", DurationUnit::kFlops},
+     {"hours", DurationUnit::kHours},
+     {"hour", DurationUnit::kHours},
+     {"minutes", DurationUnit::kMinutes},
+     {"minute", DurationUnit::kMinutes},
+     {"seconds", DurationUnit::kSeconds},
+     {"second", DurationUnit::kSeconds},
+     {"%", DurationUnit::kPercent},
+     {"percent", DurationUnit::kPercent},
+     {"tokens per parameter", DurationUnit::kTokensPerParameter},
+     {"token per parameter", DurationUnit::kTokensPerParameter}}};
 
 double suffix_factor(char suffix) {
   switch (suffix) {
@@ -67,8 +75,9 @@ std::string short_number(double value) {
 
 [[noreturn]] void reject(std::string_view text) {
   fail<UsageError>(
-      "'{}' is not a duration: expected a number and a unit, one of steps, tokens, epochs, flops, "
-      "hours, % (for example \"500 steps\", \"10M tokens\", \"2.5%\")",
+      "'{}' is not a duration: expected a number and a unit, one of steps, tokens, tokens per "
+      "parameter, epochs, flops, hours, minutes, seconds, % (for example \"500 steps\", \"10M "
+      "tokens\", \"2.5%\")",
       text);
 }
 
@@ -95,6 +104,19 @@ Duration parse_duration(std::string_view text) {
   reject(text);
 }
 
+std::optional<double> seconds_of(const Duration& duration) {
+  switch (duration.unit) {
+    case DurationUnit::kHours:
+      return duration.value * 3600.0;
+    case DurationUnit::kMinutes:
+      return duration.value * 60.0;
+    case DurationUnit::kSeconds:
+      return duration.value;
+    default:
+      return std::nullopt;
+  }
+}
+
 std::string to_string(const Duration& duration) {
   // fmt prints the shortest digits that read back as the same double.
   if (duration.unit == DurationUnit::kPercent) return fmt::format("{}%", duration.value);
@@ -103,6 +125,25 @@ std::string to_string(const Duration& duration) {
     if (known.unit == duration.unit) return fmt::format("{} {}", duration.value, known.name);
   }
   return {};
+}
+
+std::string file_name(const Duration& duration) {
+  double value = duration.value;
+  std::string suffix;
+  for (const char* next : {"k", "M", "G", "T", "P", "E"}) {
+    const double shorter = value / 1e3;
+    if (value < 1e3 || shorter * 1e3 != value || shorter * 10 != std::floor(shorter * 10)) break;
+    value = shorter;
+    suffix = next;
+  }
+  std::string unit = "percent";
+  for (const UnitName& known : kUnits) {
+    if (known.unit != duration.unit || known.unit == DurationUnit::kPercent) continue;
+    unit = known.name;
+    break;
+  }
+  std::replace(unit.begin(), unit.end(), ' ', '-');
+  return fmt::format("{}{}-{}", value, suffix, unit);
 }
 
 }  // namespace apollo

@@ -1,13 +1,25 @@
 // A length of training with its unit, as users write it: "500 steps", "3 epochs", "2.5%",
-// "1e15 flops", "10M tokens", "1.5 hours". Text and value round-trip.
+// "1e15 flops", "10M tokens", "20 tokens per parameter", "1.5 hours", "5 minutes". Text and value
+// round-trip.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace apollo {
 
-enum class DurationUnit { kSteps, kTokens, kEpochs, kFlops, kHours, kPercent };
+enum class DurationUnit {
+  kSteps,
+  kTokens,
+  kEpochs,
+  kFlops,
+  kHours,
+  kMinutes,
+  kSeconds,
+  kPercent,
+  kTokensPerParameter
+};
 
 struct Duration {
   double value = 0.0;
@@ -16,10 +28,16 @@ struct Duration {
   bool operator==(const Duration&) const = default;
 };
 
+// Of a time, in seconds; nothing for what is counted in another unit.
+std::optional<double> seconds_of(const Duration& duration);
+
 // Throws UsageError naming the accepted forms where `text` is none of them, or is negative.
 Duration parse_duration(std::string_view text);
 
 // The shortest text that parse_duration reads back as the same value.
 std::string to_string(const Duration& duration);
+
+// The same as a name of a file, with the suffix that shortens it: "10M-tokens", "2.5-percent".
+std::string file_name(const Duration& duration);
 
 }  // namespace apollo

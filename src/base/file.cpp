@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -43,6 +45,73 @@ fs::path beside(const fs::path& path, std::string_view suffix) {
   return path.parent_path() / fmt::format(".{}.{}", path.filename().string(), suffix);
 }
 
+// A name beside `path` that no other process and no other thread takes.
+fs::path own_name_beside(const fs::path& path) {
+  static std::atomic<int64_t> count = 0;
+  return beside(path, fmt::format("{}-{}.new", ::getpid(), count++));
+}
+
+int open_to_read(const fs::path& path) {
+  // O_NONBLOCK: opening a pipe to which nobody writes would wait for ever.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) fail_errno(path, "cannot open");
+  struct stat status {};
+  const bool is_known = ::fstat(descriptor, &status) == 0;
+  if (is_known && S_ISREG(status.st_mode)) return descriptor;
+  ::close(descriptor);
+  fail<Error>("{}: expected a file, found {}", path.string(),
+              is_known && S_ISDIR(status.st_mode) ? "a folder" : "a pipe or device");
+}
+
+// A folder that write_folder_atomic() fills. Its lock tells one that is in use from one that a kill
+// left behind; it gets its name once it is locked.
+class FreshFolder {
+ public:
+  explicit FreshFolder(const fs::path& path) : path_(own_name_beside(path)) {
+    const fs::path unlocked = path_.string() + ".unlocked";
+    std::error_code error;
+    fs::create_directories(unlocked, error);
+    if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
+    descriptor_ = ::open(unlocked.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ >= 0) ::flock(descriptor_, LOCK_EX | LOCK_NB);
+    fs::rename(unlocked, path_, error);
+    if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
+  }
+  ~FreshFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FreshFolder(const FreshFolder&) = delete;
+  FreshFolder& operator=(const FreshFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+};
+
+// What processes that were killed have left beside `path`.
+void remove_left_behind(const fs::path& path) {
+  const std::string prefix = beside(path, "").filename().string();
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (const auto& entry :
+       fs::directory_iterator(path.has_parent_path() ? path.parent_path() : ".", error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(".new") && entry.is_directory(error)) {
+      left.push_back(entry.path());
+    }
+  }
+  for (const fs::path& folder : left) {
+    const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const bool is_in_use =
+        descriptor.get() < 0 || ::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0;
+    if (!is_in_use) fs::remove_all(folder, error);
+  }
+}
+
 void sync_path(const fs::path& path, int flags) {
   const Descriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC));
   if (descriptor.get() < 0) fail_errno(path, "cannot open to sync");
@@ -69,12 +138,15 @@ void rename_or_fail(const fs::path& from, const fs::path& to) {
 // A folder cannot be renamed over one that is not empty: the two are exchanged, so that a kill
 // never finds the place empty. Some network file systems cannot, and have a moment without.
 void put_in_place(const fs::path& fresh, const fs::path& path) {
-  if (!fs::exists(path)) return rename_or_fail(fresh, path);
+  if (!fs::exists(path)) {
+    if (::rename(fresh.c_str(), path.c_str()) == 0) return;
+    const bool is_there_now = errno == ENOTEMPTY || errno == EEXIST;
+    if (!is_there_now) fail_errno(path, "cannot rename into place");
+  }
   if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) return;
   if (errno != EINVAL && errno != ENOSYS) fail_errno(path, "cannot rename into place");
-  const fs::path old = beside(path, "old");
+  const fs::path old = own_name_beside(path);
   std::error_code ignored;
-  fs::remove_all(old, ignored);
   rename_or_fail(path, old);
   rename_or_fail(fresh, path);
   fs::remove_all(old, ignored);
@@ -88,8 +160,14 @@ std::string read_file(const fs::path& path) {
 }
 
 void write_file_atomic(const fs::path& target, std::string_view content) {
+  if (target == "-") {
+    if (std::fwrite(content.data(), 1, content.size(), stdout) != content.size()) {
+      fail_errno("stdout", "cannot write");
+    }
+    return;
+  }
   const fs::path path = behind_links(target);
-  const fs::path fresh = beside(path, "new");
+  const fs::path fresh = own_name_beside(path);
   {
     const Descriptor descriptor(
         ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
@@ -105,44 +183,43 @@ void write_file_atomic(const fs::path& target, std::string_view content) {
       }
       content.remove_prefix(static_cast<size_t>(written));
     }
-    if (::fsync(descriptor.get()) != 0) fail_errno(path, "cannot sync");
+    if (::fsync(descriptor.get()) != 0) {
+      const int error = errno;
+      ::unlink(fresh.c_str());
+      errno = error;
+      fail_errno(path, "cannot sync");
+    }
   }
-  rename_or_fail(fresh, path);
+  if (::rename(fresh.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(fresh.c_str());
+    errno = error;
+    fail_errno(path, "cannot rename into place");
+  }
   sync_folder(path.parent_path());
 }
 
 void write_folder_atomic(const fs::path& target, const std::function<void(const fs::path&)>& fill) {
+  if (target == "-") fail<UsageError>("'-' is stdout, which takes no folder; expected a name");
   // "folder/" means "folder", and must not put the fresh one inside it.
   const fs::path path = behind_links(target.has_filename() ? target : target.parent_path());
-  const fs::path fresh = beside(path, "new");
-  std::error_code ignored;
-  fs::remove_all(fresh, ignored);
-  try {
-    std::error_code error;
-    fs::create_directories(fresh, error);
-    if (error) fail<Error>("{}: cannot make folder: {}", path.string(), error.message());
-    fill(fresh);
-    for (const auto& entry : fs::recursive_directory_iterator(fresh)) {
-      if (entry.is_directory()) {
-        sync_folder(entry.path());
-      } else {
-        sync_file(entry.path());
-      }
+  remove_left_behind(path);
+  const FreshFolder fresh(path);  // after an exchange the old folder has its name
+  fill(fresh.path());
+  for (const auto& entry : fs::recursive_directory_iterator(fresh.path())) {
+    if (entry.is_directory()) {
+      sync_folder(entry.path());
+    } else {
+      sync_file(entry.path());
     }
-    sync_folder(fresh);
-  } catch (...) {
-    fs::remove_all(fresh, ignored);
-    throw;
   }
-  put_in_place(fresh, path);
+  sync_folder(fresh.path());
+  put_in_place(fresh.path(), path);
   sync_folder(path.parent_path());
-  // After an exchange this is the old folder.
-  fs::remove_all(fresh, ignored);
 }
 
 void replace_link(const fs::path& link, const fs::path& target) {
-  const fs::path fresh = beside(link, "new");
-  ::unlink(fresh.c_str());
+  const fs::path fresh = own_name_beside(link);
   if (::symlink(target.c_str(), fresh.c_str()) != 0) fail_errno(link, "cannot make link");
   rename_or_fail(fresh, link);
   sync_folder(link.parent_path());
@@ -153,11 +230,9 @@ void sync_file(const fs::path& path) {
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.get() < 0) fail_errno(path, "cannot open");
+  const Descriptor descriptor(open_to_read(path));
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) fail_errno(path, "cannot read size");
-  if (S_ISDIR(status.st_mode)) fail<Error>("{}: expected a file, found a folder", path.string());
   size_ = static_cast<size_t>(status.st_size);
   if (size_ == 0) return;
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
@@ -179,13 +254,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 RandomAccessFile::RandomAccessFile(const fs::path& path)
-    : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (descriptor_ < 0) fail_errno(path, "cannot open");
+    : path_(path), descriptor_(open_to_read(path)) {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0 || S_ISDIR(status.st_mode)) {
-    ::close(descriptor_);
-    fail<Error>("{}: expected a file that can be read", path.string());
-  }
+  ::fstat(descriptor_, &status);
   size_ = static_cast<int64_t>(status.st_size);
 }
 

@@ -14,7 +14,7 @@ namespace apollo {
 std::string read_file(const std::filesystem::path& path);
 
 // Writes beside, syncs, renames; an old file stays whole until the new one is. Where `path` is a
-// symbolic link the file that it points to is replaced, and the link stays.
+// symbolic link the file that it points to is replaced, and the link stays. "-" is stdout.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
 // Calls `fill` with a fresh folder beside `path`, syncs its files, then renames it to `path`.

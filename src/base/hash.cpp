@@ -23,6 +23,10 @@ std::string hash_file(const std::filesystem::path& path) {
   return hash_text(file.text());
 }
 
+double hash_number(const std::string& hash) {
+  return hash.empty() ? 0.0 : static_cast<double>(std::stoull(hash.substr(0, 12), nullptr, 16));
+}
+
 struct StreamHash::State {
   XXH3_state_t* xxh = XXH3_createState();
   ~State() { XXH3_freeState(xxh); }

@@ -11,6 +11,8 @@ namespace apollo {
 
 std::string hash_text(std::string_view text);
 std::string hash_file(const std::filesystem::path& path);
+// 48 bits of a hash in hex digits, which a double holds; 0 for an empty text.
+double hash_number(const std::string& hash);
 
 // For content that comes in pieces.
 class StreamHash {

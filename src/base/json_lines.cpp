@@ -7,41 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_checks.h"
 
 namespace apollo {
-namespace {
-
-constexpr int64_t kDeepest = 100;
-
-// Where brackets outside of strings nest deeper than that; npos: nowhere.
-size_t find_too_deep(std::string_view text) {
-  int64_t depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      in_string = c != '"';
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kDeepest) return i;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return std::string_view::npos;
-}
-
-// What the library says, without the name and number that it puts before it.
-std::string words_of(const Json::exception& error) {
-  const std::string_view text = error.what();
-  const size_t end = text.find("] ");
-  return std::string(text.substr(end == std::string_view::npos ? 0 : end + 2));
-}
-
-}  // namespace
-
 JsonLinesWriter::JsonLinesWriter(const std::filesystem::path& path, int64_t keep_bytes)
     : path_(path), size_(keep_bytes) {
   file_ = std::fopen(path.c_str(), "ae");
@@ -93,7 +61,7 @@ void read_json_lines(const std::filesystem::path& path, const std::function<void
 Json parse_json(std::string_view text) {
   const size_t deep = find_too_deep(text);
   if (deep != std::string_view::npos) {
-    fail<DataError>("damaged JSON at byte {}: nested deeper than {}", deep + 1, kDeepest);
+    fail<DataError>("damaged JSON at byte {}: nested deeper than 100", deep + 1);
   }
   try {
     return Json::parse(text);

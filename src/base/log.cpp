@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace apollo {
 namespace {
@@ -49,10 +50,11 @@ void add_log_file(const std::filesystem::path& path) {
 }
 
 void log_line(LogLevel level, std::string_view text) {
+  const std::string shown = printable_lines(text);
   if (level == LogLevel::kWarning) {
-    logger().log(spdlog::level::warn, fmt::format("warning: {}", text));
+    logger().log(spdlog::level::warn, fmt::format("warning: {}", shown));
   } else {
-    logger().log(to_spdlog(level), text);
+    logger().log(to_spdlog(level), shown);
   }
 }
 

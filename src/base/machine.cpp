@@ -11,6 +11,24 @@
 
 namespace apollo {
 
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string name, family, model;
+  // Of the first processor.
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos || colon + 2 > line.size()) continue;
+    const std::string key = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
+    const std::string value = line.substr(colon + 2);
+    if (key == "model name") name = value;
+    if (key == "cpu family") family = value;
+    if (key == "model") model = value;
+  }
+  if (name.empty()) return "unknown";
+  if (family.empty() || model.empty()) return name;
+  return fmt::format("{}, family {}, model {}", name, family, model);
+}
+
 int64_t num_physical_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

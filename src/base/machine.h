@@ -2,8 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace apollo {
+
+// The processor's name and kind as the system has them: "AMD EPYC, family 25, model 17"; "unknown"
+// where it does not say.
+std::string processor_name();
 
 // Physical cores that this process may run on (its affinity mask counts), at least 1.
 int64_t num_physical_cores();

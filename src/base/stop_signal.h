@@ -1,5 +1,6 @@
 // SIGINT and SIGTERM as a flag that long loops look at: train, eval, prepare, tokenizer training.
-// A second signal of the same kind ends the program at once.
+// A second signal of the same kind ends the program at once. A file that grows beyond the limit of
+// the process (SIGXFSZ) is a failed write and no signal.
 #pragma once
 
 namespace apollo {
@@ -10,5 +11,15 @@ void install_stop_handlers();
 int stop_requested();
 // Throws Interrupted when one arrived. For loops that have nothing to save.
 void throw_if_stopped();
+
+// Lives while a program waits for input of unknown length (a terminal, a pipe) and has nothing to
+// save: a signal then ends it at once with 128 + signal, where it would else wait for a line first.
+class WaitingForInput {
+ public:
+  WaitingForInput();
+  ~WaitingForInput();
+  WaitingForInput(const WaitingForInput&) = delete;
+  WaitingForInput& operator=(const WaitingForInput&) = delete;
+};
 
 }  // namespace apollo

@@ -1,6 +1,11 @@
-// One function a subcommand: adds it to the program with its options, help and example. The
-// callback throws; main() turns exceptions into messages and exit codes.
+// One table of the commands, for both programs of the command line: apollo, which is light, and
+// apollo-engine, which holds LibTorch (main.cpp). A command is a function that gives its options,
+// help and example to the subcommand of its name; the callback throws, and run_program() turns
+// exceptions into messages and exit codes.
 #pragma once
+
+#include <span>
+#include <string_view>
 
 namespace CLI {
 class App;
@@ -8,18 +13,29 @@ class App;
 
 namespace apollo {
 
-void add_tokenizer_command(CLI::App& app);
-void add_prepare_command(CLI::App& app);
-void add_plan_command(CLI::App& app);
-void add_train_command(CLI::App& app);
-void add_eval_command(CLI::App& app);
-void add_score_command(CLI::App& app);
-void add_generate_command(CLI::App& app);
-void add_grow_command(CLI::App& app);
-void add_export_command(CLI::App& app);
-void add_compare_command(CLI::App& app);
-void add_report_command(CLI::App& app);
-void add_finetune_command(CLI::App& app);
-void add_suite_command(CLI::App& app);
+using AddCommand = void (*)(CLI::App* command);
+
+struct Command {
+  std::string_view name;
+  AddCommand add;            // null in the light program for a command that needs LibTorch
+  bool needs_torch = false;  // runs in the engine
+};
+
+// All commands of Apollo, in the order of `apollo --help`; the same names in both programs.
+std::span<const Command> commands();
+
+void add_tokenizer_command(CLI::App* command);
+void add_prepare_command(CLI::App* command);
+void add_plan_command(CLI::App* command);
+void add_train_command(CLI::App* command);
+void add_eval_command(CLI::App* command);
+void add_score_command(CLI::App* command);
+void add_generate_command(CLI::App* command);
+void add_grow_command(CLI::App* command);
+void add_export_command(CLI::App* command);
+void add_finetune_command(CLI::App* command);
+void add_compare_command(CLI::App* command);
+void add_report_command(CLI::App* command);
+void add_suite_command(CLI::App* command);
 
 }  // namespace apollo

@@ -9,13 +9,14 @@
 
 namespace apollo {
 
-// The files that a command's FILE arguments name: each as it is, and of folders the text in them.
+// The files that a command's FILE arguments name: each as it is, of folders the text in them, and
+// for "-" stdin.
 inline std::vector<std::filesystem::path> text_files(
     const std::vector<std::filesystem::path>& arguments) {
   std::vector<std::filesystem::path> files;
   for (const std::filesystem::path& path : arguments) {
     if (!std::filesystem::is_directory(path)) {
-      files.push_back(path);
+      files.push_back(path == "-" ? "/dev/stdin" : path);
       continue;
     }
     for (std::filesystem::path& file : text_files_in("FILE", path))

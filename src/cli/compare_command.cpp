@@ -12,7 +12,8 @@
 #include "cli/commands.h"
 #include "cli/power_options.h"
 #include "report/comparison.h"
-#include "report/group_tables.h"
+#include "report/comparison_tables.h"
+#include "report/groups_csv.h"
 #include "report/page.h"
 #include "report/tables.h"
 
@@ -56,10 +57,9 @@ void run_compare(Options options) {
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
+void add_compare_command(CLI::App* command) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("compare", "Show what runs saved at equal loss and at equal FLOPs");
+  command->description("Show what runs saved at equal loss and at equal FLOPs");
   command->add_option("runs", options->runs, "run folders")->type_name("RUN")->required();
   command
       ->add_option("--baseline", options->compare.baseline,
@@ -68,8 +68,8 @@ void add_compare_command(CLI::App& app) {
       ->type_name("RUN");
   command
       ->add_option("--frontier", options->compare.frontier,
-                   "names of runs from scratch, of any depth, whose best the others are held "
-                   "against; with commas")
+                   "names of runs from scratch, of any depth, separated by commas; the others are "
+                   "compared with the best of them")
       ->delimiter(',')
       ->type_name("NAME");
   command->add_option("--html", options->html, "write a page with interactive charts")
@@ -84,11 +84,11 @@ void add_compare_command(CLI::App& app) {
       ->type_name("FILE");
   add_power_options(*command, options->compare.power);
   command->add_flag("--force", options->compare.force,
-                    "compare runs of different data or models all the same");
+                    "compare runs of different data or models anyway");
   command->footer(
       "Example:\n"
       "  apollo compare runs/scratch runs/apollo --html comparison.html\n"
-      "Runs of one name are seeds and budgets of one another, and are averaged.");
+      "Runs of one name that differ only in seed are averaged, for each budget.");
   command->callback([options] { run_compare(*options); });
 }
 

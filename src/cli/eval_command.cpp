@@ -2,10 +2,15 @@
 // depth.
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -13,7 +18,10 @@
 #include "base/spelling.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/common_text.h"
+#include "config/toml_io.h"
 #include "data/batches.h"
+#include "data/prepare.h"
 #include "infer/model_folder.h"
 #include "infer/zero_shot.h"
 #include "train/evaluation.h"
@@ -45,9 +53,9 @@ void check_data(const LoadedModel& loaded, const TokenDataset& data, const std::
         path, loaded.tokenizer->hash(), made_by);
   }
   const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
-  // A dataset that names no vocabulary, or a greater one, may still keep to the model's.
-  const int64_t bound = data.info().vocab_size;
-  if (bound > 0 && bound <= vocab_size) return;
+  // Whatever vocabulary it names: a token beyond the embedding ends the program on a GPU.
+  const int64_t bound = data.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
+  if (vocab_size >= bound) return;
   if (const int64_t largest = data.max_token(); largest >= vocab_size) {
     fail<DataError>("{}: holds token {}, outside of the model's vocabulary of {}", path, largest,
                     vocab_size);
@@ -108,13 +116,43 @@ void print_masked(const EvaluationResult& result, int64_t depth, bool json) {
       depth, result.num_targets, result.loss, 100.0 * result.accuracy);
 }
 
+// A dataset as it is. Text is encoded by the model's own tokenizer into a folder that goes away;
+// its file stays open. Without --data it is the validation data of the run in the folder.
+TokenDataset open_data(const EvalArguments& arguments, const LoadedModel& loaded) {
+  namespace fs = std::filesystem;
+  if (arguments.data.empty()) {
+    const fs::path config = fs::path(arguments.checkpoint) / "run.toml";
+    if (!fs::exists(config)) {
+      throw UsageError("eval: expected --data DATASET, --task NAME PATH, or the folder of a run");
+    }
+    const ResolvedConfig resolved = load_run_config(config);
+    RunData data = open_run_data(resolved.config, resolved.base_dir);
+    if (data.valid == nullptr) {
+      fail<DataError>("{}: the run has no validation data (hint: --data TEXT)", config.string());
+    }
+    return std::move(*data.valid);
+  }
+  const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
+  if (is_token_dataset(arguments.data)) return TokenDataset::open(arguments.data, vocab_size);
+  if (fs::path(arguments.data).filename() == "tokens.bin") {
+    return TokenDataset::open(arguments.data, vocab_size);
+  }
+  const fs::path dir =
+      fs::temp_directory_path() / fmt::format("apollo-eval-{}", static_cast<int64_t>(::getpid()));
+  prepare_dataset(text_files({arguments.data}), require_tokenizer(loaded), dir);
+  TokenDataset dataset = TokenDataset::open(dir, vocab_size);
+  std::error_code ignored;
+  fs::remove_all(dir, ignored);
+  return dataset;
+}
+
 void eval_data(const EvalArguments& arguments, const LoadedModel& loaded) {
   const LanguageModel& model = *loaded.model;
   const int64_t depth = arguments.depth > 0 ? arguments.depth : model.spec().shape.layers;
   pass_blocks(model, depth);
   const RunConfig config = objective_config(arguments, model);
   if (!model.is_causal()) require_tokenizer(loaded);
-  const TokenDataset data = TokenDataset::open(arguments.data, model.spec().shape.vocab_size);
+  const TokenDataset data = open_data(arguments, loaded);
   check_data(loaded, data, arguments.data);
   const std::unique_ptr<Batches> batches = make_batches(config, data, loaded.tokenizer.get());
   const EvaluationResult result = evaluate(model, depth, *batches,
@@ -147,12 +185,16 @@ void eval_task(const EvalArguments& arguments, const LoadedModel& loaded) {
 }
 
 void check_arguments(const EvalArguments& arguments) {
-  if (arguments.data.empty() == arguments.task.empty()) {
-    throw UsageError(arguments.data.empty()
-                         ? "eval: expected --data DATASET or --task NAME PATH, found neither"
-                         : "eval: --data and --task exclude each other");
+  if (!arguments.data.empty() && !arguments.task.empty()) {
+    throw UsageError("eval: --data and --task exclude each other");
   }
   if (arguments.task.empty()) return;
+  if (arguments.max_tokens > 0 || arguments.masked_fraction || arguments.mask_whole_words ||
+      arguments.separate_documents) {
+    throw UsageError(
+        "eval: --max-tokens, --masked-fraction, --whole-words and --separate-documents are of "
+        "data, not of --task");
+  }
   const std::vector<std::string> tasks = {"blimp", "lambada"};
   const std::string& name = arguments.task[0];
   if (name == tasks[0] || name == tasks[1]) return;
@@ -171,30 +213,25 @@ void eval(const EvalArguments& arguments) {
 }
 
 void add_data_options(CLI::App& command, EvalArguments& arguments) {
-  CLI::Option* data =
-      command.add_option("--data", arguments.data, "token dataset (apollo prepare) or .bin");
+  command.add_option("--data", arguments.data,
+                     "text, '-' for stdin, a token dataset or .bin (default: the "
+                     "validation data of the run)");
   command.add_option("--max-tokens", arguments.max_tokens, "stop after so many (default: all)")
-      ->check(CLI::PositiveNumber)
-      ->needs(data);
+      ->check(CLI::PositiveNumber);
   command
       .add_option("--masked-fraction", arguments.masked_fraction,
                   "bert: share of the tokens to predict (default 0.15)")
-      ->check(CLI::Range(0.001, 0.999))
-      ->needs(data);
-  command.add_flag("--whole-words", arguments.mask_whole_words, "bert: mask whole words")
-      ->needs(data);
-  command
-      .add_flag("--separate-documents", arguments.separate_documents,
-                "bert: no attention between documents of one sequence")
-      ->needs(data);
+      ->check(CLI::Range(0.001, 0.999));
+  command.add_flag("--whole-words", arguments.mask_whole_words, "bert: mask whole words");
+  command.add_flag("--separate-documents", arguments.separate_documents,
+                   "bert: no attention between documents of one sequence");
 }
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
+void add_eval_command(CLI::App* command) {
   auto arguments = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand(
-      "eval", "Loss of a checkpoint on a dataset, or its accuracy on BLiMP or LAMBADA");
+  command->description("Loss of a checkpoint on a dataset, or its accuracy on BLiMP or LAMBADA");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   add_data_options(*command, *arguments);
@@ -205,7 +242,7 @@ void add_eval_command(CLI::App& app) {
                           ->type_name("NAME PATH");
   command
       ->add_option("--max-pairs,--max-items", arguments->max_items,
-                   "with --task: the first so many of each file (default: all)")
+                   "with --task: only the first N of each file (default: all)")
       ->check(CLI::PositiveNumber)
       ->needs(task);
   command->add_option("--depth", arguments->depth, "blocks of the pass (default: the final depth)")
@@ -215,13 +252,13 @@ void add_eval_command(CLI::App& app) {
   command->add_flag("--json", arguments->json, "print one JSON object");
   add_device_options(*command, arguments->device);
   command->footer(
-      "--data prints loss, perplexity and bits per byte, of a BERT loss and masked accuracy.\n"
-      "--task blimp: a pair is right where the good sentence has the greater log-probability "
-      "(BERT:\n"
-      "each token masked in turn); chance is 50 %. --task lambada: a last word is right where all\n"
-      "of its tokens are the likeliest (BERT: all of them masked at once).\n"
+      "--data prints loss, perplexity and bits per byte; for a BERT, loss and masked accuracy.\n"
+      "--task blimp counts the pairs whose good sentence has the greater log-probability (BERT:\n"
+      "each token is masked in turn); chance is 50 %. --task lambada counts the last words whose\n"
+      "tokens are all the likeliest (BERT: all of them are masked at once).\n"
       "Examples:\n"
-      "  apollo eval runs/demo/checkpoints/latest --data valid --depth 12\n"
+      "  apollo eval runs/demo\n"
+      "  apollo eval runs/demo/checkpoints/latest --data valid.txt --depth 12\n"
       "  apollo eval runs/demo --task blimp blimp/data");
   command->callback([arguments] { eval(*arguments); });
 }

@@ -18,10 +18,10 @@ struct ExportArguments {
 
 }  // namespace
 
-void add_export_command(CLI::App& app) {
+void add_export_command(CLI::App* command) {
   auto arguments = std::make_shared<ExportArguments>();
-  CLI::App* command = app.add_subcommand(
-      "export", "Write a plain Hugging Face folder, with a layer of its own for every block");
+  command->description(
+      "Write a plain Hugging Face folder, with a layer of its own for every block");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();

@@ -55,10 +55,10 @@ void finetune_task(const FinetuneArguments& arguments) {
 
 }  // namespace
 
-void add_finetune_command(CLI::App& app) {
+void add_finetune_command(CLI::App* command) {
   auto arguments = std::make_shared<FinetuneArguments>();
-  CLI::App* command = app.add_subcommand(
-      "finetune", "Classification or regression from tables; the same command again goes on");
+  command->description(
+      "Fine-tune on tables of texts with labels or numbers; the same command again resumes");
   command->add_option("CHECKPOINT", arguments->checkpoint,
                       "checkpoint, run or Hugging Face folder, BERT or GPT-2");
   command->add_option("TASK.toml", arguments->task, "the task's config");
@@ -69,7 +69,7 @@ void add_finetune_command(CLI::App& app) {
       ->take_all();
   command->add_option("--out", arguments->out, "folder (default: runs/finetune-<task.name>)");
   command->add_flag("--random-weights", arguments->random_weights,
-                    "start from a model of the same shape that learned nothing, to compare with");
+                    "start from random weights of the same shape, for comparison");
   command->add_flag("--json", arguments->json, "print results.json instead of a table");
   command->add_flag("--help-config", arguments->config_help,
                     "print every key of TASK.toml and stop");

@@ -38,17 +38,17 @@ void generate(const GenerateArguments& arguments) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(CLI::App* command) {
   auto arguments = std::make_shared<GenerateArguments>();
   GenerateOptions& options = arguments->options;
-  CLI::App* command = app.add_subcommand("generate", "Write on from a prompt (GPT)");
+  command->description("Continue a prompt (GPT)");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
-  command->add_option("--prompt", arguments->prompt, "text to go on from; empty: a new document")
+  command->add_option("--prompt", arguments->prompt, "text to continue; empty: a new document")
       ->required();
   command->add_option("--max-tokens", options.max_tokens, "tokens to write (default 200)");
   command->add_option("--temperature", options.temperature,
-                      "1: as the model says; less: safer; 0: the most likely token (default 1)");
+                      "1: as the model says; lower: safer; 0: the most likely token (default 1)");
   command->add_option("--top-k", options.top_k, "draw from the K likeliest (default 0: all)");
   command->add_option("--seed", options.seed, "the same seed gives the same text (default 0)");
   command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")

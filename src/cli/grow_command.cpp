@@ -42,10 +42,9 @@ void grow(const GrowArguments& arguments) {
 
 }  // namespace
 
-void add_grow_command(CLI::App& app) {
+void add_grow_command(CLI::App* command) {
   auto arguments = std::make_shared<GrowArguments>();
-  CLI::App* command = app.add_subcommand(
-      "grow", "Grow any Hugging Face GPT-2 or BERT folder to more layers, offline");
+  command->description("Grow any Hugging Face GPT-2 or BERT folder to more layers, offline");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();
@@ -60,13 +59,15 @@ void add_grow_command(CLI::App& app) {
       ->add_option("--width", arguments->width,
                    "width of the grown model; heads keep their size and grow in number")
       ->check(CLI::PositiveNumber);
-  command->add_option("--width-map", arguments->width_map,
-                      "fpi (keeps the function, where the width is multiplied) or aki (new neurons "
-                      "from the layer above); default: fpi");
+  command->add_option(
+      "--width-map", arguments->width_map,
+      "fpi (keeps the function where the old width divides the new one) or aki (takes "
+      "new neurons from the layer above); default: fpi");
   command->footer(
-      "By interpolate and stack, where the old number of layers divides the new one, the grown\n"
-      "model computes what the old one computes with shared layers, at every depth from the new\n"
-      "number on.\n"
+      "Where the old number of layers divides the new one, the maps interpolate and stack keep "
+      "the\n"
+      "function: at every depth from the new number on, the grown model computes what the old one\n"
+      "computes with shared layers. A warning says where the function changes.\n"
       "Example:\n"
       "  apollo grow runs/small/checkpoints/latest grown --layers 12 --map interpolate");
   command->callback([arguments] { grow(*arguments); });

@@ -5,24 +5,26 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string_view>
 
+#include "base/standard_streams.h"
 #include "cli/commands.h"
 #include "cli/program.h"
 
 namespace apollo {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {"tokenizer", "prepare", "plan",
-                                                    "compare",   "report",  "suite"};
-constexpr std::array<AddCommand, 6> kCommands = {add_tokenizer_command, add_prepare_command,
-                                                 add_plan_command,      add_compare_command,
-                                                 add_report_command,    add_suite_command};
+// Without a command, or with an unknown one, the engine answers: it has the help of all.
+bool runs_here(std::string_view name) {
+  const auto all = commands();
+  return std::any_of(all.begin(), all.end(), [&](const Command& command) {
+    return command.name == name && !command.needs_torch;
+  });
+}
 
 // OpenMP's threads spin at the end of each operator until the last one is there, by default for
 // milliseconds: on a machine that does other work two threads then wait for each other's time
@@ -52,7 +54,6 @@ int become_engine(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace apollo;
-  const bool is_light =
-      argc > 1 && std::find(kNames.begin(), kNames.end(), argv[1]) != kNames.end();
-  return is_light ? run_program(argc, argv, kCommands) : become_engine(argv);
+  guard_standard_streams();
+  return argc > 1 && runs_here(argv[1]) ? run_program(argc, argv, commands()) : become_engine(argv);
 }

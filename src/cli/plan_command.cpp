@@ -14,6 +14,7 @@
 #include "data/batches.h"
 #include "data/prepare.h"
 #include "progressive/plan.h"
+#include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
 #include "progressive/source_model.h"
 
@@ -28,6 +29,7 @@ struct PlanOptions {
   double flops_per_second = 0.0;
   double tokens = 0.0;
   int64_t vocab_size = 0;
+  int64_t processes = 1;
 };
 
 struct DataSize {
@@ -72,19 +74,22 @@ void run_plan(const PlanOptions& options) {
   const ModelShape shape = model_shape(resolved.config, size.vocab_size);
   const RunPlan plan = plan_run(resolved.config, shape, sequences, options.flops_per_second,
                                 find_source(resolved, shape, size.tokenizer_hash));
+  const SharedPlan shared = plan_processes(plan, options.processes);
   if (options.json) {
-    fmt::print("{}\n", plan_json(plan).dump(2));
+    Json json = plan_json(plan);
+    json["shared"] = shared_json(shared);
+    fmt::print("{}\n", json.dump(2));
   } else {
-    fmt::print("{}", plan_table(plan));
+    fmt::print("{}{}", plan_table(plan), options.processes > 1 ? shared_table(shared) : "");
   }
 }
 
 }  // namespace
 
-void add_plan_command(CLI::App& app) {
+void add_plan_command(CLI::App* command) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "Show stages, depths, parameters, memory and FLOPs of a run without training");
+  command->description(
+      "Show stages, depths, parameters, memory and FLOPs of a run without training");
   command->add_option("RUN.toml", options->config, "the run's config")->required();
   command->add_option("--set", options->overrides, "KEY=VALUE: override a key; may be repeated")
       ->allow_extra_args(false);
@@ -99,9 +104,13 @@ void add_plan_command(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_option("--vocab-size", options->vocab_size, "size of the vocabulary, with --tokens")
       ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--processes", options->processes,
+                   "also show what each of so many processes keeps in memory and sends")
+      ->check(CLI::Range(1, 1024));
   command->footer(
       "Example:\n"
-      "  apollo plan recipes/gpt2-small.toml --tokens 9e9 --vocab-size 50257 "
+      "  apollo plan recipes/gpt2-base-apollo.toml --tokens 9e9 --vocab-size 50257 "
       "--flops-per-second 1e14");
   command->callback([options] { run_plan(*options); });
 }

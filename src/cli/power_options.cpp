@@ -10,12 +10,12 @@ void add_power_options(CLI::App& command, PowerOptions& options) {
       ->type_name("PRICE");
   command
       .add_option("--grid-intensity", options.grid_intensity,
-                  "show emissions; g CO2e for a kWh of your grid")
+                  "show emissions; grams of CO2e per kWh of your grid")
       ->check(CLI::NonNegativeNumber)
       ->type_name("GRAMS");
   command
       .add_option("--watts", options.watts,
-                  "of the machine: estimates the energy of runs without a meter")
+                  "power of the machine; estimates the energy of runs without a meter")
       ->check(CLI::NonNegativeNumber)
       ->type_name("W");
 }

@@ -104,8 +104,8 @@ void run(const PrepareArguments& arguments) {
 
 }  // namespace
 
-void add_prepare_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("prepare", "Turn text files into a token dataset");
+void add_prepare_command(CLI::App* command) {
+  command->description("Turn text files into a token dataset");
   const auto arguments = std::make_shared<PrepareArguments>();
   command->add_option(
       "FILE", arguments->files,

@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLookInterval = 20ms;
 // After one rank has failed: the others notice, say so and end by themselves, or are ended.
-constexpr auto kGrace = 5s;
+constexpr auto kGrace = 30s;
 
 struct Ending {
   int64_t rank = 0;
@@ -41,15 +41,21 @@ std::vector<Child> start_ranks(int64_t num_ranks, const std::vector<std::string>
   return ranks;
 }
 
-// The first that failed, once all have ended or the grace of the others is over.
+// A rank that a signal stopped has saved, and the others with it.
+bool stopped(int code) {
+  return code == 128 + SIGINT || code == 128 + SIGTERM;
+}
+
+// The first that failed, or else one that was stopped, once all have ended or the grace of the
+// others is over.
 std::optional<Ending> wait_for(std::vector<Child>& ranks) {
-  std::optional<Ending> failed;
-  Clock::time_point failed_at;
+  std::optional<Ending> worst;
+  std::optional<Clock::time_point> failed_at;
   std::vector<bool> ended(ranks.size(), false);
   size_t num_ended = 0;
   int passed_on = 0;
   while (num_ended < ranks.size()) {
-    if (failed && Clock::now() - failed_at > kGrace) return failed;
+    if (failed_at && Clock::now() - *failed_at > kGrace) return worst;
     if (const int signal = stop_requested(); signal != passed_on) {
       for (const Child& rank : ranks)
         rank.signal(signal);
@@ -60,27 +66,25 @@ std::optional<Ending> wait_for(std::vector<Child>& ranks) {
       if (!code) continue;
       ended[i] = true;
       ++num_ended;
-      if (*code == 0 || failed) continue;
-      failed = Ending{static_cast<int64_t>(i), *code};
-      failed_at = Clock::now();
+      if (*code == 0 || failed_at) continue;
+      worst = Ending{static_cast<int64_t>(i), *code};
+      if (!stopped(*code)) failed_at = Clock::now();
     }
     std::this_thread::sleep_for(kLookInterval);
   }
-  return failed;
+  return worst;
 }
 
 }  // namespace
 
 void run_ranks(int64_t num_ranks, const std::vector<std::string>& words) {
   std::vector<Child> ranks = start_ranks(num_ranks, words);
-  const std::optional<Ending> failed = wait_for(ranks);
-  if (!failed) return;
-  if (const int signal = stop_requested(); failed->code == 128 + signal && signal != 0) {
-    throw Interrupted(signal);
-  }
+  const std::optional<Ending> worst = wait_for(ranks);
+  if (!worst) return;
+  if (stopped(worst->code)) throw Interrupted(worst->code - 128);
   throw RankFailed(
-      fmt::format("rank {} of {} failed; the others were ended", failed->rank, num_ranks),
-      failed->code);
+      fmt::format("rank {} of {} failed; the others were ended", worst->rank, num_ranks),
+      worst->code);
 }
 
 }  // namespace apollo

@@ -6,12 +6,20 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <new>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <system_error>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/spelling.h"
+#include "base/standard_streams.h"
 #include "base/stop_signal.h"
 
 namespace apollo {
@@ -22,7 +30,7 @@ constexpr int kUsage = 2;
 constexpr int kDiverged = 3;
 
 void print_error(std::string_view message) {
-  fmt::print(stderr, "apollo: error: {}\n", message);
+  fmt::print(stderr, "apollo: error: {}\n", printable_lines(message));
 }
 
 // The subcommand that the words led to, down to its own subcommands.
@@ -72,21 +80,49 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return kUsage;
 }
 
+// What the system refused, in the words of our own messages.
+std::string message_of(const std::filesystem::filesystem_error& error) {
+  std::string paths = error.path1().string();
+  if (!error.path2().empty()) paths += " -> " + error.path2().string();
+  return fmt::format("{}: {}", paths, error.code().message());
+}
+
+std::string message_of(const std::system_error& error) {
+  if (error.code() == std::errc::resource_unavailable_try_again) {
+    return "the system gives no more threads (hint: fewer run.threads or --threads, or a larger "
+           "`ulimit -u`)";
+  }
+  return error.code().message();
+}
+
+// Words of the standard library and of the JSON library know neither file nor key: where they come
+// this far, it is a fault of Apollo.
+bool is_fault_of_ours(const std::exception& error) {
+  return dynamic_cast<const std::logic_error*>(&error) != nullptr ||
+         dynamic_cast<const std::bad_optional_access*>(&error) != nullptr ||
+         dynamic_cast<const std::bad_variant_access*>(&error) != nullptr ||
+         dynamic_cast<const nlohmann::detail::exception*>(&error) != nullptr;
+}
+
 // LibTorch's errors carry a backtrace, which says nothing to a user.
 std::string message_of(const std::exception& error) {
   const std::string message = error.what();
+  if (is_fault_of_ours(error)) {
+    return fmt::format("internal error: {} (hint: please report it with the command)", message);
+  }
   const size_t backtrace = message.find("\nException raised from ");
   const bool wants_backtrace = std::getenv("APOLLO_BACKTRACE") != nullptr;
   return wants_backtrace ? message : message.substr(0, backtrace);
 }
 
-int run(int argc, char** argv, std::span<const AddCommand> commands) {
+int run(int argc, char** argv, std::span<const Command> commands) {
   CLI::App app{"Trains GPT and BERT language models that grow while they train.", "apollo"};
   app.set_version_flag("--version", APOLLO_VERSION);
   app.require_subcommand(1);
   app.footer("Each command has its own help: apollo train --help");
-  for (const AddCommand add : commands)
-    add(app);
+  for (const Command& command : commands) {
+    if (command.add != nullptr) command.add(app.add_subcommand(std::string(command.name)));
+  }
   install_stop_handlers();
   try {
     app.parse(argc, argv);
@@ -99,14 +135,16 @@ int run(int argc, char** argv, std::span<const AddCommand> commands) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, std::span<const AddCommand> commands) {
+int run_program(int argc, char** argv, std::span<const Command> commands) {
   try {
-    return run(argc, argv, commands);
+    const int code = run(argc, argv, commands);
+    finish_stdout();
+    return code;
   } catch (const Interrupted& stop) {
     print_error(stop.what());
     return 128 + stop.signal();
   } catch (const ConfigError& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    fmt::print(stderr, "{}\n", printable_lines(error.what()));
     return kUsage;
   } catch (const UsageError& error) {
     print_error(error.what());
@@ -119,6 +157,12 @@ int run_program(int argc, char** argv, std::span<const AddCommand> commands) {
     return kDiverged;
   } catch (const std::bad_alloc&) {
     print_error("out of memory; hint: a smaller train.micro_batch_size");
+    return kFailure;
+  } catch (const std::filesystem::filesystem_error& error) {
+    print_error(message_of(error));
+    return kFailure;
+  } catch (const std::system_error& error) {
+    print_error(message_of(error));
     return kFailure;
   } catch (const std::exception& error) {
     print_error(message_of(error));

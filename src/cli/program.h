@@ -6,10 +6,7 @@
 #include <string>
 
 #include "base/error.h"
-
-namespace CLI {
-class App;
-}
+#include "cli/commands.h"
 
 namespace apollo {
 
@@ -23,9 +20,8 @@ class RankFailed : public Error {
   int code_;
 };
 
-using AddCommand = void (*)(CLI::App& app);
-
-// Parses the command line, runs the command that it names and returns the exit code.
-int run_program(int argc, char** argv, std::span<const AddCommand> commands);
+// Parses the command line, runs the command that it names, of those that this program holds, and
+// returns the exit code.
+int run_program(int argc, char** argv, std::span<const Command> commands);
 
 }  // namespace apollo

@@ -10,13 +10,13 @@
 
 namespace apollo {
 
-void add_report_command(CLI::App& app) {
+void add_report_command(CLI::App* command) {
   struct Options {
     std::string run;
     std::string out;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("report", "Write one run as an HTML page with charts");
+  command->description("Write one run as an HTML page with charts");
   command->add_option("run", options->run, "run folder")->type_name("RUN")->required();
   command->add_option("--out", options->out, "page to write (default: RUN/report.html)")
       ->type_name("FILE");

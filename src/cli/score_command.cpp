@@ -38,11 +38,10 @@ void score(const ScoreArguments& arguments) {
 
 }  // namespace
 
-void add_score_command(CLI::App& app) {
+void add_score_command(CLI::App* command) {
   auto arguments = std::make_shared<ScoreArguments>();
   ScoreOptions& options = arguments->options;
-  CLI::App* command =
-      app.add_subcommand("score", "Log-probability of every token of every line of a file");
+  command->description("Log-probability of every token of every line of a file");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("FILE", arguments->file, "text, one sequence a line; '-': stdin")->required();
@@ -56,12 +55,11 @@ void add_score_command(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   add_device_options(*command, arguments->device);
   command->footer(
-      "Prints for each line the sum of its log-probabilities (nats), a tab, and the number of\n"
-      "tokens in it. GPT: the first token is conditioned on the end of text (eos_token);\n"
-      "without one it has none (null in JSON); lines longer than the context are scored in\n"
-      "windows that overlap by half. BERT: each token is masked in turn and conditioned on all "
-      "others, of longer lines\n"
-      "on those around it (pseudo-log-likelihood).\n"
+      "Prints for each line the sum of its log-probabilities (nats), a tab, and its number of\n"
+      "tokens. A GPT conditions the first token on the end of text (eos_token); without one, that\n"
+      "token has no log-probability (null in JSON). It scores lines that are longer than the\n"
+      "context in windows that overlap by half. A BERT masks each token in turn and conditions it\n"
+      "on all others, or on those around it in a longer line (pseudo-log-likelihood).\n"
       "Example:\n"
       "  apollo score runs/demo sentences.txt --json");
   command->callback([arguments] { score(*arguments); });

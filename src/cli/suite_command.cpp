@@ -16,11 +16,14 @@
 #include "cli/commands.h"
 #include "cli/power_options.h"
 #include "report/comparison.h"
-#include "report/group_tables.h"
+#include "report/comparison_tables.h"
+#include "report/groups_csv.h"
 #include "report/page.h"
 #include "report/tables.h"
 #include "suite/run_suite.h"
+#include "suite/suite_cells.h"
 #include "suite/suite_file.h"
+#include "suite/suite_listing.h"
 #include "suite/suite_plan.h"
 
 namespace apollo {
@@ -168,10 +171,10 @@ void run_suite_command(const SuiteArguments& arguments) {
 
 }  // namespace
 
-void add_suite_command(CLI::App& app) {
+void add_suite_command(CLI::App* command) {
   auto arguments = std::make_shared<SuiteArguments>();
-  CLI::App* command = app.add_subcommand(
-      "suite", "Train a grid of runs, seeds and budgets and compare them; the same again resumes");
+  command->description(
+      "Train a grid of runs, seeds and budgets and compare them; the same again resumes");
   command->add_option("SUITE.toml", arguments->file, "the suite")->required();
   command->add_option("--out", arguments->out, "folder of its runs (default: runs/<suite.name>)")
       ->type_name("DIR");
@@ -182,23 +185,25 @@ void add_suite_command(CLI::App& app) {
       command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
   command
       ->add_option("--only", arguments->cells.runs,
-                   "train these runs alone, with commas; nothing is compared then")
+                   "train only these runs, separated by commas; nothing is compared then")
       ->delimiter(',')
       ->type_name("RUN");
-  command->add_option("--seeds", arguments->cells.seeds, "these seeds alone, with commas")
+  command->add_option("--seeds", arguments->cells.seeds, "only these seeds, separated by commas")
       ->delimiter(',')
       ->type_name("N");
   command
       ->add_option("--budgets", arguments->cells.budgets,
-                   "these budgets alone, with commas: \"1e13 flops\"")
+                   "only these budgets, separated by commas: \"1e13 flops\"")
       ->delimiter(',')
       ->type_name("LENGTH");
   command->add_flag("--json", arguments->json, "print JSON");
   command
       ->add_option("--csv", arguments->csv,
-                   "write mean and deviation of every run as CSV; of several models one each")
+                   "write mean and deviation of every run as CSV; one file per [[model]]")
       ->type_name("FILE");
-  command->add_option("--markdown", arguments->markdown, "write the tables as Markdown, alike")
+  command
+      ->add_option("--markdown", arguments->markdown,
+                   "write the tables as Markdown; one file per [[model]]")
       ->type_name("FILE");
   add_power_options(*command, arguments->power);
   command

@@ -52,11 +52,19 @@ std::unique_ptr<Tokenizer> train(const TrainOptions& options, const TextSource& 
 }
 
 void run_train(const TrainOptions& options) {
+  const bool is_bpe = options.kind == "bpe";
+  if (!is_bpe && (options.bpe.masked || options.bpe.pre_tokenizer != PreTokenizer::kGpt2)) {
+    fail<UsageError>("--pretokenizer and --masked go with --kind bpe");
+  }
   if (options.cased && options.kind != "wordpiece") {
     fail<UsageError>("--cased goes with --kind wordpiece; byte-level BPE always keeps the case");
   }
+  const auto untrained = make_untrained_bpe(options.bpe);  // knows where text may be cut
   TextFiles text(text_files({options.files.begin(), options.files.end()}),
-                 {.text_field = options.text_field});
+                 {.text_field = options.text_field, .tokenizer = untrained.get()});
+  if (options.out == "-") {
+    fail<UsageError>("'-' is stdout, which takes no folder; expected a name for --out");
+  }
   // Made first, so that a folder that cannot be written does not cost the training.
   std::error_code error;
   fs::create_directories(options.out, error);
@@ -107,8 +115,19 @@ void add_train(CLI::App& app) {
       ->add_option("--min-frequency", options->bpe.min_frequency,
                    "how often a pair must occur to be merged")
       ->capture_default_str();
+  command
+      ->add_option_function<std::string>(
+          "--pretokenizer",
+          [options](const std::string& name) {
+            options->bpe.pre_tokenizer = *find_enum<PreTokenizer>(name);
+          },
+          "bpe: how text is cut into words: as gpt2 (and ModernBERT), llama3 or qwen")
+      ->check(CLI::IsMember({"gpt2", "llama3", "qwen"}))
+      ->default_str("gpt2");
+  command->add_flag("--masked", options->bpe.masked,
+                    "bpe: with [CLS], [SEP], [PAD], [UNK] and [MASK], for a masked model");
   command->add_flag("--cased", options->cased,
-                    "wordpiece: keep capitals and accents apart (else lower case without accents)");
+                    "wordpiece: keep capitals and accents (otherwise both are removed)");
   command
       ->add_option("--text-field", options->text_field,
                    "field of JSON lines that holds a document's text")
@@ -140,7 +159,7 @@ void add_lines(CLI::App& app, const std::string& name, const std::string& descri
                    "folder, tokenizer.json, or 'bytes' for the built-in one")
       ->type_name("DIR")
       ->required();
-  command->add_flag("--json", options->json, "write one JSON object a line");
+  command->add_flag("--json", options->json, "write one JSON object per line");
   command->add_flag("--no-special-tokens", options->no_special_tokens, no_special);
   command->add_option("file", options->file, "file of lines; '-': stdin")
       ->type_name("FILE")
@@ -151,15 +170,15 @@ void add_lines(CLI::App& app, const std::string& name, const std::string& descri
 
 }  // namespace
 
-void add_tokenizer_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("tokenizer", "Train a tokenizer, or use one on lines");
+void add_tokenizer_command(CLI::App* command) {
+  command->description("Train a tokenizer, or use one on lines");
   command->require_subcommand(1);
   command->footer(
       "Example:\n"
       "  apollo tokenizer train --kind bpe --vocab-size 8192 --out tokenizer/ text/*.txt");
   add_train(*command);
   add_lines(*command, "encode", "Turn each line of text into a line of ids",
-            "take special tokens in the text for ordinary text",
+            "treat special tokens in the text as ordinary text",
             "apollo tokenizer encode --tokenizer tokenizer/ --json lines.txt", encode_lines);
   add_lines(*command, "decode", "Turn each line of ids, plain or as JSON, into text",
             "leave special tokens out of the text",

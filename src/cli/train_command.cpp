@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/processes.h"
+#include "cli/text_run.h"
 #include "config/fields.h"
 #include "parallel/launch.h"
 #include "progressive/resolve.h"
@@ -21,7 +22,8 @@ namespace apollo {
 namespace {
 
 struct TrainArguments {
-  std::string config;
+  std::string config;  // or a text
+  double minutes = 5.0;
   std::vector<std::string> overrides;
   std::string out;
   int64_t processes = 1;
@@ -38,14 +40,7 @@ std::vector<std::string> words_of(const TrainArguments& arguments) {
   return words;
 }
 
-void train(const TrainArguments& arguments) {
-  if (arguments.config_help) {
-    fmt::print("{}", config_reference());
-    return;
-  }
-  if (arguments.config.empty()) {
-    throw UsageError("RUN.toml is missing; hint: apollo train --help");
-  }
+void train_config(const TrainArguments& arguments) {
   ResolvedConfig resolved = resolve_run_config(arguments.config, arguments.overrides);
   const std::filesystem::path run_dir =
       arguments.out.empty() ? std::filesystem::path("runs") / resolved.config.run.name
@@ -65,27 +60,58 @@ void train(const TrainArguments& arguments) {
   log_info("report: {}", page.string());
 }
 
+void train_text(TrainArguments arguments) {
+  if (find_launch()) {
+    fail<UsageError>("{}: several processes need a config; hint: apollo train {} writes one",
+                     arguments.config, arguments.config);
+  }
+  const TextRun planned = plan_text_run(arguments.config, arguments.out, arguments.minutes);
+  arguments.config = planned.config.string();
+  arguments.out = planned.run_dir.string();
+  train_config(arguments);
+  log_info("sample: apollo generate {} --prompt ''", arguments.out);
+}
+
+void train(const TrainArguments& arguments) {
+  if (arguments.config_help) {
+    fmt::print("{}", config_reference());
+  } else if (arguments.config.empty()) {
+    throw UsageError("RUN.toml or a text is missing; hint: apollo train --help");
+  } else if (is_text(arguments.config)) {
+    train_text(arguments);
+  } else {
+    train_config(arguments);
+  }
+}
+
 }  // namespace
 
-void add_train_command(CLI::App& app) {
+void add_train_command(CLI::App* command) {
   auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* command = app.add_subcommand(
-      "train", "Train a model from a config; the same command again resumes the run");
-  command->add_option("RUN.toml", arguments->config, "the run's config");
+  command->description(
+      "Train a model from a config or a text; the same command again resumes the run");
+  command->add_option(
+      "RUN.toml", arguments->config,
+      "the run's config; or a text, for which one is written beside the run folder");
+  command
+      ->add_option("--minutes", arguments->minutes,
+                   "of a text without a config: how long to train (default 5)")
+      ->check(CLI::PositiveNumber);
   command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
       ->expected(1)
       ->take_all();
   command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
   command
       ->add_option("--processes", arguments->processes,
-                   "share the run's steps among so many processes on this machine (also: "
-                   "torchrun, mpirun, srun)")
+                   "share the run among N processes on this machine (also: torchrun, mpirun, "
+                   "srun)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--help-config", arguments->config_help,
                     "print every key of RUN.toml and stop");
   command->footer(
       "Example:\n"
       "  apollo train recipes/demo/apollo.toml --set run.seed=1 --out runs/demo-1\n"
+      "  apollo train my.txt\n"
       "Ctrl-C saves a checkpoint and exits with 130.");
   command->callback([arguments] { train(*arguments); });
 }

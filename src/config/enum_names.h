@@ -12,6 +12,8 @@ template <>
 inline constexpr std::array<std::string_view, 3> kEnumNames<MatmulLibrary> = {"auto", "libtorch",
                                                                               "onednn"};
 template <>
+inline constexpr std::array<std::string_view, 2> kEnumNames<OptimizerKind> = {"adamw", "muon"};
+template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<LrSchedule> = {"cosine", "linear",
                                                                            "constant", "wsd"};
 template <>

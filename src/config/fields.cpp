@@ -1,7 +1,10 @@
 // Texts of values, and the reference of all keys.
 #include "config/fields.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 
 namespace apollo {
 
@@ -73,23 +76,105 @@ std::string choices_note(const std::vector<E>&) {
   return " [" + enum_choices<E>() + "]";
 }
 
-}  // namespace
+// In the order of the file. What a first run has to say for itself.
+constexpr std::array<std::string_view, 10> kFirstKeys = {
+    "data.train",  "data.valid_fraction", "data.tokenizer", "model.layers", "model.width",
+    "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
-std::string config_reference() {
+// Keys that the method, the machine or custom sets well enough for nearly all runs.
+constexpr std::array<std::string_view, 40> kExpertKeys = {
+    "run.kernels",
+    "run.matmul",
+    "run.cuda_graphs",
+    "run.rank_timeout",
+    "data.pretokenizer",
+    "data.mask_whole_words",
+    "data.separate_documents",
+    "data.cache",
+    "data.base_dir",
+    "model.kv_heads",
+    "model.head_dim",
+    "model.inner_width",
+    "model.vocab_size",
+    "model.rope_theta",
+    "model.tie_embeddings",
+    "model.norm_epsilon",
+    "model.init_std",
+    "train.micro_batch_by_depth",
+    "train.lr_final",
+    "train.decay",
+    "train.betas",
+    "train.epsilon",
+    "train.recompute",
+    "progressive.layer_map",
+    "progressive.new_layers",
+    "progressive.trains",
+    "progressive.depth_sampler",
+    "progressive.depth_draw",
+    "progressive.stratify",
+    "progressive.rehearse_from",
+    "progressive.optimizer_state",
+    "progressive.lr_depth_power",
+    "progressive.rewarm",
+    "progressive.source",
+    "progressive.source_map",
+    "progressive.source_steps",
+    "progressive.charge_source",
+    "eval.batch_size",
+    "eval.max_tokens",
+    "checkpoint.at",
+};
+
+template <size_t N>
+bool is_among(const std::array<std::string_view, N>& keys, const Field& field) {
+  return std::find(keys.begin(), keys.end(), field.path()) != keys.end();
+}
+
+// `help` as comments beside `assignment`, in lines of at most 100 columns.
+std::string commented(const std::string& assignment, const std::string& help) {
+  constexpr size_t kColumn = 34;
+  constexpr size_t kWidth = 100;
+  std::string text;
+  std::string line = fmt::format("{:<{}} #", assignment, kColumn);
+  size_t begin = 0;
+  while (begin < help.size()) {
+    const size_t end = std::min(help.find(' ', begin), help.size());
+    const std::string word = help.substr(begin, end - begin);
+    if (line.back() != '#' && line.size() + 1 + word.size() > kWidth) {
+      text += line + "\n";
+      line = std::string(kColumn + 1, ' ') + "#";
+    }
+    line += " " + word;
+    begin = end + 1;
+  }
+  return text + line + "\n";
+}
+
+template <class Chosen>
+std::string reference_of(Chosen is_chosen) {
   std::string text;
   std::string section;
   const RunConfig defaults;
   visit_fields(
       [&](const Field& field, const auto& value) {
-        if (section != field.section) {
-          text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", field.section);
-          section = field.section;
-        }
-        text += fmt::format("{:<34} # {}{}\n", fmt::format("{} = {}", field.key, toml_text(value)),
-                            field.help, choices_note(value));
+        if (!is_chosen(field)) return;
+        if (section != field.section) text += fmt::format("\n[{}]\n", field.section);
+        section = field.section;
+        const std::string mark = is_among(kExpertKeys, field) ? "(expert) " : "";
+        text += commented(fmt::format("{} = {}", field.key, toml_text(value)),
+                          mark + field.help + choices_note(value));
       },
       defaults);
   return text;
+}
+
+}  // namespace
+
+std::string config_reference() {
+  return "# The keys that a first run needs, with their defaults:\n" +
+         reference_of([](const Field& field) { return is_among(kFirstKeys, field); }) +
+         "\n# All keys. Hardly anyone has to set those marked (expert).\n" +
+         reference_of([](const Field&) { return true; });
 }
 
 }  // namespace apollo

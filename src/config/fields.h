@@ -28,44 +28,53 @@ struct Field {
 
 template <class Visitor, class... Configs>
 void visit_run_fields(Visitor&& visit, Configs&... c) {
-  visit(
-      Field{"run", "name", Effect::kNone, "name of the run; its folder is runs/NAME unless --out"},
-      c.run.name...);
-  visit(Field{"run", "seed", Effect::kResult, "of every random number"}, c.run.seed...);
+  visit(Field{"run", "name", Effect::kNone,
+              "name of the run; its folder is runs/NAME unless --out says otherwise"},
+        c.run.name...);
+  visit(Field{"run", "seed", Effect::kResult, "seed of every random number"}, c.run.seed...);
   visit(Field{"run", "device", Effect::kResult, "auto, cpu, cuda or cuda:N"}, c.run.device...);
-  visit(Field{"run", "threads", Effect::kResult, "0: physical cores"}, c.run.threads...);
-  visit(Field{"run", "kernels", Effect::kResult, "reference: every fused operator off"},
+  visit(Field{"run", "threads", Effect::kResult, "threads on the CPU; 0: as many as it has cores"},
+        c.run.threads...);
+  visit(Field{"run", "kernels", Effect::kResult,
+              "fused, or reference: plain operators only, for looking into a fault"},
         c.run.kernels...);
   visit(Field{"run", "matmul", Effect::kResult,
-              "library of matrix products on the CPU; auto: the faster one on this processor"},
+              "library that multiplies matrices on the CPU; auto measures which is faster"},
         c.run.matmul...);
   visit(Field{"run", "cuda_graphs", Effect::kNone,
-              "on a GPU, passes that come again are recorded and launched as a whole"},
+              "on a GPU, record a pass once and launch it as a whole afterwards"},
         c.run.cuda_graphs...);
+  visit(Field{"run", "rank_timeout", Effect::kNone,
+              "with several processes: one that is not heard of for so long ends the run"},
+        c.run.rank_timeout...);
 }
 
 template <class Visitor, class... Configs>
 void visit_data_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"data", "train", Effect::kResult,
-              "text files, folders of them, globs (** too) or prepared datasets"},
+              "training text: files, folders, globs (** too) or prepared datasets"},
         c.data.train...);
-  visit(Field{"data", "valid", Effect::kResult, "the same for validation"}, c.data.valid...);
+  visit(Field{"data", "valid", Effect::kResult, "validation text, in the same forms"},
+        c.data.valid...);
   visit(Field{"data", "text_field", Effect::kResult,
-              "field of JSON lines that holds a document's text"},
+              "field of JSON lines that holds the text of a document"},
         c.data.text_field...);
   visit(Field{"data", "valid_fraction", Effect::kResult,
-              "share of the training text set apart where valid is empty"},
+              "share of the training text that is set apart where valid is empty"},
         c.data.valid_fraction...);
   visit(Field{"data", "tokenizer", Effect::kResult,
               "folder, train:bpe:SIZE, train:wordpiece:SIZE (lower case without accents), "
               "train:wordpiece-cased:SIZE, bytes, or empty for bare .bin"},
         c.data.tokenizer...);
+  visit(Field{"data", "pretokenizer", Effect::kResult,
+              "how train:bpe:SIZE cuts text into words: as gpt2 (and ModernBERT), llama3 or qwen"},
+        c.data.pretokenizer...);
   visit(Field{"data", "masked_fraction", Effect::kResult,
-              "bert: share of the tokens that are to be predicted, in (0, 1)"},
+              "bert: share of the tokens that the model predicts, in (0, 1)"},
         c.data.masked_fraction...);
-  visit(
-      Field{"data", "mask_whole_words", Effect::kResult, "bert: mask all tokens of a word or none"},
-      c.data.mask_whole_words...);
+  visit(Field{"data", "mask_whole_words", Effect::kResult,
+              "bert: mask all tokens of a word, or none of them"},
+        c.data.mask_whole_words...);
   visit(Field{"data", "separate_documents", Effect::kResult,
               "bert: no attention between documents that share a sequence"},
         c.data.separate_documents...);
@@ -81,8 +90,8 @@ template <class Visitor, class... Configs>
 void visit_model_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"model", "architecture", Effect::kResult, "what is trained"},
         c.model.architecture...);
-  visit(Field{"model", "layers", Effect::kResult, "of the final model"}, c.model.layers...);
-  visit(Field{"model", "width", Effect::kResult, "of the hidden state"}, c.model.width...);
+  visit(Field{"model", "layers", Effect::kResult, "layers of the final model"}, c.model.layers...);
+  visit(Field{"model", "width", Effect::kResult, "size of the hidden state"}, c.model.width...);
   visit(Field{"model", "heads", Effect::kResult,
               "attention heads; divides width where head_dim is 0"},
         c.model.heads...);
@@ -95,8 +104,10 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"model", "inner_width", Effect::kResult,
               "inside the MLP; 0: 4 * width, for llama and qwen3 8/3 of it, a multiple of 16"},
         c.model.inner_width...);
-  visit(Field{"model", "context", Effect::kResult, "tokens in a sequence"}, c.model.context...);
-  visit(Field{"model", "vocab_size", Effect::kResult, "0: the tokenizer's"}, c.model.vocab_size...);
+  visit(Field{"model", "context", Effect::kResult, "tokens per sequence"}, c.model.context...);
+  visit(Field{"model", "vocab_size", Effect::kResult,
+              "entries of the embedding; 0: as many as the tokenizer has"},
+        c.model.vocab_size...);
   visit(Field{"model", "rope_theta", Effect::kResult,
               "llama, qwen3: base of the rotary positions; 0: 10000"},
         c.model.rope_theta...);
@@ -111,116 +122,143 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
               "probability, in [0, 1); llama, qwen3: of attention weights only"},
         c.model.dropout...);
   visit(Field{"model", "init_std", Effect::kResult,
-              "standard deviation of fresh weights; 0.02 suits a width near 768"},
+              "standard deviation of new weights; 0.02 suits a width near 768"},
         c.model.init_std...);
 }
 
 template <class Visitor, class... Configs>
 void visit_train_fields(Visitor&& visit, Configs&... c) {
-  visit(Field{"train", "duration", Effect::kResult, "steps, tokens, epochs, flops or hours"},
+  visit(Field{"train", "duration", Effect::kResult,
+              "length of the run in steps, tokens, tokens per parameter, epochs, flops or hours"},
         c.train.duration...);
-  visit(Field{"train", "batch_size", Effect::kResult, "sequences in an optimizer step"},
+  visit(Field{"train", "batch_size", Effect::kResult, "sequences per optimizer step"},
         c.train.batch_size...);
   visit(Field{"train", "micro_batch_size", Effect::kResult,
-              "sequences in a forward pass; 0: as large as memory allows"},
+              "sequences per forward pass; 0: as many as memory allows"},
         c.train.micro_batch_size...);
   visit(Field{"train", "micro_batch_by_depth", Effect::kResult,
-              "shallower passes take as many more as fit in the memory of the deepest; set by "
-              "micro_batch_size = 0"},
+              "a shallow pass takes more sequences, up to the memory of the deepest one; "
+              "micro_batch_size = 0 sets it"},
         c.train.micro_batch_by_depth...);
+  visit(Field{"train", "optimizer", Effect::kResult,
+              "muon: the matrices of the blocks by Muon, all else by AdamW, at one learning rate"},
+        c.train.optimizer...);
   visit(Field{"train", "lr", Effect::kResult, "peak learning rate"}, c.train.lr...);
-  visit(Field{"train", "lr_schedule", Effect::kResult, "how it decays"}, c.train.lr_schedule...);
-  visit(Field{"train", "lr_axis", Effect::kResult, "what the schedule is measured on"},
+  visit(Field{"train", "lr_schedule", Effect::kResult, "how the learning rate decays"},
+        c.train.lr_schedule...);
+  visit(Field{"train", "lr_axis", Effect::kResult, "whether the schedule follows steps or FLOPs"},
         c.train.lr_axis...);
-  visit(Field{"train", "lr_final", Effect::kResult, "at the end, as a fraction of lr"},
-        c.train.lr_final...);
-  visit(Field{"train", "warmup", Effect::kResult, "length of the linear rise"}, c.train.warmup...);
-  visit(Field{"train", "decay", Effect::kResult, "length of the last phase of wsd"},
+  visit(
+      Field{"train", "lr_final", Effect::kResult, "learning rate at the end, as a fraction of lr"},
+      c.train.lr_final...);
+  visit(Field{"train", "warmup", Effect::kResult, "how long the learning rate rises at the start"},
+        c.train.warmup...);
+  visit(Field{"train", "decay", Effect::kResult,
+              "how long the learning rate falls at the end, with wsd"},
         c.train.decay...);
-  visit(Field{"train", "weight_decay", Effect::kResult, "on matrices only"},
+  visit(Field{"train", "weight_decay", Effect::kResult, "weight decay; norms and biases have none"},
         c.train.weight_decay...);
   visit(Field{"train", "betas", Effect::kResult, "of AdamW"}, c.train.betas...);
   visit(Field{"train", "epsilon", Effect::kResult, "of AdamW"}, c.train.epsilon...);
-  visit(Field{"train", "clip", Effect::kResult, "largest gradient norm; 0: no clipping"},
+  visit(Field{"train", "clip", Effect::kResult, "largest norm of the gradient; 0: no clipping"},
         c.train.clip...);
-  visit(Field{"train", "precision", Effect::kResult, "of activations and products"},
+  visit(Field{"train", "precision", Effect::kResult,
+              "number format of activations and matrix products"},
         c.train.precision...);
-  visit(Field{"train", "recompute", Effect::kResult,
-              "save memory: compute blocks again in the backward pass (deep: only of passes deeper "
-              "than the stage, all)"},
-        c.train.recompute...);
+  visit(
+      Field{"train", "recompute", Effect::kResult,
+            "save memory: the backward pass computes blocks again, in all passes or only in those "
+            "deeper than the stage"},
+      c.train.recompute...);
 }
 
 // `method` itself has no effect: the keys that it fills do.
 template <class Visitor, class... Configs>
 void visit_progressive_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"progressive", "method", Effect::kNone,
-              "named method that fills the keys of this section that are left out"},
+              "growth method; it fills the keys of this section that you leave out"},
         c.progressive.method...);
-  visit(Field{"progressive", "stages", Effect::kResult,
-              "layers and end of each stage, in order; with a depth, passes run so many of the "
-              "layers, drawn at random"},
-        c.progressive.stages...);
-  visit(Field{"progressive", "layer_map", Effect::kResult, "which layer comes from which"},
+  visit(
+      Field{"progressive", "stages", Effect::kResult,
+            "stages in order: {layers = 3, until = \"10%\"}, the last without an end; with depth = "
+            "2, each pass runs two of the layers at random"},
+      c.progressive.stages...);
+  visit(Field{"progressive", "layer_map", Effect::kResult,
+              "which old layer each new layer is copied from"},
         c.progressive.layer_map...);
   visit(Field{"progressive", "new_layers", Effect::kResult,
-              "copies; copies whose output projections are zero (no change of the function, but "
-              "for bert); or fresh ones"},
+              "what growth adds: copies, copies that pass their input on (identity: a GPT computes "
+              "the same), or random layers"},
         c.progressive.new_layers...);
-  visit(Field{"progressive", "trains", Effect::kResult,
-              "new: stages between the first and the last train the layers that growth added and "
-              "the output head only"},
-        c.progressive.trains...);
-  visit(Field{"progressive", "depth_sampler", Effect::kResult, "law of the depth of a pass"},
+  visit(
+      Field{"progressive", "trains", Effect::kResult,
+            "new: a stage trains only the layers that growth added and the output head; the first "
+            "and the last stage train everything"},
+      c.progressive.trains...);
+  visit(Field{"progressive", "depth_sampler", Effect::kResult,
+              "how the depth of a pass is drawn; shallowest: it is the stage's layers"},
         c.progressive.depth_sampler...);
-  visit(Field{"progressive", "depth_draw", Effect::kResult, "how often a depth is drawn"},
+  visit(Field{"progressive", "depth_draw", Effect::kResult,
+              "draw a depth for each step, or for each micro-batch"},
         c.progressive.depth_draw...);
   visit(Field{"progressive", "stratify", Effect::kResult,
-              "draws in a window that are spread evenly over the law; 0: independent draws"},
+              "spread this many draws in a row evenly over the law; 0: independent draws"},
         c.progressive.stratify...);
   visit(Field{"progressive", "rehearse_from", Effect::kResult,
-              "part of a stage before which the depth is its layers, in [0, 1)"},
+              "draw depths only after this share of each stage, in [0, 1)"},
         c.progressive.rehearse_from...);
-  visit(Field{"progressive", "optimizer_state", Effect::kResult, "what growth does to moments"},
-        c.progressive.optimizer_state...);
+  visit(
+      Field{"progressive", "optimizer_state", Effect::kResult,
+            "whether growth carries the optimizer's moments to the new layers, keeps those of old "
+            "layers, or resets all"},
+      c.progressive.optimizer_state...);
   visit(Field{"progressive", "lr_depth_power", Effect::kResult,
-              "p: the learning rate of a stage of N of L layers is multiplied by (L/N)^p"},
+              "p in (L/N)^p, by which a stage of N of L layers multiplies the learning rate"},
         c.progressive.lr_depth_power...);
   visit(Field{"progressive", "rewarm", Effect::kResult,
-              "length of the linear rise of the learning rate after each growth"},
+              "how long the learning rate rises again after each growth"},
         c.progressive.rewarm...);
   // A resumed run needs its source no more, so the folder may have moved.
   visit(Field{"progressive", "source", Effect::kNone,
-              "folder of a trained model that the run begins from; empty: none"},
+              "folder of a trained model that the run grows from; empty: none"},
         c.progressive.source...);
   visit(Field{"progressive", "source_map", Effect::kResult,
-              "how the source grows: fpi keeps its function, aki takes from the layer above, ligo "
-              "learns"},
+              "how the source becomes wider: fpi keeps its function, aki takes neurons from the "
+              "layer above, ligo learns a map"},
         c.progressive.source_map...);
-  visit(Field{"progressive", "source_steps", Effect::kResult, "in which ligo learns its map"},
+  visit(Field{"progressive", "source_steps", Effect::kResult, "steps in which ligo learns its map"},
         c.progressive.source_steps...);
   visit(Field{"progressive", "charge_source", Effect::kResult,
-              "whether the source's training counts as the run's"},
+              "count the source's training as part of the run's cost"},
         c.progressive.charge_source...);
 }
 
 template <class Visitor, class... Configs>
 void visit_eval_fields(Visitor&& visit, Configs&... c) {
-  visit(Field{"eval", "every", Effect::kNone, "\"0 steps\": only at the end"}, c.eval.every...);
-  visit(Field{"eval", "depths", Effect::kNone, "the stage's layers, the full depth, or both"},
+  visit(Field{"eval", "every", Effect::kNone,
+              "time between evaluations; \"0 steps\": only at the end"},
+        c.eval.every...);
+  visit(Field{"eval", "depths", Effect::kNone,
+              "depths at which to evaluate: the stage's layers, all layers, or both"},
         c.eval.depths...);
-  visit(Field{"eval", "batch_size", Effect::kNone, "0: train.micro_batch_size"},
+  visit(Field{"eval", "batch_size", Effect::kNone, "sequences per pass; 0: train.micro_batch_size"},
         c.eval.batch_size...);
-  visit(Field{"eval", "max_tokens", Effect::kResult, "of the validation data; 0: all"},
+  visit(Field{"eval", "max_tokens", Effect::kResult,
+              "how much of the validation data an evaluation reads; 0: all"},
         c.eval.max_tokens...);
 }
 
 template <class Visitor, class... Configs>
 void visit_checkpoint_fields(Visitor&& visit, Configs&... c) {
-  visit(Field{"checkpoint", "every", Effect::kNone, "\"0 steps\": only at the end"},
+  visit(Field{"checkpoint", "every", Effect::kNone,
+              "time between checkpoints; \"0 steps\": only at the end"},
         c.checkpoint.every...);
-  visit(Field{"checkpoint", "keep", Effect::kNone, "how many checkpoints stay"},
+  visit(Field{"checkpoint", "keep", Effect::kNone, "how many of the latest checkpoints are kept"},
         c.checkpoint.keep...);
+  visit(Field{"checkpoint", "at", Effect::kNone,
+              "moments whose checkpoints stay as well, as revisions/NAME: [\"0 steps\", \"1M "
+              "tokens\"]"},
+        c.checkpoint.at...);
 }
 
 // visit(field, value...) for every field of the configs, in the order of the file.
@@ -268,7 +306,8 @@ std::string toml_text(const std::vector<T>& values) {
 // Paths of all keys ("run.name"), in the order of the file.
 const std::vector<std::string>& field_paths();
 
-// All keys with defaults, choices and help: `apollo train --help-config`.
+// `apollo train --help-config`: the ten keys that a first run needs, then all keys, each with its
+// default, choices and help; those that hardly anyone has to set are marked.
 std::string config_reference();
 
 }  // namespace apollo

@@ -12,7 +12,8 @@ namespace apollo {
 // where none is known.
 std::string_view own_key_for(std::string_view name);
 
-// Why the key "section.name" was removed and where that is told; nothing for one that never was.
+// Why the key "section.name", or its value "section.name=value", was removed, and where that is
+// told; nothing for one that never was.
 std::optional<std::string> removal_of(std::string_view path);
 
 }  // namespace apollo

@@ -1,4 +1,4 @@
-// What the objective of an architecture makes of a sequence, where planning and data must agree.
+// What planning, data and models must agree on: the final model's shape, and targets per sequence.
 #pragma once
 
 #include <cstdint>

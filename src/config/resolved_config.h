@@ -14,7 +14,7 @@ namespace apollo {
 
 struct ResolvedConfig {
   RunConfig config;
-  // Of every key that was set: "demo.toml:12:6", "--set" or "method apollo", by path ("train.lr",
+  // Where each key was set ("demo.toml:12:6", "--set" or "method apollo"), by its path ("train.lr",
   // also "progressive.stages[1].until"). A key without an entry has its default.
   std::map<std::string, std::string> origins;
   // Keys that were written but could not be read: they have their defaults, and no fault of a

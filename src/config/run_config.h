@@ -9,11 +9,13 @@
 
 #include "arch/model_spec.h"
 #include "base/duration.h"
+#include "text/pre_tokenizer.h"
 
 namespace apollo {
 
 enum class Kernels { kFused, kReference };
 enum class MatmulLibrary { kAuto, kLibTorch, kOneDnn };
+enum class OptimizerKind { kAdamW, kMuon };
 enum class LrSchedule { kCosine, kLinear, kConstant, kWsd };
 enum class LrAxis { kSteps, kFlops };
 enum class Precision { kFp32, kBf16 };
@@ -44,6 +46,7 @@ struct RunConfig {
     Kernels kernels = Kernels::kFused;
     MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
     bool cuda_graphs = true;                      // passes that come again are recorded
+    Duration rank_timeout = {5.0, DurationUnit::kMinutes};  // of a rank that is not heard of
   } run;
 
   struct Data {
@@ -52,8 +55,9 @@ struct RunConfig {
     std::string text_field = "text";  // of jsonl: the field that holds a document
     double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
-    double masked_fraction = 0.15;    // BERT: of the tokens, to be predicted
-    bool mask_whole_words = false;    // BERT: all tokens of a word, or none
+    PreTokenizer pretokenizer = PreTokenizer::kGpt2;  // of "train:bpe:SIZE"
+    double masked_fraction = 0.15;                    // BERT: of the tokens, to be predicted
+    bool mask_whole_words = false;                    // BERT: all tokens of a word, or none
     bool separate_documents = false;  // BERT: no attention across documents of one sequence
     std::string cache;                // folder for prepared text; empty: the user's cache folder
     std::string base_dir;             // relative paths start here; empty: the config file's folder
@@ -82,6 +86,7 @@ struct RunConfig {
     int64_t batch_size = 64;            // sequences per optimizer step
     int64_t micro_batch_size = 0;       // sequences per forward pass; 0: as memory allows
     bool micro_batch_by_depth = false;  // more of them in passes that are not the deepest
+    OptimizerKind optimizer = OptimizerKind::kAdamW;
     double lr = 1e-3;
     LrSchedule lr_schedule = LrSchedule::kCosine;
     LrAxis lr_axis = LrAxis::kSteps;
@@ -125,6 +130,7 @@ struct RunConfig {
   struct Checkpoint {
     Duration every = {500.0, DurationUnit::kSteps};  // 0: only at the end
     int64_t keep = 2;
+    std::vector<Duration> at;  // moments whose checkpoints stay, in revisions/
   } checkpoint;
 };
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/spelling.h"
 #include "config/key_hints.h"
+#include "config/parse_toml.h"
 
 namespace apollo {
 
@@ -13,14 +14,12 @@ TomlDocument::TomlDocument(const std::filesystem::path& path,
                            const std::vector<std::string>& overrides, std::vector<std::string> keys,
                            const std::string& example, std::vector<Diagnostic>& faults)
     : file_(path.string()), keys_(std::move(keys)) {
-  if (!std::filesystem::is_regular_file(path)) {
-    throw ConfigError({{file_, "there is no such file", ""}});
-  }
+  require_toml_file(path);
   try {
-    root_ = toml::parse(read_file(path), file_);
+    root_ = parse_toml(read_file(path), file_);
     check_sections(faults);
-  } catch (const toml::parse_error& error) {
-    faults.push_back({position(file_, error.source()), std::string(error.description()), ""});
+  } catch (const ConfigError& error) {
+    faults.insert(faults.end(), error.diagnostics().begin(), error.diagnostics().end());
   }
   split_overrides(overrides, example, faults);
 }
@@ -130,10 +129,10 @@ toml::table TomlDocument::parse_override(const std::string& text, bool is_text) 
   toml::table bare;
   bare.insert("value", text);
   try {
-    toml::table parsed = toml::parse("value = " + text);
+    toml::table parsed = parse_toml("value = " + text, "");
     const bool wanted = parsed.size() == 1 && (!is_text || parsed["value"].is_string());
     return wanted ? parsed : bare;
-  } catch (const toml::parse_error&) {
+  } catch (const ConfigError&) {
     return bare;
   }
 }

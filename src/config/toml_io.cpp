@@ -1,5 +1,6 @@
 #include "config/toml_io.h"
 
+#include "base/printable.h"
 #include "config/fields.h"
 #include "config/toml_document.h"
 #include "config/validate.h"
@@ -60,8 +61,9 @@ std::string to_toml(const ResolvedConfig& resolved) {
         if (section != field.section) text += fmt::format("\n[{}]\n", field.section);
         section = field.section;
         const auto origin = resolved.origins.find(field.path());
-        text += fmt::format("{:<36} # {}\n", fmt::format("{} = {}", field.key, toml_text(value)),
-                            origin == resolved.origins.end() ? "default" : origin->second);
+        text +=
+            fmt::format("{:<36} # {}\n", fmt::format("{} = {}", field.key, toml_text(value)),
+                        origin == resolved.origins.end() ? "default" : printable(origin->second));
       },
       resolved.config);
   return text;

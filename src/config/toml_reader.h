@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/spelling.h"
 #include "config/enum_names.h"
+#include "config/key_hints.h"
 #include "config/run_config.h"
 
 namespace apollo {
@@ -49,8 +50,11 @@ bool ValueReader::read(const toml::node& node, E& out) {
   const auto name = node.value_exact<std::string>();
   const std::optional<E> value = name ? find_enum<E>(*name) : std::nullopt;
   if (!value) {
+    const auto removal = removal_of(path + "=" + name.value_or(""));
     return reject(node, "one of " + enum_choices<E>(),
-                  name ? did_you_mean(*name, enum_names<E>()) : "");
+                  removal ? *removal
+                  : name  ? did_you_mean(*name, enum_names<E>())
+                          : "");
   }
   out = *value;
   return true;

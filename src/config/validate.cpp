@@ -1,16 +1,20 @@
 // Checks that need neither data nor device, grouped by section.
 #include "config/validate.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "arch/size_limits.h"
 #include "base/duration.h"
 #include "config/enum_names.h"
+#include "config/value_names.h"
 
 namespace apollo {
 
 namespace {
+
+// Of a step: its passes are planned one by one.
+constexpr int64_t kMaxSequences = int64_t{1} << 20;
 
 class Checker {
  public:
@@ -38,6 +42,11 @@ class Checker {
             fmt::format("{} must be at least {} (got {})", path, smallest, value));
   }
 
+  void at_most(const std::string& path, int64_t value, int64_t largest) {
+    require(value <= largest, {path},
+            fmt::format("{} must be at most {} (got {})", path, largest, value));
+  }
+
   void positive(const std::string& path, double value) {
     require(value > 0.0, {path}, fmt::format("{} must be positive (got {})", path, value));
   }
@@ -55,19 +64,6 @@ class Checker {
   std::vector<Diagnostic> faults_;
 };
 
-// Digits alone, of an integer.
-bool parse_count(std::string_view text, int64_t& value) {
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && rest == end && value >= 0;
-}
-
-bool is_device(const std::string& device) {
-  int64_t index = 0;
-  return device == "auto" || device == "cpu" || device == "cuda" ||
-         (device.starts_with("cuda:") && parse_count(device.substr(5), index));
-}
-
 void check_run(const RunConfig::Run& run, Checker& check) {
   const bool is_folder_name = !run.name.empty() && run.name != "." && run.name != ".." &&
                               run.name.find('/') == std::string::npos;
@@ -75,32 +71,39 @@ void check_run(const RunConfig::Run& run, Checker& check) {
                 fmt::format("run.name must be the name of a folder (got '{}')", run.name),
                 "--out places the run elsewhere");
   check.require(
-      is_device(run.device), {"run.device"},
+      parse_device_name(run.device).has_value(), {"run.device"},
       fmt::format("run.device must be 'auto', 'cpu', 'cuda' or 'cuda:N' (got '{}')", run.device));
   check.at_least<int64_t>("run.threads", run.threads, 0);
+  check.at_most("run.threads", run.threads, 4096);
+  check.require(seconds_of(run.rank_timeout).value_or(0.0) >= 1.0, {"run.rank_timeout"},
+                fmt::format("run.rank_timeout must be a time of a second at least (got '{}')",
+                            to_string(run.rank_timeout)),
+                "for example \"5 minutes\"");
 }
 
-// A spec "train:KIND:SIZE".
+bool trains_bpe(const std::string& tokenizer) {
+  const auto trained = parse_trained_tokenizer(tokenizer);
+  return trained && trained->kind == TrainedTokenizer::Kind::kBpe;
+}
+
 void check_tokenizer(const std::string& tokenizer, Checker& check) {
-  if (!tokenizer.starts_with("train:")) return;
-  constexpr std::string_view kBpe = "train:bpe:";
-  constexpr std::string_view kWordPiece = "train:wordpiece:";
-  int64_t size = 0;
-  const bool is_bpe =
-      tokenizer.starts_with(kBpe) && parse_count(tokenizer.substr(kBpe.size()), size);
-  // How small a WordPiece vocabulary may be depends on the characters of the text.
-  const auto is_trained = [&](std::string_view prefix) {
-    return tokenizer.starts_with(prefix) && parse_count(tokenizer.substr(prefix.size()), size);
-  };
-  const bool is_wordpiece = is_trained(kWordPiece) || is_trained("train:wordpiece-cased:");
-  check.require(is_bpe || is_wordpiece, {"data.tokenizer"},
+  if (!asks_for_training(tokenizer)) return;
+  const auto trained = parse_trained_tokenizer(tokenizer);
+  check.require(trained.has_value(), {"data.tokenizer"},
                 fmt::format("data.tokenizer must be a folder, 'train:bpe:SIZE', "
                             "'train:wordpiece:SIZE', 'train:wordpiece-cased:SIZE', 'bytes' or "
                             "empty (got '{}')",
                             tokenizer),
                 "for example \"train:bpe:8192\"");
-  check.require(!is_bpe || size >= 257, {"data.tokenizer"},
-                fmt::format("a byte-level vocabulary has at least 257 entries (got {})", size));
+  if (!trained) return;
+  check.require(trained->vocab_size <= SizeLimits::kVocabSize, {"data.tokenizer"},
+                fmt::format("data.tokenizer: a vocabulary has at most {} entries (got {})",
+                            SizeLimits::kVocabSize, trained->vocab_size));
+  // How small a WordPiece vocabulary may be depends on the characters of the text.
+  if (!trained || trained->kind != TrainedTokenizer::Kind::kBpe) return;
+  check.require(trained->vocab_size >= 257, {"data.tokenizer"},
+                fmt::format("a byte-level vocabulary has at least 257 entries (got {})",
+                            trained->vocab_size));
 }
 
 void check_data(const RunConfig::Data& data, Checker& check) {
@@ -113,6 +116,13 @@ void check_data(const RunConfig::Data& data, Checker& check) {
   check.require(!data.text_field.empty(), {"data.text_field"}, "data.text_field is empty",
                 "the field of JSON lines that holds the text");
   check_tokenizer(data.tokenizer, check);
+  check.require(
+      data.pretokenizer == RunConfig::Data().pretokenizer || trains_bpe(data.tokenizer),
+      {"data.pretokenizer", "data.tokenizer"},
+      fmt::format("data.pretokenizer is for a tokenizer that is trained here as byte-level "
+                  "BPE (got '{}' with data.tokenizer = '{}')",
+                  enum_name(data.pretokenizer), data.tokenizer),
+      "data.tokenizer = \"train:bpe:8192\", or leave data.pretokenizer out");
 }
 
 void check_model(const RunConfig::Model& model, Checker& check) {
@@ -121,6 +131,14 @@ void check_model(const RunConfig::Model& model, Checker& check) {
   check.at_least<int64_t>("model.heads", model.heads, 1);
   check.at_least<int64_t>("model.context", model.context, 1);
   check.at_least<int64_t>("model.vocab_size", model.vocab_size, 0);
+  check.at_most("model.layers", model.layers, SizeLimits::kLayers);
+  check.at_most("model.width", model.width, SizeLimits::kWidth);
+  check.at_most("model.heads", model.heads, SizeLimits::kWidth);
+  check.at_most("model.kv_heads", model.kv_heads, SizeLimits::kWidth);
+  check.at_most("model.head_dim", model.head_dim, SizeLimits::kWidth);
+  check.at_most("model.inner_width", model.inner_width, SizeLimits::kWidth);
+  check.at_most("model.context", model.context, SizeLimits::kContext);
+  check.at_most("model.vocab_size", model.vocab_size, SizeLimits::kVocabSize);
   if (model.width > 0 && model.heads > 0 && model.head_dim == 0) {
     check.require(model.width % model.heads == 0, {"model.heads", "model.width"},
                   fmt::format("model.heads must divide model.width (got {} heads, width {})",
@@ -183,14 +201,12 @@ void check_masking(const ResolvedConfig& resolved, Checker& check) {
   check.require(context < 1 || context >= 3, {"model.context", "model.architecture"},
                 fmt::format("model.context must be at least 3 for 'bert' (got {})", context),
                 "[CLS] and [SEP] take two of its tokens");
-  const bool has_no_mask = data.tokenizer.empty() || data.tokenizer == "bytes" ||
-                           data.tokenizer.starts_with("train:bpe:");
-  check.require(
-      !has_no_mask, {"data.tokenizer", "model.architecture"},
-      fmt::format("data.tokenizer must be a WordPiece one for 'bert', with a [MASK] (got "
-                  "'{}'{})",
-                  data.tokenizer, resolved.is_set("data.tokenizer") ? "" : ", the default"),
-      "for example \"train:wordpiece:8192\", or a folder with BERT's vocab.txt");
+  const bool has_no_mask = data.tokenizer.empty() || data.tokenizer == "bytes";
+  check.require(!has_no_mask, {"data.tokenizer", "model.architecture"},
+                fmt::format("data.tokenizer must be one with a [MASK] for '{}' (got '{}'{})",
+                            enum_name(resolved.config.model.architecture), data.tokenizer,
+                            resolved.is_set("data.tokenizer") ? "" : ", the default"),
+                "for example \"train:wordpiece:8192\", \"train:bpe:8192\" or the folder of a BERT");
 }
 
 // Keys of masking at their defaults are let pass, so that the resolved config is a valid one.
@@ -234,9 +250,19 @@ void check_lengths(const RunConfig::Train& train, Checker& check) {
                             to_string(train.warmup), to_string(train.decay)));
 }
 
+// A matrix with one row has one direction: Muon would make its length alone.
+void check_optimizer(const RunConfig& config, Checker& check) {
+  if (config.train.optimizer != OptimizerKind::kMuon || config.model.width < 1) return;
+  check.require(config.model.width >= 2, {"train.optimizer", "model.width"},
+                fmt::format("train.optimizer 'muon' needs a model.width of at least 2 (got {})",
+                            config.model.width),
+                "train.optimizer = \"adamw\" takes any");
+}
+
 void check_train(const RunConfig::Train& train, Checker& check) {
   check.at_least<int64_t>("train.batch_size", train.batch_size, 1);
   check.at_least<int64_t>("train.micro_batch_size", train.micro_batch_size, 0);
+  check.at_most("train.batch_size", train.batch_size, kMaxSequences);
   check.require(train.batch_size < 1 || train.micro_batch_size <= train.batch_size,
                 {"train.micro_batch_size", "train.batch_size"},
                 fmt::format("train.micro_batch_size cannot exceed train.batch_size (got {} of {})",
@@ -263,6 +289,8 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
   check.fraction("progressive.rehearse_from", keys.rehearse_from);
   check.at_least<int64_t>("progressive.stratify", keys.stratify, 0);
   check.at_least<int64_t>("progressive.source_steps", keys.source_steps, 1);
+  check.at_most("progressive.stratify", keys.stratify, kMaxSequences);
+  check.at_most("progressive.source_steps", keys.source_steps, 1'000'000'000);
   const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
   check.require(
       rewarm <= 100.0, {"progressive.rewarm"},
@@ -275,6 +303,7 @@ void check_rest(const RunConfig& config, Checker& check) {
                 "for example depths = [\"stage\", \"full\"]");
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);
   check.at_least<int64_t>("eval.max_tokens", config.eval.max_tokens, 0);
+  check.at_most("eval.batch_size", config.eval.batch_size, kMaxSequences);
   check.at_least<int64_t>("checkpoint.keep", config.checkpoint.keep, 1);
 }
 
@@ -288,6 +317,7 @@ std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
   check_architecture_keys(resolved, check);
   check_objective(resolved, check);
   check_train(resolved.config.train, check);
+  check_optimizer(resolved.config, check);
   check_rest(resolved.config, check);
   return check.take();
 }

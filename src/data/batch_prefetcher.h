@@ -12,7 +12,7 @@ namespace apollo {
 
 class BatchPrefetcher {
  public:
-  // Of `rows` sequences a step. `batches` must outlive this.
+  // Makes batches of `rows` sequences per step. `batches` must outlive this.
   BatchPrefetcher(const Batches& batches, int64_t rows) : batches_(batches), rows_(rows) {}
   // Waits for the worker.
   ~BatchPrefetcher() = default;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "data/causal_batches.h"
 #include "data/masked_batches.h"
+#include "text/byte_level_bpe.h"
 #include "text/wordpiece.h"
 
 namespace apollo {
@@ -37,29 +38,42 @@ int64_t checked_num_sequences(Objective objective, int64_t context, int64_t num_
 
 void check_objective_tokenizer(const RunConfig& config, const Tokenizer* tokenizer) {
   if (objective_of(config.model.architecture) != Objective::kMasked) return;
-  if (dynamic_cast<const WordPiece*>(tokenizer) != nullptr) return;
+  const std::string missing = tokenizer == nullptr ? "" : missing_mask_roles(tokenizer->roles());
+  if (tokenizer != nullptr && missing.empty()) return;
   fail<DataError>(
-      "data.tokenizer: architecture '{}' needs a WordPiece tokenizer, one with [MASK]; found {} "
-      "(hint: 'train:wordpiece:8192', or a folder with BERT's vocab.txt)",
-      enum_name(config.model.architecture), tokenizer == nullptr ? "none" : "a byte-level one");
+      "data.tokenizer: architecture '{}' needs a tokenizer with [CLS], [SEP], [PAD] and [MASK]; "
+      "found {} (hint: 'train:wordpiece:8192', 'train:bpe:8192', or the folder of a BERT)",
+      enum_name(config.model.architecture),
+      tokenizer == nullptr ? "none" : fmt::format("one without {}", missing));
 }
 
 std::unique_ptr<Tokenizer> tokenizer_for_objective(const RunConfig& config,
                                                    std::unique_ptr<Tokenizer> tokenizer) {
-  const auto* wordpiece = dynamic_cast<const WordPiece*>(tokenizer.get());
-  if (wordpiece == nullptr || objective_of(config.model.architecture) == Objective::kMasked)
-    return tokenizer;
-  WordPieceVocabulary vocabulary = wordpiece->vocabulary();
-  vocabulary.has_template = false;
-  return std::make_unique<WordPiece>(std::move(vocabulary));
+  const bool is_masked = objective_of(config.model.architecture) == Objective::kMasked;
+  if (const auto* wordpiece = dynamic_cast<const WordPiece*>(tokenizer.get())) {
+    if (is_masked) return tokenizer;
+    WordPieceVocabulary vocabulary = wordpiece->vocabulary();
+    vocabulary.has_template = false;
+    return std::make_unique<WordPiece>(std::move(vocabulary));
+  }
+  if (const auto* bpe = dynamic_cast<const ByteLevelBpe*>(tokenizer.get())) {
+    BpeVocabulary vocabulary = bpe->vocabulary();
+    const TokenRoles& roles = vocabulary.roles;
+    TokensAround around = vocabulary.around;
+    if (!is_masked && around.after) around = {};
+    if (is_masked && roles.cls && roles.sep) around = {{*roles.cls}, *roles.sep};
+    if (around == vocabulary.around) return tokenizer;
+    vocabulary.around = around;
+    return std::make_unique<ByteLevelBpe>(std::move(vocabulary));
+  }
+  return tokenizer;
 }
 
 std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDataset& dataset,
                                       const Tokenizer* tokenizer) {
   check_objective_tokenizer(config, tokenizer);
-  if (const auto* wordpiece = dynamic_cast<const WordPiece*>(tokenizer);
-      objective_of(config.model.architecture) == Objective::kMasked) {
-    return std::make_unique<MaskedBatches>(config, dataset, *wordpiece);
+  if (objective_of(config.model.architecture) == Objective::kMasked) {
+    return std::make_unique<MaskedBatches>(config, dataset, *tokenizer);
   }
   return std::make_unique<CausalBatches>(dataset, config.model.context, config.run.seed);
 }

@@ -25,8 +25,8 @@ class Batches {
 };
 
 // The batches of the architecture's objective, causal or masked. `dataset` must
-// outlive them; `tokenizer` is looked at now alone. Throws DataError where the dataset is shorter
-// than one sequence or the tokenizer (null: none) is not one that the objective can work with.
+// outlive them; `tokenizer` is only read during the call. Throws DataError where the dataset is
+// shorter than one sequence or the tokenizer (null: none) does not suit the objective.
 std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDataset& dataset,
                                       const Tokenizer* tokenizer);
 

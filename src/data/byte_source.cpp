@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/stop_signal.h"
 
 namespace apollo {
 namespace {
@@ -238,6 +240,8 @@ RawFile::RawFile(const fs::path& path)
 }
 
 std::span<const char> RawFile::next_chunk() {
+  std::optional<WaitingForInput> waiting;
+  if (size_ == 0) waiting.emplace();  // a pipe, which may give nothing for long
   const size_t count = std::fread(chunk_.data(), 1, chunk_.size(), file_.get());
   if (count < chunk_.size() && std::ferror(file_.get()) != 0) {
     fail<DataError>("{}: cannot read: {}", name_, std::strerror(errno));

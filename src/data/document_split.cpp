@@ -162,7 +162,7 @@ void DocumentSplit::put(DatasetPart& part, std::span<const TokenId> ids) {
   if (&part == &valid_) valid_by_file_[document_.file] += std::ssize(ids);
 }
 
-// Of a document that goes on in the other part.
+// Ends what one part holds of a document that continues in the other part.
 void DocumentSplit::end_stretch() {
   DatasetPart& part = document_.in_valid ? valid_ : train_;
   part.num_documents++;

@@ -7,7 +7,7 @@
 // block, and each stretch of it ends with the end-of-text token. No token is in both parts. Where
 // the share is less than kFewBlocks blocks the blocks are smaller, down to kMinBlockTokens.
 //
-// Which block a token is in depends on its place in the text alone, never on a seed.
+// Which block a token is in depends only on its place in the text, never on a seed.
 #pragma once
 
 #include <cstdint>

@@ -43,7 +43,7 @@ class MaskedBatches::Draws {
 };
 
 MaskedBatches::MaskedBatches(const RunConfig& config, const TokenDataset& dataset,
-                             const WordPiece& tokenizer)
+                             const Tokenizer& tokenizer)
     : dataset_(dataset),
       context_(config.model.context),
       num_targets_(targets_per_sequence(config)),
@@ -52,26 +52,12 @@ MaskedBatches::MaskedBatches(const RunConfig& config, const TokenDataset& datase
       seed_(config.run.seed),
       order_(config.run.seed,
              checked_num_sequences(Objective::kMasked, config.model.context, dataset.size())),
-      special_(tokenizer.special_ids()),
-      roles_(static_cast<size_t>(tokenizer.vocab_size()), Role::kStartsWord) {
-  const WordPieceVocabulary& vocabulary = tokenizer.vocabulary();
-  std::vector<bool> in_pool(roles_.size());
-  for (size_t id = 0; id < vocabulary.tokens.size(); id++) {
-    in_pool[id] = true;
-    if (tokenizer.continues_word(static_cast<TokenId>(id))) roles_[id] = Role::kContinuesWord;
-  }
-  for (const AddedToken& token : vocabulary.added) {
-    in_pool[static_cast<size_t>(token.id)] = !token.special;
-  }
-  for (const TokenId id :
-       {special_.pad, special_.unknown, special_.cls, special_.sep, special_.mask}) {
-    in_pool[static_cast<size_t>(id)] = false;
-  }
-  for (const TokenId id : {special_.pad, special_.cls, special_.sep, special_.mask}) {
-    roles_[static_cast<size_t>(id)] = Role::kNeverMasked;
-  }
-  for (size_t id = 0; id < in_pool.size(); id++) {
-    if (in_pool[id]) random_pool_.push_back(static_cast<TokenId>(id));
+      tokenizer_(tokenizer) {
+  const TokenRoles& roles = tokenizer.roles();
+  special_ = {*roles.pad, *roles.cls, *roles.sep, *roles.mask, *tokenizer.end_of_text()};
+  for (TokenId id = 0; id < tokenizer.vocab_size(); id++) {
+    const bool is_ordinary = tokenizer.is_token(id) && !tokenizer.is_special(id);
+    if (is_ordinary && may_be_masked(id) && id != roles.unk) random_pool_.push_back(id);
   }
 }
 
@@ -111,19 +97,26 @@ void MaskedBatches::fill_row(int64_t sequence, Draws draws, int64_t row, TokenBa
   mask(draws, inputs, std::span(batch.targets).subspan(at, length));
 }
 
-MaskedBatches::Role MaskedBatches::role(int64_t token) const {
+bool MaskedBatches::may_be_masked(int64_t token) const {
+  return token != special_.pad && token != special_.cls && token != special_.sep &&
+         token != special_.mask && token != special_.end;
+}
+
+bool MaskedBatches::continues_word(int64_t left, int64_t right) const {
   // A model may have more ids than its tokenizer, and a bare .bin file may use them.
-  const auto id = static_cast<size_t>(token);
-  return id < roles_.size() ? roles_[id] : Role::kStartsWord;
+  const auto left_id = static_cast<TokenId>(left);
+  const auto right_id = static_cast<TokenId>(right);
+  return tokenizer_.is_token(left_id) && tokenizer_.is_token(right_id) &&
+         tokenizer_.continues_word(left_id, right_id);
 }
 
 std::vector<MaskedBatches::Unit> MaskedBatches::units(std::span<const int64_t> tokens) const {
   std::vector<Unit> found;
   for (int64_t place = 0; place < context_; place++) {
-    const Role here = role(tokens[static_cast<size_t>(place)]);
-    if (here == Role::kNeverMasked) continue;
-    const bool goes_on =
-        whole_words_ && here == Role::kContinuesWord && !found.empty() && found.back().end == place;
+    const int64_t here = tokens[static_cast<size_t>(place)];
+    if (!may_be_masked(here)) continue;
+    const bool goes_on = whole_words_ && !found.empty() && found.back().end == place &&
+                         continues_word(tokens[static_cast<size_t>(place) - 1], here);
     if (goes_on) {
       found.back().end = place + 1;
     } else {
@@ -165,7 +158,7 @@ void MaskedBatches::number_documents(std::span<const int64_t> tokens,
   int64_t document = 0;
   for (size_t i = 0; i + 1 < tokens.size(); i++) {
     documents[i] = document;
-    if (tokens[i] == special_.sep) document++;
+    if (tokens[i] == special_.end) document++;
   }
   documents.back() = documents[documents.size() - 2];
 }

@@ -2,9 +2,10 @@
 // consecutive tokens of the stream, [SEP]; the stream itself has a [SEP] after each document.
 //
 // Exactly targets_per_sequence() positions of it are to be predicted, fewer only where fewer can
-// be: [CLS], [SEP], [PAD] and [MASK] never are. Of these, 80 % are shown as [MASK], 10 % as a token
-// drawn uniformly from all that are not special, 10 % as they are. With whole words the positions
-// are drawn word by word; a word that no longer fits is passed over, as the authors' code does.
+// be: [CLS], [SEP], [PAD] and [MASK] never are. What these are called, the tokenizer's roles say.
+// Of these, 80 % are shown as [MASK], 10 % as a token drawn uniformly from all that are not
+// special, 10 % as they are. With whole words the positions are drawn word by word; a word that no
+// longer fits is passed over, as the authors' code does.
 //
 // Invariant: a row is a pure function of (seed, place in the training order), so masks are fresh
 // in every epoch and depend neither on the batch size nor on what was drawn before.
@@ -18,14 +19,15 @@
 #include "data/batches.h"
 #include "data/sample_order.h"
 #include "data/token_dataset.h"
-#include "text/wordpiece.h"
+#include "text/tokenizer.h"
 
 namespace apollo {
 
 class MaskedBatches final : public Batches {
  public:
   // Throws DataError where the dataset is shorter than one sequence. The dataset must outlive this.
-  MaskedBatches(const RunConfig& config, const TokenDataset& dataset, const WordPiece& tokenizer);
+  // `tokenizer` is one that check_objective_tokenizer() lets pass.
+  MaskedBatches(const RunConfig& config, const TokenDataset& dataset, const Tokenizer& tokenizer);
 
   void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const override;
   void fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const override;
@@ -39,7 +41,13 @@ class MaskedBatches final : public Batches {
     int64_t end = 0;
     int64_t size() const { return end - begin; }
   };
-  enum class Role : uint8_t { kStartsWord, kContinuesWord, kNeverMasked };
+  struct SpecialIds {
+    TokenId pad = 0;
+    TokenId cls = 0;
+    TokenId sep = 0;
+    TokenId mask = 0;
+    TokenId end = 0;  // of a document: `sep`, where the tokenizer names no end of text
+  };
 
   void resize(TokenBatch& batch, int64_t rows) const;
   void fill_row(int64_t sequence, Draws draws, int64_t row, TokenBatch& batch) const;
@@ -47,7 +55,8 @@ class MaskedBatches final : public Batches {
   void mask(Draws& draws, std::span<int64_t> inputs, std::span<int64_t> targets) const;
   int64_t shown_for(int64_t token, Draws& draws) const;
   void number_documents(std::span<const int64_t> tokens, std::span<int64_t> documents) const;
-  Role role(int64_t token) const;
+  bool may_be_masked(int64_t token) const;
+  bool continues_word(int64_t left, int64_t right) const;
 
   const TokenDataset& dataset_;
   int64_t context_;
@@ -56,8 +65,8 @@ class MaskedBatches final : public Batches {
   bool separate_documents_;
   uint64_t seed_;
   SampleOrder order_;
-  WordPiece::SpecialIds special_;
-  std::vector<Role> roles_;           // by id
+  const Tokenizer& tokenizer_;
+  SpecialIds special_;
   std::vector<TokenId> random_pool_;  // what a tenth of the targets is replaced by
 };
 

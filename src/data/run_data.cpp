@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -22,6 +21,7 @@
 #include "base/json_lines.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
+#include "config/value_names.h"
 #include "data/batches.h"
 #include "data/input_files.h"
 #include "data/prepare.h"
@@ -147,18 +147,8 @@ fs::path cache_folder(const RunConfig& config, const fs::path& base_dir) {
 
 std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs& train,
                                            const RunConfig& config, const fs::path& cache) {
-  constexpr std::string_view kBpe = "train:bpe:";
-  constexpr std::string_view kWordPiece = "train:wordpiece:";
-  constexpr std::string_view kCased = "train:wordpiece-cased:";
-  const bool is_cased = spec.starts_with(kCased);
-  const bool is_wordpiece = is_cased || spec.starts_with(kWordPiece);
-  const std::string_view prefix = is_cased ? kCased : is_wordpiece ? kWordPiece : kBpe;
-  int64_t vocab_size = 0;
-  const char* const end = spec.data() + spec.size();
-  const auto number = spec.starts_with(prefix)
-                          ? std::from_chars(spec.data() + prefix.size(), end, vocab_size)
-                          : std::from_chars_result{end, std::errc::invalid_argument};
-  if (number.ec != std::errc() || number.ptr != end || vocab_size < 1) {
+  const auto asked = parse_trained_tokenizer(spec);
+  if (!asked) {
     fail<DataError>(
         "data.tokenizer: expected 'train:bpe:N', 'train:wordpiece:N' or 'train:wordpiece-cased:N', "
         "found '{}' (hint: 'train:bpe:8192')",
@@ -168,23 +158,31 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
     fail<DataError>("data.tokenizer: '{}' needs text, but data.train is the prepared dataset '{}'",
                     spec, train.paths.front().string());
   }
+  const bool is_masked = objective_of(config.model.architecture) == Objective::kMasked;
   const fs::path dir = cache / "tokenizers" /
                        cache_key({{"version", kCacheVersion},
                                   {"spec", spec},
                                   {"text_field", config.data.text_field},
+                                  {"pretokenizer", enum_name(config.data.pretokenizer)},
+                                  {"masked", is_masked},
                                   {"files", fingerprint(train.paths, cache)}});
   make_once(
       dir, [&] { return fs::exists(dir / "tokenizer.json"); },
       [&] {
-        TextFiles files(train.paths, {.text_field = config.data.text_field});
-        bool end_of_document = false;
-        const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
         BpeTrainerOptions bpe;
         WordPieceTrainerOptions wordpiece;
-        bpe.vocab_size = wordpiece.vocab_size = vocab_size;
-        wordpiece.lowercase = !is_cased;
-        const auto trained =
-            is_wordpiece ? train_wordpiece(source, wordpiece) : train_bpe(source, bpe);
+        bpe.vocab_size = wordpiece.vocab_size = asked->vocab_size;
+        bpe.pre_tokenizer = config.data.pretokenizer;
+        bpe.masked = is_masked;
+        wordpiece.lowercase = asked->lowercase;
+        const auto untrained = make_untrained_bpe(bpe);  // knows where text may be cut
+        TextFiles files(train.paths,
+                        {.text_field = config.data.text_field, .tokenizer = untrained.get()});
+        bool end_of_document = false;
+        const auto source = [&](std::string& piece) { return files.next(piece, end_of_document); };
+        const auto trained = asked->kind == TrainedTokenizer::Kind::kWordPiece
+                                 ? train_wordpiece(source, wordpiece)
+                                 : train_bpe(source, bpe);
         write_folder_atomic(dir, [&](const fs::path& fresh) { trained->save(fresh); });
       });
   return load_tokenizer(dir.string());
@@ -193,7 +191,7 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
 std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::path& base_dir,
                                           const Inputs& train, const Inputs& valid) {
   const std::string& spec = config.data.tokenizer;
-  if (spec.starts_with("train:")) {
+  if (asks_for_training(spec)) {
     return train_tokenizer(spec, train, config, cache_folder(config, base_dir));
   }
   if (spec == "bytes") return load_tokenizer(spec);

@@ -44,7 +44,7 @@ class Utf8Repair {
   int64_t num_bytes_ = 0;
   int64_t num_beyond_ascii_ = 0;  // characters, and ill-formed sequences
   int64_t num_invalid_ = 0;
-  // Of the first ill-formed sequence.
+  // Where the first ill-formed sequence is, and its first byte.
   std::string name_;
   int64_t offset_ = 0;
   unsigned char byte_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_checks.h"
 #include "base/log.h"
 #include "data/text_form.h"
 
@@ -182,6 +183,9 @@ bool TextReader::read_line(std::string& line) {
 
 std::string TextReader::parse_document(const std::string& line) const {
   const std::string& field = options_.text_field;
+  if (const size_t deep = find_too_deep(line); deep != std::string::npos) {
+    fail<DataError>("{}:{}:{}: damaged JSON: nested deeper than 100", name_, line_, deep + 1);
+  }
   nlohmann::json object;
   try {
     object = nlohmann::json::parse(line);

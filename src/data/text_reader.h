@@ -58,7 +58,7 @@ class TextReader {
 
   int64_t file_bytes_read() const { return source_->file().bytes_read(); }
   int64_t file_size() const { return source_->file().size(); }  // 0: a pipe
-  // Of the file as it lies on disk; complete once next() returned false.
+  // The hash of the file as it is on disk; complete once next() returned false.
   std::string file_hash() const { return source_->file().hash(); }
   int64_t num_invalid_sequences() const { return utf8_.num_invalid(); }
   const Utf8Repair& utf8() const { return utf8_; }
@@ -105,7 +105,7 @@ class TextReader {
   size_t begin_ = 0;
   size_t scanned_ = 0;  // no line end or, in plain text, no separator lies in [begin_, scanned_)
 
-  // Of the piece that is looked for: no cut lies in its first searched_ bytes.
+  // How long the next piece may be; there is no cut in its first searched_ bytes.
   size_t window_;
   size_t searched_ = 0;
 

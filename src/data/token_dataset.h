@@ -49,7 +49,7 @@ class TokenDataset {
   // remembers (base/file_identity.h).
   void check_content(const std::filesystem::path& memory);
 
-  // As check_content(), but reads all of it now; a .bin file carries no hash to hold it to.
+  // Like check_content(), but reads all of it now. A .bin file has no hash to compare with.
   void verify() const;
 
   const DatasetInfo& info() const { return info_; }

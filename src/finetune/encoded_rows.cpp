@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/stop_signal.h"
-#include "text/wordpiece.h"
+#include "text/token_roles.h"
 
 namespace apollo {
 namespace {
@@ -31,13 +31,14 @@ std::pair<int64_t, int64_t> truncated_lengths(int64_t first, int64_t second, int
 
 RowTokens row_tokens(const Tokenizer& tokenizer, Objective objective, const std::string& folder) {
   if (objective == Objective::kMasked) {
-    const auto* wordpiece = dynamic_cast<const WordPiece*>(&tokenizer);
-    if (wordpiece == nullptr) {
-      fail<DataError>("{}: the tokenizer of a BERT must be a WordPiece with [CLS] and [SEP]",
-                      folder);
+    const TokenRoles& roles = tokenizer.roles();
+    if (const std::string missing = missing_mask_roles(roles); !missing.empty()) {
+      fail<DataError>(
+          "{}: the tokenizer of a masked model must have [CLS], [SEP], [PAD] and "
+          "[MASK]; it names no {}",
+          folder, missing);
     }
-    const WordPiece::SpecialIds& special = wordpiece->special_ids();
-    return {special.cls, special.sep, special.sep, special.pad};
+    return {*roles.cls, *roles.sep, *roles.sep, *roles.pad};
   }
   const std::optional<TokenId> end = tokenizer.end_of_text();
   if (!end) {

@@ -50,8 +50,8 @@ struct RowTokens {
   TokenId padding = 0;
 };
 
-// Throws DataError where the tokenizer does not suit the objective (masked: WordPiece) or lacks
-// the tokens; `folder` names it.
+// Throws DataError where the tokenizer lacks the tokens that the objective needs; `folder` names
+// it.
 RowTokens row_tokens(const Tokenizer& tokenizer, Objective objective, const std::string& folder);
 
 // Every row has at least one and at most `max_length` tokens. Throws Interrupted when a signal asks

@@ -23,7 +23,7 @@ struct TargetScale {
   double deviation = 1.0;  // positive
 };
 
-// That of these numbers; the default where there are none, deviation 1 where all are equal.
+// The scale of these numbers: the default for none, deviation 1 where all are equal.
 TargetScale target_scale(const std::vector<double>& numbers);
 
 // Metrics of logits [rows, C] against the rows' classes or numbers; those of a regression are

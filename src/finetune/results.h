@@ -51,8 +51,8 @@ struct FinetuneResults {
   std::string test_tables;  // their identity: the predictions depend on it, the runs do not
   bool finished = false;    // model and predictions are written
   std::optional<WrittenModel> written;
-  // Of the written model on dev, one row for each class that is right and one column for each that
-  // was predicted; empty for regression.
+  // The written model's predictions on dev: a row for each true class and a column for each
+  // predicted one; empty for regression.
   std::vector<std::vector<int64_t>> confusion;
   std::vector<PointResult> runs;
 };

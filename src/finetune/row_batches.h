@@ -16,7 +16,7 @@ namespace apollo {
 
 using RowBatch = std::vector<int64_t>;  // indices of rows
 
-// Every row once, in an order that depends on (seed, epoch) alone: the rows are shuffled, those of
+// Every row once, in an order that depends only on (seed, epoch): the rows are shuffled, those of
 // each 50 neighbouring batches sorted by length, and these batches shuffled. Only one batch may be
 // smaller than `batch_size`.
 std::vector<RowBatch> training_batches(const EncodedRows& rows, int64_t batch_size, uint64_t seed,

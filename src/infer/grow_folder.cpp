@@ -4,10 +4,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "config/enum_names.h"
 #include "infer/model_folder.h"
 #include "model/growth.h"
 #include "model/hf_folder.h"
 #include "model/hf_tokenizer.h"
+#include "progressive/growth_effect.h"
 
 namespace apollo {
 namespace {
@@ -60,8 +63,8 @@ void write_model(const Source& source, const ModelSpec& spec, const LayerMap& ma
                  const fs::path& to) {
   const ParameterSet& old = source.model->parameters();
   const auto model = make_model(spec, static_cast<int64_t>(map.size()), source.model->device());
-  model->parameters().values().copy_(
-      grow_buffer(old.values(), old.layout(), model->parameters().layout(), map));
+  ParameterSet& grown = model->parameters();
+  fill_grown(old.values(), old.layout(), grown.values(), grown.layout(), map);
   write_folder_atomic(to, [&](const fs::path& fresh) {
     save_derived_model(*model, source.rest, {source.spec, source.num_layers}, fresh);
     for (const char* name : kCompanions) {
@@ -89,6 +92,28 @@ std::unique_ptr<LanguageModel> widen(const LanguageModel& source, const WiderFol
   return widen_model(source, spec, wider.rule, /*seed=*/0);
 }
 
+// Says where the grown model is not the old one with more weights.
+void tell_of_change(const Source& source, LayerMapKind kind,
+                    const std::optional<WiderFolder>& wider, int64_t layers) {
+  const ModelShape& shape = source.spec.shape;
+  if (wider && (wider->rule == WidthRule::kAki || wider->width % shape.width != 0)) {
+    log_warning("the function changes with the width: {}",
+                wider->rule == WidthRule::kAki
+                    ? "aki takes neurons from the layer above"
+                    : fmt::format("{} does not divide {}", shape.width, wider->width));
+  }
+  if (layers > shape.layers) {
+    log_warning(
+        "the function changes: a model of {} layers becomes one of {}, which has to be trained on",
+        shape.layers, layers);
+  } else if (!growth_keeps_function(kind, source.num_layers, layers, shape.layers)) {
+    log_warning(
+        "the function changes: at its {} layers the model ran {} shared ones, which {} copied by "
+        "'{}' do not repeat (hint: a multiple of {} layers does, by interpolate or stack)",
+        shape.layers, source.num_layers, layers, enum_name(kind), source.num_layers);
+  }
+}
+
 }  // namespace
 
 void grow_folder(const fs::path& from, const fs::path& to, int64_t layers,
@@ -99,7 +124,9 @@ void grow_folder(const fs::path& from, const fs::path& to, int64_t layers,
   ModelSpec spec = source.model->spec();
   spec.layer_map = kind.value_or(spec.layer_map);
   spec.shape.layers = std::max(layers, spec.shape.layers);
-  write_model(source, spec, growth_map(spec.layer_map, source.num_layers, layers), target);
+  const LayerMap map = growth_map(spec.layer_map, source.num_layers, layers);
+  tell_of_change(source, spec.layer_map, wider, layers);
+  write_model(source, spec, map, target);
 }
 
 void export_folder(const fs::path& from, const fs::path& to, int64_t depth) {

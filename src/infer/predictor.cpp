@@ -10,20 +10,20 @@
 
 #include "base/error.h"
 #include "base/stop_signal.h"
-#include "text/wordpiece.h"
+#include "text/token_roles.h"
 
 namespace apollo {
 namespace {
 
-const WordPiece& require_wordpiece(const LoadedModel& loaded) {
-  const auto* wordpiece = dynamic_cast<const WordPiece*>(loaded.tokenizer.get());
-  if (wordpiece == nullptr) {
-    fail<DataError>(
-        "{}: a masked model works on text with [CLS], [SEP] and [MASK], which its tokenizer has "
-        "not; expected a WordPiece vocabulary",
-        loaded.folder.string());
-  }
-  return *wordpiece;
+const TokenRoles& require_mask_roles(const LoadedModel& loaded) {
+  const TokenRoles& roles = loaded.tokenizer->roles();
+  const std::string missing = missing_mask_roles(roles);
+  if (missing.empty()) return roles;
+  fail<DataError>(
+      "{}: a masked model works on text with [CLS], [SEP] and [MASK], but its tokenizer names no "
+      "{} "
+      "(hint: cls_token, sep_token, pad_token and mask_token in tokenizer_config.json)",
+      loaded.folder.string(), missing);
 }
 
 }  // namespace
@@ -35,10 +35,10 @@ Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_siz
       folder_(loaded.folder.string()),
       max_pass_tokens_(batch_size * loaded.model->spec().shape.context) {
   if (model_.is_causal()) return;
-  const WordPiece::SpecialIds& ids = require_wordpiece(loaded).special_ids();
-  const TokenId needed[] = {ids.cls, ids.sep, ids.mask};
+  const TokenRoles& roles = require_mask_roles(loaded);
+  const TokenId needed[] = {*roles.cls, *roles.sep, *roles.mask};
   require_known_tokens(needed, tokenizer_, model_.spec(), folder_);
-  frame_ = Frame{.cls = ids.cls, .sep = ids.sep, .mask = ids.mask};
+  frame_ = Frame{.cls = *roles.cls, .sep = *roles.sep, .mask = *roles.mask};
   if (max_tokens() < 1) {
     fail<DataError>("{}: a context of {} holds no token between [CLS] and [SEP]",
                     loaded.folder.string(), model_.spec().shape.context);

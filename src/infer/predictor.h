@@ -45,7 +45,7 @@ class Predictor {
   int64_t max_tokens() const;
 
   // The scores of all predictions, one after the other, in their order. Predictions of like length
-  // share a pass; what shares one changes a score by rounding alone. Throws Interrupted between
+  // share a pass; what shares one changes a score only by rounding. Throws Interrupted between
   // passes when a signal asks to stop, CheckpointError where a probability is not finite.
   std::vector<TokenScore> score(std::span<const Prediction> predictions,
                                 const ShareDone& on_share_done = {}) const;

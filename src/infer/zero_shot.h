@@ -54,7 +54,7 @@ BlimpResult evaluate_blimp(const LoadedModel& loaded, const std::filesystem::pat
 struct LambadaResult {
   Tally words;
   double mean_logprob = 0.0;         // of a whole last word, nats
-  std::optional<double> perplexity;  // exp(-mean_logprob); of a causal model alone, since a masked
+  std::optional<double> perplexity;  // exp(-mean_logprob); only of a causal model, since a masked
                                      // one predicts the tokens of a word apart from each other
 };
 

@@ -18,10 +18,9 @@ void close_branches(ParameterSet& parameters, int64_t layer) {
 
 }  // namespace
 
-at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
-                       const ParameterLayout& to, const LayerMap& map) {
+void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
+                const ParameterLayout& to, const LayerMap& map) {
   const at::NoGradGuard no_grad;
-  at::Tensor grown = at::zeros({to.total_size()}, buffer.options());
   for (const ParameterSlot& target : to.slots()) {
     const bool in_layer = target.spec.layer >= 0;
     const int64_t layer = in_layer ? map.at(static_cast<size_t>(target.spec.layer)) : -1;
@@ -33,6 +32,12 @@ at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
     }
     slot_view(grown, target).copy_(slot_view(buffer, *source));
   }
+}
+
+at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
+                       const ParameterLayout& to, const LayerMap& map) {
+  const at::Tensor grown = at::zeros({to.total_size()}, buffer.options());
+  fill_grown(buffer, from, grown, to, map);
   return grown;
 }
 
@@ -42,7 +47,7 @@ std::unique_ptr<LanguageModel> grow_model(const LanguageModel& model, const Laye
   ParameterSet& target = grown->parameters();
   const ParameterSet& source = model.parameters();
   const at::NoGradGuard no_grad;
-  target.values().copy_(grow_buffer(source.values(), source.layout(), target.layout(), map));
+  fill_grown(source.values(), source.layout(), target.values(), target.layout(), map);
   const std::vector<bool> is_added = added_layers(map);
   for (size_t i = 0; i < map.size(); ++i) {
     const auto layer = static_cast<int64_t>(i);

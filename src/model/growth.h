@@ -16,6 +16,10 @@ namespace apollo {
 at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
                        const ParameterLayout& to, const LayerMap& map);
 
+// The same into `grown`, a buffer of layout `to`, which keeps what it has in kFresh layers.
+void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
+                const ParameterLayout& to, const LayerMap& map);
+
 // What becomes of the layers that growth adds: added_layers(map).
 struct AddedLayers {
   // copy: they stay copies. identity: those of their tensors that end a residual branch are zero,

@@ -7,13 +7,13 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 
-#include <charconv>
 #include <map>
 #include <optional>
 
 #include "base/error.h"
 #include "base/machine.h"
 #include "config/objective.h"
+#include "config/value_names.h"
 #include "model/models.h"
 
 namespace apollo {
@@ -165,28 +165,23 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
 }
 
 at::Device find_device(const std::string& name) {
-  const int64_t num_gpus = at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
-  if (name == "cpu" || (name == "auto" && num_gpus == 0)) return at::Device(at::kCPU);
-  if (name == "auto") return at::Device(at::kCUDA, 0);
-  int index = 0;
-  const std::string_view suffix = std::string_view(name).substr(std::min<size_t>(4, name.size()));
-  if (!name.starts_with("cuda") ||
-      (!suffix.empty() &&
-       (suffix[0] != ':' ||
-        std::from_chars(suffix.data() + 1, suffix.data() + suffix.size(), index).ptr !=
-            suffix.data() + suffix.size()))) {
+  const auto asked = parse_device_name(name);
+  if (!asked)
     fail<UsageError>("device '{}' is not known: expected auto, cpu, cuda or cuda:N", name);
-  }
+  const int64_t num_gpus = at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
+  const bool takes_cpu = asked->kind == DeviceName::Kind::kCpu ||
+                         (asked->kind == DeviceName::Kind::kAuto && num_gpus == 0);
+  if (takes_cpu) return at::Device(at::kCPU);
   if (num_gpus == 0) {
     fail<UsageError>(
         "device '{}' was asked for, but this LibTorch finds no GPU; hint: device = "
         "\"cpu\", or a CUDA build of LibTorch (APOLLO_TORCH)",
         name);
   }
-  if (index >= num_gpus) {
+  if (asked->index >= num_gpus) {
     fail<UsageError>("device '{}' was asked for, but there are {} GPUs", name, num_gpus);
   }
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(asked->index));
 }
 
 double memory_budget_bytes(at::Device device) {

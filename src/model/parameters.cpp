@@ -10,6 +10,7 @@
 #include <numeric>
 #include <utility>
 
+#include "arch/hidden_matrices.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/rng.h"
@@ -55,6 +56,18 @@ void initialize_slot(const at::Tensor& values, const ParameterSlot& slot, uint64
 
 }  // namespace
 
+bool belongs_to(ParameterGroup group, const ParameterSpec& spec) {
+  switch (group) {
+    case ParameterGroup::kAll:
+      return true;
+    case ParameterGroup::kHiddenMatrices:
+      return has_hidden_matrices(spec);
+    case ParameterGroup::kOthers:
+      return !has_hidden_matrices(spec);
+  }
+  return false;
+}
+
 ParameterLayout::ParameterLayout(const std::vector<ParameterSpec>& specs) {
   for (const bool decay : {true, false}) {
     for (const ParameterSpec& spec : specs) {
@@ -73,6 +86,18 @@ const ParameterSlot& ParameterLayout::slot(std::string_view name) const {
   const auto found = by_name_.find(std::string(name));
   if (found == by_name_.end()) fail<Error>("the model has no parameter '{}'", name);
   return slots_[found->second];
+}
+
+int64_t ParameterLayout::end_of(size_t slot) const {
+  return slot + 1 < slots_.size() ? slots_[slot + 1].offset : total_size_;
+}
+
+ParameterLayout ParameterLayout::of_group(ParameterGroup group) const {
+  std::vector<ParameterSpec> specs;
+  for (const ParameterSlot& slot : slots_) {
+    if (belongs_to(group, slot.spec)) specs.push_back(slot.spec);
+  }
+  return ParameterLayout(specs);
 }
 
 const ParameterSlot* ParameterLayout::find_part(std::string_view part, int64_t layer) const {

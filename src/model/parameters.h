@@ -18,6 +18,12 @@
 
 namespace apollo {
 
+// Parameters that an optimizer treats alike: all of them, the hidden matrices
+// (arch/hidden_matrices.h), or what these leave.
+enum class ParameterGroup { kAll, kHiddenMatrices, kOthers };
+
+bool belongs_to(ParameterGroup group, const ParameterSpec& spec);
+
 struct ParameterSlot {
   ParameterSpec spec;
   int64_t offset = 0;  // in elements
@@ -35,6 +41,10 @@ class ParameterLayout {
   int64_t num_parameters() const { return num_parameters_; }
   // The slot of `name`; throws Error where there is none.
   const ParameterSlot& slot(std::string_view name) const;
+  // Where what follows the slot of that number begins: its end with padding.
+  int64_t end_of(size_t slot) const;
+  // A layout of the group's parameters alone, in the same order.
+  ParameterLayout of_group(ParameterGroup group) const;
   // The slot of a part of a layer, or null.
   const ParameterSlot* find_part(std::string_view part, int64_t layer) const;
 

@@ -70,15 +70,15 @@ bool goes_to_onednn(const at::Tensor& a, const at::Tensor& b) {
   return a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0) && a.numel() > 0 && b.numel() > 0;
 }
 
-// sum = beta sum + a b; false: not done, since a matrix is not as BLAS takes it.
+// sum = beta sum + alpha a b; false: not done, since a matrix is not as BLAS takes it.
 bool multiply_by_onednn(const at::Tensor& sum_MN, float beta, const at::Tensor& a_MK,
-                        const at::Tensor& b_KN) {
+                        const at::Tensor& b_KN, float alpha = 1.0F) {
   const auto a = as_operand(a_MK);
   const auto b = as_operand(b_KN);
   const auto sum = as_operand(sum_MN);
   if (!a || !b || !sum || sum->transposed != 'N') return false;
   const int status = onednn_in_use()->sgemm(
-      a->transposed, b->transposed, a_MK.size(0), b_KN.size(1), a_MK.size(1), /*alpha=*/1.0F,
+      a->transposed, b->transposed, a_MK.size(0), b_KN.size(1), a_MK.size(1), alpha,
       a_MK.const_data_ptr<float>(), a->stride, b_KN.const_data_ptr<float>(), b->stride, beta,
       sum_MN.mutable_data_ptr<float>(), sum->stride);
   if (status != 0) {
@@ -110,11 +110,15 @@ at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& 
   return at::addmm(bias_N, a_MK, b_KN);
 }
 
-void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN) {
+void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                        double kept, double factor) {
   const bool suits = goes_to_onednn(a_MK, b_KN) && suits_onednn(sum_MN) && sum_MN.dim() == 2 &&
                      sum_MN.size(0) == a_MK.size(0) && sum_MN.size(1) == b_KN.size(1);
-  if (suits && multiply_by_onednn(sum_MN, 1.0F, a_MK, b_KN)) return;
-  sum_MN.addmm_(a_MK, b_KN);
+  if (suits && multiply_by_onednn(sum_MN, static_cast<float>(kept), a_MK, b_KN,
+                                  static_cast<float>(factor))) {
+    return;
+  }
+  sum_MN.addmm_(a_MK, b_KN, kept, factor);
 }
 
 MatmulScope::MatmulScope(MatmulLibrary library) : before_(onednn_in_use()) {

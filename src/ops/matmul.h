@@ -17,13 +17,15 @@ at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& a_MK,
                                     const at::Tensor& b_KN);
 
-// sum += a b.
-void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN);
+// sum = kept sum + factor a b.
+void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                        double kept = 1.0, double factor = 1.0);
 
 // The library of this thread's products for the lifetime of the scope; then the one before. kAuto,
-// as without a scope: oneDNN where it is known to be faster, on AMD's processors from Zen 5 on.
-// LibTorch's BLAS (MKL) takes its AVX-512 kernels on Intel's only, and such a processor does twice
-// the work a cycle with AVX-512.
+// as without a scope: oneDNN where it is known to be faster without measuring, on AMD's processors
+// from Zen 5 on. LibTorch's BLAS (MKL) takes its AVX-512 kernels on Intel's only, and such a
+// processor does twice the work a cycle with AVX-512. A run that trains measures instead
+// (train/matmul_choice.h).
 class MatmulScope {
  public:
   // Throws UsageError for kOneDnn where it is not installed.

@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros_like.h>
 
 namespace apollo {
 namespace {
@@ -12,31 +11,38 @@ namespace {
 constexpr const char* kExpAvg = "exp_avg";
 constexpr const char* kExpAvgSq = "exp_avg_sq";
 
-// Neighbouring slots that are updated alike, as one range of the buffer.
+// Neighbouring slots that are updated alike, as one range of the parameters and one of the moments.
 struct Range {
   int64_t begin = 0;
-  int64_t end = 0;
+  int64_t moments_begin = 0;
+  int64_t size = 0;
   bool decay = false;
   int64_t num_steps = 0;
+
+  bool goes_on_with(const Range& next) const {
+    return begin + size == next.begin && moments_begin + size == next.moments_begin &&
+           decay == next.decay && num_steps == next.num_steps;
+  }
 };
 
-bool trains(const std::vector<bool>& trained, size_t slot) {
-  return trained.empty() || trained[slot];
-}
-
-std::vector<Range> equal_ranges(const ParameterLayout& layout,
+// The slots of `moments` are some of those of `parameters`, in the same order.
+std::vector<Range> equal_ranges(const ParameterLayout& parameters, const ParameterLayout& moments,
                                 const std::vector<int64_t>& num_steps,
                                 const std::vector<bool>& trained) {
   std::vector<Range> ranges;
-  const auto& slots = layout.slots();
-  for (size_t i = 0; i < slots.size(); ++i) {
+  size_t own = 0;
+  for (size_t i = 0; i < parameters.slots().size() && own < moments.slots().size(); ++i) {
+    const ParameterSlot& slot = parameters.slots()[i];
+    if (slot.spec.name != moments.slots()[own].spec.name) continue;
+    const int64_t moments_begin = moments.slots()[own++].offset;
     if (!trains(trained, i)) continue;
-    const int64_t end = i + 1 < slots.size() ? slots[i + 1].offset : layout.total_size();
-    if (ranges.empty() || ranges.back().end != slots[i].offset ||
-        ranges.back().decay != slots[i].spec.decay || ranges.back().num_steps != num_steps[i]) {
-      ranges.push_back({slots[i].offset, end, slots[i].spec.decay, num_steps[i]});
+    const Range range{slot.offset, moments_begin, parameters.end_of(i) - slot.offset,
+                      slot.spec.decay, num_steps[i]};
+    if (!ranges.empty() && ranges.back().goes_on_with(range)) {
+      ranges.back().size += range.size;
+    } else {
+      ranges.push_back(range);
     }
-    ranges.back().end = end;
   }
   return ranges;
 }
@@ -44,29 +50,34 @@ std::vector<Range> equal_ranges(const ParameterLayout& layout,
 }  // namespace
 
 OptimizerState AdamW::fresh_state(const ParameterSet& parameters) const {
-  return {.buffers = {{kExpAvg, at::zeros_like(parameters.values())},
-                      {kExpAvgSq, at::zeros_like(parameters.values())}},
+  return {.buffers = {zero_buffer(kExpAvg, group_, parameters),
+                      zero_buffer(kExpAvgSq, group_, parameters)},
           .num_steps = std::vector<int64_t>(parameters.layout().slots().size(), 0)};
 }
 
 void AdamW::step(ParameterSet& parameters, OptimizerState& state, double lr,
                  const std::vector<bool>& trained) const {
   const at::NoGradGuard no_grad;
+  const ParameterLayout& layout = parameters.layout();
   for (size_t i = 0; i < state.num_steps.size(); ++i) {
-    if (trains(trained, i)) ++state.num_steps[i];
+    if (trains(trained, i) && belongs_to(group_, layout.slots()[i].spec)) ++state.num_steps[i];
   }
-  const at::Tensor& exp_avg = state.buffer(kExpAvg);
+  const OptimizerState::Buffer& exp_avg = state.find(kExpAvg);
   const at::Tensor& exp_avg_sq = state.buffer(kExpAvgSq);
-  for (const Range& range : equal_ranges(parameters.layout(), state.num_steps, trained)) {
+  for (const Range& range : equal_ranges(layout, *exp_avg.layout, state.num_steps, trained)) {
     const auto part = [&](const at::Tensor& buffer) {
-      return std::vector<at::Tensor>{buffer.slice(0, range.begin, range.end)};
+      return std::vector<at::Tensor>{buffer.narrow(0, range.begin, range.size)};
+    };
+    const auto moments = [&](const at::Tensor& buffer) {
+      return std::vector<at::Tensor>{buffer.narrow(0, range.moments_begin, range.size)};
     };
     const at::Tensor num_steps =
         at::full({}, static_cast<double>(range.num_steps), parameters.values().options());
-    at::_fused_adamw_(part(parameters.values()), part(parameters.gradients()), part(exp_avg),
-                      part(exp_avg_sq), /*max_exp_avg_sqs=*/{}, std::vector<at::Tensor>{num_steps},
-                      lr, options_.beta1, options_.beta2, range.decay ? options_.weight_decay : 0.0,
-                      options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    at::_fused_adamw_(part(parameters.values()), part(parameters.gradients()),
+                      moments(exp_avg.values), moments(exp_avg_sq), /*max_exp_avg_sqs=*/{},
+                      std::vector<at::Tensor>{num_steps}, lr, options_.beta1, options_.beta2,
+                      range.decay ? options_.weight_decay : 0.0, options_.epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
   }
 }
 

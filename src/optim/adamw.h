@@ -12,10 +12,12 @@ struct AdamWOptions {
   double weight_decay = 0.1;  // on the slots with `decay` only
 };
 
-// Its buffers are the moments `exp_avg` and `exp_avg_sq`.
+// Its buffers are the moments `exp_avg` and `exp_avg_sq`. Parameters outside of `group` are left to
+// another optimizer.
 class AdamW final : public Optimizer {
  public:
-  explicit AdamW(const AdamWOptions& options) : options_(options) {}
+  explicit AdamW(const AdamWOptions& options, ParameterGroup group = ParameterGroup::kAll)
+      : options_(options), group_(group) {}
 
   const char* name() const override { return "adamw"; }
   OptimizerState fresh_state(const ParameterSet& parameters) const override;
@@ -24,6 +26,7 @@ class AdamW final : public Optimizer {
 
  private:
   AdamWOptions options_;
+  ParameterGroup group_;
 };
 
 }  // namespace apollo

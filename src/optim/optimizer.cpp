@@ -4,10 +4,12 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "model/growth.h"
 #include "optim/adamw.h"
+#include "optim/muon.h"
 
 namespace apollo {
 namespace {
@@ -45,18 +47,32 @@ std::vector<int64_t> grow_step_counts(const std::vector<int64_t>& counts,
 
 }  // namespace
 
-const at::Tensor& OptimizerState::buffer(std::string_view name) const {
+const OptimizerState::Buffer& OptimizerState::find(std::string_view name) const {
   for (const Buffer& buffer : buffers) {
-    if (buffer.name == name) return buffer.values;
+    if (buffer.name == name) return buffer;
   }
   fail<Error>("the optimizer's state has no buffer '{}'", name);
 }
 
+OptimizerState::Buffer zero_buffer(std::string name, ParameterGroup group,
+                                   const ParameterSet& parameters) {
+  auto layout = std::make_shared<const ParameterLayout>(parameters.layout().of_group(group));
+  at::Tensor values = at::zeros({layout->total_size()}, parameters.values().options());
+  return {std::move(name), group, std::move(layout), std::move(values)};
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const RunConfig::Train& train) {
-  return std::make_unique<AdamW>(AdamWOptions{.beta1 = train.betas.at(0),
-                                              .beta2 = train.betas.at(1),
-                                              .epsilon = train.epsilon,
-                                              .weight_decay = train.weight_decay});
+  const AdamWOptions adamw{.beta1 = train.betas.at(0),
+                           .beta2 = train.betas.at(1),
+                           .epsilon = train.epsilon,
+                           .weight_decay = train.weight_decay};
+  switch (train.optimizer) {
+    case OptimizerKind::kAdamW:
+      return std::make_unique<AdamW>(adamw);
+    case OptimizerKind::kMuon:
+      return std::make_unique<Muon>(MuonOptions{.weight_decay = train.weight_decay}, adamw);
+  }
+  return nullptr;
 }
 
 OptimizerState grow_optimizer_state(const OptimizerState& state, const ParameterLayout& from,
@@ -67,9 +83,10 @@ OptimizerState grow_optimizer_state(const OptimizerState& state, const Parameter
   const bool reset = rule == OptimizerStateRule::kReset;
   const LayerMap moments = moment_map(map, count_layers(from), rule);
   for (const OptimizerState::Buffer& buffer : state.buffers) {
-    grown.buffers.push_back(
-        {buffer.name, reset ? at::zeros({to.total_size()}, buffer.values.options())
-                            : grow_buffer(buffer.values, from, to, moments)});
+    auto layout = std::make_shared<const ParameterLayout>(to.of_group(buffer.group));
+    at::Tensor values = reset ? at::zeros({layout->total_size()}, buffer.values.options())
+                              : grow_buffer(buffer.values, *buffer.layout, *layout, moments);
+    grown.buffers.push_back({buffer.name, buffer.group, std::move(layout), std::move(values)});
   }
   grown.num_steps = reset ? std::vector<int64_t>(to.slots().size(), 0)
                           : grow_step_counts(state.num_steps, from, to, moments);

@@ -1,6 +1,6 @@
 // What every optimizer is to the rest of the program: a step over the flat parameter buffer, and a
-// state of named flat buffers of the same layout, which growth, checkpoints and copies move without
-// knowing whose they are.
+// state of named flat buffers, laid out as the parameters of a group are, which growth, checkpoints
+// and copies move without knowing whose they are.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,15 +20,27 @@ namespace apollo {
 // Moments of a parameter buffer, and how many updates each slot has seen.
 struct OptimizerState {
   struct Buffer {
-    std::string name;   // as checkpoints call it: "exp_avg"
-    at::Tensor values;  // [layout.total_size()]
+    std::string name;  // as checkpoints call it: "exp_avg"
+    ParameterGroup group = ParameterGroup::kAll;
+    std::shared_ptr<const ParameterLayout> layout;  // of the group's parameters
+    at::Tensor values;                              // [layout->total_size()]
   };
   std::vector<Buffer> buffers;
   std::vector<int64_t> num_steps;  // one per slot of the layout
 
   // The buffer of that name; throws Error where there is none.
-  const at::Tensor& buffer(std::string_view name) const;
+  const Buffer& find(std::string_view name) const;
+  const at::Tensor& buffer(std::string_view name) const { return find(name).values; }
 };
+
+// A buffer of zeros for the parameters of a group.
+OptimizerState::Buffer zero_buffer(std::string name, ParameterGroup group,
+                                   const ParameterSet& parameters);
+
+// Whether a slot trains: `trained` as of trained_slots(), or empty for all.
+inline bool trains(const std::vector<bool>& trained, size_t slot) {
+  return trained.empty() || trained[slot];
+}
 
 class Optimizer {
  public:

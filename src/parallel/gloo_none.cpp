@@ -4,7 +4,8 @@
 
 namespace apollo {
 
-std::unique_ptr<Workers> join_by_gloo(const Launch& launch, const std::filesystem::path&) {
+std::unique_ptr<Workers> join_by_gloo(const Launch& launch, const std::filesystem::path&,
+                                      std::chrono::milliseconds) {
   fail<UsageError>(
       "rank {} of {}: this Apollo was built without gloo; hint: install its headers (Debian: "
       "libgloo-dev) and build again",

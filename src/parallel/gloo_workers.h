@@ -9,6 +9,7 @@ namespace apollo {
 
 // Meets the other ranks at the launch's address, or by a file in `meeting_folder`.
 std::unique_ptr<Workers> join_by_gloo(const Launch& launch,
-                                      const std::filesystem::path& meeting_folder);
+                                      const std::filesystem::path& meeting_folder,
+                                      std::chrono::milliseconds timeout);
 
 }  // namespace apollo

@@ -81,16 +81,26 @@ Launch by_mpirun(const Variables& variables) {
                  "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE");
 }
 
+// The first number of a list as "4(x2),3", tasks of each machine, of which Slurm says one to all.
+int64_t tasks_on_a_machine(const Variables& variables) {
+  const std::string list =
+      variables.text("SLURM_STEP_TASKS_PER_NODE", variables.text("SLURM_TASKS_PER_NODE").c_str());
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(list.data(), list.data() + list.size(), number);
+  return error == std::errc() && number > 0 ? number : 1;
+}
+
 Launch by_srun(const Variables& variables) {
   const std::string step = variables.text("SLURM_STEP_ID", "0");
-  return checked({.launcher = Launcher::kSrun,
-                  .rank = variables.number("SLURM_PROCID"),
-                  .size = variables.number("SLURM_NTASKS"),
-                  .local_rank = variables.number("SLURM_LOCALID", 0),
-                  .local_size = variables.number("SLURM_NTASKS_PER_NODE", 1),
-                  .job = variables.text("SLURM_JOB_ID") + "." + step + "." +
-                         variables.text("SLURM_RESTART_COUNT", "0")},
-                 "SLURM_PROCID", "SLURM_NTASKS");
+  return checked(
+      {.launcher = Launcher::kSrun,
+       .rank = variables.number("SLURM_PROCID"),
+       .size = variables.number("SLURM_NTASKS"),
+       .local_rank = variables.number("SLURM_LOCALID", 0),
+       .local_size = variables.number("SLURM_NTASKS_PER_NODE", tasks_on_a_machine(variables)),
+       .job = variables.text("SLURM_JOB_ID") + "." + step + "." +
+              variables.text("SLURM_RESTART_COUNT", "0")},
+      "SLURM_PROCID", "SLURM_NTASKS");
 }
 
 }  // namespace

@@ -16,7 +16,6 @@ class SingleWorker final : public Workers {
   std::vector<double> gather(std::span<const double> own) override {
     return {own.begin(), own.end()};
   }
-  void broadcast(const at::Tensor&) override {}
 };
 
 }  // namespace
@@ -26,19 +25,28 @@ double Workers::largest(double own) {
   return *std::max_element(all.begin(), all.end());
 }
 
+void Workers::expect_equal(double own, const char* what) {
+  const std::vector<double> all = gather(std::span(&own, 1));
+  for (size_t i = 1; i < all.size(); ++i) {
+    if (all[i] == all[0]) continue;
+    fail<DataError>("rank {} has {} than rank 0; all ranks must have the same", i, what);
+  }
+}
+
 std::unique_ptr<Workers> single_worker() {
   return std::make_unique<SingleWorker>();
 }
 
 std::unique_ptr<Workers> join_workers(const Launch& launch, at::Device device,
-                                      const std::filesystem::path& meeting_folder) {
+                                      const std::filesystem::path& meeting_folder,
+                                      std::chrono::milliseconds timeout) {
   if (!device.is_cpu()) {
     fail<UsageError>(
         "rank {} of {}: several processes can share a run on CPUs only, not yet on device '{}'; "
         "hint: run.device = \"cpu\"",
         launch.rank, launch.size, device.str());
   }
-  return join_by_gloo(launch, meeting_folder);
+  return join_by_gloo(launch, meeting_folder, timeout);
 }
 
 void add_by_tree(std::span<at::Tensor> parts) {

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -43,11 +44,12 @@ class Workers {
   virtual void sum(const at::Tensor& flat) = 0;
   // The numbers of all ranks in the order of the ranks; each may give another number of them.
   virtual std::vector<double> gather(std::span<const double> own) = 0;
-  // Rank 0's tensor, written into that of the others.
-  virtual void broadcast(const at::Tensor& tensor) = 0;
 
   // The largest of the ranks' numbers.
   double largest(double own);
+  // Throws DataError, at every rank alike, where one of the ranks has another number than rank 0,
+  // naming that rank and `what`.
+  void expect_equal(double own, const char* what);
 
  private:
   int64_t rank_;
@@ -58,9 +60,11 @@ class Workers {
 std::unique_ptr<Workers> single_worker();
 
 // Joins the other ranks of the launch; tensors of `device` are what they add. Ranks that have no
-// address meet by a file in `meeting_folder`, which all of them must see. Throws Error where they
-// do not come together in time.
+// address meet by a file in `meeting_folder`, which all of them must see. A rank that is not heard
+// of for `timeout` ends this process with an error that names it. Throws Error where the ranks do
+// not come together in time, and from every exchange that fails.
 std::unique_ptr<Workers> join_workers(const Launch& launch, at::Device device,
-                                      const std::filesystem::path& meeting_folder);
+                                      const std::filesystem::path& meeting_folder,
+                                      std::chrono::milliseconds timeout);
 
 }  // namespace apollo

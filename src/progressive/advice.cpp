@@ -24,7 +24,7 @@ struct Measurement {
   StageLengths lengths = StageLengths::kOfMethod;
 };
 
-// Of docs/results/methods, long, methods-bert (equal_budget_flops_saved_mean) and advice the least
+// Of results/methods, long, methods-bert (equal_budget_flops_saved_mean) and advice the least
 // near that many tokens; 0.75 is a bound, where a run ended below all that scratch was trained for.
 constexpr Measurement kGpt2[] = {
     {0.61506, 0.730}, {3.326, 0.562}, {13.2965, 0.260, StageLengths::kShort}};
@@ -55,7 +55,7 @@ std::span<const Measurement> measurements(Objective objective) {
   return {};
 }
 
-// That whose logarithm is nearest.
+// The measurement whose tokens per parameter are nearest, by their logarithm.
 const Measurement& nearest(std::span<const Measurement> points, double tokens_per_parameter) {
   return *std::min_element(points.begin(), points.end(), [&](const auto& a, const auto& b) {
     const auto distance = [&](const Measurement& point) {
@@ -91,7 +91,9 @@ std::string Advice::method() const {
 
 std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
   const auto points = measurements(objective_of(shape.architecture));
-  if (points.empty() || shape.layers < 2) return std::nullopt;
+  // What was measured was measured with AdamW.
+  const bool measured = config.train.optimizer == OptimizerKind::kAdamW;
+  if (points.empty() || shape.layers < 2 || !measured) return std::nullopt;
   const double sequence_flops =
       train_flops(shape, shape.layers, /*sequences=*/1, targets_per_sequence(config));
   const double tokens = flops / sequence_flops * static_cast<double>(shape.context);

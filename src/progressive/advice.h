@@ -22,7 +22,7 @@ struct Advice {
   double tokens_per_parameter = 0.0;  // of a run from scratch of as many FLOPs
   // Expected share of the FLOPs with which scratch ends with equal loss; so much or more.
   double saving = 0.0;
-  // Of `tokens_per_parameter`, that was measured.
+  // The range of tokens per parameter that was measured.
   double least = 0.0;
   double greatest = 0.0;
   std::vector<StageSpec> stages;  // to take

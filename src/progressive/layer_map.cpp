@@ -1,5 +1,4 @@
-// Layer maps in integer arithmetic alone: floor(i / (T/S)) in doubles goes wrong, first at 14
-// -> 18.
+// Layer maps in integer arithmetic: floor(i / (T/S)) in doubles goes wrong, first at 14 -> 18.
 #include "progressive/layer_map.h"
 
 #include <fmt/format.h>

@@ -41,7 +41,7 @@ bool shares_as_it_grows(LayerMapKind kind);
 
 // A pass of depth `depth` over `unique` layers: block i runs with the weights of layer map[i].
 // interpolate: floor(i*N/D). stack: i mod N. middle_block and middle do not nest, and have that of
-// interpolate, for evaluation alone. 0 layers run at depth 0 alone.
+// interpolate, only for evaluation. 0 layers run only at depth 0.
 LayerMap sharing_map(LayerMapKind kind, int64_t unique, int64_t depth);
 
 // The map that first applies `inner`, then looks its result up in `outer`: r[i] = outer[inner[i]].

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <bit>
 
+#include "arch/hidden_matrices.h"
 #include "config/objective.h"
 
 namespace apollo {
 
 namespace {
 
-constexpr double kBytesOfState = 16.0;
-constexpr double kBytesOfCheckpoint = 12.0;
 constexpr double kBytesFp32 = 4.0;
 constexpr double kBytesBf16 = 2.0;
 
@@ -38,7 +37,8 @@ double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t laye
   const Recompute rule = config.train.recompute;
   const bool again = rule == Recompute::kAll || (rule == Recompute::kDeep && depth > layers);
   const int64_t num_passes = (config.train.batch_size + rows - 1) / rows;
-  return state_bytes(shape, layers) + summation_bytes(shape, layers, num_passes) +
+  return state_bytes(config.train.optimizer, shape, layers) +
+         summation_bytes(shape, layers, num_passes) +
          activation_bytes(config, shape, depth, rows, again);
 }
 
@@ -54,8 +54,9 @@ int64_t largest_that_fits(const RunConfig& config, const ModelShape& shape, int6
 
 }  // namespace
 
-double state_bytes(const ModelShape& shape, int64_t layers) {
-  return kBytesOfState * static_cast<double>(num_parameters(shape, layers));
+double state_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers) {
+  const double gradients = kBytesFp32 * static_cast<double>(num_parameters(shape, layers));
+  return checkpoint_bytes(optimizer, shape, layers) + gradients;
 }
 
 double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes) {
@@ -64,8 +65,13 @@ double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_pass
          static_cast<double>(num_parameters(shape, layers));
 }
 
-double checkpoint_bytes(const ModelShape& shape, int64_t layers) {
-  return kBytesOfCheckpoint * static_cast<double>(num_parameters(shape, layers));
+double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers) {
+  const auto parameters = static_cast<double>(num_parameters(shape, layers));
+  double moments = 2.0 * parameters;
+  if (optimizer == OptimizerKind::kMuon) {
+    moments -= static_cast<double>(layers * num_hidden_parameters(shape));
+  }
+  return kBytesFp32 * (parameters + moments);
 }
 
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
@@ -81,7 +87,7 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
                                 : num_blocks * per_token;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
-  // The last block of a loss at masked places alone; what runs again does so block by block, so
+  // The last block of a loss runs only at masked places; what runs again does so block by block, so
   // that the largest counts.
   const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
   const double left_out = at_targets ? of_block.at_targets * (tokens - targets) : 0.0;

@@ -1,4 +1,4 @@
-// What a run keeps in memory, estimated from shapes alone.
+// What a run keeps in memory, estimated from shapes.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,17 @@
 
 namespace apollo {
 
-// Parameters, gradients and two moments in fp32: 16 bytes each. Exact.
-double state_bytes(const ModelShape& shape, int64_t layers);
+// Parameters, gradients and moments in fp32: 16 bytes each with two moments, 12 for the hidden
+// matrices of Muon, which have one. Exact.
+double state_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);
 
 // Gradients of the first half of a step's passes while the second half runs, and of the halves of
 // these: 4 bytes a parameter for each halving of `num_passes` (train/training_passes.h). Exact.
 double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes);
 
 // The copy in host memory that a checkpoint is written from while training goes on: parameters and
-// two moments. Exact.
-double checkpoint_bytes(const ModelShape& shape, int64_t layers);
+// moments. Exact.
+double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);
 
 // Kept by one training pass of `rows` sequences at `depth` for its backward pass. An estimate:
 // the results of a block's products for each token (two residual sums, QKV, attention, the MLP

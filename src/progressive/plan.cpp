@@ -30,19 +30,23 @@ class StepFlops {
     forward_layer_ = layer_forward_flops(shape, rows, shape.context);
     forward_last_ = last_layer_forward_flops(shape, rows, shape.context, positions);
     forward_head_ = head_forward_flops(shape, positions);
+    update_layer_ = update_flops(config.train.optimizer, shape);
     always_again_ = config.train.recompute == Recompute::kAll;
     deep_again_ = config.train.recompute == Recompute::kDeep;
   }
 
-  // Of the output head, forward and backward.
+  // FLOPs of the output head, forward and backward.
   double head() const { return 3.0 * forward_head_; }
-  // Of the blocks of a pass of a mean depth, which need not be whole, forward and backward; the
-  // `frozen` first run forward alone.
-  double blocks(double depth, int64_t frozen = 0) const {
+  // FLOPs of the blocks of a pass, forward and backward, at a mean depth, which need not be whole,
+  // and of the update of `layers` layers. The first `frozen` blocks only run forward.
+  double blocks(double depth, int64_t layers, int64_t frozen = 0) const {
     const double alone = static_cast<double>(frozen) * forward_layer_;
-    return (always_again_ ? 4.0 : 3.0) * (forward(depth) - alone) + alone;
+    return (always_again_ ? 4.0 : 3.0) * (forward(depth) - alone) + alone +
+           update_layer_ * static_cast<double>(layers - frozen);
   }
-  double at(double depth, int64_t frozen = 0) const { return blocks(depth, frozen) + head(); }
+  double at(double depth, int64_t layers, int64_t frozen = 0) const {
+    return blocks(depth, layers, frozen) + head();
+  }
   // Mean over the draws of what blocks of passes deeper than their stage cost when they run again.
   double again_when_deep(const Stage& stage) const {
     if (!deep_again_) return 0.0;
@@ -57,7 +61,7 @@ class StepFlops {
     return depth > 0.0 ? (depth - 1.0) * forward_layer_ + forward_last_ : 0.0;
   }
 
-  double forward_layer_, forward_last_, forward_head_;
+  double forward_layer_, forward_last_, forward_head_, update_layer_;
   bool always_again_, deep_again_;
 };
 
@@ -80,7 +84,7 @@ double largest_activation_bytes(const RunConfig& config, const ModelShape& shape
   const bool always_again = config.train.recompute == Recompute::kAll;
   const bool deepest_again =
       config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
-  // What runs forward alone keeps nothing.
+  // What only runs forward keeps nothing.
   if (stage.depth < stage.layers) deepest = stage.depth;
   return std::max(
       activation_bytes(config, shape, deepest - stage.frozen, rows_at(deepest), deepest_again),
@@ -101,11 +105,11 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.expected_depth =
       static_cast<double>(stage.depth) + rehearsal * (stage.depths.mean() - unique);
   plan.parameters = num_parameters(shape, stage.layers);
-  plan.state_bytes = state_bytes(shape, stage.layers);
+  plan.state_bytes = state_bytes(config.train.optimizer, shape, stage.layers);
   plan.activation_bytes = largest_activation_bytes(config, shape, stage);
   const StepFlops step(config, shape);
-  plan.step_flops =
-      step.at(plan.expected_depth, stage.frozen) + rehearsal * step.again_when_deep(stage);
+  plan.step_flops = step.at(plan.expected_depth, stage.layers, stage.frozen) +
+                    rehearsal * step.again_when_deep(stage);
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;
@@ -114,7 +118,7 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.flops = summary->flops;
   if (plan.steps == 0) return plan;
   const double scratch =
-      static_cast<double>(plan.steps) * step.at(static_cast<double>(shape.layers));
+      static_cast<double>(plan.steps) * step.at(static_cast<double>(shape.layers), shape.layers);
   plan.share_of_scratch = plan.flops / scratch;
   return plan;
 }
@@ -132,10 +136,15 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.known_ahead = !schedule.summaries().empty();
   plan.train_sequences = train_sequences;
   plan.flops_per_second = flops_per_second;
+  plan.parameters = num_parameters(shape, shape.layers);
+  plan.block_parameters = shape.layers * num_layer_parameters(shape);
+  plan.update_flops =
+      update_flops(config.train.optimizer, shape) * static_cast<double>(shape.layers);
 
   const double batch = static_cast<double>(config.train.batch_size);
   const StepFlops step(config, shape);
   const double layers = static_cast<double>(shape.layers);
+  plan.scratch_step_flops = step.at(layers, shape.layers);
   double num_passes = 0.0;  // of the head
   for (size_t i = 0; i < schedule.stages().size(); ++i) {
     StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
@@ -143,7 +152,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
     if (stage.steps > 0) {
       const double steps = static_cast<double>(stage.steps);
       stage.layer_share_of_scratch =
-          (stage.flops - steps * step.head()) / (steps * step.blocks(layers));
+          (stage.flops - steps * step.head()) / (steps * step.blocks(layers, shape.layers));
       num_passes += steps;
     }
     plan.stages.push_back(stage);
@@ -154,9 +163,9 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.flops = schedule.total_flops();
   const double steps = static_cast<double>(plan.steps);
   plan.tokens = steps * batch * static_cast<double>(shape.context);
-  plan.share_of_scratch = plan.flops / (steps * step.at(layers));
+  plan.share_of_scratch = plan.flops / (steps * step.at(layers, shape.layers));
   plan.layer_share_of_scratch =
-      (plan.flops - num_passes * step.head()) / (steps * step.blocks(layers));
+      (plan.flops - num_passes * step.head()) / (steps * step.blocks(layers, shape.layers));
   plan.advice = advise(config, shape, plan.before.flops + plan.flops);
   if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
   return plan;
@@ -185,10 +194,18 @@ std::string header_text(const RunPlan& plan) {
       config.train.batch_size, plan.train_sequences);
 }
 
+std::string optimizer_text(const RunPlan& plan) {
+  if (plan.update_flops == 0.0) return "";
+  return fmt::format("optimizer {}: an update of the final model takes {}, {} of its step\n",
+                     enum_name(plan.config.train.optimizer), format_flops(plan.update_flops),
+                     percent(plan.update_flops / plan.scratch_step_flops));
+}
+
 std::string memory_text(const RunPlan& plan) {
   std::string text =
       fmt::format("while a checkpoint is written: up to {} more of host memory\n",
-                  format_bytes(checkpoint_bytes(plan.shape, plan.stages.back().layers)));
+                  format_bytes(checkpoint_bytes(plan.config.train.optimizer, plan.shape,
+                                                plan.stages.back().layers)));
   return text;
 }
 
@@ -212,6 +229,39 @@ std::string source_text(const RunPlan& plan) {
   return text;
 }
 
+// Where the stages end, as shares of the run's steps and of its FLOPs: cheap steps of the first
+// stages make the one far larger than the other.
+struct StageEnds {
+  std::vector<double> of_steps;
+  std::vector<double> of_flops;
+};
+
+StageEnds stage_ends(const RunPlan& plan) {
+  StageEnds ends;
+  double flops = 0.0;
+  for (const StagePlan& stage : plan.stages) {
+    flops += stage.flops;
+    ends.of_steps.push_back(static_cast<double>(stage.first_step + stage.steps) /
+                            static_cast<double>(plan.steps));
+    ends.of_flops.push_back(flops / plan.flops);
+  }
+  return ends;
+}
+
+std::string ends_text(const RunPlan& plan) {
+  if (plan.stages.size() < 2) return "";
+  const auto listed = [](std::vector<double> shares) {
+    shares.pop_back();  // that of the last stage is the run's end
+    std::string text;
+    for (const double share : shares)
+      text += fmt::format("{}{:.1f}", text.empty() ? "" : ", ", 100.0 * share);
+    return text + " %";
+  };
+  const StageEnds ends = stage_ends(plan);
+  return fmt::format("       stages end at {} of the steps and {} of the FLOPs\n",
+                     listed(ends.of_steps), listed(ends.of_flops));
+}
+
 std::string totals_text(const RunPlan& plan) {
   if (!plan.known_ahead) return "steps and totals are decided while it runs\n";
   std::string text = fmt::format(
@@ -219,6 +269,9 @@ std::string totals_text(const RunPlan& plan) {
       "       {} of training from scratch for as many steps ({} without the head)\n",
       plan.steps, format_count(plan.tokens), format_flops(plan.flops),
       percent(plan.share_of_scratch), percent(plan.layer_share_of_scratch));
+  text += ends_text(plan);
+  text += fmt::format("       {:.3g} tokens per parameter, {:.3g} without embeddings and head\n",
+                      plan.tokens_per_parameter(), plan.tokens_per_block_parameter());
   if (plan.before.flops > 0.0) {
     text += fmt::format("with what was spent before the first step: {}\n",
                         format_flops(plan.before.flops + plan.flops));
@@ -236,7 +289,7 @@ std::string plan_table(const RunPlan& plan) {
   constexpr const char* kRow =
       "{:>5}  {:>6}  {:>10}  {:>8}  {:>8}  {:>6}  {:>9}  {:>11}  {:>11}  "
       "{:>11}  {:>10}\n";
-  std::string text = header_text(plan) + source_text(plan) + "\n";
+  std::string text = header_text(plan) + optimizer_text(plan) + source_text(plan) + "\n";
   text += fmt::format(fmt::runtime(kRow), "stage", "layers", "first step", "steps", "E[depth]",
                       "depth", "params", "state", "activations", "FLOPs", "of scratch");
   for (size_t i = 0; i < plan.stages.size(); ++i) {
@@ -273,7 +326,9 @@ Json source_json(const RunPlan& plan) {
 Json plan_json(const RunPlan& plan) {
   const auto known = [&](const auto& value) { return plan.known_ahead ? Json(value) : Json(); };
   Json stages = Json::array();
+  const StageEnds ends = stage_ends(plan);
   for (const StagePlan& stage : plan.stages) {
+    const size_t i = stages.size();
     stages.push_back({{"layers", stage.layers},
                       {"first_step", known(stage.first_step)},
                       {"steps", known(stage.steps)},
@@ -282,9 +337,12 @@ Json plan_json(const RunPlan& plan) {
                       {"parameters", stage.parameters},
                       {"state_bytes", stage.state_bytes},
                       {"activation_bytes", stage.activation_bytes},
-                      {"checkpoint_bytes", checkpoint_bytes(plan.shape, stage.layers)},
+                      {"checkpoint_bytes",
+                       checkpoint_bytes(plan.config.train.optimizer, plan.shape, stage.layers)},
                       {"step_flops", stage.step_flops},
                       {"flops", known(stage.flops)},
+                      {"end_share_of_steps", known(ends.of_steps[i])},
+                      {"end_share_of_flops", known(ends.of_flops[i])},
                       {"share_of_scratch", known(stage.share_of_scratch)},
                       {"layer_share_of_scratch", known(stage.layer_share_of_scratch)}});
   }
@@ -295,6 +353,10 @@ Json plan_json(const RunPlan& plan) {
           {"stages", stages},
           {"steps", known(plan.steps)},
           {"tokens", known(plan.tokens)},
+          {"tokens_per_parameter", known(plan.tokens_per_parameter())},
+          {"tokens_per_block_parameter", known(plan.tokens_per_block_parameter())},
+          {"optimizer", enum_name(plan.config.train.optimizer)},
+          {"update_flops", plan.update_flops},
           {"flops", known(plan.flops)},
           {"source", source_json(plan)},
           {"flops_before", plan.before.flops},

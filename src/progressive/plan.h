@@ -19,7 +19,7 @@ struct StagePlan {
   int64_t layers = 0;           // unique ones
   double expected_depth = 0.0;  // by the law of the sampler
   int64_t parameters = 0;
-  double state_bytes = 0.0;       // parameters, gradients, two moments
+  double state_bytes = 0.0;       // parameters, gradients, moments
   double activation_bytes = 0.0;  // an estimate, of a pass at the greatest depth of the stage
   double step_flops = 0.0;        // at the expected depth
 
@@ -40,7 +40,11 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   int64_t steps = 0;
   double tokens = 0.0;
-  double flops = 0.0;  // of training alone, without what was spent before
+  int64_t parameters = 0;           // of the final model, tied ones once
+  int64_t block_parameters = 0;     // of them in the blocks: without embeddings and head
+  double update_flops = 0.0;        // of the products of an update of the final model
+  double scratch_step_flops = 0.0;  // of a step of the final model, those included
+  double flops = 0.0;               // only of training, without what was spent before
   std::optional<SourceModel> source;
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;
@@ -48,6 +52,11 @@ struct RunPlan {
   std::optional<Advice> advice;   // for as many FLOPs, those before the first step included
   double flops_per_second = 0.0;  // 0: not given
   std::optional<double> seconds;  // at that rate
+
+  double tokens_per_parameter() const { return tokens / static_cast<double>(parameters); }
+  double tokens_per_block_parameter() const {
+    return tokens / static_cast<double>(block_parameters);
+  }
 };
 
 // The config must be whole (resolve.h); `source`: what it begins from, if anything. Throws

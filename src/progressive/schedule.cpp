@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/hidden_matrices.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/stop_signal.h"
@@ -47,9 +48,20 @@ bool Milestone::reached(const RunPosition& position) const {
   return axis != Axis::kNever && coordinate(position, axis) >= value;
 }
 
+double update_flops(OptimizerKind optimizer, const ModelShape& shape) {
+  switch (optimizer) {
+    case OptimizerKind::kAdamW:
+      return 0.0;
+    case OptimizerKind::kMuon:
+      return newton_schulz_flops(shape);
+  }
+  return 0.0;
+}
+
 Schedule::Schedule(const RunConfig& config, const ModelShape& shape, int64_t train_sequences)
     : shape_(shape),
       targets_per_sequence_(targets_per_sequence(config)),
+      update_flops_(update_flops(config.train.optimizer, shape)),
       seed_(config.run.seed),
       recompute_(config.train.recompute),
       lr_axis_(config.train.lr_axis),
@@ -83,12 +95,18 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
       return {Milestone::Axis::kSteps, whole_steps(duration.value)};
     case DurationUnit::kTokens:
       return {Milestone::Axis::kSteps, whole_steps(duration.value / (batch * shape_.context))};
+    case DurationUnit::kTokensPerParameter: {
+      const auto parameters = static_cast<double>(num_parameters(shape_, shape_.layers));
+      return resolve({duration.value * parameters, DurationUnit::kTokens}, whole);
+    }
     case DurationUnit::kEpochs:
       return {Milestone::Axis::kSteps, whole_steps(duration.value * train_sequences_ / batch)};
     case DurationUnit::kFlops:
       return {Milestone::Axis::kFlops, duration.value};
     case DurationUnit::kHours:
-      return {Milestone::Axis::kHours, duration.value};
+    case DurationUnit::kMinutes:
+    case DurationUnit::kSeconds:
+      return {Milestone::Axis::kHours, seconds_of(duration).value() / 3600.0};
     case DurationUnit::kPercent:
       return resolve({whole.value * duration.value / 100.0, whole.unit}, whole);
   }
@@ -123,20 +141,13 @@ bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& 
     const Milestone end = specs[i].until ? resolve(*specs[i].until, duration_) : end_;
     stages_.push_back(make_stage(config, i, end));
     if (end.axis == Milestone::Axis::kHours) known_ahead_ = false;
-    if (!specs[i].until) continue;
-    const std::string where = fmt::format("progressive.stages[{}].until", i);
-    if (i > 0 && end.axis == stages_[i - 1].end.axis && end.value < stages_[i - 1].end.value) {
-      faults.push_back({where,
-                        fmt::format("stages must end one after the other: the stage before ends at "
-                                    "'{}' (got '{}')",
-                                    to_string(*specs[i - 1].until), to_string(*specs[i].until)),
-                        ""});
-    } else if (end.axis == end_.axis && end.value >= end_.value) {
-      faults.push_back({where,
-                        fmt::format("ends with or after the run, which lasts '{}' (got '{}')",
-                                    to_string(duration_), to_string(*specs[i].until)),
-                        "the last stage needs a part of the run for itself"});
-    }
+    check_stage_end(
+        config, i,
+        [&](const Duration& length) -> PlaceInRun {
+          const Milestone place = milestone(length);
+          return {static_cast<int>(place.axis), place.value};
+        },
+        faults);
   }
   return faults.size() == num_faults;
 }
@@ -336,7 +347,8 @@ double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState
     flops += train_flops(shape_, depths[m], rows, targets_per_sequence_,
                          recomputes(depths[m], state), stages_.at(state.index).frozen);
   }
-  return flops;
+  const Stage& stage = stages_.at(state.index);
+  return flops + update_flops_ * static_cast<double>(stage.layers - stage.frozen);
 }
 
 // The learning rate in the middle of the step, so that neither the first step is lost to a rate of

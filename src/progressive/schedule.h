@@ -20,7 +20,7 @@ namespace apollo {
 // Where a run is: before the step numbered `step` (from 0).
 struct RunPosition {
   int64_t step = 0;
-  double flops = 0.0;  // of training passes alone; evaluation is charged apart
+  double flops = 0.0;  // of training passes; evaluation is charged separately
   double hours = 0.0;
 
   bool operator==(const RunPosition&) const = default;
@@ -38,13 +38,17 @@ struct Milestone {
 // Number of `axis` units at `position`.
 double coordinate(const RunPosition& position, Milestone::Axis axis);
 
+// FLOPs of the matrix products of an update, for each layer that trains: Muon's iteration; AdamW
+// has none.
+double update_flops(OptimizerKind optimizer, const ModelShape& shape);
+
 struct Stage {
   int64_t layers = 0;
   Milestone end;  // the run's end for the last stage
   DepthDistribution depths;
   int64_t depth = 0;   // of a pass that does not rehearse: `layers`, or fewer drawn at random
-  int64_t frozen = 0;  // the first so many layers do not train, nor does the embedding below them
-  // Of a pass of each depth from 0 on; empty: one size for all.
+  int64_t frozen = 0;  // how many of the first layers, and the embedding with them, do not train
+  // One size for each depth of a pass, from 0 on; empty: one size for all.
   std::vector<int64_t> micro_batch_sizes = {};
 };
 
@@ -86,7 +90,7 @@ class Schedule {
   // What the learning rate is multiplied with at `progress` of the run (on train.lr_axis):
   // (L/N)^lr_depth_power, and after growth the part of `rewarm` that is over.
   double lr_factor(double progress, const StageState& state) const;
-  // Training FLOPs of a step with these depths.
+  // Training FLOPs of a step with these depths, those of the update's products included.
   double step_flops(const std::vector<int64_t>& depths, const StageState& state) const;
   // Whether the blocks of a pass of `depth` are computed again in its backward pass.
   bool recomputes(int64_t depth, const StageState& state) const;
@@ -132,7 +136,7 @@ class Schedule {
   bool rehearses(const RunPosition& position, const StageState& state) const;
   LrCurve lr_curve(const RunConfig::Train& train) const;
   double step_lr(const RunPosition& before, const StageState& state, double flops) const;
-  // Those of the passes of a step of one depth.
+  // The depths of a step's passes, all of them the same.
   std::vector<int64_t> depths_of_step(int64_t depth, const StageState& state) const;
   int64_t draw_depth_at(int64_t step, int64_t micro_step, const Stage& stage) const;
   Milestone::Axis axis_of(LrAxis axis) const;
@@ -140,6 +144,7 @@ class Schedule {
 
   ModelShape shape_;
   int64_t targets_per_sequence_ = 0;
+  double update_flops_ = 0.0;  // of a layer that trains: update_flops()
   std::vector<Stage> stages_;
   Milestone end_;
   uint64_t seed_ = 0;

@@ -44,8 +44,8 @@ std::optional<TrainingCost> read_training_cost(const std::filesystem::path& fold
 // The source of the config, its path taken from `base_dir`.
 std::filesystem::path source_path(const RunConfig& config, const std::filesystem::path& base_dir);
 
-// Faults of the keys alone: no source where the method needs one, a map without a source, a map
-// that learns its layers together with other new ones.
+// Faults of the keys by themselves: no source where the method needs one, a map without a source, a
+// map that learns its layers together with other new ones.
 std::vector<Diagnostic> source_key_faults(const RunConfig& config);
 
 // Why `source` cannot grow to the first stage of a run of `shape`, all at once, at key

@@ -1,5 +1,6 @@
-// Checks of [progressive] by itself: first each stage by itself, then the order of the ends where
-// both are in one unit. Ends in different units are compared by the simulation (schedule.cpp).
+// Checks of [progressive] by itself: each stage by itself, and the order of the ends as far as
+// their units tell it. Once the data is known, Schedule asks check_stage_end() again, with steps in
+// the place of tokens and epochs; what is left, steps against FLOPs, its simulation compares.
 #include "progressive/stage_faults.h"
 
 #include <string>
@@ -124,30 +125,53 @@ void check_until(const RunConfig& config, size_t index, std::vector<Diagnostic>&
         {where, "every stage but the last needs an end", "for example until = \"10%\""});
     return;
   }
-  if (index > 0 && stages[index - 1].until && stages[index - 1].until->unit == until->unit &&
-      until->value <= stages[index - 1].until->value) {
-    faults.push_back({where,
-                      fmt::format("stages must end one after the other: the stage before ends at "
-                                  "'{}' (got '{}')",
-                                  to_string(*stages[index - 1].until), to_string(*until)),
-                      ""});
-  } else if (until->value <= 0.0) {
+  if (until->value <= 0.0) {
     faults.push_back(
         {where, fmt::format("a stage must last longer than nothing (got '{}')", to_string(*until)),
          ""});
+    return;
   }
   const Duration& run = config.train.duration;
-  const bool of_run = until->unit == DurationUnit::kPercent;
-  const double end = of_run ? 100.0 : run.value;
-  if ((of_run || until->unit == run.unit) && until->value >= end) {
+  check_stage_end(
+      config, index,
+      [&](const Duration& length) -> PlaceInRun {
+        const bool of_run = length.unit == DurationUnit::kPercent;
+        return {static_cast<int>(of_run ? run.unit : length.unit),
+                of_run ? run.value * length.value / 100.0 : length.value};
+      },
+      faults);
+}
+
+}  // namespace
+
+void check_stage_end(const RunConfig& config, size_t index, const PlaceOf& place_of,
+                     std::vector<Diagnostic>& faults) {
+  const std::vector<StageSpec>& stages = config.progressive.stages;
+  const std::optional<Duration>& until = stages[index].until;
+  if (!until) return;
+  const std::string where = stage_key(index, "until");
+  const Duration& run = config.train.duration;
+  const PlaceInRun end = place_of(*until);
+  const PlaceInRun run_end = place_of(run);
+  if (index > 0 && stages[index - 1].until) {
+    const Duration& before = *stages[index - 1].until;
+    const PlaceInRun place_before = place_of(before);
+    // Ends that differ may fall on one step: such a stage is passed through.
+    if (end.axis == place_before.axis && (end.value < place_before.value || *until == before)) {
+      faults.push_back({where,
+                        fmt::format("stages must end one after the other: the stage before ends at "
+                                    "'{}' (got '{}')",
+                                    to_string(before), to_string(*until)),
+                        ""});
+    }
+  }
+  if (end.axis == run_end.axis && end.value >= run_end.value) {
     faults.push_back({where,
                       fmt::format("ends with or after the run, which lasts '{}' (got '{}')",
                                   to_string(run), to_string(*until)),
                       "the last stage needs a part of the run for itself"});
   }
 }
-
-}  // namespace
 
 std::vector<Diagnostic> stage_faults(const RunConfig& config) {
   std::vector<Diagnostic> faults;

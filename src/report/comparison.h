@@ -1,8 +1,4 @@
-// Runs against a baseline: may they be compared at all, and what did each save.
-//
-// Comparable means that the validation losses are the same quantity and that the runs ended with
-// the same model from the same text. What only makes one run better or worse than it could be
-// (learning rate, batch size, seed) is the experimenter's business and is noted.
+// Runs against a baseline: what did each save. comparable.h judges whether they may be compared.
 #pragma once
 
 #include <optional>
@@ -78,6 +74,9 @@ struct CompareOptions {
 // Throws UsageError for fewer than two runs, an unknown baseline, or runs that are not comparable
 // (naming what differs); DataError for a run without an evaluation at full depth.
 Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& options);
+
+// One run that nothing is compared with, as a group of one: costs and growths without savings.
+Comparison single_run(const RunHistory& run);
 
 // Reads the runs in `folders` and compares them. A baseline that is a run folder but not among
 // `folders` joins them as the first.

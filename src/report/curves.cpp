@@ -116,6 +116,7 @@ void append_steps(std::string& out, const StepColumns& steps) {
   append_noisy("grad_norm", steps.grad_norm);
   append_noisy("depth", steps.depth);
   append_noisy("tokens_per_s", steps.tokens_per_s);
+  append_noisy("model_flops_utilisation", steps.model_flops_utilisation);
   out += '}';
 }
 

@@ -64,7 +64,7 @@ struct FrontierRival {
   Spread difference;  // of the run's loss to it, by seed
 };
 
-// Of runs of one name and budget, where the comparison has a frontier.
+// What the frontier says of the runs of one name and budget.
 struct FrontierSummary {
   std::optional<FrontierRival> shallower;  // the best of fewer layers than the runs end with
   std::optional<FrontierRival> best;       // of any depth

@@ -7,7 +7,7 @@
 
 #include "base/units.h"
 #include "report/curves.h"
-#include "report/group_tables.h"
+#include "report/formats.h"
 
 namespace apollo {
 namespace {

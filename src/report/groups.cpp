@@ -59,6 +59,10 @@ void summarize_costs(const Comparison& comparison, RunGroup& group) {
   group.wall_s = over([](const ComparedRun& run) { return run.final.cost.wall_s; });
   group.tokens = over([](const ComparedRun& run) { return run.final.cost.tokens; });
   group.energy_j = over([](const ComparedRun& run) { return run.final.cost.energy_j; });
+  group.ppl = over([](const ComparedRun& run) { return run.final.ppl; });
+  group.bpb = over([](const ComparedRun& run) { return run.final.bpb; });
+  group.accuracy = over([](const ComparedRun& run) { return run.final.accuracy; });
+  group.eval_flops = over([](const ComparedRun& run) { return run.history.eval_flops; });
 }
 
 void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
@@ -90,11 +94,6 @@ void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
   });
   group.flops_saved_all_layers = over_runs(
       group, comparison, [](const ComparedRun& run) { return run.flops_saved_all_layers; });
-  const auto difference = [&](const ComparedRun& run) -> std::optional<double> {
-    if (!run.pair) return std::nullopt;
-    return run.final.loss - comparison.runs[*run.pair].final.loss;
-  };
-  group.loss_difference = over_runs(group, comparison, difference);
   group.target_loss = over_runs(group, comparison, [&](const ComparedRun& run) {
     return run.pair ? std::optional(comparison.runs[*run.pair].final.loss) : std::nullopt;
   });
@@ -142,6 +141,29 @@ std::vector<BudgetPoint> baseline_ends(const Comparison& comparison, uint64_t se
   std::sort(ends.begin(), ends.end(),
             [](const BudgetPoint& a, const BudgetPoint& b) { return a.flops < b.flops; });
   return ends;
+}
+
+// Where the losses of a pair are compared.
+EqualFlops common_point(const Comparison& comparison, const ComparedRun& run) {
+  if (!comparison.is_grouped) return run.equal_flops;
+  return {run.final.cost.flops, run.final.loss, comparison.runs[*run.pair].final.loss};
+}
+
+void summarize_common_point(const Comparison& comparison, RunGroup& group) {
+  Values flops, loss, baseline_loss, difference;
+  for (const size_t index : group.runs) {
+    const ComparedRun& run = comparison.runs[index];
+    if (!run.pair) continue;
+    const EqualFlops point = common_point(comparison, run);
+    flops.add(point.flops);
+    loss.add(point.loss);
+    baseline_loss.add(point.baseline_loss);
+    if (point.loss && point.baseline_loss) difference.add(*point.loss - *point.baseline_loss);
+  }
+  group.common_flops = flops.spread();
+  group.common_loss = loss.spread();
+  group.common_baseline_loss = baseline_loss.spread();
+  group.loss_difference = difference.spread();
 }
 
 void summarize_equal_budget(const Comparison& comparison, RunGroup& group) {
@@ -299,6 +321,7 @@ std::vector<RunGroup> group_runs(const Comparison& comparison) {
     summarize_costs(comparison, group);
     summarize_equal_loss(comparison, group);
     if (!group.is_baseline) summarize_levels(comparison, group);
+    summarize_common_point(comparison, group);
     summarize_equal_budget(comparison, group);
     summarize_growths(comparison, group);
     group.frontier = summarize_frontier(comparison, group);

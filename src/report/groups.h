@@ -47,11 +47,16 @@ struct RunGroup {
   std::vector<size_t> runs;  // of Comparison::runs
   bool is_baseline = false;
 
+  // At the last full-depth evaluation; perplexity, bits per byte and accuracy where it has them.
   std::optional<Spread> final_loss;
+  std::optional<Spread> ppl;
+  std::optional<Spread> bpb;
+  std::optional<Spread> accuracy;
   std::optional<Spread> flops;  // at the last evaluation, as all costs
   std::optional<Spread> wall_s;
   std::optional<Spread> tokens;
   std::optional<Spread> energy_j;
+  std::optional<Spread> eval_flops;  // of the whole run
 
   // Equal loss, over the pairs that reached the baseline's.
   int64_t num_pairs = 0;
@@ -71,7 +76,11 @@ struct RunGroup {
   std::optional<Spread> flops_saved_all_layers;
   std::vector<SavingAtLoss> saved_at_loss;  // of falling loss; levels that all pairs reached
 
-  // Equal budget.
+  // Equal budget. Seeds of one budget are compared where they end; runs that nothing repeats may
+  // have any length and are compared at the end of the shorter.
+  std::optional<Spread> common_flops;
+  std::optional<Spread> common_loss;
+  std::optional<Spread> common_baseline_loss;
   std::optional<Spread> loss_difference;  // run - baseline
   std::optional<Spread> budget_saved;     // over the runs with a saving, bounds included
   Bound budget_bound = Bound::kExact;

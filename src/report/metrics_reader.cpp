@@ -23,7 +23,7 @@ struct StepField {
   std::vector<double> StepColumns::*column;
 };
 
-constexpr std::array<StepField, 12> kStepFields = {{
+constexpr std::array<StepField, 13> kStepFields = {{
     {"step", &StepColumns::step},
     {"tokens", &StepColumns::tokens},
     {"flops", &StepColumns::flops},
@@ -36,6 +36,7 @@ constexpr std::array<StepField, 12> kStepFields = {{
     {"layers", &StepColumns::layers},
     {"depth", &StepColumns::depth},
     {"tokens_per_s", &StepColumns::tokens_per_s},
+    {"model_flops_utilisation", &StepColumns::model_flops_utilisation},
 }};
 constexpr size_t kNoField = kStepFields.size();
 // Without these a row cannot be placed on an axis.

@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "report/comparison_tables.h"
 #include "report/curves.h"
+#include "report/formats.h"
 #include "report/group_page.h"
 
 namespace apollo {
@@ -151,7 +153,7 @@ std::string comparison_chart_json(const Comparison& comparison) {
   return out + "]}";
 }
 
-// Of runs that do not repeat one another.
+// The content where no run repeats another.
 void fill_run_content(const Comparison& comparison, PageContent& content) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   const ComparedRun& best = best_run(comparison);
@@ -195,8 +197,9 @@ PageContent run_content(const RunHistory& run) {
   PageContent content;
   content.kind = "Training run";
   content.title = run.info.name;
-  content.lede = fmt::format("{}, trained with the method '{}' on {} tokens.", model_text(run.info),
-                             run.info.method, format_count(cost.tokens));
+  content.lede = fmt::format(
+      "{}, trained with the method '{}' {}on {} tokens.", model_text(run.info), run.info.method,
+      run.info.optimizer == "muon" ? "and Muon " : "", format_count(cost.tokens));
   if (evaluations.empty()) {
     content.notes.push_back("no evaluation at full depth yet");
   } else {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "config/parse_toml.h"
 #include "report/metrics_reader.h"
 
 namespace apollo {
@@ -53,11 +54,10 @@ std::vector<ConfigEntry> read_config(const std::filesystem::path& path) {
   std::vector<ConfigEntry> entries;
   if (!std::filesystem::exists(path)) return entries;
   try {
-    flatten(toml::parse(read_file(path), path.string()), "", entries);
-  } catch (const toml::parse_error& error) {
-    const auto& at = error.source().begin;
-    fail<DataError>("{}:{}:{}: damaged run.toml: {}", path.string(), at.line, at.column,
-                    error.description());
+    flatten(parse_toml(read_file(path), path.string()), "", entries);
+  } catch (const ConfigError& error) {
+    const Diagnostic& fault = error.diagnostics().front();
+    fail<DataError>("{}: damaged run.toml: {}", fault.where, fault.message);
   }
   return entries;
 }

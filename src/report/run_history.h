@@ -37,6 +37,7 @@ struct StepColumns {
   std::vector<double> layers;  // unique layers of the stage
   std::vector<double> depth;   // mean over the step's passes
   std::vector<double> tokens_per_s;
+  std::vector<double> model_flops_utilisation;  // share of the measured peak
 
   size_t size() const { return step.size(); }
 };
@@ -47,9 +48,9 @@ struct Evaluation {
   Cost cost;
   double depth = 0.0;
   double loss = 0.0;          // nats per predicted token; NaN where it was not finite
-  std::optional<double> ppl;  // of next-token prediction alone, as bpb
+  std::optional<double> ppl;  // only of next-token prediction, as bpb
   std::optional<double> bpb;
-  std::optional<double> accuracy;  // of masked prediction alone
+  std::optional<double> accuracy;  // only of masked prediction
   double eval_flops = 0.0;         // charged to evaluation so far
   bool full_depth = false;         // at all layers of the final model
 };

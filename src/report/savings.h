@@ -1,5 +1,5 @@
 // What a run saved against a baseline, under the two protocols that are always reported together
-// (design, section 2): the cost to reach the baseline's loss, and the loss at the same cost.
+// the cost to reach the baseline's loss, and the loss at the same cost.
 //
 // A validation curve is not monotone, so "the run reached loss y" needs a rule. What is claimed is
 // the saving FOR GOOD: from the LAST crossing on, linear between evaluations, no loss is greater;
@@ -24,7 +24,7 @@ struct LossPoint {
 };
 using LossCurve = std::vector<LossPoint>;
 
-// Of the evaluations that full_depth_evaluations() chooses, but for one before the first step: the
+// The evaluations that full_depth_evaluations() chooses, without one before the first step: the
 // loss of a model that was not trained is no point of its training.
 LossCurve full_depth_curve(const RunHistory& run);
 

@@ -95,9 +95,14 @@ class FieldReader {
   void read_integer(const char* name, T& out) const {
     const Json* found = find(name);
     if (found == nullptr) return;
-    check(found->is_number(), "a number", name, *found);
-    // A depth is written as 3.5 where it is a mean.
-    out = found->is_number_integer() ? found->get<T>() : static_cast<T>(found->get<double>());
+    if (found->is_number_integer()) {
+      out = found->get<T>();
+      return;
+    }
+    // Older logs hold counts as 3.0; what no integer can hold must not be cast to one.
+    const double value = found->is_number() ? found->get<double>() : std::nan("");
+    check(std::abs(value) < 0x1p53 && value == std::floor(value), "a whole number", name, *found);
+    out = static_cast<T>(value);
   }
 
   const Json& json_;

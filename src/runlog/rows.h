@@ -52,13 +52,15 @@ struct StartRow {
   std::string device;
   int64_t threads = 0;
   std::string precision;
+  std::string optimizer;
   std::string kernels;
-  std::string matmul;      // library of matrix products
-  std::string train_data;  // this and the next two: hashes of their content
+  std::string matmul;                      // library of matrix products
+  std::optional<double> peak_flops_per_s;  // of a product measured at the start, of all processes
+  std::string train_data;                  // this and the next two: hashes of their content
   std::string valid_data;
   std::string tokenizer;
   std::string energy_source;  // nvml, rapl or none
-  // Of the trained model that the run begins from; empty: none.
+  // The folder of the trained model that the run begins from; empty: none.
   std::string source;
   int64_t source_layers = 0;
   int64_t source_width = 0;
@@ -90,8 +92,10 @@ struct StartRow {
     field("device", row.device);
     field("threads", row.threads);
     field("precision", row.precision);
+    field("optimizer", row.optimizer);
     field("kernels", row.kernels);
     field("matmul", row.matmul);
+    field("peak_flops_per_s", row.peak_flops_per_s);
     field("train_data", row.train_data);
     field("valid_data", row.valid_data);
     field("tokenizer", row.tokenizer);
@@ -117,6 +121,7 @@ struct StepRow : RunPoint {
   int64_t layers = 0;  // unique
   double depth = 0.0;  // mean of the step's passes
   double tokens_per_s = 0.0;
+  std::optional<double> model_flops_utilisation;  // FLOPs a second as a share of the peak
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);
@@ -128,6 +133,7 @@ struct StepRow : RunPoint {
     field("layers", row.layers);
     field("depth", row.depth);
     field("tokens_per_s", row.tokens_per_s);
+    field("model_flops_utilisation", row.model_flops_utilisation);
   }
 };
 

@@ -197,8 +197,9 @@ void Queue::start(size_t index) {
   fs::create_directories(run.folder);
   log_info("[{}/{}] {}: {}, log in {}", number_, num_all_, run.label(),
            goes_on ? "goes on" : "begins", (run.folder / "suite.log").string());
-  active_.push_back(
-      {index, number_, Child(words(run), {.log = run.folder / "suite.log"}), Clock::now()});
+  active_.push_back({index, number_,
+                     Child(words(run), {.log = run.folder / "suite.log", .environment = {}}),
+                     Clock::now()});
 }
 
 std::vector<std::string> Queue::words(const PlannedRun& run) const {

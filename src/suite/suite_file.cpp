@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/spelling.h"
 #include "config/fields.h"
+#include "config/parse_toml.h"
 #include "config/resolved_config.h"
 #include "config/toml_reader.h"
 
@@ -145,7 +146,7 @@ bool SuiteReader::is_settable(const std::string& path, const toml::key& key) {
   return true;
 }
 
-// Reads the node as the type of the key, for its faults alone, and keeps its text.
+// Reads the node as the type of the key to find its faults, and keeps its text.
 bool SuiteReader::check_value(const std::string& path, const toml::node& node, Setting& out) {
   RunConfig scratch;
   std::map<std::string, std::string> origins;
@@ -236,6 +237,12 @@ void SuiteReader::check_budgets(const toml::table& table, const char* key,
 void SuiteReader::read_suite(const toml::table& table) {
   check_keys(table, kSuiteKeys, "[suite]");
   read_value(table, "suite", "name", suite_.name);
+  if (!is_folder_name(suite_.name)) {
+    const toml::node* name = table.get("name");
+    fault(name != nullptr ? name->source() : table.source(),
+          fmt::format("suite.name must be the name of a folder (got '{}')", suite_.name),
+          "--out places the suite elsewhere");
+  }
   read_value(table, "suite", "base", base_);
   read_value(table, "suite", "seeds", suite_.seeds);
   read_value(table, "suite", "budgets", suite_.budgets);
@@ -368,13 +375,8 @@ void SuiteReader::check_whole(const toml::table& root) {
 }
 
 SuiteFile SuiteReader::read() {
-  if (!fs::is_regular_file(path_)) throw ConfigError({{file_, "there is no such file", ""}});
-  toml::table root;
-  try {
-    root = toml::parse(read_file(path_), file_);
-  } catch (const toml::parse_error& error) {
-    throw ConfigError({{position(file_, error.source()), std::string(error.description()), ""}});
-  }
+  require_toml_file(path_);
+  const toml::table root = parse_toml(read_file(path_), file_);
   suite_.path = path_;
   suite_.name = path_.stem().string();
   check_keys(root, kRootKeys, "");

@@ -4,17 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "base/duration.h"
 #include "base/error.h"
-#include "base/spelling.h"
-#include "base/units.h"
 #include "config/fields.h"
 #include "config/objective.h"
 #include "data/batches.h"
-#include "data/prepare.h"
 #include "progressive/plan.h"
 #include "progressive/resolve.h"
 #include "progressive/source_model.h"
@@ -23,45 +19,6 @@ namespace apollo {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct DataSummary {
-  int64_t tokens = 0;
-  int64_t vocab_size = 0;
-  std::string train;  // hashes
-  std::string valid;
-  std::string tokenizer;
-};
-
-// Opens each data once, whatever the number of runs on it.
-class DataSummaries {
- public:
-  explicit DataSummaries(const SuitePlanOptions& options) : options_(options) {}
-
-  DataSummary of(const ResolvedConfig& resolved) {
-    if (options_.tokens > 0) {
-      const int64_t asked = resolved.config.model.vocab_size;
-      const int64_t vocab_size = asked > 0 ? asked : options_.vocab_size;
-      if (vocab_size < 1) fail<UsageError>("--tokens needs --vocab-size, or model.vocab_size");
-      return {static_cast<int64_t>(options_.tokens), vocab_size, {}, {}, {}};
-    }
-    std::string key = fmt::format("{} {}", resolved.config.model.vocab_size,
-                                  enum_name(resolved.config.model.architecture));
-    visit_data_fields([&](const Field&, const auto& value) { key += " " + toml_text(value); },
-                      resolved.config);
-    const auto [found, is_new] = known_.try_emplace(key);
-    if (is_new) {
-      const RunData data = open_run_data(resolved.config, resolved.base_dir);
-      found->second = {data.train->size(), data.vocab_size, data.train->info().content_hash,
-                       data.valid ? data.valid->info().content_hash : "",
-                       data.tokenizer ? data.tokenizer->hash() : ""};
-    }
-    return found->second;
-  }
-
- private:
-  SuitePlanOptions options_;
-  std::map<std::string, DataSummary> known_;
-};
 
 // What a key is in the end: the suite's, then the model's, then the run's value.
 std::vector<Setting> merged_settings(const SuiteFile& file, const SuiteModel& model,
@@ -358,19 +315,6 @@ class Planner {
   std::set<std::string> told_;
 };
 
-// Visits every run with what it is for: "source", "tune" or "run".
-template <class Visitor>
-void for_each_run(const SuitePlan& plan, Visitor visit) {
-  for (const PlannedRun& run : plan.sources)
-    visit(run, "source");
-  for (const PlannedGroup& group : plan.groups) {
-    for (const PlannedRun& run : group.tuning)
-      visit(run, "tune");
-    for (const PlannedRun& run : group.runs)
-      visit(run, "run");
-  }
-}
-
 }  // namespace
 
 std::string PlannedRun::label() const {
@@ -381,13 +325,13 @@ std::string PlannedRun::label() const {
 
 double SuitePlan::flops() const {
   double sum = 0.0;
-  for_each_run(*this, [&](const PlannedRun& run, std::string_view) { sum += run.flops; });
+  for_each_run([&](const PlannedRun& run, std::string_view) { sum += run.flops; });
   return sum;
 }
 
 int64_t SuitePlan::num_runs() const {
   int64_t count = 0;
-  for_each_run(*this, [&](const PlannedRun&, std::string_view) { ++count; });
+  for_each_run([&](const PlannedRun&, std::string_view) { ++count; });
   return count;
 }
 
@@ -403,47 +347,6 @@ SuitePlan plan_suite(SuiteFile file, const fs::path& out, const SuitePlanOptions
   return Planner(std::move(file), out, options).plan();
 }
 
-void keep_cells(SuitePlan& plan, const SuiteCells& cells) {
-  const auto is_among = [](const auto& wanted, const auto& value) {
-    return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
-  };
-  std::vector<std::string> names;
-  for (const SuiteRun& run : plan.file.runs)
-    names.push_back(run.name);
-  for (const std::string& name : cells.runs) {
-    if (is_among(names, name)) continue;
-    fail<UsageError>(
-        "suite: --only '{}' is none of the runs (hint: {})", name,
-        did_you_mean(name, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
-  }
-  std::vector<std::string> budgets;
-  for (const std::string& budget : cells.budgets)
-    budgets.push_back(to_string(parse_duration(budget)));
-  std::set<std::pair<std::string, uint64_t>> needed;  // source and seed
-  for (PlannedGroup& group : plan.groups) {
-    std::erase_if(group.runs, [&](const PlannedRun& run) {
-      return !is_among(cells.runs, run.name) || !is_among(cells.seeds, run.seed) ||
-             !is_among(budgets, run.budget);
-    });
-    if (group.runs.empty()) continue;
-    const auto run = std::find_if(plan.file.runs.begin(), plan.file.runs.end(),
-                                  [&](const SuiteRun& r) { return r.name == group.name; });
-    for (const auto* planned : {&group.tuning, &group.runs}) {
-      for (const PlannedRun& one : *planned)
-        needed.emplace(run->source, one.seed);
-    }
-  }
-  std::erase_if(plan.groups, [](const PlannedGroup& group) { return group.runs.empty(); });
-  std::erase_if(plan.sources, [&](const PlannedRun& source) {
-    return !needed.contains({source.name, source.seed});
-  });
-  if (plan.groups.empty()) {
-    fail<UsageError>(
-        "suite: no run is left by --only, --seeds and --budgets (hint: --dry-run alone lists them "
-        "all)");
-  }
-}
-
 PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice) {
   const size_t kept = run.overrides.size() - run.choice.size();
   run.overrides.resize(kept);
@@ -453,48 +356,6 @@ PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice) {
   run.config = resolve_run_config(run.base, run.overrides).config;
   run.config.model.vocab_size = vocab_size;
   return run;
-}
-
-std::string suite_plan_text(const SuitePlan& plan) {
-  std::string text = fmt::format("{}: {} runs, {}\n\n", plan.file.name, plan.num_runs(),
-                                 format_flops(plan.flops()));
-  constexpr const char* kRow = "{:<11}  {:>9}  {:>13}  {}\n";
-  text += fmt::format(fmt::runtime(kRow), "", "steps", "FLOPs", "run");
-  for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
-    const bool known = run.flops > 0;
-    text += fmt::format(fmt::runtime(kRow), purpose, known ? std::to_string(run.steps) : "?",
-                        known ? format_flops(run.flops) : "?",
-                        purpose != "run" || run.choice.empty()
-                            ? run.label()
-                            : fmt::format("{} (to be tuned)", PlannedRun(run).label()));
-  });
-  return text;
-}
-
-Json suite_plan_json(const SuitePlan& plan) {
-  Json runs = Json::array();
-  const std::vector<std::string> frontier = plan.frontier();
-  const auto is_frontier = [&](const std::string& name) {
-    return std::find(frontier.begin(), frontier.end(), name) != frontier.end();
-  };
-  for_each_run(plan, [&](const PlannedRun& run, std::string_view purpose) {
-    const bool known = run.flops > 0;
-    runs.push_back({{"model", run.model.empty() ? Json() : Json(run.model)},
-                    {"name", run.name},
-                    {"budget", run.budget},
-                    {"seed", run.seed},
-                    {"purpose", purpose},
-                    {"role", is_frontier(run.name) ? Json("frontier") : Json()},
-                    {"choice", run.choice},
-                    {"folder", run.folder.string()},
-                    {"method", run.config.progressive.method},
-                    {"steps", known ? Json(run.steps) : Json()},
-                    {"flops", known ? Json(run.flops) : Json()}});
-  });
-  return {{"name", plan.file.name},
-          {"baseline", plan.file.baseline},
-          {"flops", plan.flops()},
-          {"runs", std::move(runs)}};
 }
 
 }  // namespace apollo

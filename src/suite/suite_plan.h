@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "base/json_lines.h"
 #include "config/resolved_config.h"
+#include "suite/planned_data.h"
 #include "suite/suite_file.h"
 
 namespace apollo {
@@ -48,17 +48,24 @@ struct SuitePlan {
   std::vector<PlannedRun> sources;   // what others begin from, hence first
   std::vector<PlannedGroup> groups;  // model by model, in the order of the file
 
+  // Visits every run, in the order in which they are trained, with what it is for: "source", "tune"
+  // or "run".
+  template <class Visitor>
+  void for_each_run(Visitor visit) const {
+    for (const PlannedRun& run : sources)
+      visit(run, "source");
+    for (const PlannedGroup& group : groups) {
+      for (const PlannedRun& run : group.tuning)
+        visit(run, "tune");
+      for (const PlannedRun& run : group.runs)
+        visit(run, "run");
+    }
+  }
   double flops() const;  // of everything, sources and tuning included
   int64_t num_runs() const;
   std::vector<std::string> frontier() const;  // names of the runs of that role
   // Where the comparison of a model goes.
   std::filesystem::path model_folder(const std::string& model) const { return out / model; }
-};
-
-struct SuitePlanOptions {
-  // Size of training data and vocabulary, where the suite is planned without its data; 0: open it.
-  double tokens = 0.0;
-  int64_t vocab_size = 0;
 };
 
 // Opens the data of every config (prepared where it was not yet). Throws ConfigError with the
@@ -67,25 +74,7 @@ struct SuitePlanOptions {
 SuitePlan plan_suite(SuiteFile file, const std::filesystem::path& out,
                      const SuitePlanOptions& options = {});
 
-// Some of a suite's cells; what is empty leaves all.
-struct SuiteCells {
-  std::vector<std::string> runs;
-  std::vector<uint64_t> seeds;
-  std::vector<std::string> budgets;  // "1e13 flops"
-
-  bool any() const { return !runs.empty() || !seeds.empty() || !budgets.empty(); }
-};
-
-// Leaves these cells, with what is tuned and trained first for them: a cell is the same run whether
-// the others are asked for or not. Throws UsageError for a name that is no run, a budget that is
-// none, and where no run is left.
-void keep_cells(SuitePlan& plan, const SuiteCells& cells);
-
 // The same run with other values of the tuned keys.
 PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice);
-
-// What `--dry-run` prints: every run with its steps and FLOPs.
-std::string suite_plan_text(const SuitePlan& plan);
-Json suite_plan_json(const SuitePlan& plan);
 
 }  // namespace apollo

@@ -3,6 +3,8 @@
 #include <unicode/uchar.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "text/byte_level.h"
 #include "text/utf8.h"
@@ -147,6 +149,53 @@ void AddedTokenMatcher::split(std::string_view text, bool parse_special,
       normalized_.split(span.text, parse_special, spans);
     }
   }
+}
+
+std::vector<AddedToken> tokens_in_raw_text(const std::vector<AddedToken>& added) {
+  std::vector<AddedToken> raw;
+  std::copy_if(added.begin(), added.end(), std::back_inserter(raw),
+               [](const AddedToken& token) { return !token.normalized; });
+  return raw;
+}
+
+NormalizedTokenMatcher::NormalizedTokenMatcher(const std::vector<AddedToken>& added,
+                                               NormalizeText normalize)
+    : normalize_(std::move(normalize)), matcher_([&] {
+        std::vector<AddedToken> tokens;
+        for (AddedToken token : added) {
+          if (!token.normalized) continue;
+          std::string text;
+          normalize_(token.text, text);
+          token.text = std::move(text);
+          if (!token.text.empty()) tokens.push_back(std::move(token));
+        }
+        return tokens;
+      }()) {}
+
+// Normal text may be several times shorter or longer than the text.
+size_t NormalizedTokenMatcher::reach() const {
+  return empty() ? 0 : 8 * longest() + 16;
+}
+
+bool NormalizedTokenMatcher::touches(std::string_view text, size_t place) const {
+  if (empty()) return false;
+  const auto window = [&](size_t begin, size_t end) {
+    std::string normal;
+    std::string repaired;
+    normalize_(as_valid_utf8(text.substr(begin, end - begin), repaired), normal);
+    return normal;
+  };
+  size_t begin = place - std::min(place, reach());
+  while (begin > 0 && begin < place && (text[begin] & 0xC0) == 0x80)
+    ++begin;
+  size_t end = std::min(text.size(), place + reach());
+  while (end < text.size() && end > place && (text[end] & 0xC0) == 0x80)
+    --end;
+  const std::string before = window(begin, place);
+  const std::string after = window(place, end);
+  const bool is_enough = (begin == 0 || before.size() >= longest()) &&
+                         (end == text.size() || after.size() >= longest());
+  return !is_enough || matcher_.touches(before + after, before.size());
 }
 
 }  // namespace apollo

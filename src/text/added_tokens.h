@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,5 +83,38 @@ class AddedTokenMatcher {
   Round normalized_;
   size_t longest_ = 0;
 };
+
+// Appends the normal form of a text to another, as the tokenizer's normaliser has it.
+using NormalizeText = std::function<void(std::string_view text, std::string& out)>;
+
+// Added tokens that are looked for in normalised text, after all others, in the form that they have
+// there. Tokens of which nothing is left are passed over.
+class NormalizedTokenMatcher {
+ public:
+  // Takes those of `added` that are `normalized`.
+  NormalizedTokenMatcher(const std::vector<AddedToken>& added, NormalizeText normalize);
+
+  bool empty() const { return longest() == 0; }
+  size_t longest() const { return matcher_.longest(); }
+
+  // As AddedTokenMatcher::encode, of text that is normalised already.
+  template <class EncodeText>
+  void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids,
+              EncodeText encode_text) const {
+    matcher_.encode(text, parse_special, ids, encode_text);
+  }
+
+  // As AddedTokenMatcher::touches, of text that is not normalised yet. True, too, where reach()
+  // bytes on both sides are not enough to tell.
+  bool touches(std::string_view text, size_t place) const;
+  size_t reach() const;
+
+ private:
+  NormalizeText normalize_;
+  AddedTokenMatcher matcher_;
+};
+
+// The tokens that are looked for in the text as it stands.
+std::vector<AddedToken> tokens_in_raw_text(const std::vector<AddedToken>& added);
 
 }  // namespace apollo

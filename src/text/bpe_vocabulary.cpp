@@ -65,17 +65,21 @@ std::string hash_vocabulary(const BpeVocabulary& vocabulary) {
   std::vector<AddedToken> added = vocabulary.added;
   std::sort(added.begin(), added.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
-  // Whether a token is "normalized" only decides which tokens are looked for first.
+  // Without a normaliser, "normalized" only decides which tokens are looked for first.
   const bool is_mixed = std::any_of(added.begin(), added.end(), [&](const AddedToken& token) {
     return token.normalized != added.front().normalized;
   });
+  const bool is_looked_for_apart = is_mixed || vocabulary.nfc;
   for (const AddedToken& token : added) {
     put(fmt::format("added {} {:d}{:d}{:d}{:d}{:d}", token.id, token.special, token.lstrip,
-                    token.rstrip, token.single_word, is_mixed && token.normalized));
+                    token.rstrip, token.single_word, is_looked_for_apart && token.normalized));
     put(token.text);
   }
   put(fmt::format("{} {:d}{:d}{:d}", vocabulary.unknown.value_or(-1), vocabulary.fuse_unknown,
                   vocabulary.ignore_merges, vocabulary.add_prefix_space));
+  if (vocabulary.nfc) put("nfc");
+  if (vocabulary.pre_tokenizer != PreTokenizer::kGpt2)
+    put(pre_token_pattern(vocabulary.pre_tokenizer));
   // Datasets hold it after every document; <|endoftext|> is what it is without a word.
   const std::optional<TokenId> end =
       vocabulary.roles.eos ? vocabulary.roles.eos : vocabulary.roles.sep;

@@ -9,12 +9,24 @@
 
 #include "text/added_tokens.h"
 #include "text/merge_table.h"
+#include "text/pre_tokenizer.h"
 #include "text/token_roles.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
+
+// What the files of a tokenizer put around a text, and nothing that trains here does: [CLS] text
+// [SEP], or <|begin_of_text|> text. A second text follows with the same before it, or, where there
+// is an `after`, with another one of these behind it.
+struct TokensAround {
+  std::vector<TokenId> before;
+  std::optional<TokenId> after;
+
+  bool empty() const { return before.empty() && !after; }
+  bool operator==(const TokensAround&) const = default;
+};
 
 struct BpeVocabulary {
   // By id, in the characters of vocabulary files (byte_level.h); "" where no token has the id.
@@ -25,6 +37,9 @@ struct BpeVocabulary {
   bool fuse_unknown = false;       // several unknown bytes in a row become one
   bool ignore_merges = false;      // a word that is a token is that token, whatever the merges say
   bool add_prefix_space = false;   // before every stretch of ordinary text
+  bool nfc = false;                // text is brought into Unicode normal form C first
+  PreTokenizer pre_tokenizer = PreTokenizer::kGpt2;
+  TokensAround around;
   TokenRoles roles;
 };
 

@@ -28,7 +28,7 @@ class ClassTable {
     for (const auto& range : kSpaceRanges)
       fill(range, CharClass::kSpace);
   }
-  CharClass operator[](char32_t code_point) const { return classes_[code_point]; }
+  const CharClass* get() const { return classes_.get(); }
 
  private:
   void fill(const CodePointRange& range, CharClass value) {
@@ -38,72 +38,6 @@ class ClassTable {
 
   std::unique_ptr<CharClass[]> classes_;
 };
-
-const ClassTable& class_table() {
-  static const ClassTable table;
-  return table;
-}
-
-// A character at a position of valid UTF-8.
-struct Char {
-  CharClass kind;
-  size_t length;
-};
-
-Char char_at(const ClassTable& table, std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<char32_t>(text[at + i] & 0xFF); };
-  const char32_t first = byte(0);
-  if (first < 0x80) return {table[first], 1};
-  if (first < 0xE0) return {table[(first & 0x1F) << 6 | (byte(1) & 0x3F)], 2};
-  if (first < 0xF0) {
-    return {table[(first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)], 3};
-  }
-  return {table[(first & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 |
-                (byte(3) & 0x3F)],
-          4};
-}
-
-size_t run_end(const ClassTable& table, std::string_view text, size_t at, CharClass kind) {
-  while (at < text.size()) {
-    const Char next = char_at(table, text, at);
-    if (next.kind != kind) break;
-    at += next.length;
-  }
-  return at;
-}
-
-// Length of one of 's 't 're 've 'm 'll 'd at the start of `text`, which starts with ', or 0.
-size_t contraction_length(std::string_view text) {
-  if (text.size() < 2) return 0;
-  switch (text[1]) {
-    case 's':
-    case 't':
-    case 'm':
-    case 'd':
-      return 2;
-    case 'r':
-    case 'v':
-      return text.size() > 2 && text[2] == 'e' ? 3 : 0;
-    case 'l':
-      return text.size() > 2 && text[2] == 'l' ? 3 : 0;
-    default:
-      return 0;
-  }
-}
-
-// A run of white space that stands before something else leaves its last character to it, where
-// it has more than one: \s+(?!\S)|\s+.
-size_t space_run_length(const ClassTable& table, std::string_view text) {
-  size_t end = 0;
-  size_t last_start = 0;
-  while (end < text.size()) {
-    const Char next = char_at(table, text, end);
-    if (next.kind != CharClass::kSpace) return last_start == 0 ? end : last_start;
-    last_start = end;
-    end += next.length;
-  }
-  return end;
-}
 
 // bytes_to_unicode() of encoder.py: printable Latin-1 stands for itself, every other byte for the
 // next free character from U+0100 on.
@@ -131,23 +65,12 @@ const ByteChars& byte_chars() {
 }  // namespace
 
 CharClass char_class(char32_t code_point) {
-  return class_table()[code_point];
+  return char_classes()[code_point];
 }
 
-size_t pre_token_length(std::string_view text) {
-  const ClassTable& table = class_table();
-  if (text[0] == '\'') {
-    const size_t length = contraction_length(text);
-    if (length > 0) return length;
-  }
-  size_t start = 0;
-  Char first = char_at(table, text, 0);
-  if (text[0] == ' ' && text.size() > 1) {
-    first = char_at(table, text, 1);
-    start = 1;
-  }
-  if (first.kind == CharClass::kSpace) return space_run_length(table, text);
-  return run_end(table, text, start + first.length, first.kind);
+const CharClass* char_classes() {
+  static const ClassTable table;
+  return table.get();
 }
 
 std::string bytes_to_chars(std::string_view bytes) {

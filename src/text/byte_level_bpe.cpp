@@ -1,10 +1,12 @@
 #include "text/byte_level_bpe.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "base/error.h"
 #include "text/byte_level.h"
+#include "text/nfc.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
 
@@ -24,12 +26,25 @@ std::string decoded_bytes(const std::string& token) {
   return chars_to_bytes(token).value_or(token);
 }
 
+void append_nfc(std::string_view text, std::string& out) {
+  std::string storage;
+  out += as_nfc(text, storage);
+}
+
+// A letter, a digit or a part of a character beyond ASCII.
+bool is_word_byte(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x80 || std::isalnum(byte) != 0;
+}
+
 }  // namespace
 
 ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
     : vocabulary_(with_roles(std::move(vocabulary))),
       merges_(vocabulary_.merges),
-      matcher_(vocabulary_.added) {
+      matcher_(vocabulary_.nfc ? tokens_in_raw_text(vocabulary_.added) : vocabulary_.added),
+      normalized_matcher_(vocabulary_.nfc ? vocabulary_.added : std::vector<AddedToken>(),
+                          append_nfc) {
   byte_ids_.fill(vocabulary_.unknown.value_or(kNoToken));
   size_t num_ids = vocabulary_.tokens.size();
   for (const AddedToken& token : vocabulary_.added) {
@@ -46,7 +61,9 @@ ByteLevelBpe::ByteLevelBpe(BpeVocabulary vocabulary)
   }
   for (const AddedToken& token : vocabulary_.added) {
     const auto i = static_cast<size_t>(token.id);
-    id_bytes_[i] = decoded_bytes(token.text);
+    std::string storage;
+    const bool is_normal = vocabulary_.nfc && token.normalized;
+    id_bytes_[i] = decoded_bytes(is_normal ? std::string(as_nfc(token.text, storage)) : token.text);
     is_special_[i] = token.special;
   }
 }
@@ -70,14 +87,29 @@ void ByteLevelBpe::encode_valid(std::string_view text, bool parse_special, bool 
   CachePool::Lease cache(caches_);
   matcher_.encode(text, parse_special, ids, [&](std::string_view stretch) {
     const bool goes_on = !begins_document && stretch.data() == text.data();
-    encode_stretch(stretch, vocabulary_.add_prefix_space && !goes_on, *cache, ids);
+    if (vocabulary_.nfc) {
+      encode_normalized(stretch, parse_special, goes_on, *cache, ids);
+    } else {
+      encode_stretch(stretch, goes_on, *cache, ids);
+    }
   });
 }
 
-void ByteLevelBpe::encode_stretch(std::string_view text, bool with_prefix, WordCache& cache,
+void ByteLevelBpe::encode_normalized(std::string_view stretch, bool parse_special, bool goes_on,
+                                     WordCache& cache, std::vector<TokenId>& ids) const {
+  std::string storage;
+  const std::string_view normal = as_nfc(stretch, storage);
+  if (normalized_matcher_.empty()) return encode_stretch(normal, goes_on, cache, ids);
+  normalized_matcher_.encode(normal, parse_special, ids, [&](std::string_view part) {
+    encode_stretch(part, goes_on && part.data() == normal.data(), cache, ids);
+  });
+}
+
+// `goes_on`: the text goes on in a document, and so has its prefix space already.
+void ByteLevelBpe::encode_stretch(std::string_view text, bool goes_on, WordCache& cache,
                                   std::vector<TokenId>& ids) const {
   std::string prefixed;
-  if (with_prefix && !text.starts_with(' ')) {
+  if (vocabulary_.add_prefix_space && !goes_on && !text.starts_with(' ')) {
     prefixed = " ";
     prefixed += text;
     text = prefixed;
@@ -100,7 +132,7 @@ void ByteLevelBpe::encode_bytes(std::string_view text, std::vector<TokenId>& ids
 void ByteLevelBpe::encode_words(std::string_view text, WordCache& cache,
                                 std::vector<TokenId>& ids) const {
   while (!text.empty()) {
-    const std::string_view word = text.substr(0, pre_token_length(text));
+    const std::string_view word = text.substr(0, pre_token_length(vocabulary_.pre_tokenizer, text));
     cache.append_ids(word, text.size(), ids, [&](std::string_view w) { split_word(w, cache); });
     text.remove_prefix(word.size());
   }
@@ -127,6 +159,15 @@ void ByteLevelBpe::split_word(std::string_view word, WordCache& cache) const {
   merges_.apply(symbols, cache.scratch);
 }
 
+size_t ByteLevelBpe::cut_reach() const {
+  return std::max(matcher_.longest(), normalized_matcher_.reach());
+}
+
+bool ByteLevelBpe::may_cut(std::string_view text, size_t place) const {
+  return may_cut_pre_tokens(vocabulary_.pre_tokenizer, text, place) &&
+         !matcher_.touches(text, place) && !normalized_matcher_.touches(text, place);
+}
+
 std::string ByteLevelBpe::decode(const std::vector<TokenId>& ids, bool skip_special) const {
   std::string bytes;
   for (const TokenId id : ids) {
@@ -143,6 +184,16 @@ const std::string& ByteLevelBpe::bytes_of(TokenId id) const {
     fail<DataError>("tokenizer: no token has id '{}' (vocabulary of {})", id, vocab_size());
   }
   return id_bytes_[static_cast<size_t>(id)];
+}
+
+bool ByteLevelBpe::is_token(TokenId id) const {
+  return id >= 0 && id < vocab_size() && !id_bytes_[static_cast<size_t>(id)].empty();
+}
+
+// As the patterns do for the usual characters: words and numbers hold neither white space nor
+// punctuation, and begin behind them.
+bool ByteLevelBpe::continues_word(TokenId left, TokenId right) const {
+  return is_word_byte(bytes_of(left).back()) && is_word_byte(bytes_of(right).front());
 }
 
 std::string ByteLevelBpe::token_text(TokenId id) const {

@@ -1,5 +1,6 @@
 // Byte-level BPE (Radford et al. 2019): text to ids as the `tokenizers` package does it for the
-// same vocabulary, id for id.
+// same vocabulary, id for id. GPT-2, Llama 3, Qwen and ModernBERT differ in how text is normalised
+// and cut (BpeVocabulary).
 #pragma once
 
 #include <array>
@@ -24,13 +25,14 @@ class ByteLevelBpe final : public Tokenizer {
   void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
   void encode_piece(std::string_view text, bool begins_document,
                     std::vector<TokenId>& ids) const override;
-  bool may_cut(std::string_view text, size_t place) const override {
-    return !matcher_.touches(text, place);
-  }
-  size_t cut_reach() const override { return matcher_.longest(); }
+  bool may_cut(std::string_view text, size_t place) const override;
+  size_t cut_reach() const override;
   std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
   std::string token_text(TokenId id) const override;
   int64_t vocab_size() const override { return static_cast<int64_t>(id_bytes_.size()); }
+  bool is_token(TokenId id) const override;
+  bool is_special(TokenId id) const override { return is_special_[static_cast<size_t>(id)]; }
+  bool continues_word(TokenId left, TokenId right) const override;
   const TokenRoles& roles() const override { return vocabulary_.roles; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   void save(const std::filesystem::path& dir) const override;
@@ -45,7 +47,9 @@ class ByteLevelBpe final : public Tokenizer {
 
   void encode_valid(std::string_view text, bool parse_special, bool begins_document,
                     std::vector<TokenId>& ids) const;
-  void encode_stretch(std::string_view text, bool with_prefix, WordCache& cache,
+  void encode_normalized(std::string_view stretch, bool parse_special, bool goes_on,
+                         WordCache& cache, std::vector<TokenId>& ids) const;
+  void encode_stretch(std::string_view text, bool goes_on, WordCache& cache,
                       std::vector<TokenId>& ids) const;
   void encode_words(std::string_view text, WordCache& cache, std::vector<TokenId>& ids) const;
   void encode_bytes(std::string_view text, std::vector<TokenId>& ids) const;
@@ -54,9 +58,10 @@ class ByteLevelBpe final : public Tokenizer {
 
   BpeVocabulary vocabulary_;
   MergeTable merges_;
-  AddedTokenMatcher matcher_;
-  std::array<TokenId, 256> byte_ids_;  // -1: no token
-  std::vector<std::string> id_bytes_;  // "" where no token has the id
+  AddedTokenMatcher matcher_;                  // in the text as it stands
+  NormalizedTokenMatcher normalized_matcher_;  // none without a normaliser
+  std::array<TokenId, 256> byte_ids_;          // -1: no token
+  std::vector<std::string> id_bytes_;          // "" where no token has the id
   std::vector<bool> is_special_;
   // Words that are tokens; empty unless merges are to be ignored for them.
   std::unordered_map<std::string, TokenId, StringHash, std::equal_to<>> whole_words_;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/file.h"
+#include "base/json_checks.h"
 
 namespace apollo {
 
@@ -25,13 +26,16 @@ json parse_json_file(const fs::path& path) {
     }
     return true;
   };
+  if (const size_t deep = find_too_deep(file.text()); deep != std::string_view::npos) {
+    fail<DataError>("{}: damaged JSON at byte {}: nested deeper than 100", path.string(), deep + 1);
+  }
   json root;
   try {
     root = json::parse(file.text(), check_keys);
   } catch (const json::parse_error& error) {
     fail<DataError>("{}: damaged JSON at byte {}", path.string(), error.byte);
   } catch (const json::exception& error) {  // a number beyond all limits
-    fail<DataError>("{}: damaged JSON: {}", path.string(), error.what());
+    fail<DataError>("{}: damaged JSON: {}", path.string(), words_of(error));
   }
   if (!root.is_object()) {
     fail<DataError>("{}: expected a JSON object, found {}", path.string(), root.type_name());

@@ -66,7 +66,8 @@ class Section {
 
   [[noreturn]] void fail_unsupported(const std::string& name, const std::string& found,
                                      const char* expected) const {
-    fail<DataError>("{}: {} '{}' is not supported; expected {}", path_, name, found, expected);
+    fail<DataError>("{}: {} '{}' is not supported; expected {}", path_, name, found.substr(0, 60),
+                    expected);
   }
 
   const std::string& path() const { return path_; }

@@ -51,6 +51,7 @@ std::optional<std::vector<TokenId>> parse_json_ids(const std::string& line) {
 // A line without its LF; false at the end.
 bool next_line(std::istream& in, std::string& line, int64_t number) {
   if (number % 1024 == 0) throw_if_stopped();
+  const WaitingForInput waiting;
   return static_cast<bool>(std::getline(in, line));
 }
 

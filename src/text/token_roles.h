@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace apollo {
@@ -24,6 +25,10 @@ struct TokenRoles {
 
   bool operator==(const TokenRoles&) const = default;
 };
+
+// What a masked model needs and `roles` does not name, as BERT spells it: "[CLS], [MASK]"; ""
+// where nothing is missing.
+std::string missing_mask_roles(const TokenRoles& roles);
 
 struct TokenRoleName {
   std::string_view key;  // in tokenizer_config.json and special_tokens_map.json

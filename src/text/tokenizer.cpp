@@ -35,6 +35,17 @@ std::unique_ptr<Tokenizer> load_folder(const fs::path& dir) {
     }
   }
   if (fs::exists(dir / "vocab.txt")) return make_tokenizer(read_vocab_txt(dir / "vocab.txt"));
+  // A run's folder stands for its latest checkpoint.
+  if (const fs::path latest = dir / "checkpoints/latest"; fs::exists(latest / "tokenizer.json")) {
+    return load_json(latest / "tokenizer.json");
+  }
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
+    if (!fs::exists(dir / name)) continue;
+    fail<DataError>(
+        "{}: a tokenizer of SentencePiece, which is not supported; expected byte-level BPE or "
+        "WordPiece (tokenizer.json)",
+        (dir / name).string());
+  }
   fail<DataError>(
       "{}: no tokenizer here; expected tokenizer.json, vocab.json and merges.txt, encoder.json and "
       "vocab.bpe, or vocab.txt",

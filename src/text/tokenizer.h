@@ -49,6 +49,14 @@ class Tokenizer {
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
+  // Whether a token has this id; whether it is a special one. For is_special(), `id` is below
+  // vocab_size().
+  virtual bool is_token(TokenId id) const = 0;
+  virtual bool is_special(TokenId id) const = 0;
+
+  // Whether `right` goes on in the word in which `left` stands or ends, as whole-word masking asks.
+  virtual bool continues_word(TokenId left, TokenId right) const = 0;
+
   // Which token does what, as the tokenizer's files say.
   virtual const TokenRoles& roles() const = 0;
 
@@ -67,10 +75,10 @@ class Tokenizer {
 };
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
-// merges.txt/vocab.bpe, or BERT's vocab.txt), from a tokenizer.json or vocab.txt itself, or makes
-// the built-in "bytes" (256 byte values and <|endoftext|>). What stands beside these decides too
-// (tokenizer_config.h). Throws DataError where it is missing, damaged or of a kind that this
-// program does not read (named).
+// merges.txt/vocab.bpe, or BERT's vocab.txt), from a run's folder, which stands for its latest
+// checkpoint, from a tokenizer.json or vocab.txt itself, or makes the built-in "bytes" (256 byte
+// values and <|endoftext|>). What stands beside these decides too (tokenizer_config.h). Throws
+// DataError where it is missing, damaged or of a kind that this program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 
 }  // namespace apollo

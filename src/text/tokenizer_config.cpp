@@ -52,6 +52,10 @@ void fill_default_roles(TokenizerConfig& config) {
     for (const char* key : {"bos_token", "eos_token", "unk_token"})
       fill(key, kEndOfText);
   }
+  if (config.is_qwen()) {
+    for (const char* key : {"eos_token", "unk_token", "pad_token"})
+      fill(key, kEndOfText);
+  }
   if (config.is_bert()) {
     fill("unk_token", "[UNK]");
     fill("sep_token", "[SEP]");
@@ -66,6 +70,7 @@ std::string class_of_model_type(const std::string& type) {
   for (const char* bert : {"bert", "distilbert", "electra"}) {
     if (type == bert) return "BertTokenizer";
   }
+  if (type == "qwen2" || type == "qwen3") return "Qwen2Tokenizer";
   return type == "gpt2" || type == "gpt_neo" ? "GPT2Tokenizer" : "";
 }
 
@@ -210,7 +215,7 @@ TokenizerConfig read_tokenizer_config(const fs::path& dir) {
 std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<AddedToken> listed,
                                            const TokenizerConfig& config, const TokenIds& ids,
                                            const std::vector<std::string>& tokens) {
-  const bool builds_anew = config.is_bert() || config.is_gpt2();
+  const bool builds_anew = config.is_bert() || config.is_gpt2() || config.is_qwen();
   std::vector<AddedToken> added;
   const auto add = [&](const std::string& where, AddedToken token) {
     assign_id(where, token, ids, tokens, added);
@@ -276,9 +281,26 @@ void apply_options(const TokenizerConfig& config, const std::string& path,
 
 void apply_options(const TokenizerConfig& config, const std::string& path,
                    BpeVocabulary& vocabulary) {
-  if (!config.is_gpt2()) return;
-  take(config, path, "add_prefix_space", "pre_tokenizer.add_prefix_space",
-       config.add_prefix_space.value_or(false), vocabulary.add_prefix_space);
+  if (!config.is_gpt2() && !config.is_qwen()) return;
+  const bool nfc = config.is_qwen();
+  const PreTokenizer kind = config.is_qwen() ? PreTokenizer::kQwen : PreTokenizer::kGpt2;
+  if (nfc != vocabulary.nfc || kind != vocabulary.pre_tokenizer || vocabulary.ignore_merges) {
+    log_warning(
+        "{}: normalises or cuts text otherwise than {}, the class of its folder; the class is "
+        "believed, as `transformers` does (hint: \"tokenizer_class\": \"PreTrainedTokenizerFast\" "
+        "in {} keeps what the file says)",
+        path, config.tokenizer_class, config.path);
+  }
+  vocabulary.nfc = nfc;
+  vocabulary.pre_tokenizer = kind;
+  vocabulary.ignore_merges = false;
+  const bool add_prefix_space = config.add_prefix_space.value_or(false);
+  if (add_prefix_space && config.is_qwen()) {
+    fail<DataError>("{}: add_prefix_space 'true' is not supported for {}; expected false",
+                    config.path, config.tokenizer_class);
+  }
+  take(config, path, "add_prefix_space", "pre_tokenizer.add_prefix_space", add_prefix_space,
+       vocabulary.add_prefix_space);
 }
 
 }  // namespace apollo

@@ -3,10 +3,10 @@
 // AutoTokenizer of `transformers` reads them.
 //
 // A folder may say one thing twice, in tokenizer.json and here. `transformers` believes
-// tokenizer.json where the class is a general one (PreTrainedTokenizerFast); BertTokenizer and
-// GPT2Tokenizer build the pipeline anew from their own arguments and take only vocabulary, merges
-// and post-processor from tokenizer.json. So does this: a folder means one thing, and where its
-// files differ, the log says which of them is believed.
+// tokenizer.json where the class is a general one (PreTrainedTokenizerFast); BertTokenizer,
+// GPT2Tokenizer and Qwen2Tokenizer build the pipeline anew from their own arguments and take only
+// vocabulary, merges and post-processor from tokenizer.json. So does this: a folder means one
+// thing, and where its files differ, the log says which of them is believed.
 #pragma once
 
 #include <array>
@@ -35,6 +35,7 @@ struct TokenizerConfig {
   // Whether `transformers` makes the pipeline of the class from these options.
   bool is_bert() const { return tokenizer_class == "BertTokenizer"; }
   bool is_gpt2() const { return tokenizer_class == "GPT2Tokenizer"; }
+  bool is_qwen() const { return tokenizer_class == "Qwen2Tokenizer"; }
 };
 
 // Of the folder `dir`. Throws DataError where a file is damaged.

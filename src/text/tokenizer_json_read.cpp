@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "text/bpe_pipeline.h"
 #include "text/json_section.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
@@ -16,46 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using json = nlohmann::json;
-
-void check_post_processor(const Section& root) {
-  const json* part = root.find("post_processor");
-  const std::string type = part_type(root, "post_processor", part);
-  if (type.empty() || type == "ByteLevel") return;
-  const char* const expected =
-      "none, ByteLevel or a TemplateProcessing that adds no tokens behind the text";
-  if (type != "TemplateProcessing") root.fail_unsupported("post-processor", type, expected);
-  // What stands before a text is put there by whoever needs it, as in fine-tuning.
-  const json& single = Section(root.path(), "post_processor", *part).need("single");
-  if (single.empty() || !single.back().contains("Sequence"))
-    root.fail_unsupported("post-processor", type, expected);
-}
-
-// Reads what stands around the model; returns add_prefix_space.
-bool read_pipeline(const Section& root) {
-  const json* normalizer = root.find("normalizer");
-  const std::string normalizer_type = part_type(root, "normalizer", normalizer);
-  if (!normalizer_type.empty()) root.fail_unsupported("normalizer", normalizer_type, "none");
-
-  const json* pre_tokenizer = root.find("pre_tokenizer");
-  const std::string type = part_type(root, "pre_tokenizer", pre_tokenizer);
-  if (type != "ByteLevel") {
-    root.fail_unsupported("pre-tokenizer", type.empty() ? "none" : type, "ByteLevel");
-  }
-  const json* decoder = root.find("decoder");
-  const std::string decoder_type = part_type(root, "decoder", decoder);
-  if (decoder_type != "ByteLevel") {
-    root.fail_unsupported("decoder", decoder_type.empty() ? "none" : decoder_type, "ByteLevel");
-  }
-  check_post_processor(root);
-  for (const char* key : {"truncation", "padding"}) {
-    if (root.find(key) != nullptr) log_warning("{}: '{}' is not used", root.path(), key);
-  }
-  const Section byte_level(root.path(), "pre_tokenizer", *pre_tokenizer);
-  if (!byte_level.flag("use_regex", true)) {
-    root.fail_unsupported("pre_tokenizer.use_regex", "false", "true (the pattern of GPT-2)");
-  }
-  return byte_level.flag("add_prefix_space", true);
-}
 
 Merge make_merge(const std::string& where, const std::string& left, const std::string& right,
                  const TokenIds& ids) {
@@ -106,7 +66,7 @@ void check_model(const Section& root, const Section& model) {
     if (!value.empty()) root.fail_unsupported(model.name_of(key), value, "none");
   }
   if (model.flag("byte_fallback", false)) {
-    root.fail_unsupported(model.name_of("byte_fallback"), "true", "false");
+    root.fail_unsupported(model.name_of("byte_fallback"), "true (of SentencePiece)", "false");
   }
   const json* dropout = model.find("dropout");
   if (dropout != nullptr && *dropout != 0.0) {
@@ -128,7 +88,8 @@ std::variant<BpeVocabulary, WordPieceVocabulary> read_tokenizer_json(const fs::p
   const std::string type = model.text("type", fallback);
   if (type == "BPE") return read_bpe_json(path, file);
   if (type == "WordPiece") return read_wordpiece_json(path, file);
-  root.fail_unsupported("model type", type, "BPE or WordPiece");
+  root.fail_unsupported("model type", type == "Unigram" ? "Unigram (of SentencePiece)" : type,
+                        "BPE or WordPiece");
 }
 
 BpeVocabulary read_bpe_json(const fs::path& path, const json& file) {
@@ -137,7 +98,7 @@ BpeVocabulary read_bpe_json(const fs::path& path, const json& file) {
   check_model(root, model);
 
   BpeVocabulary vocabulary;
-  vocabulary.add_prefix_space = read_pipeline(root);
+  read_bpe_pipeline(root, vocabulary);
   vocabulary.ignore_merges = model.flag("ignore_merges", false);
   vocabulary.fuse_unknown = model.flag("fuse_unk", false);
   TokenIds ids;
@@ -149,6 +110,7 @@ BpeVocabulary read_bpe_json(const fs::path& path, const json& file) {
                                         ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
   fill_roles(vocabulary);
+  vocabulary.around = read_tokens_around(root, ids, vocabulary);
   const std::string unknown = model.text("unk_token", "");
   if (!unknown.empty()) {
     const auto found = ids.find(unknown);
@@ -179,6 +141,10 @@ BpeVocabulary read_vocab_and_merges(const fs::path& vocab_path, const fs::path& 
 
   const TokenizerConfig config = read_tokenizer_config(vocab_path.parent_path());
   vocabulary.add_prefix_space = config.add_prefix_space.value_or(false);
+  if (config.is_qwen()) {
+    vocabulary.nfc = true;
+    vocabulary.pre_tokenizer = PreTokenizer::kQwen;
+  }
   vocabulary.added = merge_added_tokens(vocab_path.string(), {}, config, ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
   fill_roles(vocabulary);

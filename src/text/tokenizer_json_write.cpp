@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_lines.h"
+#include "text/bpe_pipeline.h"
 #include "text/tokenizer_json.h"
 #include "text/vocabulary_json.h"
 
@@ -14,13 +15,6 @@ std::string merge_text(const BpeVocabulary& vocabulary, const Merge& merge) {
          vocabulary.tokens[static_cast<size_t>(merge.right)];
 }
 
-Json byte_level_json(bool add_prefix_space, bool trim_offsets) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", add_prefix_space},
-          {"trim_offsets", trim_offsets},
-          {"use_regex", true}};
-}
-
 // Merges are written as "a b", which every version of `tokenizers` reads; the tokens of byte-level
 // BPE hold no spaces.
 std::string tokenizer_json(const BpeVocabulary& vocabulary) {
@@ -28,10 +22,10 @@ std::string tokenizer_json(const BpeVocabulary& vocabulary) {
                {"truncation", nullptr},
                {"padding", nullptr},
                {"added_tokens", added_tokens_json(vocabulary.added)},
-               {"normalizer", nullptr},
-               {"pre_tokenizer", byte_level_json(vocabulary.add_prefix_space, true)},
-               {"post_processor", byte_level_json(true, false)},
-               {"decoder", byte_level_json(true, true)}};
+               {"normalizer", normalizer_json(vocabulary)},
+               {"pre_tokenizer", pre_tokenizer_json(vocabulary)},
+               {"post_processor", post_processor_json(vocabulary)},
+               {"decoder", decoder_json()}};
   std::string text = head.dump(2);
   text.resize(text.size() - 2);  // the model goes in before the closing "\n}"
   const Json unknown = vocabulary.unknown

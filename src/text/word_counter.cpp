@@ -13,7 +13,6 @@
 #include "base/progress.h"
 #include "base/stop_signal.h"
 #include "text/bpe_vocabulary.h"
-#include "text/byte_level.h"
 #include "text/utf8.h"
 
 namespace apollo {
@@ -98,7 +97,7 @@ class SharedCounts {
   std::array<Shard, kNumShards> shards_;
 };
 
-void count_piece(std::string_view text, WordSplitter split, WordTable& words) {
+void count_piece(std::string_view text, const WordSplitter& split, WordTable& words) {
   std::string repaired;
   text = as_valid_utf8(text, repaired);
   while (true) {
@@ -109,7 +108,7 @@ void count_piece(std::string_view text, WordSplitter split, WordTable& words) {
   }
 }
 
-void count_from(PieceQueue& queue, WordSplitter split, SharedCounts& counts) {
+void count_from(PieceQueue& queue, const WordSplitter& split, SharedCounts& counts) {
   WordTable words;
   std::string piece;
   while (queue.pop(piece)) {
@@ -122,18 +121,23 @@ void count_from(PieceQueue& queue, WordSplitter split, SharedCounts& counts) {
 // Threads that count while it lives; finish() hands on what one of them threw.
 class Counters {
  public:
-  Counters(size_t num_threads, WordSplitter split, PieceQueue& queue, SharedCounts& counts)
+  Counters(size_t num_threads, const WordSplitter& split, PieceQueue& queue, SharedCounts& counts)
       : queue_(queue) {
-    for (size_t i = 0; i < num_threads; ++i) {
-      threads_.emplace_back([this, split, &counts] {
-        try {
-          count_from(queue_, split, counts);
-        } catch (...) {
-          const std::lock_guard lock(mutex_);
-          error_ = std::current_exception();
-          queue_.close();
-        }
-      });
+    const auto work = [this, &split, &counts] {
+      try {
+        count_from(queue_, split, counts);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        error_ = std::current_exception();
+        queue_.close();
+      }
+    };
+    try {
+      for (size_t i = 0; i < num_threads; ++i)
+        threads_.emplace_back(work);
+    } catch (...) {  // the system gives no more; those that run must end before they are joined
+      queue_.close();
+      throw;
     }
   }
   ~Counters() { join(); }
@@ -148,29 +152,19 @@ class Counters {
  private:
   void join() {
     queue_.close();
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
+    threads_.clear();  // joins
   }
 
   PieceQueue& queue_;
   std::mutex mutex_;
   std::exception_ptr error_;
-  std::vector<std::thread> threads_;
+  std::vector<std::jthread> threads_;
 };
 
 }  // namespace
 
-void add_pre_tokens(std::string_view stretch, WordTable& words) {
-  while (!stretch.empty()) {
-    const size_t length = pre_token_length(stretch);
-    words.add(stretch.substr(0, length), 1);
-    stretch.remove_prefix(length);
-  }
-}
-
 WordTable count_words(const TextSource& source, int64_t num_threads, bool show_progress,
-                      WordSplitter split) {
+                      const WordSplitter& split) {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const size_t count = num_threads > 0 ? static_cast<size_t>(num_threads) : cores;
   PieceQueue queue(2 * count);

@@ -16,14 +16,11 @@ namespace apollo {
 using TextSource = std::function<bool(std::string& piece)>;
 
 // Adds the words of a stretch of valid UTF-8 to `words`, each with 1.
-using WordSplitter = void (*)(std::string_view stretch, WordTable& words);
-
-// The pre-tokens of GPT-2.
-void add_pre_tokens(std::string_view stretch, WordTable& words);
+using WordSplitter = std::function<void(std::string_view stretch, WordTable& words)>;
 
 // Words of all pieces; "<|endoftext|>" is none, and ends one. Invalid UTF-8 counts as U+FFFD.
 // `num_threads` 0: all cores. Throws Interrupted on a signal, and whatever `source` throws.
 WordTable count_words(const TextSource& source, int64_t num_threads, bool show_progress,
-                      WordSplitter split = add_pre_tokens);
+                      const WordSplitter& split);
 
 }  // namespace apollo

@@ -13,29 +13,12 @@
 namespace apollo {
 namespace {
 
-std::vector<AddedToken> tokens_in_text(const std::vector<AddedToken>& added) {
-  std::vector<AddedToken> raw;
-  std::copy_if(added.begin(), added.end(), std::back_inserter(raw),
-               [](const AddedToken& token) { return !token.normalized; });
-  return raw;
-}
-
 // Tokens that are looked for in normalised text are themselves normalised, and decoded so.
 std::string text_of(const AddedToken& token, const BertNormalizerOptions& options) {
   if (!token.normalized) return token.text;
   std::string text;
   normalize_bert(token.text, options, text);
   return text;
-}
-
-std::vector<AddedToken> tokens_in_normalized_text(const WordPieceVocabulary& vocabulary) {
-  std::vector<AddedToken> normalized;
-  for (AddedToken token : vocabulary.added) {
-    if (!token.normalized) continue;
-    token.text = text_of(token, vocabulary.normalizer);
-    if (!token.text.empty()) normalized.push_back(std::move(token));
-  }
-  return normalized;
 }
 
 int64_t num_chars(std::string_view text) {
@@ -78,7 +61,12 @@ std::pair<int64_t, int64_t> truncated_lengths(int64_t a, int64_t b, int64_t room
 }  // namespace
 
 WordPiece::WordPiece(WordPieceVocabulary vocabulary)
-    : vocabulary_(std::move(vocabulary)), matcher_(tokens_in_text(vocabulary_.added)) {
+    : vocabulary_(std::move(vocabulary)),
+      matcher_(tokens_in_raw_text(vocabulary_.added)),
+      normalized_matcher_(vocabulary_.added, [options = vocabulary_.normalizer](
+                                                 std::string_view text, std::string& out) {
+        normalize_bert(text, options, out);
+      }) {
   const std::vector<AddedToken> special = make_special_tokens("WordPiece", vocabulary_.tokens);
   special_ids_ = {special[0].id, special[1].id, special[2].id, special[3].id, special[4].id};
   TokenRoles& roles = vocabulary_.roles;
@@ -87,8 +75,6 @@ WordPiece::WordPiece(WordPieceVocabulary vocabulary)
   roles.cls = special_ids_.cls;
   roles.sep = special_ids_.sep;
   roles.mask = special_ids_.mask;
-  const std::vector<AddedToken> normalized = tokens_in_normalized_text(vocabulary_);
-  if (!normalized.empty()) normalized_matcher_.emplace(normalized);
 
   id_tokens_ = vocabulary_.tokens;
   for (size_t i = 0; i < id_tokens_.size(); ++i) {
@@ -112,43 +98,20 @@ void WordPiece::encode(std::string_view text, std::vector<TokenId>& ids, bool pa
   std::string repaired;
   CachePool::Lease cache(caches_);
   matcher_.encode(as_valid_utf8(text, repaired), parse_special, ids, [&](std::string_view stretch) {
-    if (normalized_matcher_) {
-      encode_normalized(stretch, parse_special, ids);
-    } else {
+    if (normalized_matcher_.empty()) {
       encode_stretch(stretch, *cache, ids);
+    } else {
+      encode_normalized(stretch, parse_special, ids);
     }
   });
 }
 
-// Normal text may be several times shorter or longer than the text; where a window is not enough
-// to tell, there is no cut.
 size_t WordPiece::cut_reach() const {
-  const size_t normalized = normalized_matcher_ ? 8 * normalized_matcher_->longest() + 16 : 0;
-  return std::max(matcher_.longest(), normalized);
+  return std::max(matcher_.longest(), normalized_matcher_.reach());
 }
 
 bool WordPiece::may_cut(std::string_view text, size_t place) const {
-  if (matcher_.touches(text, place)) return false;
-  if (!normalized_matcher_) return true;
-  const auto window = [&](size_t begin, size_t end) {
-    std::string normal;
-    std::string repaired;
-    normalize_bert(as_valid_utf8(text.substr(begin, end - begin), repaired), vocabulary_.normalizer,
-                   normal);
-    return normal;
-  };
-  size_t begin = place - std::min(place, cut_reach());
-  while (begin > 0 && begin < place && (text[begin] & 0xC0) == 0x80)
-    ++begin;
-  size_t end = std::min(text.size(), place + cut_reach());
-  while (end < text.size() && end > place && (text[end] & 0xC0) == 0x80)
-    --end;
-  const std::string before = window(begin, place);
-  const std::string after = window(place, end);
-  const size_t longest = normalized_matcher_->longest();
-  const bool is_enough =
-      (begin == 0 || before.size() >= longest) && (end == text.size() || after.size() >= longest);
-  return is_enough && !normalized_matcher_->touches(before + after, before.size());
+  return !matcher_.touches(text, place) && !normalized_matcher_.touches(text, place);
 }
 
 void WordPiece::encode_pair(std::string_view a, std::optional<std::string_view> b,
@@ -202,8 +165,8 @@ void WordPiece::encode_normalized(std::string_view text, bool parse_special,
                                   std::vector<TokenId>& ids) const {
   std::string normalized;
   normalize_bert(text, vocabulary_.normalizer, normalized);
-  normalized_matcher_->encode(normalized, parse_special, ids,
-                              [&](std::string_view stretch) { encode_words(stretch, ids); });
+  normalized_matcher_.encode(normalized, parse_special, ids,
+                             [&](std::string_view stretch) { encode_words(stretch, ids); });
 }
 
 void WordPiece::encode_words(std::string_view normalized, std::vector<TokenId>& ids) const {
@@ -260,6 +223,10 @@ std::string WordPiece::continuation_text(TokenId id) const {
   }
   if (vocabulary_.clean_up_decoded) clean_up(token);
   return token;
+}
+
+bool WordPiece::is_token(TokenId id) const {
+  return id >= 0 && id < vocab_size() && !id_tokens_[static_cast<size_t>(id)].empty();
 }
 
 const std::string& WordPiece::token_of(TokenId id) const {

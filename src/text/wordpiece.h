@@ -58,6 +58,12 @@ class WordPiece final : public Tokenizer {
   std::string continuation_text(TokenId id) const override;
 
   int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
+  bool is_token(TokenId id) const override;
+  bool is_special(TokenId id) const override { return is_special_[static_cast<size_t>(id)]; }
+  // "##" at its beginning.
+  bool continues_word(TokenId, TokenId right) const override {
+    return token_of(right).starts_with(kContinuation);
+  }
   const TokenRoles& roles() const override { return vocabulary_.roles; }
   // [SEP], which masked batches count on, whatever else the files name.
   std::optional<TokenId> end_of_text() const override { return special_ids_.sep; }
@@ -67,9 +73,6 @@ class WordPiece final : public Tokenizer {
 
   const SpecialIds& special_ids() const { return special_ids_; }
   const WordPieceVocabulary& vocabulary() const { return vocabulary_; }
-
-  // Whether a token goes on in a word ("##"), as whole-word masking asks.
-  bool continues_word(TokenId id) const { return token_of(id).starts_with(kContinuation); }
 
  private:
   struct StringHash {
@@ -91,9 +94,9 @@ class WordPiece final : public Tokenizer {
   Lookup first_;  // tokens that start a word
   Lookup next_;   // tokens that go on, without "##"
   size_t longest_token_ = 0;
-  AddedTokenMatcher matcher_;                            // in the text as it stands
-  std::optional<AddedTokenMatcher> normalized_matcher_;  // in normalised text, where needed
-  std::vector<std::string> id_tokens_;                   // "" where no token has the id
+  AddedTokenMatcher matcher_;  // in the text as it stands
+  NormalizedTokenMatcher normalized_matcher_;
+  std::vector<std::string> id_tokens_;  // "" where no token has the id
   std::vector<bool> is_special_;
   mutable CachePool caches_;
 };

@@ -17,7 +17,7 @@ namespace apollo {
 // In front of a token that goes on in a word.
 inline constexpr std::string_view kContinuation = "##";
 
-// In the order in which they open a vocabulary that is trained here.
+// In the order in which they open a vocabulary that is trained here for a masked model.
 inline constexpr std::array<std::string_view, 5> kBertSpecialTokens = {"[PAD]", "[UNK]", "[CLS]",
                                                                        "[SEP]", "[MASK]"};
 

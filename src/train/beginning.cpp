@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of the folder's own tokenizer where no checkpoint says which it is; empty: it has none.
+// The hash of the folder's own tokenizer where no checkpoint names one; empty: it has none.
 std::string tokenizer_hash(const SourceModel& source) {
   if (!source.tokenizer_hash.empty()) return source.tokenizer_hash;
   for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt"}) {

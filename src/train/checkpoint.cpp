@@ -1,10 +1,12 @@
 #include "train/checkpoint.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -89,17 +91,28 @@ void check_files(const fs::path& dir, const SavedState& saved) {
   }
 }
 
+constexpr std::array<std::string_view, 3> kGroupNames = {"all", "hidden_matrices", "others"};
+
 void save_optimizer(const OptimizerState& optimizer, const ParameterLayout& layout,
                     const fs::path& path) {
   NamedTensors tensors;
-  Json num_steps = Json::object();
-  for (size_t i = 0; i < layout.slots().size(); ++i) {
-    const ParameterSlot& slot = layout.slots()[i];
-    for (const OptimizerState::Buffer& buffer : optimizer.buffers)
+  Json groups = Json::object();
+  for (const OptimizerState::Buffer& buffer : optimizer.buffers) {
+    for (const ParameterSlot& slot : buffer.layout->slots())
       tensors.emplace_back(buffer.name + "." + slot.spec.name, slot_view(buffer.values, slot));
-    num_steps[slot.spec.name] = optimizer.num_steps[i];
+    groups[buffer.name] = kGroupNames.at(static_cast<size_t>(buffer.group));
   }
-  write_safetensors(path, tensors, {{"num_steps", num_steps.dump()}});
+  Json num_steps = Json::object();
+  for (size_t i = 0; i < layout.slots().size(); ++i)
+    num_steps[layout.slots()[i].spec.name] = optimizer.num_steps[i];
+  write_safetensors(path, tensors, {{"buffers", groups.dump()}, {"num_steps", num_steps.dump()}});
+}
+
+// Apollo 0.1 and early 0.2 wrote AdamW's moments without saying so.
+Json groups_of_buffers(const SafetensorsFile& file) {
+  const auto found = file.metadata.find("buffers");
+  if (found != file.metadata.end()) return parse_json(found->second);
+  return {{"exp_avg", "all"}, {"exp_avg_sq", "all"}};
 }
 
 // The buffers are those that the file holds.
@@ -108,18 +121,20 @@ OptimizerState load_optimizer(const fs::path& path, const ParameterSet& paramete
   const std::map<std::string, at::Tensor> found(file.tensors.begin(), file.tensors.end());
   const Json num_steps = parse_json(file.metadata.at("num_steps"));
   const at::NoGradGuard no_grad;
-  const auto& slots = parameters.layout().slots();
-  const std::string& first = slots.front().spec.name;
   OptimizerState optimizer;
-  for (const auto& [name, tensor] : found) {
-    if (!name.ends_with("." + first)) continue;
-    const std::string prefix = name.substr(0, name.size() - first.size());
-    const at::Tensor values = at::zeros_like(parameters.values());
-    for (const ParameterSlot& slot : slots)
-      slot_view(values, slot).copy_(found.at(prefix + slot.spec.name));
-    optimizer.buffers.push_back({prefix.substr(0, prefix.size() - 1), values});
+  for (const auto& [name, group] : groups_of_buffers(file).items()) {
+    const auto* known = std::find(kGroupNames.begin(), kGroupNames.end(), group);
+    if (known == kGroupNames.end()) {
+      fail<CheckpointError>("{}: buffer '{}' is of an unknown group {}", kOptimizerFile, name,
+                            group.dump());
+    }
+    optimizer.buffers.push_back(
+        zero_buffer(name, static_cast<ParameterGroup>(known - kGroupNames.begin()), parameters));
+    const OptimizerState::Buffer& buffer = optimizer.buffers.back();
+    for (const ParameterSlot& slot : buffer.layout->slots())
+      slot_view(buffer.values, slot).copy_(found.at(name + "." + slot.spec.name));
   }
-  for (const ParameterSlot& slot : slots)
+  for (const ParameterSlot& slot : parameters.layout().slots())
     optimizer.num_steps.push_back(num_steps.at(slot.spec.name).get<int64_t>());
   return optimizer;
 }
@@ -133,7 +148,32 @@ std::vector<fs::path> list_checkpoints(const fs::path& checkpoints) {
   return found;
 }
 
-// Also what a kill left half written: the folder is this process's alone.
+fs::path folder_of_revisions(const fs::path& checkpoints) {
+  return checkpoints.parent_path() / "revisions";
+}
+
+// The names of the checkpoints that the links of the folder of revisions point to.
+std::set<fs::path> list_revisions(const fs::path& checkpoints) {
+  std::set<fs::path> names;
+  const fs::path folder = folder_of_revisions(checkpoints);
+  if (!fs::exists(folder)) return names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_symlink()) names.insert(fs::read_symlink(entry.path()).filename());
+  }
+  return names;
+}
+
+// Before the checkpoint is the latest, so that a run that is killed between them names it again.
+void name_revisions(const fs::path& checkpoints, const std::string& checkpoint,
+                    const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  const fs::path folder = folder_of_revisions(checkpoints);
+  fs::create_directories(folder);
+  for (const std::string& name : names)
+    replace_link(folder / name, (fs::path("..") / checkpoints.filename() / checkpoint).string());
+}
+
+// Also what a kill left half written: the folder belongs to this process only.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
   std::vector<fs::path> torn;
   for (const auto& entry : fs::directory_iterator(checkpoints)) {
@@ -141,7 +181,9 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
   }
   for (const fs::path& path : torn)
     fs::remove_all(path);
-  const std::vector<fs::path> found = list_checkpoints(checkpoints);
+  std::vector<fs::path> found = list_checkpoints(checkpoints);
+  const std::set<fs::path> staying = list_revisions(checkpoints);
+  std::erase_if(found, [&](const fs::path& path) { return staying.contains(path.filename()); });
   const auto keep_from = static_cast<int64_t>(found.size()) - std::max<int64_t>(keep, 1);
   for (int64_t i = 0; i < keep_from; ++i) {
     if (found[static_cast<size_t>(i)] != newest) fs::remove_all(found[static_cast<size_t>(i)]);
@@ -189,6 +231,7 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
     state.files = hashes_of(fresh);
     write_file_atomic(fresh / kStateFile, to_json(state).dump(2) + "\n");
   });
+  name_revisions(checkpoints, name, copy.revisions);
   replace_link(checkpoints / "latest", name);
   remove_old(checkpoints, dir, keep);
   return dir;

@@ -1,13 +1,16 @@
 // Checkpoints: a folder checkpoints/step-00000500 that is a Hugging Face model as it stands, with
 // apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and a link
-// checkpoints/latest to the newest. A folder appears by rename when all of it is on disk; what it
-// says of itself (hashes of all its files and of the state) is checked before it is loaded.
+// checkpoints/latest to the newest. Those that are revisions of the run (checkpoint.at) stay, and
+// links revisions/NAME beside the folder of checkpoints name them. A folder appears by rename when
+// all of it is on disk; what it says of itself (hashes of all its files and of the state) is
+// checked before it is loaded.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/hf_folder.h"
 #include "runlog/saved_state.h"
@@ -33,13 +36,15 @@ struct CheckpointCopy {
   int64_t step = 0;
   ModelWeights weights;
   OptimizerState optimizer;
-  SavedState state;  // apart from the hashes of the files
+  SavedState state;                         // apart from the hashes of the files
+  std::vector<std::string> revisions = {};  // names under which it stays
 };
 
 CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info);
 
-// Writes the copy and makes it the latest, then removes all but the newest `keep`. Throws an error
-// naming the path where the disk is full or not writable; older checkpoints are then untouched.
+// Writes the copy and makes it the latest, then removes all but the newest `keep` and the
+// revisions. Throws an error naming the path where the disk is full or not writable; older
+// checkpoints are then untouched.
 std::filesystem::path write_checkpoint(const std::filesystem::path& checkpoints,
                                        const CheckpointCopy& copy, const Tokenizer* tokenizer,
                                        int64_t keep);

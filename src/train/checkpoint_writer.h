@@ -23,8 +23,8 @@ class CheckpointWriter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Of the run in `run_dir`, which keeps the newest `keep`. `tokenizer` (or null) must outlive
-  // this.
+  // Writes the checkpoints of the run in `run_dir` and keeps the newest `keep`. `tokenizer`, which
+  // may be null, must outlive this.
   CheckpointWriter(std::filesystem::path run_dir, const Tokenizer* tokenizer, int64_t keep);
   // Waits for the worker; warns of an error that nobody asked for.
   ~CheckpointWriter();

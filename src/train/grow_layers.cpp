@@ -1,14 +1,22 @@
 #include "train/grow_layers.h"
 
+#include "base/log.h"
 #include "model/growth.h"
+#include "progressive/growth_effect.h"
 
 namespace apollo {
 
 GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
                         const RunConfig& config) {
   const RunConfig::Progressive& keys = config.progressive;
+  const int64_t layers = state.model->num_layers();
+  const bool keeps = growth_keeps_function(kind, layers, target, config.model.layers);
+  if (keys.new_layers == NewLayers::kCopy && !keeps) {
+    log_info("growth from {} to {} layers changes what the model computes at its full depth of {}",
+             layers, target, config.model.layers);
+  }
   GrownLayers grown;
-  grown.map = growth_map(kind, state.model->num_layers(), target);
+  grown.map = growth_map(kind, layers, target);
   // Layers that do not go on with the work of others have no moments of theirs.
   const LayerMap moments =
       keys.new_layers == NewLayers::kCopy ? grown.map : without_copies(grown.map);

@@ -15,8 +15,8 @@ struct GrowthProbe {
   double flops = 0.0;
 };
 
-// Of the first micro_batch_size sequences of `valid`; nothing where it is null. Throws Interrupted
-// where a signal asks to stop.
+// The losses of the first micro_batch_size sequences of `valid`, or none where it is null. Throws
+// Interrupted where a signal asks to stop.
 GrowthProbe probe_growth(const LanguageModel& model, const Batches* valid, const RunConfig& config,
                          Workers& workers);
 

@@ -11,9 +11,9 @@ void set_threads(int threads) {
 
 }  // namespace
 
-MachineScope::MachineScope(const RunConfig::Run& run)
+MachineScope::MachineScope(const RunConfig::Run& run, MatmulLibrary matmul)
     : threads_before_(at::get_num_threads()),
-      matmul_(run.kernels == Kernels::kFused ? run.matmul : MatmulLibrary::kLibTorch) {
+      matmul_(run.kernels == Kernels::kFused ? matmul : MatmulLibrary::kLibTorch) {
   set_threads(static_cast<int>(run.threads > 0 ? run.threads : threads_before_));
 }
 

@@ -9,7 +9,8 @@ namespace apollo {
 // For its lifetime, in this thread; then what held before holds again, so that runs can take turns.
 class MachineScope {
  public:
-  explicit MachineScope(const RunConfig::Run& run);
+  // `matmul`: what run.matmul came to (matmul_choice.h).
+  MachineScope(const RunConfig::Run& run, MatmulLibrary matmul);
   ~MachineScope();
   MachineScope(const MachineScope&) = delete;
   MachineScope& operator=(const MachineScope&) = delete;

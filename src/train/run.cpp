@@ -9,18 +9,27 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "config/config_compare.h"
 #include "config/toml_io.h"
 #include "ops/determinism.h"
+#include "ops/onednn.h"
 #include "progressive/memory.h"
 #include "train/machine.h"
+#include "train/matmul_choice.h"
+#include "train/peak.h"
 
 namespace apollo {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::chrono::milliseconds timeout_of(const RunConfig& config) {
+  const std::chrono::duration<double> seconds(seconds_of(config.run.rank_timeout).value());
+  return std::chrono::duration_cast<std::chrono::milliseconds>(seconds);
+}
 
 // Rank 0 opens the folder, the others wait until it has.
 void open_folder(Run& run, const fs::path& dir) {
@@ -72,6 +81,35 @@ void add_data(Run& run, int64_t ranks_here) {
   }
 }
 
+// Rank 0 decides; oneDNN only where every rank has it.
+void choose_matmul(Run& run, const CheckpointInfo* saved) {
+  const RunConfig& config = run.config();
+  if (config.run.matmul != MatmulLibrary::kAuto || config.run.kernels != Kernels::kFused ||
+      !run.device.is_cpu()) {
+    return;
+  }
+  MatmulLibrary own = MatmulLibrary::kLibTorch;
+  if (saved != nullptr) {
+    own = library_of_state(saved->matmul);
+  } else if (run.workers->leads()) {
+    const auto times =
+        known_times(measured_products(config, run.model.shape), user_cache_dir() / "matmul.json");
+    if (times) {
+      own = faster_library(*times);
+      log_info(
+          "matrix products of this run by oneDNN take {:.2f} of the time that they take by "
+          "LibTorch's BLAS, as measured on this processor",
+          times->onednn / times->libtorch);
+    }
+  }
+  const double numbers[] = {static_cast<double>(own), onednn() != nullptr ? 1.0 : 0.0};
+  const std::vector<double> all = run.workers->gather(numbers);
+  run.matmul = static_cast<MatmulLibrary>(static_cast<int>(all[0]));
+  for (size_t i = 1; i < all.size(); i += 2) {
+    if (all[i] == 0.0) run.matmul = MatmulLibrary::kLibTorch;
+  }
+}
+
 // From here on the config is what runs. `flops_before` count as spent before the first step.
 void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphRecorder> recorder) {
   const RunConfig& config = run.config();
@@ -88,24 +126,20 @@ void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphReco
                   .matmul = matmul_library_name()};
 }
 
-// 48 bits of a hash, which a double holds.
-double as_number(const std::string& hash) {
-  return hash.empty() ? 0.0 : static_cast<double>(std::stoull(hash.substr(0, 12), nullptr, 16));
-}
-
 // Every rank must train the same on the same.
 void check_ranks(const Run& run) {
   const CheckpointInfo& own = run.identity;
-  const double hashes[] = {as_number(own.config_hash), as_number(own.train_data),
-                           as_number(own.valid_data), as_number(own.tokenizer_hash)};
-  const char* names[] = {"config", "training data", "validation data", "tokenizer"};
-  const size_t count = std::size(hashes);
-  const std::vector<double> all = run.workers->gather(hashes);
-  for (size_t i = count; i < all.size(); ++i) {
-    if (all[i] == all[i % count]) continue;
-    fail<DataError>("rank {} has another {} than rank 0; every rank must read the same", i / count,
-                    names[i % count]);
-  }
+  run.workers->expect_equal(hash_number(own.config_hash), "another config");
+  run.workers->expect_equal(hash_number(own.train_data), "other training data");
+  run.workers->expect_equal(hash_number(own.valid_data), "other validation data");
+  run.workers->expect_equal(hash_number(own.tokenizer_hash), "another tokenizer");
+}
+
+// Of all ranks at the same time: they may share a machine.
+void measure_peak(Run& run) {
+  const double own[] = {measure_peak_flops_per_second(run.device, run.config().train.precision)};
+  for (const double peak : run.workers->gather(own))
+    run.peak_flops_per_second += peak;
 }
 
 void check_identity(const Run& run, const CheckpointInfo& saved) {
@@ -114,6 +148,10 @@ void check_identity(const Run& run, const CheckpointInfo& saved) {
   if (saved.config_hash != now.config_hash) {
     const ResolvedConfig before = load_run_config(run.dir / "run.toml");
     differences = differing_keys(before.config, run.config());
+  }
+  // A config of before the key was has AdamW's.
+  if (saved.optimizer != now.optimizer && differences.empty()) {
+    differences.push_back(fmt::format("the optimizer: {} -> {}", saved.optimizer, now.optimizer));
   }
   if (saved.train_data != now.train_data) differences.emplace_back("the training data");
   if (saved.valid_data != now.valid_data) differences.emplace_back("the validation data");
@@ -167,10 +205,12 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   use_deterministic_operators(run.device);
   const std::optional<Launch> launch = find_launch();
   const int64_t ranks_here = launch ? launch->local_size : 1;
-  run.workers = launch ? join_workers(*launch, run.device, dir) : single_worker();
+  run.workers =
+      launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
   take_machine_choices(run.resolved.config, dir, ranks_here);
-  const MachineScope machine(run.config().run);
+  run.matmul = run.config().run.matmul;
+  const MachineScope machine(run.config().run, run.matmul);
   add_data(run, ranks_here);
   if (run.valid == nullptr && run.workers->leads()) {
     log_warning(
@@ -181,9 +221,12 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   if (!loaded) {
     run.beginning = plan_beginning(run.resolved, run.model.shape, run.data.tokenizer.get());
   }
+  choose_matmul(run, loaded ? &loaded->info : nullptr);
+  const MachineScope chosen(run.config().run, run.matmul);
   add_schedule(run, loaded ? loaded->state.before.flops : run.beginning.before.flops,
                run.config().run.cuda_graphs ? make_device_graph_recorder(run.device) : nullptr);
   check_ranks(run);
+  measure_peak(run);
   if (loaded) {
     resume(run, std::move(*loaded));
   } else {

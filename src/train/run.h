@@ -32,9 +32,11 @@ struct Run {
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<TrainingPasses> passes;
+  MatmulLibrary matmul = MatmulLibrary::kAuto;  // of its products: what run.matmul came to
+  double peak_flops_per_second = 0.0;           // of all processes together; 0: not measured
   CheckpointInfo identity;  // what a checkpoint must agree with to be gone on from
 
-  // Of a run that has a folder.
+  // These are of a run that has a folder.
   std::filesystem::path dir;
   std::unique_ptr<FileLock> lock;
   TrainState state;

@@ -42,8 +42,15 @@ std::string utc_time() {
   return text;
 }
 
-RunLog::RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step)
-    : files_(std::make_unique<Files>(run_dir, keep_bytes, first_step)) {}
+RunLog::RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step,
+               double peak)
+    : files_(std::make_unique<Files>(run_dir, keep_bytes, first_step)),
+      peak_flops_per_second_(peak) {}
+
+std::optional<double> RunLog::utilisation(double flops, double seconds) const {
+  if (peak_flops_per_second_ <= 0.0 || seconds <= 0.0) return std::nullopt;
+  return flops / seconds / peak_flops_per_second_;
+}
 
 template <class Row>
 void RunLog::write(const Row& row) {
@@ -75,14 +82,19 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
   row.layers = state.model->num_layers();
   row.depth = mean_depth(result);
   row.tokens_per_s = static_cast<double>(result.tokens) / step_seconds;
+  row.model_flops_utilisation = utilisation(result.flops, step_seconds);
   write(row);
   scalar("train/loss", state, result.loss);
   scalar("train/lr", state, result.lr);
   scalar("train/grad_norm", state, result.grad_norm);
   scalar("train/depth", state, row.depth);
   scalar("train/tokens_per_s", state, row.tokens_per_s);
+  if (row.model_flops_utilisation) {
+    scalar("train/model_flops_utilisation", state, *row.model_flops_utilisation);
+  }
   if (!files_) return;
   tokens_since_console_ += result.tokens;
+  flops_since_console_ += result.flops;
   seconds_since_console_ += step_seconds;
   if (share_at_start_ < 0) share_at_start_ = share_done;
   seconds_since_start_ += step_seconds;
@@ -96,14 +108,18 @@ void RunLog::console_line(const TrainState& state, const StepResult& result, dou
   const std::string eta = gained > 0
                               ? format_seconds(seconds_since_start_ * (1 - share_done) / gained)
                               : std::string("?");
+  const std::optional<double> used = utilisation(flops_since_console_, seconds_since_console_);
+  const std::string share = used ? fmt::format(" ({:.0f} % of peak FLOPs)", 100 * *used) : "";
   log_info(
       "step {:>6}  {:5.1f} %  stage {} ({} layers)  depth {:<4.3g} loss {:.4f}  lr {:.2e}  "
-      "grad {:.2f}  {} tokens/s  {} left",
+      "grad {:.2f}  {} tokens/s{}  {} left",
       state.position.step, 100 * share_done, state.stage.index + 1, state.model->num_layers(),
       mean_depth(result), result.loss, result.lr, result.grad_norm,
-      format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_), eta);
+      format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_), share,
+      eta);
   last_console_ = Clock::now();
   tokens_since_console_ = 0;
+  flops_since_console_ = 0.0;
   seconds_since_console_ = 0.0;
   flush();
 }

@@ -22,7 +22,8 @@ namespace apollo {
 class RunLog {
  public:
   // Appends to `run_dir`/metrics.jsonl after its first `keep_bytes` bytes.
-  RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step);
+  // `peak`: FLOPs a second that the run's rate is held against.
+  RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step, double peak);
   // That of a rank which is not the first: tells the world nothing.
   RunLog() = default;
 
@@ -47,6 +48,8 @@ class RunLog {
   template <class Row>
   void write(const Row& row);
   void scalar(const char* name, const TrainState& state, double value);
+  // Share of the peak; nothing where it is not known.
+  std::optional<double> utilisation(double flops, double seconds) const;
   void console_line(const TrainState& state, const StepResult& result, double share_done);
 
   struct Files {
@@ -56,9 +59,11 @@ class RunLog {
     TensorboardWriter tensorboard;
   };
   std::unique_ptr<Files> files_;  // null: silent
+  double peak_flops_per_second_ = 0.0;
   std::optional<Clock::time_point> last_console_;
   // Since the last console line, for its rate.
   int64_t tokens_since_console_ = 0;
+  double flops_since_console_ = 0.0;
   double seconds_since_console_ = 0.0;
   // Since this process began, for the ETA.
   double share_at_start_ = -1.0;

@@ -5,6 +5,7 @@
 
 #include "base/allocator.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "base/units.h"
@@ -44,6 +45,14 @@ std::string how_passes_run(const Run& run) {
   return run.passes->records() ? "passes recorded as CUDA graphs" : "passes launched by operator";
 }
 
+// 48 bits of a hash of all weights, which a double holds.
+double bits_of(const ParameterSet& parameters) {
+  const at::Tensor weights = parameters.values().cpu();
+  const std::string_view bytes(static_cast<const char*>(weights.const_data_ptr()),
+                               weights.nbytes());
+  return hash_number(hash_text(bytes));
+}
+
 // A kill can come between the last checkpoint, after which `begin` bytes had been logged, and the
 // row that says that the run is over.
 bool has_end_row(const fs::path& metrics, int64_t begin) {
@@ -58,6 +67,8 @@ Trainer::Trainer(Run run)
     : run_(std::move(run)),
       evaluations_(run_.config().eval.every, *run_.schedule),
       checkpoints_(run_.config().checkpoint.every, *run_.schedule),
+      revisions_(run_.config().checkpoint.at, *run_.schedule,
+                 run_.resumes ? &run_.state.position : nullptr),
       energy_(run_.device.is_cuda() ? run_.device.index() : -1) {
   TrainState& state = run_.state;
   energy_before_ = state.energy_joules;
@@ -77,7 +88,8 @@ Trainer::Trainer(Run run)
     return;
   }
   const int64_t first_step = run_.resumes ? state.position.step + 1 : 0;
-  log_ = std::make_unique<RunLog>(run_.dir, run_.metrics_bytes, first_step);
+  log_ = std::make_unique<RunLog>(run_.dir, run_.metrics_bytes, first_step,
+                                  run_.peak_flops_per_second);
   writer_ = std::make_unique<CheckpointWriter>(run_.dir, run_.data.tokenizer.get(),
                                                run_.config().checkpoint.keep);
   log_beginning();
@@ -142,8 +154,10 @@ StartRow Trainer::start_row() const {
                .device = run_.device.str(),
                .threads = config.run.threads,
                .precision = std::string(enum_name(config.train.precision)),
+               .optimizer = run_.optimizer->name(),
                .kernels = std::string(enum_name(config.run.kernels)),
                .matmul = run_.identity.matmul,
+               .peak_flops_per_s = run_.peak_flops_per_second,
                .train_data = run_.identity.train_data,
                .valid_data = run_.identity.valid_data,
                .tokenizer = run_.identity.tokenizer_hash,
@@ -153,9 +167,8 @@ StartRow Trainer::start_row() const {
 }
 
 void Trainer::run() {
-  if (phase_ == Phase::kOver) {
-    if (run_.workers->leads())
-      log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
+  if (phase_ == Phase::kOver && run_.workers->leads()) {
+    log_info("{}: finished already, at step {}", run_.dir.string(), run_.state.position.step);
   }
   while (step()) {
   }
@@ -163,12 +176,12 @@ void Trainer::run() {
 
 bool Trainer::step() {
   if (phase_ == Phase::kOver) return false;
-  const MachineScope machine(run_.config().run);
+  const MachineScope machine(run_.config().run, run_.matmul);
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
     save();
-    wait_for_checkpoint();
+    leave_together();
     end("signal");
     if (run_.workers->leads())
       log_info("stopped by signal {} at step {}; the same command goes on from here", stop.signal(),
@@ -183,24 +196,22 @@ bool Trainer::step() {
 bool Trainer::step_or_finish() {
   agree();
   const bool finished = run_.schedule->finished(run_.state.position);
+  if (stop_ != 0 && !finished) throw Interrupted(stop_);
   evaluate_if_due(finished);
   if (!finished) grow_if_due();
   save_if_due(finished);
   if (finished) {
-    wait_for_checkpoint();
+    leave_together();
     end("finished");
     return false;
   }
   if (writer_) log_written(writer_->poll());
-  if (stop_ == 0 && run_.workers->size() == 1) stop_ = stop_requested();
-  if (stop_ != 0) throw Interrupted(stop_);
   train_one_step();
   return true;
 }
 
 void Trainer::agree() {
   stop_ = stop_requested();
-  if (run_.workers->size() == 1) return;
   const double own[] = {run_.state.position.hours, static_cast<double>(stop_)};
   const std::vector<double> all = run_.workers->gather(own);
   run_.state.position.hours = all[0];
@@ -321,29 +332,39 @@ void Trainer::grow(int64_t target) {
   row.own_loss_after = after.own_loss;
   state.eval_flops += before.flops + after.flops;
   log_->growth(state, row);
+  run_.workers->expect_equal(bits_of(state.model->parameters()), "other weights after a growth");
   agree();
 }
 
 void Trainer::save_if_due(bool finished) {
   const int64_t times_due = checkpoints_.times_due(run_.state.position);
-  if (times_due <= run_.state.checkpoints_due && !finished) return;
+  const bool is_revision = revisions_.is_due(run_.state.position);
+  if (times_due <= run_.state.checkpoints_due && !is_revision && !finished) return;
   run_.state.checkpoints_due = times_due;
   save();
 }
 
 void Trainer::save() {
+  std::vector<std::string> revisions = revisions_.take_due(run_.state.position);
   if (!run_.workers->leads()) return;
   const auto start = Clock::now();
   log_written(writer_->wait());
   run_.state.energy_joules = energy_joules().value_or(0.0);
   CheckpointInfo info = run_.identity;
   info.metrics_bytes = log_->flush();
-  writer_->start(copy_for_checkpoint(run_.state, info), start);
+  CheckpointCopy copy = copy_for_checkpoint(run_.state, info);
+  copy.revisions = std::move(revisions);
+  writer_->start(std::move(copy), start);
   run_.state.position.hours += seconds_since(start) / 3600.0;
 }
 
 void Trainer::wait_for_checkpoint() {
   if (writer_) log_written(writer_->wait());
+}
+
+void Trainer::leave_together() {
+  wait_for_checkpoint();
+  run_.workers->gather({});
 }
 
 void Trainer::log_written(const std::optional<WrittenCheckpoint>& written) {

@@ -15,6 +15,7 @@
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
 #include "train/recurrence.h"
+#include "train/revisions.h"
 #include "train/run.h"
 #include "train/run_log.h"
 #include "train/train_step.h"
@@ -33,8 +34,6 @@ class Trainer {
   bool step();
   // Steps to the end.
   void run();
-
-  const Run& opened() const { return run_; }
 
  private:
   enum class Phase { kTraining, kOver };
@@ -57,6 +56,9 @@ class Trainer {
   void save_if_due(bool finished);
   void save();
   void wait_for_checkpoint();
+  // No rank ends before the last checkpoint is on disk: whoever started the ranks may end all of
+  // them as soon as one has ended.
+  void leave_together();
   void log_written(const std::optional<WrittenCheckpoint>& written);
   void train_one_step();
 
@@ -66,6 +68,7 @@ class Trainer {
   Phase phase_ = Phase::kTraining;
   Recurrence evaluations_;
   Recurrence checkpoints_;
+  Revisions revisions_;
   EnergyMeter energy_;
   int stop_ = 0;                              // the signal that asks to stop
   double energy_before_ = 0.0;                // of the processes that trained this run earlier

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -126,6 +128,53 @@ TEST(WriteFolderAtomic, ThePlaceIsNeverEmptyWhileAFolderIsReplaced) {
   EXPECT_EQ(misses, 0) << "a kill at such a moment would lose the folder";
 }
 
+// Whoever is last wins, and what is there is whole.
+TEST(WriteFolderAtomic, TwoProcessesDoNotDisturbEachOther) {
+  const TempDir dir;
+  std::vector<pid_t> children;
+  for (const char* name : {"1", "2", "3"}) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    try {
+      for (int i = 0; i < 60; ++i) {
+        write_folder_atomic(dir / "f", [&](const fs::path& fresh) {
+          write_text(fresh / "a", name);
+          write_text(fresh / "b", name);
+        });
+        write_file_atomic(dir / "file", std::string(10000, *name));
+      }
+      ::_exit(0);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
+    }
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(read_file(dir / "f/a"), read_file(dir / "f/b"));
+  const std::string file = read_file(dir / "file");
+  EXPECT_EQ(file, std::string(10000, file[0]));
+  EXPECT_EQ(names_in(dir.path()), (Names{"f", "file"}));
+}
+
+TEST(WriteFolderAtomic, RemovesWhatAKilledProcessLeftAndNothingElse) {
+  const TempDir dir;
+  fs::create_directories(dir / ".f.1-0.new");
+  write_text(dir / ".f.1-0.new/a", "half");
+  fs::create_directories(dir / ".other.1-0.new");
+  write_folder_atomic(dir / "f", [&](const fs::path& fresh) {
+    EXPECT_FALSE(fs::exists(dir / ".f.1-0.new"));
+    write_folder_atomic(dir / "f", [](const fs::path& inner) { write_text(inner / "a", "in"); });
+    EXPECT_TRUE(fs::exists(fresh)) << "it is in use";
+    write_text(fresh / "a", "out");
+  });
+  EXPECT_EQ(read_file(dir / "f/a"), "out");
+  EXPECT_EQ(names_in(dir.path()), (Names{".other.1-0.new", "f"}));
+}
+
 TEST(ReplaceLink, PointsToTheNewTarget) {
   const TempDir dir;
   fs::create_directories(dir / "one");
@@ -153,6 +202,11 @@ TEST(MappedFile, SaysWhyItCannotOpen) {
             (dir / "absent").string() + ": cannot open: No such file or directory");
   EXPECT_EQ(thrown_text<Error>([&] { MappedFile{dir.path()}; }),
             dir.path().string() + ": expected a file, found a folder");
+  ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(thrown_text<Error>([&] { MappedFile{dir / "pipe"}; }),
+            (dir / "pipe").string() + ": expected a file, found a pipe or device");
+  EXPECT_EQ(thrown_text<Error>([&] { RandomAccessFile{dir / "pipe"}; }),
+            (dir / "pipe").string() + ": expected a file, found a pipe or device");
 }
 
 TEST(FileLock, IsHeldByOneProcessAndReleasedByItsDeath) {
@@ -179,6 +233,16 @@ TEST(FileLock, IsHeldByOneProcessAndReleasedByItsDeath) {
     EXPECT_EQ(read_file(path), std::to_string(::getpid()));
   }
   EXPECT_NO_THROW(FileLock{path});
+}
+
+TEST(FileLock, FollowsNoLink) {
+  const TempDir dir;
+  write_text(dir / "precious", "text");
+  fs::create_symlink("precious", dir / ".lock");
+  EXPECT_EQ(
+      thrown_text<Error>([&] { FileLock{dir / ".lock"}; }),
+      (dir / ".lock").string() + ": expected a lock file, found a symbolic link (hint: remove it)");
+  EXPECT_EQ(read_file(dir / "precious"), "text");
 }
 
 TEST(UserCacheDir, FollowsTheEnvironment) {

@@ -1,10 +1,14 @@
 #include "base/stop_signal.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <string>
 
 #include "base/error.h"
 
@@ -47,6 +51,47 @@ TEST(StopSignal, TheSecondOfItsKindEndsTheProgram) {
               return 0;
             }),
             1000 + SIGINT);
+}
+
+TEST(StopSignal, EndsAProgramThatWaitsForInput) {
+  int input[2];
+  ASSERT_EQ(::pipe(input), 0);
+  const auto wait_for_input = [&](bool is_stopped_before) {
+    return end_of([&] {
+      install_stop_handlers();
+      if (is_stopped_before) ::raise(SIGINT);
+      const pid_t parent = ::getpid();
+      if (!is_stopped_before && ::fork() == 0) {
+        ::usleep(50'000);
+        ::kill(parent, SIGTERM);
+        ::_exit(0);
+      }
+      try {
+        const WaitingForInput waiting;
+        char byte = 0;
+        return static_cast<int>(::read(input[0], &byte, 1));
+      } catch (const Interrupted& stop) {
+        return 100 + stop.signal();
+      }
+    });
+  };
+  EXPECT_EQ(wait_for_input(/*is_stopped_before=*/false), 128 + SIGTERM);
+  EXPECT_EQ(wait_for_input(/*is_stopped_before=*/true), 100 + SIGINT);
+  ::close(input[0]);
+  ::close(input[1]);
+}
+
+TEST(StopSignal, AFileThatGrowsTooLargeIsAFailedWrite) {
+  EXPECT_EQ(end_of([] {
+              install_stop_handlers();
+              const struct rlimit limit = {100, 100};
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              std::FILE* file = std::tmpfile();
+              const std::string text(1000, 'x');
+              std::fwrite(text.data(), 1, text.size(), file);
+              return std::fflush(file) != 0 && errno == EFBIG ? 7 : 0;
+            }),
+            7);
 }
 
 }  // namespace

@@ -52,6 +52,21 @@ class BadConfig(ApolloTest):
                 self.assertIn(text, stderr)
                 self.assertIn("progressive.stages[", stderr)
 
+    def test_optimizers(self):
+        self.assertEqual(
+            self.errors("train.optimizer=sgd"),
+            "--set: error: train.optimizer must be one of 'adamw', 'muon' (got string 'sgd')\n")
+        self.assertIn("train.optimizer 'muon' needs a model.width of at least 2 (got 1)",
+                      self.errors("train.optimizer=muon", "model.width=1", "model.heads=1"))
+        self.train("out")
+        stderr = self.errors("train.optimizer=muon")
+        self.assertIn('train.optimizer: "adamw" -> "muon"\n', stderr)
+        self.assertIn("hint: take them back to go on with it, or start another run with --out",
+                      stderr)
+
+    def test_revisions(self):
+        self.assertIn("checkpoint.at[1]", self.errors('checkpoint.at=["0 steps", "1M words"]'))
+
     def test_no_such_device(self):
         stderr = self.errors("run.device=cuda:63")
         self.assertRegex(stderr, r"^apollo: error: .*cuda")

@@ -1,8 +1,9 @@
 """`eval`, `score` and `generate` on a GPT and on a BERT, and their bad calls."""
 
 import json
+import subprocess
 
-from harness import ApolloTest, main
+from harness import APOLLO, ApolloTest, main
 
 PAIRS = [{"sentence_good": "The rain stops.", "sentence_bad": "The rain stop."},
          {"sentence_good": "She sees.", "sentence_bad": "She see."},
@@ -68,16 +69,32 @@ class Evaluation(ApolloTest):
         _, stderr = self.run_apollo("eval", gpt, "--data", "data", "--whole-words", expect=2)
         self.assertIn("are for masked models (bert), and this one is causal (gpt2)", stderr)
 
+    def test_text_and_the_runs_own_data(self):
+        gpt = self.train_gpt()
+        self.run_apollo("prepare", "--tokenizer", gpt, "--out", "data", "valid.txt")
+        expected = self.json("eval", gpt, "--data", "data")
+        self.assertEqual(self.json("eval", gpt, "--data", "valid.txt"), expected)
+        self.assertEqual(self.json("eval", gpt), expected)
+        with open(self.dir / "valid.txt") as text:
+            stdout = subprocess.run([APOLLO, "eval", gpt, "--data", "-", "--json"], cwd=self.dir,
+                                    env=self.environment(), stdin=text, capture_output=True,
+                                    check=True).stdout
+        self.assertEqual(json.loads(stdout), expected)
+        latest = f"{gpt}/checkpoints/latest"
+        self.assertIn("or the folder of a run", self.run_apollo("eval", latest, expect=2)[1])
+        _, stderr = self.run_apollo("prepare", "--tokenizer", gpt, "--out", "-", "valid.txt",
+                                    expect=2)
+        self.assertIn("'-' is stdout, which takes no folder", stderr)
+
     def test_bad_calls(self):
         for words, text in (
-                ([], "eval: expected --data DATASET or --task NAME PATH, found neither"),
                 (["--data", "x", "--task", "blimp", "x"],
                  "eval: --data and --task exclude each other"),
                 (["--task", "blmp", "x"], "eval: unknown task 'blmp'; did you mean 'blimp'?"),
                 (["--task", "squad", "x"],
                  "eval: unknown task 'squad'; expected 'blimp' or 'lambada'"),
                 (["--task", "blimp"], "--task"),
-                (["--task", "blimp", "x", "--max-tokens", "7"], "--max-tokens requires --data"),
+                (["--task", "blimp", "x", "--max-tokens", "7"], "are of data, not of --task"),
                 (["--data", "x", "--masked-fraction", "2"], "--masked-fraction")):
             with self.subTest(words):
                 self.assertIn(text, self.run_apollo("eval", "run", *words, expect=2)[1])

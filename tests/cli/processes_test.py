@@ -3,6 +3,7 @@ where the number changes at a resume; a signal stops all of them, a killed rank 
 
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,8 @@ from harness import APOLLO, ApolloTest, main, wait_for
 
 # Eight micro-batches in a step, so that two, four and eight ranks divide them.
 SHARED = ["train.batch_size=16", "train.duration=24 steps", "progressive.method=apollo+"]
-KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"]}
+KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"],
+         "muon": ["train.optimizer=muon", "train.lr=1e-3"]}
 TORCHRUN = pathlib.Path(sys.executable).parent / "torchrun"
 
 
@@ -55,6 +57,41 @@ class Processes(ApolloTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_same_run("shared", "whole")
 
+    def test_torchrun_on_two_machines(self):
+        """Two network namespaces, each with a network card of its own, stand for the machines."""
+        if not TORCHRUN.exists():
+            self.skipTest("no torchrun beside this Python")
+        self.train("whole", *SHARED)
+        nodes = self.two_nodes()
+        started = [subprocess.Popen(
+            ["ip", "netns", "exec", node, TORCHRUN, "--no-python", "--nnodes", "2", "--node-rank",
+             str(i), "--nproc-per-node", "2", "--master-addr", "10.77.0.1", "--master-port",
+             "29517", os.path.abspath(APOLLO), "train", "run.toml", "--out", "shared",
+             *words_of(SHARED)],
+            cwd=self.dir, env=self.environment(), stderr=subprocess.PIPE, text=True)
+            for i, node in enumerate(nodes)]
+        for process in started:
+            _, stderr = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, stderr)
+        self.assert_same_run("shared", "whole")
+
+    def two_nodes(self):
+        if shutil.which("ip") is None or os.geteuid() != 0:
+            self.skipTest("network namespaces need root and the program `ip`")
+        nodes = [f"apollo-{os.getpid()}-{i}" for i in range(2)]
+        for node in nodes:
+            if subprocess.run(["ip", "netns", "add", node], capture_output=True).returncode != 0:
+                self.skipTest("this machine makes no network namespaces")
+            self.addCleanup(subprocess.run, ["ip", "netns", "delete", node])
+        cards = [f"apollo{i}" for i in range(2)]
+        subprocess.run(["ip", "link", "add", cards[0], "netns", nodes[0], "type", "veth", "peer",
+                        "name", cards[1], "netns", nodes[1]], check=True)
+        for i, (node, card) in enumerate(zip(nodes, cards)):
+            for words in (["addr", "add", f"10.77.0.{i + 1}/24", "dev", card],
+                          ["link", "set", card, "up"], ["link", "set", "lo", "up"]):
+                subprocess.run(["ip", "-n", node, *words], check=True)
+        return nodes
+
     def test_mpirun_starts_ranks_too(self):
         if shutil.which("mpirun") is None:
             self.skipTest("no mpirun on this machine")
@@ -89,9 +126,7 @@ class Processes(ApolloTest):
         process = self.start("train", "run.toml", "--out", "killed", "--processes", 2,
                              *words_of(overrides))
         wait_for((self.dir / "killed/checkpoints/step-00000010").exists)
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        ranks = [int(pid) for pid in children.read_text().split()]
-        self.assertEqual(len(ranks), 2)
+        ranks = self.ranks_of(process)
         began = time.monotonic()
         os.kill(ranks[1], signal.SIGKILL)
         self.assertNotEqual(process.wait(timeout=60), 0)
@@ -100,6 +135,70 @@ class Processes(ApolloTest):
         self.assertRegex(stderr, r"apollo: error: rank \d of 2 failed; the others were ended")
         for rank in ranks:
             self.assertFalse(pathlib.Path(f"/proc/{rank}").exists(), "nothing is left behind")
+
+    def test_a_signal_to_one_rank_saves_and_stops_all(self):
+        overrides = SHARED + ["train.duration=400 steps", "checkpoint.every=10 steps",
+                              "eval.every=100 steps"]
+        self.train("whole", *overrides)
+        process = self.start("train", "run.toml", "--out", "told", "--processes", 2,
+                             *words_of(overrides))
+        wait_for((self.dir / "told/checkpoints/step-00000010").exists)
+        os.kill(self.ranks_of(process)[1], signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 143, (self.dir / "stderr").read_text())
+        end = self.rows("told", "end")[-1]
+        self.assertEqual(end["reason"], "signal")
+        self.assertEqual(os.readlink(self.dir / "told/checkpoints/latest"),
+                         f"step-{end['step']:08}", "saved at the very step")
+        self.train("told", *overrides)
+        self.assert_same_run("told", "whole")
+
+    def test_a_rank_that_hangs_ends_the_others_with_its_name(self):
+        overrides = SHARED + ["train.duration=4000 steps", "checkpoint.every=10 steps",
+                              "eval.every=0 steps", "run.rank_timeout=2 seconds"]
+        process = self.start("train", "run.toml", "--out", "hanging", "--processes", 2,
+                             *words_of(overrides))
+        wait_for((self.dir / "hanging/checkpoints/step-00000010").exists)
+        os.kill(self.ranks_of(process)[1], signal.SIGSTOP)
+        self.assertNotEqual(process.wait(timeout=60), 0)
+        self.assertIn("rank 1 of 2 was not heard of", (self.dir / "stderr").read_text())
+
+    def test_torchrun_restarts_ranks_that_were_killed(self):
+        if not TORCHRUN.exists():
+            self.skipTest("no torchrun beside this Python")
+        overrides = SHARED + ["train.duration=160 steps", "checkpoint.every=2 steps",
+                              "eval.every=20 steps"]
+        self.train("whole", *overrides)
+        num_kills = int(os.environ.get("APOLLO_TEST_KILLS", 2))
+        process = subprocess.Popen(
+            [TORCHRUN, "--no-python", "--nproc-per-node", "2", "--max-restarts", str(num_kills),
+             "--monitor-interval", "0.1", os.path.abspath(APOLLO), "train", "run.toml", "--out",
+             "killed", *words_of(overrides)],
+            cwd=self.dir, env=self.environment(), stdout=subprocess.DEVNULL,
+            stderr=(self.dir / "stderr").open("w"))
+        draw = random.Random(11)
+        seen = set()
+        for kill in range(num_kills):
+            # Ranks that were not there before, once they have trained on a little.
+            wait_for(lambda: len(self.ranks_of(process, but_for=seen)) == 2)
+            ranks = self.ranks_of(process, but_for=seen)
+            seen.update(ranks)
+            before = self.last_step("killed")
+            goal = before + draw.randint(1, max(1, (150 - before) // (num_kills - kill)))
+            wait_for(lambda: self.last_step("killed") >= goal)
+            os.kill(draw.choice(ranks), signal.SIGKILL)
+        self.assertEqual(process.wait(timeout=120), 0, (self.dir / "stderr").read_text())
+        self.assert_same_run("killed", "whole")
+
+    def last_step(self, name):
+        latest = self.dir / name / "checkpoints/latest"
+        return int(os.readlink(latest).removeprefix("step-")) if latest.is_symlink() else 0
+
+    def ranks_of(self, process, but_for=()):
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        ranks = [int(pid) for pid in children.read_text().split()]
+        return [pid for pid in ranks if pid not in but_for and
+                os.path.realpath(f"/proc/{pid}/exe").startswith(os.path.realpath(
+                    os.path.dirname(APOLLO)))]
 
     def test_all_stop_where_the_run_diverges(self):
         _, stderr = self.train_with(2, "diverged", SHARED + ["train.lr=1e30"], expect=3)
@@ -121,7 +220,7 @@ class Processes(ApolloTest):
         for rank in ranks:
             _, stderr = rank.communicate(timeout=60)
             self.assertEqual(rank.returncode, 1, stderr)
-            self.assertIn("rank 1 has another ", stderr)
+            self.assertIn("rank 1 has another config than rank 0", stderr)
 
 
 if __name__ == "__main__":

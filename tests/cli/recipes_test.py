@@ -102,7 +102,7 @@ class Recipes(ApolloTest):
                                              for method in methods})
 
     def test_advice_is_what_was_measured(self):
-        """`apollo plan` expects of the suites' own runs the least that docs/results says of them."""
+        """`apollo plan` expects of the suites' own runs the least that results/ says of them."""
         narrow = ("--set", "model.width=32", "--set", "model.heads=1")
         for results, base, vocabulary, run, budget, is_least, *overrides in (
                 ("advice", "demo/scratch", "2048", "apollo+", "2.5e12 flops", True),
@@ -115,7 +115,7 @@ class Recipes(ApolloTest):
                  *narrow),
                 ("methods-bert", "suites/methods/bert", "1024", "apollo+", "2.5e12 flops", True),
                 ("methods-bert", "suites/methods/bert", "1024", "apollo+", "1e13 flops", True)):
-            path = RECIPES.parent / f"docs/results/{results}/summary.csv"
+            path = RECIPES.parent / f"results/{results}/summary.csv"
             with open(path, newline="") as file:
                 (row,) = [row for row in csv.DictReader(file)
                           if (row["run"], row["budget"]) == (run, budget)]

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
+#include <sstream>
+#include <string>
 
 namespace apollo {
 namespace {
@@ -11,9 +14,9 @@ namespace {
 TEST(Fields, EveryPathIsThereOnce) {
   const std::vector<std::string>& paths = field_paths();
   EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
-  EXPECT_EQ(paths.size(), 69u);
+  EXPECT_EQ(paths.size(), 73u);
   EXPECT_EQ(paths.front(), "run.name");
-  EXPECT_EQ(paths.back(), "checkpoint.keep");
+  EXPECT_EQ(paths.back(), "checkpoint.at");
 }
 
 TEST(Fields, EnumNamesAreInTheOrderOfTheEnumerators) {
@@ -64,18 +67,46 @@ TEST(Fields, TextOfValues) {
   EXPECT_EQ(toml_text(std::vector<std::string>{}), "[]");
 }
 
+TEST(Fields, ReferenceBeginsWithWhatAFirstRunNeeds) {
+  const std::string reference = config_reference();
+  const std::string first = reference.substr(0, reference.find("# All keys."));
+  EXPECT_EQ(std::count(first.begin(), first.end(), '='), 10);
+  for (const char* key : {"train", "valid_fraction", "tokenizer", "layers", "width", "heads",
+                          "context", "duration", "lr", "method"}) {
+    EXPECT_NE(first.find(std::string("\n") + key + " = "), std::string::npos) << key;
+  }
+  EXPECT_EQ(first.find("(expert)"), std::string::npos);
+}
+
+TEST(Fields, EveryExpertKeyIsMarkedOnce) {
+  const std::string reference = config_reference();
+  size_t num_marks = 0;
+  for (size_t at = reference.find("(expert) "); at != std::string::npos;
+       at = reference.find("(expert) ", at + 1)) {
+    ++num_marks;
+  }
+  EXPECT_EQ(num_marks, 40u);  // a key that was renamed would miss its mark
+  EXPECT_LT(num_marks, field_paths().size());
+}
+
+TEST(Fields, ReferenceFitsAHundredColumns) {
+  std::istringstream lines(config_reference());
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_LE(line.size(), 100u) << line;
+}
+
 TEST(Fields, ReferenceShowsDefaultChoicesAndHelp) {
   const std::string reference = config_reference();
   EXPECT_NE(reference.find("[run]\nname = \"run\" "), std::string::npos);
   EXPECT_NE(reference.find("lr = 0.001                         # peak learning rate\n"),
             std::string::npos);
   EXPECT_NE(
-      reference.find("mask_whole_words = false           # bert: mask all tokens of a word or "
-                     "none\n"),
+      reference.find("mask_whole_words = false           # (expert) bert: mask all tokens of a "
+                     "word, or none of them\n"),
       std::string::npos);
   EXPECT_NE(
-      reference.find("lr_axis = \"steps\"                  # what the schedule is measured on "
-                     "['steps', 'flops']\n"),
+      reference.find("lr_axis = \"steps\"                  # whether the schedule follows steps or "
+                     "FLOPs ['steps', 'flops']\n"),
       std::string::npos);
   for (const std::string& path : field_paths()) {
     EXPECT_NE(reference.find("\n" + path.substr(path.find('.') + 1) + " = "), std::string::npos)

@@ -250,6 +250,52 @@ TEST(TomlIo, SyntaxErrorsAndDuplicatesHaveAPosition) {
             "integer 'lr'");
 }
 
+TEST(TomlIo, KeysOfManyPartsAreRefusedBeforeTheLibrarySeesThem) {
+  std::string parts = "a";
+  for (int i = 0; i < 50'000; ++i)
+    parts += ".a";
+  const std::string message = "error: a key of more than 20 parts";
+  EXPECT_EQ(load_error(parts + " = 1\n"), "run.toml:1:40: " + message);
+  EXPECT_EQ(load_error("[run]\n[" + parts + "]\n"), "run.toml:2:41: " + message);
+  EXPECT_EQ(load_error("x = {" + parts + " = 1}\n"), "run.toml:1:45: " + message);
+  EXPECT_EQ(load_error("x = '''\n'\n''' # ...\n[" + parts + "]\n"), "run.toml:4:41: " + message);
+  // Dots of a string, a comment or numbers are none of a key.
+  const std::string dots(50'000, '.');
+  EXPECT_EQ(load_error("[data]\ntrain = [\"" + dots + "\", '" + dots + "'] # " + dots + "\n"), "");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[train]\nbetas = [0.9,\n0.8]\n"), "");
+}
+
+TEST(TomlIo, APathWithALineEndStaysInItsComment) {
+  const TempDir dir;
+  const std::filesystem::path folder = dir / "a\n[run]\nseed = 7 \x1b[31m";
+  std::filesystem::create_directories(folder);
+  write_text(folder / "run.toml", "[data]\ntrain = [\"a\"]\n[train]\nlr = 0.5\n");
+  const ResolvedConfig first = load_run_config(folder / "run.toml");
+  const ResolvedConfig second = load_text(to_toml(first));
+  EXPECT_EQ(second.config.run.seed, 42u);
+  EXPECT_EQ(second.config.train.lr, 0.5);
+  EXPECT_EQ(second.base_dir, first.base_dir);
+}
+
+TEST(TomlIo, NamesWhatIsNoFileOrCannotBeNamed) {
+  const TempDir dir;
+  write_text(dir / "a\xff.toml", "[data]\ntrain = [\"a\"]\n");
+  const auto error = [](const std::filesystem::path& path) -> std::string {
+    try {
+      load_run_config(path);
+    } catch (const ConfigError& fault) {
+      return fault.what();
+    }
+    return "";
+  };
+  const std::string folder = dir.path().string();
+  EXPECT_EQ(error(dir / "a\xff.toml"),
+            folder +
+                "/a\\xff.toml: error: the path is not UTF-8, and so could not be written into "
+                "files that name it");
+  EXPECT_EQ(error(dir.path()), folder + ": error: expected a file, found something else");
+}
+
 TEST(TomlIo, MissingFile) {
   try {
     load_run_config("/nowhere/run.toml");

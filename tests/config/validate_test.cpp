@@ -37,6 +37,40 @@ TEST(Validate, Run) {
   EXPECT_EQ(error_of("run.threads=-1"), "--set: error: run.threads must be at least 0 (got -1)");
 }
 
+TEST(Validate, Optimizer) {
+  EXPECT_EQ(error_of("train.optimizer=muon"), "");
+  EXPECT_EQ(error_of("train.optimizer=moun"),
+            "--set: error: train.optimizer must be one of 'adamw', 'muon' (got string 'moun')\n"
+            "  hint: did you mean 'muon'?");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n",
+                       {"train.optimizer=muon", "model.width=1", "model.heads=1"}),
+            "--set: error: train.optimizer 'muon' needs a model.width of at least 2 (got 1)\n"
+            "  hint: train.optimizer = \"adamw\" takes any");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a.txt\"]\n", {"model.width=1", "model.heads=1"}), "");
+}
+
+TEST(Validate, EverySizeHasAnEnd) {
+  const std::string huge = "9223372036854775807";
+  for (const auto& [key, largest] :
+       std::vector<std::pair<std::string, std::string>>{{"run.threads", "4096"},
+                                                        {"model.layers", "10000"},
+                                                        {"model.context", "16777216"},
+                                                        {"model.vocab_size", "2147483647"},
+                                                        {"train.batch_size", "1048576"},
+                                                        {"progressive.stratify", "1048576"},
+                                                        {"progressive.source_steps", "1000000000"},
+                                                        {"eval.batch_size", "1048576"}}) {
+    const std::string expected = key + " must be at most " + largest + " (got " + huge + ")";
+    EXPECT_NE(error_of(key + "=" + huge).find(expected), std::string::npos) << key;
+  }
+  EXPECT_NE(error_of("model.width=" + huge).find("model.width must be at most 1048576"),
+            std::string::npos);
+  EXPECT_NE(error_of("model.heads=" + huge).find("model.heads must be at most 1048576"),
+            std::string::npos);
+  EXPECT_NE(error_of("data.tokenizer=train:bpe:" + huge).find("at most 2147483647 entries"),
+            std::string::npos);
+}
+
 TEST(Validate, Data) {
   EXPECT_EQ(error_of("data.valid_fraction=1"),
             "--set: error: data.valid_fraction must be at least 0 and below 1 (got 1)");
@@ -129,18 +163,29 @@ TEST(Validate, BertWithItsKeys) {
             "");
 }
 
-TEST(Validate, BertNeedsAWordPieceTokenizer) {
-  const std::string expected =
-      "error: data.tokenizer must be a WordPiece one for 'bert', with a [MASK] (got ";
+TEST(Validate, BertNeedsATokenizerWithAMask) {
+  const std::string expected = "error: data.tokenizer must be one with a [MASK] for 'bert' (got ";
   const std::string hint =
-      ")\n  hint: for example \"train:wordpiece:8192\", or a folder with BERT's vocab.txt";
-  for (const std::string tokenizer : {"bytes", "train:bpe:8192", ""}) {
+      ")\n  hint: for example \"train:wordpiece:8192\", \"train:bpe:8192\" or the folder of a "
+      "BERT";
+  EXPECT_EQ(bert_error({"data.tokenizer=train:bpe:8192"}), "");
+  for (const std::string tokenizer : {"bytes", ""}) {
     EXPECT_EQ(bert_error({"data.tokenizer=" + tokenizer}),
               "--set: " + expected + "'" + tokenizer + "'" + hint);
   }
   EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[model]\narchitecture = \"bert\"\n"),
             "run.toml:4:16: " + expected + "'bytes', the default" + hint);
   EXPECT_EQ(error_of("data.tokenizer=train:wordpiece:8192"), "") << "GPT-2 may have WordPiece";
+}
+
+TEST(Validate, APretokenizerNeedsByteLevelBpeThatIsTrainedHere) {
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n",
+                       {"data.tokenizer=train:bpe:8192", "data.pretokenizer=llama3"}),
+            "");
+  EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\ntokenizer = \"dir\"\npretokenizer = \"qwen\"\n"),
+            "run.toml:4:16: error: data.pretokenizer is for a tokenizer that is trained here as "
+            "byte-level BPE (got 'qwen' with data.tokenizer = 'dir')\n"
+            "  hint: data.tokenizer = \"train:bpe:8192\", or leave data.pretokenizer out");
 }
 
 TEST(Validate, BertNeedsRoomAndSomethingToPredict) {
@@ -234,6 +279,11 @@ TEST(Validate, KeysThatWereRemovedSayWhy) {
   EXPECT_EQ(error_of("progressive.grow_when=ready"),
             "--set: error: key 'progressive.grow_when' was removed\n"
             "  hint: growth when the model is ready saved no more than fixed stages "
+            "(docs/results/ideas.md); leave the key out");
+  EXPECT_EQ(error_of("progressive.optimizer_state=transport_scaled"),
+            "--set: error: progressive.optimizer_state must be one of 'transport', 'keep', 'reset' "
+            "(got string 'transport_scaled')\n"
+            "  hint: moments scaled by their use saved no more than transported ones "
             "(docs/results/ideas.md); leave the key out");
 }
 

@@ -59,9 +59,11 @@ TEST(Batches, NameATokenizerWithoutMask) {
         [&] { make_batches(bert_test::make_config(4), dataset, tokenizer); });
   };
   const std::string expected =
-      "data.tokenizer: architecture 'bert' needs a WordPiece tokenizer, one with [MASK]; found ";
-  const std::string hint = " (hint: 'train:wordpiece:8192', or a folder with BERT's vocab.txt)";
-  EXPECT_EQ(error(bytes.get()), expected + "a byte-level one" + hint);
+      "data.tokenizer: architecture 'bert' needs a tokenizer with [CLS], [SEP], [PAD] and [MASK]; "
+      "found ";
+  const std::string hint =
+      " (hint: 'train:wordpiece:8192', 'train:bpe:8192', or the folder of a BERT)";
+  EXPECT_EQ(error(bytes.get()), expected + "one without [CLS], [SEP], [PAD], [MASK]" + hint);
   EXPECT_EQ(error(nullptr), expected + "none" + hint);
 }
 

@@ -8,6 +8,7 @@
 #include "data/prepare.h"
 #include "data/token_writer.h"
 #include "support/temp_dir.h"
+#include "text/byte_level_bpe.h"
 #include "text/wordpiece.h"
 
 namespace apollo {
@@ -238,6 +239,36 @@ TEST_F(RunDataTest, TrainsATokenizerOnce) {
   EXPECT_EQ(cache_files(), before);
 }
 
+TEST_F(RunDataTest, TrainsByteLevelBpeForAMaskedModel) {
+  write(dir_ / "text" / "a.txt", "the cat sat on the mat.\n\nthe cat\n");
+  config_.model.architecture = Architecture::kBert;
+  config_.data.tokenizer = "train:bpe:264";
+  const RunData data = open();
+  const auto& bpe = dynamic_cast<const ByteLevelBpe&>(*data.tokenizer);
+  EXPECT_EQ(bpe.vocab_size(), 264);
+  EXPECT_EQ(missing_mask_roles(bpe.roles()), "");
+  EXPECT_EQ(bpe.vocabulary().around, (TokensAround{{*bpe.roles().cls}, bpe.roles().sep}));
+  EXPECT_TRUE(bpe.vocabulary().nfc);
+  // Every document of the stream ends with [SEP].
+  std::vector<int64_t> ids(static_cast<size_t>(data.train->size()));
+  data.train->copy(0, ids);
+  EXPECT_EQ(ids.back(), *bpe.roles().sep);
+}
+
+TEST_F(RunDataTest, TrainsWithThePatternOfAFamily) {
+  write(dir_ / "text" / "a.txt", "12345 12345 end.\nend.\n");
+  for (const PreTokenizer kind :
+       {PreTokenizer::kGpt2, PreTokenizer::kLlama3, PreTokenizer::kQwen}) {
+    config_.data.pretokenizer = kind;
+    config_.data.tokenizer = "train:bpe:260";
+    const RunData data = open();
+    const auto& bpe = dynamic_cast<const ByteLevelBpe&>(*data.tokenizer);
+    EXPECT_EQ(bpe.vocabulary().pre_tokenizer, kind);
+    EXPECT_EQ(bpe.vocabulary().nfc, kind == PreTokenizer::kQwen);
+    EXPECT_EQ(bpe.vocabulary().ignore_merges, kind == PreTokenizer::kLlama3);
+  }
+}
+
 TEST_F(RunDataTest, TrainsWordPiece) {
   config_.data.tokenizer = "train:wordpiece:38";
   const RunData data = open();
@@ -347,9 +378,9 @@ TEST_F(RunDataTest, NamesATokenizerThatBertCannotUseBeforeTheTextIsPrepared) {
   config_.model.architecture = Architecture::kBert;
   config_.data.tokenizer = "folder";
   EXPECT_EQ(error(),
-            "data.tokenizer: architecture 'bert' needs a WordPiece tokenizer, one with [MASK]; "
-            "found a byte-level one (hint: 'train:wordpiece:8192', or a folder with BERT's "
-            "vocab.txt)");
+            "data.tokenizer: architecture 'bert' needs a tokenizer with [CLS], [SEP], [PAD] and "
+            "[MASK]; found one without [CLS], [SEP], [PAD], [MASK] (hint: 'train:wordpiece:8192', "
+            "'train:bpe:8192', or the folder of a BERT)");
   EXPECT_FALSE(fs::exists(dir_ / "cache"));
 }
 

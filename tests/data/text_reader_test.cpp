@@ -52,7 +52,7 @@ std::vector<std::string> read_documents(const std::filesystem::path& path,
 void append_pre_token_ends(std::string_view text, std::vector<size_t>& ends) {
   size_t end = ends.empty() ? 0 : ends.back();
   while (!text.empty()) {
-    const size_t length = pre_token_length(text);
+    const size_t length = pre_token_length(PreTokenizer::kGpt2, text);
     text.remove_prefix(length);
     ends.push_back(end += length);
   }
@@ -262,6 +262,29 @@ TEST(TextReader, PiecesHaveTheIdsOfTheDocumentWithAddedTokensOfEveryKind) {
     }
     SCOPED_TRACE(flags);
     expect_ids_of_the_document(ByteLevelBpe(vocabulary), static_cast<uint64_t>(flags) + 1);
+  }
+}
+
+// Merges across ".\n" and " x" show a cut where the pattern allows none.
+TEST(TextReader, PiecesHaveTheIdsOfTheDocumentUnderTheFamilies) {
+  for (const PreTokenizer kind :
+       {PreTokenizer::kGpt2, PreTokenizer::kLlama3, PreTokenizer::kQwen}) {
+    for (const bool nfc : {false, true}) {
+      BpeVocabulary vocabulary = make_bytes_vocabulary();
+      vocabulary.pre_tokenizer = kind;
+      vocabulary.nfc = nfc;
+      vocabulary.tokens.insert(vocabulary.tokens.end(),
+                               {".\u010a", ".\u010a\u010a", "\u010a\u010a", "\u0120t"});
+      vocabulary.merges = {{'.', '\n', 257}, {257, '\n', 258}, {'\n', '\n', 259}, {' ', 't', 260}};
+      TokenId id = 261;
+      for (const char* text : {"boat", "  ", " the boat", "the\n"}) {
+        AddedToken token = added_token(id++, text);
+        token.normalized = id % 2 == 0;
+        vocabulary.added.push_back(token);
+      }
+      SCOPED_TRACE(std::string(enum_name(kind)) + (nfc ? " in NFC" : ""));
+      expect_ids_of_the_document(ByteLevelBpe(vocabulary), 77);
+    }
   }
 }
 

@@ -86,10 +86,11 @@ TEST(EncodedRows, CountsWhatWasCut) {
   EXPECT_EQ(encoded.num_truncated, 1);
 }
 
-TEST(EncodedRows, ABertNeedsAWordPiece) {
+TEST(EncodedRows, AMaskedModelNeedsItsSpecialTokens) {
   const auto tokenizer = load_tokenizer("bytes");
   EXPECT_EQ(thrown_text<DataError>([&] { row_tokens(*tokenizer, Objective::kMasked, "here"); }),
-            "here: the tokenizer of a BERT must be a WordPiece with [CLS] and [SEP]");
+            "here: the tokenizer of a masked model must have [CLS], [SEP], [PAD] and [MASK]; it "
+            "names no [CLS], [SEP], [PAD], [MASK]");
 }
 
 }  // namespace

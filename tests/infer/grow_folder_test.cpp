@@ -44,6 +44,32 @@ TEST(GrowFolder, KeepsTheFunctionAndTheTokenizer) {
   }
 }
 
+// What stderr says of a growth, in a folder of its own.
+std::string told(const ModelSpec& spec, int64_t from, int64_t to,
+                 std::optional<WiderFolder> wider = {}) {
+  const TempDir temp;
+  write_bytes_model(temp / "old", spec, from);
+  testing::internal::CaptureStderr();
+  grow_folder(temp / "old", temp / "new", to, std::nullopt, wider);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(GrowFolder, SaysWhereTheFunctionChanges) {
+  EXPECT_EQ(told(bytes_spec(12), 6, 12), "");
+  EXPECT_NE(told(bytes_spec(12), 6, 7)
+                .find("the function changes: at its 12 layers the model ran 6 shared ones, which 7 "
+                      "copied by 'interpolate' do not repeat (hint: a multiple of 6 layers does, "
+                      "by interpolate or stack)"),
+            std::string::npos);
+  EXPECT_NE(told(bytes_spec(6), 6, 12)
+                .find("the function changes: a model of 6 layers becomes one of 12, which has to "
+                      "be trained on"),
+            std::string::npos);
+  EXPECT_NE(told(bytes_spec(3), 3, 3, WiderFolder{.width = 30})
+                .find("the function changes with the width: 20 does not divide 30"),
+            std::string::npos);
+}
+
 TEST(GrowFolder, WidensAndKeepsTheFunction) {
   const TempDir temp;
   write_bytes_model(temp / "old", bytes_spec(3), 3);

@@ -98,15 +98,16 @@ TEST_P(ReferenceTest, TellsTheShareThatIsDone) {
   EXPECT_EQ(shares.back(), 1.0);
 }
 
-TEST(Predictor, AMaskedModelNeedsAWordPieceTokenizer) {
+TEST(Predictor, AMaskedModelNeedsItsSpecialTokens) {
   const TempDir temp;
   ModelSpec spec = bytes_spec(2);
   spec.shape.architecture = Architecture::kBert;
   write_bytes_model(temp / "model", spec, 2);
   const LoadedModel loaded = load_model_folder(temp / "model", at::kCPU);
   EXPECT_EQ(error_of<DataError>(temp.path(), [&] { Predictor(loaded, 0, 16); }),
-            "DIR/model: a masked model works on text with [CLS], [SEP] and [MASK], which its "
-            "tokenizer has not; expected a WordPiece vocabulary");
+            "DIR/model: a masked model works on text with [CLS], [SEP] and [MASK], but its "
+            "tokenizer names no [CLS], [SEP], [PAD], [MASK] (hint: cls_token, sep_token, pad_token "
+            "and mask_token in tokenizer_config.json)");
 }
 
 // Tasks for a model of the "bytes" tokenizer.

@@ -86,6 +86,19 @@ TEST_F(HfConfigTest, RefusesWhatIsNotComputed) {
             "true)");
 }
 
+TEST_F(HfConfigTest, RefusesSizesBeyondAllMeaning) {
+  EXPECT_EQ(error_with("n_layer", 1'000'000'000),
+            "FILE: layers: expected at most 10000, found 1000000000");
+  EXPECT_EQ(error_with("n_positions", 1'000'000'000),
+            "FILE: context: expected at most 16777216, found 1000000000");
+  EXPECT_EQ(error_with("vocab_size", 4'000'000'000),
+            "FILE: vocabulary: expected at most 2147483647, found 4000000000");
+  EXPECT_EQ(error_with("n_layer", 18446744073709551615u),
+            "FILE: key 'n_layer': expected a positive integer, found 18446744073709551615");
+  EXPECT_EQ(error_with("n_layer", std::string(1000, 'x')),
+            "FILE: key 'n_layer': expected a positive integer, found \"" + std::string(59, 'x'));
+}
+
 TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
   EXPECT_EQ(error_with("n_inner", 80), "no error");
   EXPECT_EQ(error_with("n_inner", 50), "no error");

@@ -90,6 +90,19 @@ TEST(Matmul, AddsToASumInPlace) {
   }
 }
 
+TEST(Matmul, AddsAMultipleToAMultipleOfTheSum) {
+  for (const MatmulLibrary library : libraries()) {
+    const MatmulScope scope(library);
+    for (const at::Tensor& sum : layouts(67, 21, 3)) {
+      const at::Tensor a = draw({33, 67}, 1).t(), b = draw({33, 21}, 2);
+      const at::Tensor exact =
+          -4.775 * sum.to(at::kDouble) + 2.0315 * at::mm(a.to(at::kDouble), b.to(at::kDouble));
+      add_matrix_product(sum, a, b, /*kept=*/-4.775, /*factor=*/2.0315);
+      EXPECT_LT(relative_error(sum, exact), kBound);
+    }
+  }
+}
+
 TEST(Matmul, DoesNotReadWhatTheResultsMemoryHeld) {
   for (const MatmulLibrary library : libraries()) {
     const MatmulScope scope(library);

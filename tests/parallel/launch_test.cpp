@@ -70,6 +70,18 @@ TEST(Launch, ByMpirunAndSrunWithoutAnAddress) {
   EXPECT_EQ(slurm.rank, 3);
   EXPECT_EQ(slurm.local_size, 2);
   EXPECT_EQ(slurm.job, "77.0.0");
+  const auto tasks_of = [](const char* list) {
+    return launch_of({{"SLURM_PROCID", "3"},
+                      {"SLURM_NTASKS", "11"},
+                      {"SLURM_STEP_TASKS_PER_NODE", list},
+                      {"SLURM_JOB_ID", "77"},
+                      {"SLURM_STEP_ID", "0"}})
+        .value()
+        .local_size;
+  };
+  EXPECT_EQ(tasks_of("4(x2),3"), 4);
+  EXPECT_EQ(tasks_of("11"), 11);
+  EXPECT_EQ(tasks_of(""), 1);
 }
 
 TEST(Launch, ByApolloItself) {

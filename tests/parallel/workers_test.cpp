@@ -4,19 +4,24 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <functional>
 #include <numeric>
 
+#include "base/error.h"
 #include "parallel/tree_sum.h"
 #include "support/temp_dir.h"
+#include "support/thrown_text.h"
 
 namespace apollo {
 namespace {
+
+using namespace std::chrono_literals;
 
 // What rank `rank` brings: other numbers for every rank, of sizes that make rounding show.
 at::Tensor part_of(int64_t rank, int64_t size) {
@@ -35,7 +40,7 @@ bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
       try {
         const Launch launch{
             .rank = rank, .size = size, .local_rank = rank, .local_size = size, .job = "test"};
-        const auto workers = join_workers(launch, at::kCPU, dir / "meeting");
+        const auto workers = join_workers(launch, at::kCPU, dir / "meeting", 60s);
         good = work(*workers);
         workers->gather({});  // none leaves before the last has come
       } catch (const std::exception& error) {
@@ -81,12 +86,48 @@ TEST(Workers, GatherInTheOrderOfTheRanks) {
   }));
 }
 
-TEST(Workers, BroadcastIsThatOfTheFirst) {
+TEST(Workers, GatherMoreThanTravelsAtOnce) {
   EXPECT_TRUE(as_ranks(2, [](Workers& workers) {
-    const at::Tensor tensor = at::full({5}, static_cast<double>(workers.rank() + 7));
-    workers.broadcast(tensor);
-    return tensor.equal(at::full({5}, 7.0));
+    // Rank 0 gives one number, rank 1 gives 100.
+    std::vector<double> own(workers.leads() ? 1 : 100);
+    std::iota(own.begin(), own.end(), static_cast<double>(workers.rank()));
+    std::vector<double> expected(101);
+    std::iota(expected.begin(), expected.end(), 0.0);
+    return workers.gather(own) == expected;
   }));
+}
+
+TEST(Workers, NameTheRankThatDiffers) {
+  EXPECT_TRUE(as_ranks(3, [](Workers& workers) {
+    workers.expect_equal(7.0, "another seven");
+    const std::string text = thrown_text<DataError>(
+        [&] { workers.expect_equal(workers.rank() == 2 ? 1.0 : 0.0, "another number"); });
+    return text == "rank 2 has another number than rank 0; all ranks must have the same";
+  }));
+}
+
+TEST(Workers, ARankThatHangsEndsTheOthers) {
+  const TempDir dir;
+  std::vector<pid_t> ranks;
+  for (const int64_t rank : {0, 1}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto workers = join_workers(
+          {.rank = rank, .size = 2, .local_rank = rank, .local_size = 2, .job = "test"}, at::kCPU,
+          dir / "meeting", 1s);
+      workers->gather({});
+      if (rank == 1) ::raise(SIGSTOP);
+      workers->gather({});
+      ::_exit(0);
+    }
+    ranks.push_back(child);
+  }
+  int status = 0;
+  ::waitpid(ranks[0], &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  ::kill(ranks[1], SIGKILL);
+  ::waitpid(ranks[1], &status, 0);
 }
 
 TEST(Workers, ShareOutWithoutGapOrOverlap) {
@@ -95,7 +136,6 @@ TEST(Workers, ShareOutWithoutGapOrOverlap) {
     using Workers::Workers;
     void sum(const at::Tensor&) override {}
     std::vector<double> gather(std::span<const double>) override { return {}; }
-    void broadcast(const at::Tensor&) override {}
   };
   std::vector<int> items(7);
   std::iota(items.begin(), items.end(), 0);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "progressive/growth_effect.h"
 
 namespace apollo {
 namespace {
@@ -108,6 +109,24 @@ TEST(LayerMap, StackCopiesTheTopLayersOntoTheTop) {
       ASSERT_EQ(growth_map(LayerMapKind::kStack, small, large), top);
     }
   }
+}
+
+TEST(LayerMap, GrowthKeepsTheFunctionWhereTheOldNumberDividesTheNew) {
+  for (const LayerMapKind kind : kKinds) {
+    for (int64_t source = 1; source <= 12; ++source) {
+      for (int64_t target = source; target <= 12; ++target) {
+        bool always = true;
+        for (int64_t depth = target; depth <= kDeepest; ++depth)
+          always &= growth_keeps_function(kind, source, target, depth);
+        EXPECT_EQ(always, target % source == 0) << source << " to " << target;
+      }
+    }
+  }
+  EXPECT_FALSE(growth_keeps_function(LayerMapKind::kInterpolate, 6, 7, 12));
+  EXPECT_TRUE(growth_keeps_function(LayerMapKind::kInterpolate, 6, 7, 7));  // what was shared there
+  EXPECT_FALSE(growth_keeps_function(LayerMapKind::kStack, 3, 5, 5));
+  EXPECT_FALSE(growth_keeps_function(LayerMapKind::kMiddle, 4, 6, 12));
+  EXPECT_FALSE(growth_keeps_function(LayerMapKind::kInterpolate, 0, 3, 12));
 }
 
 TEST(LayerMap, MiddleBlockFollowsItself) {

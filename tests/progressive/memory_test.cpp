@@ -8,9 +8,19 @@ namespace {
 constexpr ModelShape kShape = {Architecture::kGpt2, 12, 768, 12, 1024, 50257};
 
 TEST(Memory, StateIsThatOfTheUniqueLayers) {
-  EXPECT_EQ(state_bytes(kShape, 12), 16.0 * 124439808);
-  EXPECT_EQ(checkpoint_bytes(kShape, 12), 12.0 * 124439808);
-  EXPECT_EQ(state_bytes(kShape, 12) - state_bytes(kShape, 3), 16.0 * 9 * 7087872);
+  EXPECT_EQ(state_bytes(OptimizerKind::kAdamW, kShape, 12), 16.0 * 124439808);
+  EXPECT_EQ(checkpoint_bytes(OptimizerKind::kAdamW, kShape, 12), 12.0 * 124439808);
+  EXPECT_EQ(state_bytes(OptimizerKind::kAdamW, kShape, 12) -
+                state_bytes(OptimizerKind::kAdamW, kShape, 3),
+            16.0 * 9 * 7087872);
+}
+
+TEST(Memory, MuonKeepsOneMomentOfHiddenMatrices) {
+  const double hidden = 12.0 * (4.0 * 768 * 768 + 2.0 * 768 * 3072);
+  EXPECT_EQ(state_bytes(OptimizerKind::kMuon, kShape, 12), 16.0 * 124439808 - 4.0 * hidden);
+  EXPECT_EQ(checkpoint_bytes(OptimizerKind::kMuon, kShape, 12), 12.0 * 124439808 - 4.0 * hidden);
+  EXPECT_EQ(state_bytes(OptimizerKind::kMuon, kShape, 0),
+            state_bytes(OptimizerKind::kAdamW, kShape, 0));
 }
 
 TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
@@ -61,7 +71,7 @@ TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {
   RunConfig config;
   config.model.context = 1024;
   config.train.batch_size = 12;
-  const double state = state_bytes(kShape, 12);
+  const double state = state_bytes(OptimizerKind::kAdamW, kShape, 12);
   const auto chosen = [&](double rows) {
     return choose_micro_batch(config, kShape,
                               state + rows * activation_bytes(config, kShape, 12, 1));

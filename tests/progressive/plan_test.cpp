@@ -105,6 +105,52 @@ TEST(Plan, MemoryOfAStageIsThatOfItsLayers) {
   EXPECT_LT(plan_of(config).stages[0].activation_bytes, plan.stages[3].activation_bytes / 4);
 }
 
+TEST(Plan, ProductsOfMuonsUpdateAreCounted) {
+  RunConfig config = config_of("apollo");
+  const RunPlan adamw = plan_of(config);
+  config.train.optimizer = OptimizerKind::kMuon;
+  const RunPlan muon = plan_of(config);
+  // Of a block of width 64: four matrices of 64 x 64 and two of 64 x 256.
+  const double layer = 5 * (4 * (2.0 * 3 * 64 * 64 * 64) + 2 * (2.0 * 64 * 64 * (2 * 256 + 64)));
+  EXPECT_EQ(adamw.update_flops, 0.0);
+  EXPECT_EQ(muon.update_flops, 12 * layer);
+  for (size_t i = 0; i < muon.stages.size(); ++i) {
+    const StagePlan& stage = muon.stages[i];
+    const double update = layer * static_cast<double>(stage.layers);
+    EXPECT_DOUBLE_EQ(stage.step_flops, adamw.stages[i].step_flops + update);
+    EXPECT_NEAR(stage.flops, adamw.stages[i].flops + update * static_cast<double>(stage.steps),
+                1e-9 * stage.flops);
+    EXPECT_LT(stage.state_bytes, adamw.stages[i].state_bytes);
+  }
+  EXPECT_DOUBLE_EQ(muon.stages.back().share_of_scratch, 1.0);
+  EXPECT_DOUBLE_EQ(muon.stages.back().layer_share_of_scratch, 1.0);
+  EXPECT_FALSE(muon.advice.has_value()) << "nothing was measured with it";
+  EXPECT_NE(plan_table(muon).find("optimizer muon: an update of the final model takes "),
+            std::string::npos);
+  EXPECT_EQ(plan_json(muon).at("optimizer"), "muon");
+}
+
+TEST(Plan, FrozenLayersAreNotUpdatedByMuon) {
+  RunConfig config = config_of("mslt");
+  const RunPlan adamw = plan_of(config);
+  config.train.optimizer = OptimizerKind::kMuon;
+  const RunPlan muon = plan_of(config);
+  const double layer = muon.update_flops / 12;
+  // 9 of 12 layers are frozen.
+  EXPECT_DOUBLE_EQ(muon.stages[3].step_flops, adamw.stages[3].step_flops + 3 * layer);
+}
+
+TEST(Plan, ARunOfTokensPerParameter) {
+  RunConfig config = config_of("apollo");
+  config.train.duration = {2, DurationUnit::kTokensPerParameter};
+  const RunPlan plan = plan_of(config);
+  const auto parameters = static_cast<double>(plan.stages.back().parameters);
+  EXPECT_EQ(plan.steps, static_cast<int64_t>(std::ceil(2 * parameters / (8 * 128))));
+  EXPECT_NEAR(plan.tokens_per_parameter(), 2.0, 1024 / parameters);
+  EXPECT_EQ(plan.parameters - plan.block_parameters, (257 + 128) * 64 + 2 * 64);
+  EXPECT_EQ(plan_json(plan).at("tokens_per_parameter"), plan.tokens_per_parameter());
+}
+
 TEST(Plan, ARunOfHoursIsDecidedWhileItRuns) {
   RunConfig config = config_of("apollo");
   config.train.duration = {2, DurationUnit::kHours};
@@ -147,6 +193,8 @@ while a checkpoint is written: up to 7.15 MiB more of host memory
 
 total: 400 steps, 410k tokens, 1.67 TFLOP
        84.5 % of training from scratch for as many steps (84.2 % without the head)
+       stages end at 5.0, 10.0, 25.0 % of the steps and 0.6, 2.2, 11.2 % of the FLOPs
+       0.656 tokens per parameter, 0.683 without embeddings and head
 time:  2m47s at 10.0 GFLOP/s
 advice: from scratch these FLOPs are 0.55 tokens a parameter; there method 'apollo+' (layers 1 until 30%, 3 until 40%, 6 until 80%, 12) is expected to end where scratch ends with 3.7 times as many, 73 % saved or more (not measured: 0.62 to 13 were, this is the nearest)
 )");
@@ -162,6 +210,10 @@ TEST(Plan, Json) {
   EXPECT_EQ(json["flops"], plan.flops);
   EXPECT_EQ(json["seconds"], plan.flops / 1e9);
   EXPECT_EQ(json["steps"], 20000);
+  EXPECT_EQ(json["stages"][2]["end_share_of_steps"], 0.25);
+  EXPECT_LT(json["stages"][2]["end_share_of_flops"], 0.25);
+  EXPECT_EQ(json["stages"][3]["end_share_of_steps"], 1.0);
+  EXPECT_NEAR(json["stages"][3]["end_share_of_flops"], 1.0, 1e-12);
 }
 
 TEST(Plan, FrozenLayersCostAThirdAndKeepNothing) {

@@ -108,11 +108,11 @@ TEST(Schedule, ShallowPassesTakeMoreSequencesInTheSameMemory) {
   config.train.micro_batch_by_depth = true;
   const Schedule schedule = schedule_of(config);
   const ModelShape shape = model_shape(config, 100);
-  const double limit = state_bytes(shape, 12) + summation_bytes(shape, 12, 6) +
-                       activation_bytes(config, shape, 12, 2);
+  const double limit = state_bytes(OptimizerKind::kAdamW, shape, 12) +
+                       summation_bytes(shape, 12, 6) + activation_bytes(config, shape, 12, 2);
   for (int64_t depth = 1; depth <= 12; ++depth) {
     const int64_t rows = schedule.micro_batch_size(depth, {});
-    EXPECT_LE(state_bytes(shape, 1) + summation_bytes(shape, 1, 12 / rows) +
+    EXPECT_LE(state_bytes(OptimizerKind::kAdamW, shape, 1) + summation_bytes(shape, 1, 12 / rows) +
                   activation_bytes(config, shape, depth, rows),
               limit);
     EXPECT_EQ(12 % rows, 0);

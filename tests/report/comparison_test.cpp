@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "report/comparison_tables.h"
+#include "report/formats.h"
 #include "report/made_up_run.h"
 #include "report/tables.h"
 #include "support/temp_dir.h"
@@ -239,7 +241,7 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
                       "the budget. Layers: of the model there. All layers: from the last growth "
                       "on. First: at the first\n"
                       "crossing.\n\n"
-                      "run             saved  speed-up  layers  all layers   first  time saved  "
+                      "run       FLOPs saved  speed-up  layers  all layers   first  time saved  "
                       "tokens saved\n"
                       "grown  20.0 to 60.0 %         –      12      40.0 %  40.0 %      35.0 %    "
                       "    40.0 %\n"),
@@ -248,6 +250,32 @@ TEST_F(ComparisonTest, TableSaysTheSameInText) {
   EXPECT_NE(text.find("grown          40  3 → 12       3.0000      3.0000     0         –\n"),
             std::string::npos)
       << text;
+}
+
+TEST_F(ComparisonTest, ARunAloneIsAGroupOfOne) {
+  const Comparison comparison = compare();
+  ASSERT_FALSE(comparison.is_grouped);
+  ASSERT_EQ(comparison.groups.size(), comparison.runs.size());
+  const auto tables = comparison_tables(comparison);
+  ASSERT_EQ(tables.size(), 4u);
+  // No column speaks of seeds, and the baseline is not compared with itself.
+  EXPECT_EQ(tables[1].header,
+            (std::vector<std::string>{"run", "FLOPs saved", "speed-up", "layers", "all layers",
+                                      "first", "time saved", "tokens saved"}));
+  ASSERT_EQ(tables[1].rows.size(), 1u);
+  EXPECT_EQ(tables[1].rows[0][1], format_saved_for_good(comparison.runs[0].equal_loss));
+  EXPECT_EQ(tables[2].title, "Equal budget");
+  EXPECT_EQ(tables[2].header,
+            (std::vector<std::string>{"run", "at FLOPs", "loss", "baseline's loss", "difference"}));
+  // Runs of any length are compared at the end of the shorter.
+  const EqualFlops& equal = comparison.runs[0].equal_flops;
+  EXPECT_EQ(comparison.groups[0].common_flops->mean, equal.flops);
+  EXPECT_EQ(comparison.groups[0].loss_difference->mean, *equal.loss - *equal.baseline_loss);
+
+  const auto alone = run_tables(read_run(dir_ / "grown"));
+  EXPECT_EQ(alone[0].title, "Run");
+  EXPECT_EQ(alone[0].rows, (std::vector<std::vector<std::string>>{tables[0].rows[0]}));
+  EXPECT_EQ(alone[1].rows, tables[3].rows);
 }
 
 class MaskedComparisonTest : public ComparisonTest {
@@ -326,7 +354,7 @@ TEST(Tables, NamesThatDifferStillDoWhenShortened) {
 TEST(Tables, FormatsSavings) {
   EXPECT_EQ(format_saved(0.4156), "41.6 %");
   EXPECT_EQ(format_saved(-0.12), "-12.0 %");
-  EXPECT_EQ(format_saved(std::nullopt), "not reached");
+  EXPECT_EQ(format_saved(std::optional<double>()), "not reached");
   EXPECT_EQ(format_speed_up(0.5), "2.00x");
   EXPECT_EQ(format_speed_up(-1.0), "0.50x");
   EXPECT_EQ(format_accuracy(0.41567), "41.57 %");

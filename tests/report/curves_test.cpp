@@ -20,7 +20,8 @@ RunHistory run_of(size_t num_steps) {
     run.steps.wall_s.push_back(0.5 * step);
     run.steps.loss.push_back(3.0);
     for (auto* column : {&run.steps.energy_j, &run.steps.lr, &run.steps.grad_norm, &run.steps.stage,
-                         &run.steps.layers, &run.steps.depth, &run.steps.tokens_per_s}) {
+                         &run.steps.layers, &run.steps.depth, &run.steps.tokens_per_s,
+                         &run.steps.model_flops_utilisation}) {
       column->push_back(1.0);
     }
   }

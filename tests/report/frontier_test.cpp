@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "report/comparison.h"
-#include "report/group_tables.h"
+#include "report/comparison_tables.h"
+#include "report/groups_csv.h"
 #include "report/made_up_run.h"
 #include "report/page.h"
 #include "report/tables.h"
@@ -182,6 +183,16 @@ TEST_F(FrontierTest, OfOneSeedAndBudgetIsShownAsWell) {
   });
   ASSERT_NE(table, tables.end());
   EXPECT_EQ(table->rows[0][6], "≥ 0.0 %");
+}
+
+TEST_F(FrontierTest, SaysWhereDepthsDiffer) {
+  write_all();
+  const Comparison comparison = compare();
+  const std::string said =
+      "'three' ends with 3 layers and 'deep' with 12: equal loss and equal budget compare models "
+      "of "
+      "different depths";
+  EXPECT_EQ(std::count(comparison.notes.begin(), comparison.notes.end(), said), 1);
 }
 
 TEST_F(FrontierTest, WithoutOneDepthsDoNotCompare) {

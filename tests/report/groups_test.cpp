@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "report/comparison.h"
-#include "report/group_tables.h"
+#include "report/comparison_tables.h"
+#include "report/formats.h"
+#include "report/groups_csv.h"
 #include "report/made_up_run.h"
 #include "support/temp_dir.h"
 
@@ -180,7 +182,7 @@ TEST_F(GroupsTest, NotesThatNotAllSeedsGotThere) {
             std::vector<std::string>{
                 "'grown' (1000 flops) reached the baseline's loss with 1 of 2 seeds: its savings "
                 "at equal loss are the mean of these alone"});
-  EXPECT_EQ(group_tables(comparison)[1].rows[0][2], "1 of 2");
+  EXPECT_EQ(comparison_tables(comparison)[1].rows[0][2], "1 of 2");
 }
 
 TEST_F(GroupsTest, RefusesAnotherModelAmongTheSeeds) {
@@ -284,6 +286,19 @@ TEST_F(GroupsTest, TablesForPapers) {
   EXPECT_EQ(csv.substr(0, 33), "run,method,budget,final_loss_mean");
   EXPECT_NE(csv.find("\ngrown,apollo,1000 flops,2,0,2,2,0,2,500,"), std::string::npos) << csv;
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
+}
+
+// Names come from folders and configs of others.
+TEST_F(GroupsTest, NamesAreNoFormulasAndNoNewLines) {
+  write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
+  write("=cmd|x", 1, "1000 flops", 400, 2.0);
+  write("two\nlines", 1, "1000 flops", 500, 2.0);
+  const Comparison comparison = compare();
+  const std::string csv = groups_csv(comparison);
+  EXPECT_NE(csv.find("\n'=cmd|x,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\n\"two\nlines\","), std::string::npos) << csv;
+  const std::string markdown = to_markdown(comparison_tables(comparison), {});
+  EXPECT_NE(markdown.find("| two\\nlines |"), std::string::npos) << markdown;
 }
 
 }  // namespace

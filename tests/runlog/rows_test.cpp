@@ -65,7 +65,16 @@ TEST(Rows, WrongTypesAreNamed) {
   EXPECT_EQ(thrown_text<DataError>([] {
               read_row<EndRow>(Json{{"event", "end"}, {"step", "nine"}}, "metrics.jsonl:4");
             }),
-            "metrics.jsonl:4: damaged row: expected a number for 'step', found '\"nine\"'");
+            "metrics.jsonl:4: damaged row: expected a whole number for 'step', found '\"nine\"'");
+  for (const char* number : {"1e300", "-1e300", "2.5"}) {
+    const Json step = Json::parse(number);
+    EXPECT_NE(thrown_text<DataError>([&] {
+                read_row<EndRow>(Json{{"event", "end"}, {"step", step}}, "metrics.jsonl:4");
+              }).find("expected a whole number for 'step'"),
+              std::string::npos)
+        << number;
+  }
+  EXPECT_EQ(read_row<EndRow>(Json{{"event", "end"}, {"step", 3.0}}, "metrics.jsonl:4").step, 3);
 }
 
 // The names in backticks in the table's row of an event, behind that of the event itself.

@@ -23,7 +23,7 @@ class CheckLayers(unittest.TestCase):
     def test_accepts_every_direction_of_the_table(self):
         files = {
             "src/data/a.cpp": '#include "config/a.h"\n#include "text/a.h"\n#include "base/a.h"\n',
-            "src/ops/a.cpp": '#include <ATen/ops/add.h>\n#include "progressive/a.h"\n',
+            "src/ops/a.cpp": '#include <ATen/ops/add.h>\n#include "config/a.h"\n',
             "src/cli/a.cpp": '#include "report/a.h"\n#include "train/a.h"\n#include <vector>\n',
         }
         self.assertEqual(self.check(files), (0, []))
@@ -35,6 +35,8 @@ class CheckLayers(unittest.TestCase):
             ("config", "progressive/x.h"),
             ("progressive", "data/x.h"),
             ("progressive", "text/x.h"),
+            ("ops", "progressive/x.h"),
+            ("runlog", "config/x.h"),
             ("model", "optim/x.h"),
             ("train", "infer/x.h"),
             ("report", "train/x.h"),

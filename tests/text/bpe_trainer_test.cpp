@@ -68,7 +68,7 @@ std::vector<std::string> train_plainly(const std::string& text, size_t num_token
     ids[tokens[i]] = static_cast<TokenId>(i);
   std::map<std::vector<TokenId>, int64_t> words;
   for (std::string_view rest = text; !rest.empty();) {
-    const size_t length = pre_token_length(rest);
+    const size_t length = pre_token_length(PreTokenizer::kGpt2, rest);
     std::vector<TokenId> word;
     for (const char c : rest.substr(0, length))
       word.push_back(ids[bytes_to_chars({&c, 1})]);

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -99,39 +100,119 @@ TEST_F(TokenizerJson, NamesWhatIsNotSupported) {
   unigram["model"]["type"] = "Unigram";
   write_file_atomic(path(), unigram.dump());
   EXPECT_EQ(thrown_text<DataError>([&] { read_tokenizer_json(path()); }),
-            path() + ": model type 'Unigram' is not supported; expected BPE or WordPiece");
+            path() +
+                ": model type 'Unigram (of SentencePiece)' is not supported; expected BPE or "
+                "WordPiece");
   EXPECT_EQ(error([](json& t) {
-              t["normalizer"] = {{"type", "NFC"}};
+              t["normalizer"] = {{"type", "Lowercase"}};
             }),
-            "normalizer 'NFC' is not supported; expected none");
+            "normalizer 'Lowercase' is not supported; expected none or NFC");
+  EXPECT_EQ(error([](json& t) {
+              t["normalizer"] = {{"type", "Prepend"}};
+            }),
+            "normalizer 'Prepend (of SentencePiece)' is not supported; expected none or NFC");
   EXPECT_EQ(error([](json& t) {
               t["pre_tokenizer"] = {{"type", "Whitespace"}};
             }),
-            "pre-tokenizer 'Whitespace' is not supported; expected ByteLevel");
+            "pre-tokenizer 'Whitespace' is not supported; expected ByteLevel, or Split and "
+            "ByteLevel");
   EXPECT_EQ(error([](json& t) { t["pre_tokenizer"] = nullptr; }),
-            "pre-tokenizer 'none' is not supported; expected ByteLevel");
-  EXPECT_EQ(error([](json& t) {
-              t["pre_tokenizer"] = {{"type", "Sequence"},
-                                    {"pretokenizers", {{{"type", "Split"}}, t["pre_tokenizer"]}}};
-            }),
-            "pre-tokenizer 'Sequence' is not supported; expected ByteLevel");
+            "pre-tokenizer 'none' is not supported; expected ByteLevel, or Split and ByteLevel");
   EXPECT_EQ(error([](json& t) { t["pre_tokenizer"]["use_regex"] = false; }),
             "pre_tokenizer.use_regex 'false' is not supported; expected true (the pattern of "
-            "GPT-2)");
+            "GPT-2), or a Split before it");
   EXPECT_EQ(error([](json& t) { t["decoder"]["type"] = "Metaspace"; }),
-            "decoder 'Metaspace' is not supported; expected ByteLevel");
-  EXPECT_EQ(error([](json& t) {
-              t["post_processor"] = {{"type", "TemplateProcessing"},
-                                     {"single", {{{"SpecialToken", {{"id", "<s>"}}}}}}};
-            }),
-            "post-processor 'TemplateProcessing' is not supported; expected none, ByteLevel or a "
-            "TemplateProcessing that adds no tokens behind the text");
+            "decoder 'Metaspace (of SentencePiece)' is not supported; expected ByteLevel");
   EXPECT_EQ(error([](json& t) { t["model"]["byte_fallback"] = true; }),
-            "model.byte_fallback 'true' is not supported; expected false");
+            "model.byte_fallback 'true (of SentencePiece)' is not supported; expected false");
   EXPECT_EQ(error([](json& t) { t["model"]["dropout"] = 0.1; }),
             "model.dropout '0.1' is not supported; expected none");
   EXPECT_EQ(error([](json& t) { t["model"]["end_of_word_suffix"] = "</w>"; }),
             "model.end_of_word_suffix '</w>' is not supported; expected none");
+}
+
+json split_pre_tokenizer(PreTokenizer kind) {
+  return {{"type", "Sequence"},
+          {"pretokenizers",
+           {{{"type", "Split"},
+             {"pattern", {{"Regex", pre_token_pattern(kind)}}},
+             {"behavior", "Isolated"},
+             {"invert", false}},
+            {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
+}
+
+TEST_F(TokenizerJson, ReadsThePatternsOfFamilies) {
+  for (const PreTokenizer kind : {PreTokenizer::kLlama3, PreTokenizer::kQwen}) {
+    json tokenizer = small_tokenizer();
+    tokenizer["pre_tokenizer"] = split_pre_tokenizer(kind);
+    tokenizer["normalizer"] = {{"type", "NFC"}};
+    const BpeVocabulary vocabulary = read(tokenizer.dump());
+    EXPECT_EQ(vocabulary.pre_tokenizer, kind);
+    EXPECT_TRUE(vocabulary.nfc);
+    EXPECT_NE(hash_vocabulary(vocabulary), hash_vocabulary(read(small_tokenizer().dump())));
+  }
+}
+
+TEST_F(TokenizerJson, NamesPatternsThatAreNotSupported) {
+  const auto error_with = [&](const std::function<void(json&)>& change) {
+    return error([&](json& t) {
+      t["pre_tokenizer"] = split_pre_tokenizer(PreTokenizer::kQwen);
+      change(t["pre_tokenizer"]["pretokenizers"]);
+    });
+  };
+  EXPECT_EQ(error_with([](json&) {}), "no error");
+  EXPECT_EQ(error_with([](json& list) { list[0]["pattern"]["Regex"] = R"(\w+|\s)"; }),
+            R"(pre_tokenizer.pattern '\w+|\s' is not supported; expected the pattern of GPT-2, )"
+            "Llama 3 or Qwen");
+  EXPECT_EQ(error_with([](json& list) { list[0]["behavior"] = "Removed"; }),
+            "pre_tokenizer.behavior 'Removed' is not supported; expected Isolated");
+  EXPECT_EQ(error_with([](json& list) { list[0]["invert"] = true; }),
+            "pre_tokenizer.invert 'true' is not supported; expected false");
+  EXPECT_EQ(error_with([](json& list) { list[1]["use_regex"] = true; }),
+            "pre_tokenizer.use_regex 'true' is not supported; expected false behind a Split");
+  EXPECT_EQ(
+      error_with([](json& list) { list[1]["add_prefix_space"] = true; }),
+      "pre_tokenizer.add_prefix_space 'true' is not supported; expected false behind a Split");
+  EXPECT_EQ(error_with([](json& list) {
+              list[0] = {{"type", "Digits"}};
+            }),
+            "pre-tokenizer 'Sequence of Digits, ByteLevel' is not supported; expected ByteLevel, "
+            "or Split and ByteLevel");
+}
+
+TEST_F(TokenizerJson, TokensAroundAText) {
+  const auto piece = [](const char* kind, const char* id) {
+    return json{{kind, {{"id", id}, {"type_id", 0}}}};
+  };
+  const json text = piece("Sequence", "A");
+  const json mark = piece("SpecialToken", "<s>");
+  const auto with_template = [&](const json& single, const json& pair) {
+    json t = small_tokenizer();
+    t["post_processor"] = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}};
+    return t;
+  };
+  const json begin = with_template({mark, text}, {mark, text, mark, text});
+  EXPECT_EQ(read(begin.dump()).around, (TokensAround{{4}, std::nullopt}));
+  json sequence = small_tokenizer();
+  sequence["post_processor"] = {{"type", "Sequence"},
+                                {"processors", {{{"type", "ByteLevel"}}, begin["post_processor"]}}};
+  EXPECT_EQ(read(sequence.dump()).around, (TokensAround{{4}, std::nullopt}));
+  const json both = with_template({mark, text, mark}, {mark, text, mark, text, mark});
+  EXPECT_EQ(read(both.dump()).around, (TokensAround{{4}, 4}));
+  EXPECT_EQ(error_of(with_template({mark, text, mark}, {mark, text, text, mark}).dump()),
+            "post-processor 'TemplateProcessing of another form for two texts' is not supported; "
+            "expected [CLS] text [SEP] text [SEP]");
+  for (const json& single : {json({mark}), json({text, mark, mark}), json({text, text})}) {
+    EXPECT_EQ(error_of(with_template(single, json::array()).dump()),
+              "post-processor 'TemplateProcessing of another form' is not supported; expected "
+              "tokens before the text, and at most one behind it");
+  }
+  EXPECT_EQ(error_of(with_template({piece("SpecialToken", "<t>"), text}, json::array()).dump()),
+            "'post_processor.single' names the token '<t>', which is not there");
+  sequence["post_processor"]["processors"][0]["type"] = "RobertaProcessing";
+  EXPECT_EQ(error_of(sequence.dump()),
+            "post-processor 'Sequence with RobertaProcessing' is not supported; expected none, "
+            "ByteLevel, or a TemplateProcessing");
 }
 
 TEST_F(TokenizerJson, HostileFiles) {
@@ -159,13 +240,15 @@ TEST_F(TokenizerJson, HostileFiles) {
 
 TEST_F(TokenizerJson, DamagedBytesAreErrorsOrHarmless) {
   const std::string whole = small_tokenizer().dump();
+  const std::string kBytes = "{}[]\",:0129eE-ab\\\x80";
   RandomText random(6);
   int num_errors = 0;
   for (int i = 0; i < 3000; ++i) {
     std::string damaged = whole;
     for (int64_t n = 1 + random.below(3); n > 0; --n) {
       const int64_t at = random.below(static_cast<int64_t>(whole.size()));
-      damaged[static_cast<size_t>(at)] = "{}[]\",:0129eE-ab\\\x80"[random.below(20)];
+      damaged[static_cast<size_t>(at)] =
+          kBytes[static_cast<size_t>(random.below(std::ssize(kBytes)))];
     }
     try {
       const ByteLevelBpe bpe(read(damaged));

@@ -9,7 +9,8 @@
     pairs FOLDER TEXTS OUT                      by BertTokenizerFast: every text alone and with the
         next one, whole and cut to several lengths; OUT: [{"max_length": N or null, "ids": [[...]],
         "segment_ids": [[...]]}]
-    train TEXT VOCAB_SIZE OUT                   OUT: the tokenizer.json that `tokenizers` trains
+    train TEXT VOCAB_SIZE OUT [--llama3 | --qwen] [--masked]   OUT: the tokenizer.json that
+        `tokenizers` trains, cut as GPT-2 or those; --masked: with BERT's special tokens and NFC
     bert VOCAB OUT [--cased] [--strip-accents | --keep-accents]   OUT: tokenizer.json of BERT for
         this vocab.txt
     train-wordpiece TEXT VOCAB_SIZE FIRST OUT [--cased]   FIRST: a JSON array of the tokens that
@@ -115,17 +116,30 @@ def read_text(path):
         return file.read()
 
 
-def train(text_path, vocab_size, out_path):
-    from tokenizers import ByteLevelBPETokenizer
+def train(text_path, vocab_size, out_path, flags):
+    from family_tokenizers import pre_tokenizer
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import trainers
 
-    tokenizer = ByteLevelBPETokenizer()
-    tokenizer.train_from_iterator(
-        [read_text(text_path)],
+    kind = "llama3" if "--llama3" in flags else "qwen" if "--qwen" in flags else "gpt2"
+    masked = "--masked" in flags
+    tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama3"))
+    if masked or kind == "qwen":
+        tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizer(kind)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if masked else ["<|endoftext|>"]
+    trainer = trainers.BpeTrainer(
         vocab_size=int(vocab_size),
         min_frequency=2,
-        special_tokens=["<|endoftext|>"],
+        special_tokens=[
+            AddedToken(name, lstrip=name == "[MASK]", normalized=False, special=True)
+            for name in special
+        ],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+    tokenizer.train_from_iterator([read_text(text_path)], trainer)
     tokenizer.save(out_path)
 
 
@@ -168,7 +182,7 @@ def main(arguments):
     elif command == "pairs":
         pairs(*rest)
     elif command == "train":
-        train(*rest)
+        train(*rest, flags)
     elif command == "bert":
         bert(*rest, flags)
     else:

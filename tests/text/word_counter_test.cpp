@@ -7,10 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "text/pre_tokenizer.h"
+
 namespace apollo {
 namespace {
 
 using Counts = std::map<std::string, int64_t>;
+
+void add_pre_tokens(std::string_view stretch, WordTable& words) {
+  while (!stretch.empty()) {
+    const size_t length = pre_token_length(PreTokenizer::kGpt2, stretch);
+    words.add(stretch.substr(0, length), 1);
+    stretch.remove_prefix(length);
+  }
+}
 
 Counts count(std::vector<std::string> pieces, int64_t num_threads = 2) {
   size_t next = 0;
@@ -19,7 +29,7 @@ Counts count(std::vector<std::string> pieces, int64_t num_threads = 2) {
     piece = pieces[next++];
     return true;
   };
-  const WordTable words = count_words(source, num_threads, /*show_progress=*/false);
+  const WordTable words = count_words(source, num_threads, /*show_progress=*/false, add_pre_tokens);
   Counts counts;
   for (size_t i = 0; i < words.size(); ++i) {
     EXPECT_TRUE(counts.emplace(words.word(i), words.count(i)).second) << words.word(i);
@@ -62,7 +72,7 @@ TEST(WordCounter, ManyWordsOnAnyNumberOfThreads) {
 
 TEST(WordCounter, HandsOnWhatTheSourceThrows) {
   const auto source = [](std::string&) -> bool { throw std::runtime_error("disk gone"); };
-  EXPECT_THROW(count_words(source, 2, false), std::runtime_error);
+  EXPECT_THROW(count_words(source, 2, false, add_pre_tokens), std::runtime_error);
 }
 
 TEST(WordTable, CountsBeyond32Bits) {

@@ -131,8 +131,8 @@ TEST_F(WordPieceTest, ExposesItsSpecialTokens) {
   EXPECT_EQ(tokenizer->end_of_text(), 3);
   EXPECT_EQ(tokenizer->vocab_size(), 14);
   EXPECT_EQ(encode(*tokenizer, "un[MASK]aff"), (Ids{5, 4, 9}));
-  EXPECT_TRUE(wordpiece.continues_word(6));
-  EXPECT_FALSE(wordpiece.continues_word(5));
+  EXPECT_TRUE(wordpiece.continues_word(5, 6));
+  EXPECT_FALSE(wordpiece.continues_word(6, 5));
   EXPECT_EQ(tokenizer->token_text(6), "##aff");
 }
 

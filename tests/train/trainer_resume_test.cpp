@@ -16,7 +16,8 @@ std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   std::vector<std::string> lines;
   for (const char* event : {"step", "eval", "grow"}) {
     for (Json row : run.rows(name, event)) {
-      for (const char* key : {"wall_s", "energy_j", "tokens_per_s", "eval_s"})
+      for (const char* key :
+           {"wall_s", "energy_j", "tokens_per_s", "model_flops_utilisation", "eval_s"})
         row.erase(key);
       lines.push_back(row.dump());
     }
@@ -25,7 +26,12 @@ std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
 }
 
 // A run with a checkpoint at every step, that all others are held to.
-class TrainerResume : public testing::TestWithParam<const char*> {
+struct Trained {
+  const char* architecture;
+  const char* optimizer;
+};
+
+class TrainerResume : public testing::TestWithParam<Trained> {
  protected:
   TrainerResume() { run_.train("whole", kEveryStep); }
 
@@ -63,10 +69,11 @@ class TrainerResume : public testing::TestWithParam<const char*> {
     return overrides;
   }
 
-  // The architecture under test, and a checkpoint at every step.
-  const std::vector<std::string> kEveryStep = {std::string("model.architecture=") + GetParam(),
-                                               "data.tokenizer=train:wordpiece:60",
-                                               "checkpoint.every=1 steps", "checkpoint.keep=99"};
+  // The architecture and optimizer under test, and a checkpoint at every step.
+  const std::vector<std::string> kEveryStep = {
+      std::string("model.architecture=") + GetParam().architecture,
+      std::string("train.optimizer=") + GetParam().optimizer, "data.tokenizer=train:wordpiece:60",
+      "checkpoint.every=1 steps", "checkpoint.keep=99"};
   TinyRun run_;
 };
 
@@ -150,10 +157,15 @@ TEST_P(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume,
-                         testing::Values("gpt2", "bert", "llama", "qwen3"),
-                         [](const auto& test) { return std::string(test.param); });
+                         testing::Values(Trained{"gpt2", "adamw"}, Trained{"bert", "adamw"},
+                                         Trained{"gpt2", "muon"}, Trained{"bert", "muon"}),
+                         [](const auto& test) {
+                           return fmt::format("{}_{}", test.param.architecture,
+                                              test.param.optimizer);
+                         });
 
-// Frozen layers, subnetworks, fresh layers and the rise after growth.
+// Frozen layers, subnetworks, fresh layers and the rise after growth; the first and the third with
+// Muon too, whose momentum has no layer to begin with there.
 TEST(TrainerResumeMethods, FromStepsInEveryStage) {
   const std::vector<std::vector<std::string>> kinds = {
       {"progressive.layer_map=stack", "progressive.trains=new",
@@ -165,6 +177,11 @@ TEST(TrainerResumeMethods, FromStepsInEveryStage) {
        "progressive.stages=[{layers=4,depth=2,until=\"4 steps\"},{layers=4}]"},
       {"progressive.new_layers=random", "model.layers=4",
        "progressive.stages=[{layers=0,until=\"2 steps\"},{layers=2,until=\"5 steps\"},{layers=4}]"},
+      {"train.optimizer=muon", "model.layers=4", "progressive.trains=new",
+       "progressive.layer_map=stack", "progressive.depth_sampler=shallowest",
+       "progressive.new_layers=random",
+       "progressive.stages=[{layers=0,until=\"2 steps\"},{layers=2,until=\"5 steps\"},"
+       "{layers=3,until=\"7 steps\"},{layers=4}]"},
       {"progressive.stratify=3", "progressive.rewarm=3 steps", "progressive.lr_depth_power=0.5"}};
   for (std::vector<std::string> overrides : kinds) {
     SCOPED_TRACE(overrides.front());

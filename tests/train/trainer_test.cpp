@@ -42,6 +42,81 @@ TEST(Trainer, WritesWhatTheDesignNames) {
   }
 }
 
+TEST(Trainer, MuonGrowsExactlyAndItsProductsAreCounted) {
+  const TinyRun run;
+  run.train("out", {"train.optimizer=muon", "train.lr=1e-3"});
+  const auto grown = run.rows("out", "grow");
+  ASSERT_EQ(grown.size(), 3u);
+  for (const Json& row : grown)
+    EXPECT_EQ(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
+  EXPECT_NE(grown[0].at("loss_before"), grown[1].at("loss_before")) << "it trains in between";
+  EXPECT_EQ(run.rows("out", "start").at(0).at("optimizer"), "muon");
+  // Of a block of width 16: four matrices of 16 x 16 and two of 16 x 64.
+  const double update = 5 * (4 * (2 * 3 * 16 * 16 * 16) + 2 * 2 * 16 * 16 * (2 * 64 + 16));
+  double flops = 0.0;
+  for (const Json& row : run.rows("out", "step")) {
+    flops += train_flops({Architecture::kGpt2, 12, 16, 2, 16, 257}, row.at("depth"), 4, 16) +
+             update * row.at("layers").get<double>();
+    EXPECT_EQ(row.at("flops").get<double>(), flops);
+  }
+}
+
+TEST(Trainer, ARunHasOneOptimizer) {
+  const TinyRun run;
+  run.train("out");
+  EXPECT_EQ(thrown_text<ConfigError>([&] { run.train("out", {"train.optimizer=muon"}); }),
+            (run / "out").string() +
+                ": error: the run in this folder was started with other values:\n"
+                "    train.optimizer: \"adamw\" -> \"muon\"\n"
+                "  hint: take them back to go on with it, or start another run with --out");
+  EXPECT_EQ(read_json(run / "out/checkpoints/latest/apollo/state.json").at("optimizer"), "adamw");
+}
+
+TEST(Trainer, ARateIsHeldAgainstAMeasuredPeak) {
+  const TinyRun run;
+  run.train("out");
+  const double peak = run.rows("out", "start").at(0).at("peak_flops_per_s");
+  EXPECT_GT(peak, 1e8);
+  double flops = 0.0;
+  for (const Json& row : run.rows("out", "step")) {
+    const double seconds = 64.0 / row.at("tokens_per_s").get<double>();
+    const double rate = (row.at("flops").get<double>() - flops) / seconds;
+    EXPECT_NEAR(row.at("model_flops_utilisation").get<double>(), rate / peak, 1e-6 * rate / peak);
+    flops = row.at("flops");
+  }
+}
+
+TEST(Trainer, RevisionsStayUnderTheirNames) {
+  const TinyRun run;
+  const std::vector<std::string> overrides = {
+      "checkpoint.keep=1", "checkpoint.every=5 steps",
+      "checkpoint.at=[\"0 steps\", \"2 steps\", \"50%\", \"0.1k tokens\", \"10M tokens\"]"};
+  run.train("out", overrides);
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(run / "out/revisions"))
+    names.insert(entry.path().filename());
+  EXPECT_EQ(names, (std::set<std::string>{"0-steps", "2-steps", "50-percent", "100-tokens"}))
+      << "10M tokens were not read";
+  const std::pair<const char*, int64_t> expected[] = {
+      {"0-steps", 0}, {"2-steps", 2}, {"100-tokens", 2}, {"50-percent", 6}};
+  for (const auto& [name, step] : expected) {
+    const Json state = read_json(run / "out/revisions" / name / "apollo/state.json");
+    EXPECT_EQ(state.at("position").at("step"), step) << name;
+  }
+  std::set<std::string> folders;
+  for (const auto& entry : fs::directory_iterator(run / "out/checkpoints"))
+    folders.insert(entry.path().filename());
+  EXPECT_EQ(folders, (std::set<std::string>{"latest", "step-00000000", "step-00000002",
+                                            "step-00000006", "step-00000012"}));
+  // Going on from one of them names the later ones again, and changes no number.
+  const Json last = run.rows("out", "step").back();
+  replace_link(run / "out/checkpoints/latest", "step-00000002");
+  fs::remove(run / "out/revisions/50-percent");
+  run.train("out", overrides);
+  EXPECT_EQ(fs::read_symlink(run / "out/revisions/50-percent"), "../checkpoints/step-00000006");
+  EXPECT_EQ(run.rows("out", "step").back().at("loss"), last.at("loss"));
+}
+
 TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
   const TinyRun run;
   run.train("out");

@@ -1,7 +1,7 @@
 // Multi-stage layerwise training: a quarter of the layers at a time, each upon frozen ones.
 // Yang et al., "Progressively Stacking 2.0: A Multi-stage Layerwise Training Method for BERT
 // Training Speedup", 2020. Growth copies the top layers onto the top; only they and the output head
-// train, the others and the embedding run forward alone, and a last stage trains all layers
+// train, the others and the embedding only run forward, and a last stage trains all layers
 // jointly. That stage is a second one of L layers: with trains = "new" the first and the last stage
 // train all, those between what the last growth added. Four partial stages and the joint one last a
 // fifth of the run each (the shares are free keys).

@@ -98,7 +98,11 @@
     ];
   }
 
-  // Of masked models alone.
+  // Runs of earlier versions did not measure a peak.
+  const hasUtilisation = data.runs.some(
+    (run) => run.steps.model_flops_utilisation.some((value) => value !== null));
+
+  // Only of masked models.
   const hasAccuracy = data.runs.some((run) => run.evals.accuracy);
   const maskedAccuracy = (run, index) => (run.evals.accuracy === undefined ? [] : [line(run, index, {
     x: xs(run.evals), y: run.evals.accuracy, mode: "lines+markers", hovertemplate: "%{y:.2%}",
@@ -188,6 +192,9 @@
       traces: noisy("grad_norm", ".3f"), log: true, format: "~g" },
     { id: "speed", title: "Speed", height: 300, note: "tokens per second",
       traces: noisy("tokens_per_s", ".3s"), zero: true, format: "~s" },
+    ...(hasUtilisation ? [{ id: "utilisation", title: "Use of the machine", height: 300,
+      note: "FLOPs per second as a share of a peak measured at the start",
+      traces: noisy("model_flops_utilisation", ".1%"), zero: true, format: ".0%" }] : []),
   ];
 
   // A loss falls from its start by most of its range within the first steps; the chart shows what

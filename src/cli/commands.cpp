@@ -1,0 +1,37 @@
+// Compiled once for each program: the light one has no code of the commands that need LibTorch.
+#include "cli/commands.h"
+
+namespace apollo {
+namespace {
+
+#ifdef APOLLO_ENGINE
+#define APOLLO_ENGINE_ONLY(add) add, /*needs_torch=*/true
+#else
+#define APOLLO_ENGINE_ONLY(add) nullptr, /*needs_torch=*/true
+#endif
+
+constexpr Command kCommands[] = {
+    {"tokenizer", add_tokenizer_command},
+    {"prepare", add_prepare_command},
+    {"plan", add_plan_command},
+    {"train", APOLLO_ENGINE_ONLY(add_train_command)},
+    {"eval", APOLLO_ENGINE_ONLY(add_eval_command)},
+    {"score", APOLLO_ENGINE_ONLY(add_score_command)},
+    {"generate", APOLLO_ENGINE_ONLY(add_generate_command)},
+    {"grow", APOLLO_ENGINE_ONLY(add_grow_command)},
+    {"export", APOLLO_ENGINE_ONLY(add_export_command)},
+    {"finetune", APOLLO_ENGINE_ONLY(add_finetune_command)},
+    {"compare", add_compare_command},
+    {"report", add_report_command},
+    {"suite", add_suite_command},
+};
+
+#undef APOLLO_ENGINE_ONLY
+
+}  // namespace
+
+std::span<const Command> commands() {
+  return kCommands;
+}
+
+}  // namespace apollo

@@ -1,0 +1,29 @@
+// Values of keys that are small languages of their own. Each is parsed here and nowhere else; what
+// cannot be parsed is nullopt, and whoever asked says what was expected.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace apollo {
+
+// data.tokenizer, where the run trains one on its own text: "train:bpe:8192",
+// "train:wordpiece:8192", "train:wordpiece-cased:8192".
+struct TrainedTokenizer {
+  enum class Kind { kBpe, kWordPiece } kind = Kind::kBpe;
+  bool lowercase = false;  // a WordPiece that lowers the case and strips accents
+  int64_t vocab_size = 0;  // at least 1
+};
+// Whether a value of data.tokenizer asks for training at all, well formed or not.
+bool asks_for_training(std::string_view tokenizer);
+std::optional<TrainedTokenizer> parse_trained_tokenizer(std::string_view tokenizer);
+
+// run.device and --device: "auto", "cpu", "cuda", "cuda:1".
+struct DeviceName {
+  enum class Kind { kAuto, kCpu, kCuda } kind = Kind::kAuto;
+  int64_t index = 0;  // of the GPU
+};
+std::optional<DeviceName> parse_device_name(std::string_view device);
+
+}  // namespace apollo

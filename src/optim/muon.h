@@ -1,0 +1,41 @@
+// Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): the update of a hidden
+// matrix is its momentum made orthogonal, so that all of its directions are as long as one another.
+// As torch.optim.Muon has it with adjust_lr_fn = "match_rms_adamw": with gradient G, momentum B,
+// learning rate r, decay d and W of [m, n],
+//
+//   B <- lerp(B, G, 1 - mu);  O = NewtonSchulz(lerp(G, B, mu));  mu = 0.95
+//   W <- (1 - r d) W - r 0.2 sqrt(max(m, n)) O
+//
+// The factor gives the update the root mean square of one of AdamW's (Liu et al. 2025, "Muon is
+// scalable for LLM training", arXiv 2502.16982, equation 4), so one learning rate serves both. All
+// but the hidden matrices (arch/hidden_matrices.h), which are cut as the architecture's list of
+// parameters says, is AdamW's.
+#pragma once
+
+#include "optim/adamw.h"
+#include "optim/optimizer.h"
+
+namespace apollo {
+
+struct MuonOptions {
+  double momentum = 0.95;
+  double weight_decay = 0.1;  // on the slots with `decay` only
+};
+
+// Its buffer is `momentum`, of the hidden matrices; the moments of AdamW are of the others.
+class Muon final : public Optimizer {
+ public:
+  Muon(const MuonOptions& options, const AdamWOptions& others)
+      : options_(options), others_(others, ParameterGroup::kOthers) {}
+
+  const char* name() const override { return "muon"; }
+  OptimizerState fresh_state(const ParameterSet& parameters) const override;
+  void step(ParameterSet& parameters, OptimizerState& state, double lr,
+            const std::vector<bool>& trained = {}) const override;
+
+ private:
+  MuonOptions options_;
+  AdamW others_;
+};
+
+}  // namespace apollo

@@ -1,0 +1,149 @@
+#include "progressive/first_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "arch/counts.h"
+#include "base/units.h"
+#include "config/fields.h"
+#include "config/objective.h"
+
+namespace apollo {
+namespace {
+
+constexpr double kTokensPerParameter = 40.0;
+constexpr double kEpochs = 8.0;
+// Of the tokens of training, read by all evaluations together: forward passes only, so 2 % of the
+// work.
+constexpr double kEvaluationShare = 0.06;
+constexpr int64_t kEvaluations = 10;
+// Below it more is set apart, so that there is something to evaluate on.
+constexpr double kSmallText = 1e6;
+
+struct Size {
+  int64_t layers;
+  int64_t width;
+};
+
+constexpr std::array<Size, 14> kSizes = {{{2, 32},
+                                          {3, 32},
+                                          {3, 64},
+                                          {4, 64},
+                                          {4, 96},
+                                          {4, 128},
+                                          {6, 128},
+                                          {6, 192},
+                                          {6, 256},
+                                          {8, 256},
+                                          {8, 384},
+                                          {12, 384},
+                                          {12, 512},
+                                          {12, 768}}};
+
+FirstRun run_of(const Size& size, int64_t text_tokens, int64_t vocab_size, double flops) {
+  FirstRun run;
+  run.layers = size.layers;
+  run.width = size.width;
+  run.heads = std::max<int64_t>(1, size.width / 64);
+  run.context = size.width < 128 ? 128 : 256;
+  run.batch_size = 16;
+  run.lr = 0.256 / static_cast<double>(size.width);
+
+  RunConfig config;
+  config.model.layers = run.layers;
+  config.model.width = run.width;
+  config.model.heads = run.heads;
+  config.model.context = run.context;
+  const ModelShape shape = model_shape(config, vocab_size);
+  const double step_flops =
+      train_flops(shape, run.layers, run.batch_size, targets_per_sequence(config));
+  const auto step_tokens = static_cast<double>(run.batch_size * run.context);
+  const double most_steps = kEpochs * static_cast<double>(text_tokens) / step_tokens;
+  run.steps = std::max<int64_t>(1, std::llround(std::min(flops / step_flops, most_steps)));
+  run.parameters = num_parameters(shape, run.layers);
+  run.tokens = static_cast<double>(run.steps) * step_tokens;
+  run.flops = static_cast<double>(run.steps) * step_flops;
+  return run;
+}
+
+}  // namespace
+
+int64_t first_vocab_size(double text_bytes) {
+  if (text_bytes < 1e6) return 512;
+  if (text_bytes < 1e7) return 1024;
+  return text_bytes < 1e9 ? 4096 : 16384;
+}
+
+FirstRun choose_first_run(int64_t text_tokens, int64_t vocab_size, double flops_per_second,
+                          double seconds) {
+  FirstRun best = run_of(kSizes.front(), text_tokens, vocab_size, flops_per_second * seconds);
+  for (const Size& size : kSizes) {
+    const FirstRun run = run_of(size, text_tokens, vocab_size, flops_per_second * seconds);
+    if (run.tokens < kTokensPerParameter * static_cast<double>(run.parameters)) break;
+    best = run;
+  }
+  return best;
+}
+
+std::string first_run_toml(const FirstRun& run, const FirstText& text, int64_t threads) {
+  const auto eval_tokens = static_cast<int64_t>(kEvaluationShare * run.tokens / kEvaluations);
+  return fmt::format(
+      R"(# Written by `apollo train {text}`, which goes on with the run that stands here.
+# Change what you like and train it under another name: apollo train {name}.toml --out runs/other
+#
+# {parameters} parameters read {tokens} tokens, {ratio:.0f} per parameter, for {flops}. So few FLOPs are spent
+# best on a shallow model from scratch. Growing (progressive.method = "apollo+") pays where a deep
+# model is wanted.
+[run]
+name = {quoted_name}
+threads = {threads}                         # the faster number here; another gives other last bits
+
+[data]
+train = [{quoted_text}]
+valid_fraction = {valid}               # set apart for validation
+tokenizer = "train:bpe:{vocab}"
+
+[model]
+architecture = "gpt2"
+layers = {layers}
+width = {width}
+heads = {heads}
+context = {context}
+
+[train]
+duration = "{steps} steps"
+batch_size = {batch}
+micro_batch_size = {batch}
+lr = {lr}
+lr_schedule = "wsd"                 # constant, then down to 0 in the last fifth
+weight_decay = 0.1
+
+[progressive]
+method = "scratch"
+
+[eval]
+every = "{eval_percent}%"
+max_tokens = {eval_tokens}
+
+[checkpoint]
+every = "10%"
+keep = 2
+)",
+      fmt::arg("text", text.path), fmt::arg("name", text.name), fmt::arg("threads", threads),
+      fmt::arg("valid", text.bytes < kSmallText ? 0.1 : 0.02),
+      fmt::arg("parameters", format_count(static_cast<double>(run.parameters))),
+      fmt::arg("tokens", format_count(run.tokens)),
+      fmt::arg("ratio", run.tokens / static_cast<double>(run.parameters)),
+      fmt::arg("flops", format_flops(run.flops)), fmt::arg("quoted_name", toml_text(text.name)),
+      fmt::arg("quoted_text", toml_text(text.path)),
+      fmt::arg("vocab", first_vocab_size(text.bytes)), fmt::arg("layers", run.layers),
+      fmt::arg("width", run.width), fmt::arg("heads", run.heads), fmt::arg("context", run.context),
+      fmt::arg("steps", run.steps), fmt::arg("batch", run.batch_size), fmt::arg("lr", run.lr),
+      fmt::arg("eval_percent", 100 / kEvaluations),
+      fmt::arg("eval_tokens", std::max(eval_tokens, run.context)));
+}
+
+}  // namespace apollo

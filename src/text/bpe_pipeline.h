@@ -1,0 +1,24 @@
+// What stands around the model in the tokenizer.json of a byte-level BPE: normaliser,
+// pre-tokenizer, post-processor and decoder, read and written.
+#pragma once
+
+#include "base/json_lines.h"
+#include "text/bpe_vocabulary.h"
+#include "text/json_section.h"
+
+namespace apollo {
+
+// Puts the normaliser, the pre-tokenizer and the prefix space of a file into `vocabulary`. Throws
+// DataError that names what is not done here.
+void read_bpe_pipeline(const Section& root, BpeVocabulary& vocabulary);
+
+// The tokens that the file puts around a text; `ids` and vocabulary.added are known by now.
+TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
+                                const BpeVocabulary& vocabulary);
+
+Json normalizer_json(const BpeVocabulary& vocabulary);
+Json pre_tokenizer_json(const BpeVocabulary& vocabulary);
+Json post_processor_json(const BpeVocabulary& vocabulary);
+Json decoder_json();
+
+}  // namespace apollo
