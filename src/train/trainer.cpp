@@ -114,6 +114,9 @@ void Trainer::log_beginning() const {
   log_info("device {}, {} threads, {} kernels, {}, LibTorch {}", run_.device.str(),
            run_.config().run.threads, enum_name(run_.config().run.kernels), how_passes_run(run_),
            APOLLO_TORCH_VERSION);
+  const bool casts = run_.config().train.precision == Precision::kBf16;
+  if (run_.device.is_cpu() && casts && run_.config().run.kernels == Kernels::kFused)
+    log_info("bf16 on a CPU: LibTorch's operators run, since the fused kernels take fp32");
   log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : run_.schedule->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
