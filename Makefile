@@ -8,9 +8,9 @@ CMAKE_FLAGS ?=
 JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
           print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 
-cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp'
+cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp' ':!third_party'
 
-.PHONY: apollo setup demo test fuzz asan bench format style lint clean help
+.PHONY: apollo setup demo test wheel fuzz asan bench format style lint clean help
 .NOTPARALLEL:
 
 apollo: ## build build/apollo (the default)
@@ -29,9 +29,15 @@ demo: apollo ## train a small GPT that grows, and the same from scratch, on real
 
 test: ## build everything and run the tests
 	@scripts/setup.sh test
-	@$(call configure)
+	@$(call configure,$(if $(APOLLO_TORCH),,-DAPOLLO_PYTHON=ON))
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+wheel: ## build a Python wheel into dist/, for the torch of .venv, which its name says
+	@scripts/setup.sh build
+	@torch=$$(.venv/bin/python -c \
+	  'from importlib.metadata import version as v; print("".join(v("torch").split(".")[:2]))') && \
+	  .venv/bin/python -m pip wheel . --no-deps -w dist -C wheel.build-tag="$${torch}torch"
 
 FUZZ_SECONDS ?= 60
 fuzz: ## read files that were changed at random, 60 s for each reader (FUZZ_SECONDS=, SEED=)

@@ -3,17 +3,29 @@
 # CUDA; a program that only calls the public C++ API needs the headers and four libraries.
 #
 #   APOLLO_TORCH (variable or environment): a folder with include/ and lib/, that is a LibTorch
-#   archive or `python -c "import torch; print(torch.__path__[0])"`.
+#   archive or `python -c "import torch; print(torch.__path__[0])"`. Empty: under pip the torch of
+#   the environment that it installs into, else that of .venv.
 #
 # Defines: LibTorch::torch, LibTorch_ROOT_DIR, LibTorch_VERSION, LibTorch_HAS_CUDA, and, where the
 # headers of the CUDA runtime are found, which LibTorch's own for CUDA include,
 # LibTorch_CUDA_RUNTIME_INCLUDE_DIR: in the wheels that come with a CUDA build of the torch wheel
 # (from CUDA 13 on without one that scripts/setup.sh adds), or in a CUDA toolkit.
 
-set(APOLLO_TORCH "" CACHE PATH "LibTorch archive or torch package folder; empty: .venv's")
+set(APOLLO_TORCH "" CACHE PATH "LibTorch archive or torch package folder; empty: look for it")
 set(LibTorch_ROOT_DIR "${APOLLO_TORCH}")
 if(NOT LibTorch_ROOT_DIR)
   set(LibTorch_ROOT_DIR "$ENV{APOLLO_TORCH}")
+endif()
+if(NOT LibTorch_ROOT_DIR AND SKBUILD)
+  execute_process(COMMAND "${Python_EXECUTABLE}" "${CMAKE_CURRENT_LIST_DIR}/find_torch.py"
+                  OUTPUT_VARIABLE _found OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE _failed)
+  if(_failed)
+    message(FATAL_ERROR
+      "install torch first: pip install torch. Apollo is built for the torch that it will run with, "
+      "and there is none in ${_found}. Without a GPU: "
+      "pip install torch --index-url https://download.pytorch.org/whl/cpu")
+  endif()
+  set(LibTorch_ROOT_DIR "${_found}")
 endif()
 if(NOT LibTorch_ROOT_DIR)
   file(GLOB _wheels LIST_DIRECTORIES true
@@ -25,7 +37,7 @@ endif()
 get_filename_component(LibTorch_ROOT_DIR "${LibTorch_ROOT_DIR}" ABSOLUTE)
 
 # What an earlier configuration found elsewhere must not be mixed with this LibTorch.
-foreach(_found INCLUDE_DIR CPU_LIBRARY C10_LIBRARY CUDA_LIBRARY C10_CUDA_LIBRARY)
+foreach(_found INCLUDE_DIR CPU_LIBRARY C10_LIBRARY CUDA_LIBRARY C10_CUDA_LIBRARY PYTHON_LIBRARY)
   string(FIND "${LibTorch_${_found}}" "${LibTorch_ROOT_DIR}/" _position)
   if(NOT _position EQUAL 0)
     unset(LibTorch_${_found} CACHE)
@@ -38,8 +50,10 @@ find_library(LibTorch_CPU_LIBRARY torch_cpu PATHS "${LibTorch_ROOT_DIR}/lib" NO_
 find_library(LibTorch_C10_LIBRARY c10 PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
+# Of a wheel alone: what makes tensors of Python.
+find_library(LibTorch_PYTHON_LIBRARY torch_python PATHS "${LibTorch_ROOT_DIR}/lib" NO_DEFAULT_PATH)
 mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY
-                 LibTorch_CUDA_LIBRARY LibTorch_C10_CUDA_LIBRARY)
+                 LibTorch_CUDA_LIBRARY LibTorch_C10_CUDA_LIBRARY LibTorch_PYTHON_LIBRARY)
 
 set(LibTorch_VERSION "LibTorch_VERSION-NOTFOUND")
 if(LibTorch_INCLUDE_DIR AND EXISTS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")

@@ -37,6 +37,7 @@ USES = {
     "suite": ["base", "config", "data", "progressive", "report"],
 }
 USES["cli"] = list(USES)
+USES["python"] = list(USES)
 
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "text", "arch", "config", "data", "progressive", "runlog", "report", "suite"}

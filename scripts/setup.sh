@@ -30,12 +30,12 @@ fail() {
 
 debian_packages() {
   echo build-essential cmake ninja-build ccache pkgconf ca-certificates python3 python3-venv \
-    libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev \
-    libicu-dev zlib1g-dev liblzma-dev libzstd-dev libxxhash-dev libgloo-dev
+    libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev \
+    zlib1g-dev liblzma-dev libzstd-dev
   case $group in
-    test) echo libgtest-dev libpcre2-dev ;;
+    test) echo libgtest-dev libpcre2-dev libicu-dev ;;
     style) echo clang-format ;;
-    lint) echo libgtest-dev libpcre2-dev clang-format clang-tidy ;;
+    lint) echo libgtest-dev libpcre2-dev libicu-dev clang-format clang-tidy ;;
   esac
 }
 

@@ -8,7 +8,7 @@
 namespace apollo {
 namespace {
 
-// The key that RMSNorm, all of its weights 1, and the matrices of the family share: N(0, init_std).
+// Collects the parameters with their initialisation: matrices N(0, init_std), norms 1.
 class ParameterList {
  public:
   explicit ParameterList(double init_std) : init_std_(init_std) {}
@@ -31,6 +31,7 @@ class ParameterList {
       spec.pieces.push_back(name_of(layer, name));
       spec.piece_rows.push_back(size);
     }
+    spec.matrices = {.dimension = 0, .sizes = spec.piece_rows};
   }
   ParameterSpec& norm(int64_t layer, const std::string& part, int64_t width) {
     ParameterSpec& spec = add(layer, part, {width});

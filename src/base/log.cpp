@@ -1,8 +1,10 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <vector>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -10,52 +12,66 @@
 namespace apollo {
 namespace {
 
-spdlog::logger& logger() {
-  static spdlog::logger instance = [] {
-    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    sink->set_pattern("%v");
-    spdlog::logger made("apollo", sink);
-    made.flush_on(spdlog::level::info);
-    return made;
-  }();
-  return instance;
+struct Log {
+  std::mutex mutex;
+  LogLevel level = LogLevel::kInfo;
+  std::vector<std::FILE*> files;
+};
+
+// Never destroyed: a thread may log while the program ends.
+Log& the_log() {
+  static Log& log = *new Log;
+  return log;
 }
 
-spdlog::level::level_enum to_spdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::kQuiet:
-      return spdlog::level::off;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-  }
-  return spdlog::level::info;
+std::string local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
+  return text;
+}
+
+// Of a line that a full disk or a closed terminal swallows nothing more can be said.
+void write_line(std::FILE* file, std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), file);
+  std::fflush(file);
 }
 
 }  // namespace
 
 void set_log_level(LogLevel level) {
-  logger().set_level(to_spdlog(level));
-}
-
-void add_log_file(const std::filesystem::path& path) {
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
-    sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
-    logger().sinks().push_back(sink);
-  } catch (const spdlog::spdlog_ex& error) {
-    fail<Error>("{}: cannot write the log: {}", path.string(), error.what());
-  }
+  Log& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  log.level = level;
 }
 
 void log_line(LogLevel level, std::string_view text) {
-  const std::string shown = printable_lines(text);
-  if (level == LogLevel::kWarning) {
-    logger().log(spdlog::level::warn, fmt::format("warning: {}", shown));
-  } else {
-    logger().log(to_spdlog(level), shown);
+  Log& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  if (level > log.level) return;
+  const std::string line =
+      fmt::format("{}{}\n", level == LogLevel::kWarning ? "warning: " : "", printable_lines(text));
+  write_line(stderr, line);
+  if (log.files.empty()) return;
+  const std::string dated = local_time() + " " + line;
+  for (std::FILE* file : log.files)
+    write_line(file, dated);
+}
+
+LogFile::LogFile(const std::filesystem::path& path) : file_(std::fopen(path.c_str(), "ae")) {
+  if (file_ == nullptr) {
+    fail<Error>("{}: cannot write the log: {}", path.string(), std::strerror(errno));
   }
+  const std::lock_guard lock(the_log().mutex);
+  the_log().files.push_back(file_);
+}
+
+LogFile::~LogFile() {
+  const std::lock_guard lock(the_log().mutex);
+  std::erase(the_log().files, file_);
+  std::fclose(file_);
 }
 
 }  // namespace apollo

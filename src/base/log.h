@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,9 +14,20 @@ namespace apollo {
 enum class LogLevel { kQuiet, kWarning, kInfo };
 
 void set_log_level(LogLevel level);
-// Copies every later line to `path`, appended.
-void add_log_file(const std::filesystem::path& path);
 void log_line(LogLevel level, std::string_view text);
+
+// Every line that is logged in its lifetime, whatever thread logs it, goes to `path` too, with its
+// time, appended. Throws Error where the file cannot be written.
+class LogFile {
+ public:
+  explicit LogFile(const std::filesystem::path& path);
+  ~LogFile();
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+ private:
+  std::FILE* file_;
+};
 
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {

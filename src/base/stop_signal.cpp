@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
+#include <iterator>
+#include <mutex>
 
 #include "base/error.h"
 
@@ -17,6 +20,26 @@ void on_signal(int signal) {
   if (g_waiting > 0) ::_exit(128 + signal);
   // The next one of the same kind acts as if there were no handler.
   std::signal(signal, SIG_DFL);
+}
+
+constexpr int kSignals[] = {SIGINT, SIGTERM};
+// What stood before the outermost scope.
+struct sigaction g_before[std::size(kSignals)];
+int g_num_scopes = 0;
+std::mutex g_scopes;  // guards these two
+
+void on_signal_in_scope(int signal, siginfo_t* info, void* context) {
+  g_signal = signal;
+  const struct sigaction& before = g_before[signal == kSignals[0] ? 0 : 1];
+  if ((before.sa_flags & SA_SIGINFO) != 0) {
+    before.sa_sigaction(signal, info, context);
+  } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+    before.sa_handler(signal);
+  }
+}
+
+bool is_ours(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == on_signal_in_scope;
 }
 
 }  // namespace
@@ -37,6 +60,32 @@ int stop_requested() {
 
 void throw_if_stopped() {
   if (g_signal != 0) throw Interrupted(g_signal);
+}
+
+StopScope::StopScope() {
+  const std::lock_guard lock(g_scopes);
+  if (g_num_scopes++ > 0) return;
+  g_signal = 0;
+  struct sigaction action {};
+  action.sa_sigaction = on_signal_in_scope;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    struct sigaction now {};
+    sigaction(kSignals[i], nullptr, &now);
+    if (is_ours(now)) continue;  // left standing by an earlier scope
+    g_before[i] = now;
+    sigaction(kSignals[i], &action, nullptr);
+  }
+}
+
+StopScope::~StopScope() {
+  const std::lock_guard lock(g_scopes);
+  if (--g_num_scopes > 0) return;
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    struct sigaction now {};
+    sigaction(kSignals[i], nullptr, &now);
+    if (is_ours(now)) sigaction(kSignals[i], &g_before[i], nullptr);
+  }
 }
 
 WaitingForInput::WaitingForInput() {

@@ -12,6 +12,18 @@ int stop_requested();
 // Throws Interrupted when one arrived. For loops that have nothing to save.
 void throw_if_stopped();
 
+// The same for a while, in a process that is somebody else's: signals raise the flag in its
+// lifetime, and the handlers that stood before are called too, as often as signals arrive. They
+// stand again afterwards, unless others have taken their place meanwhile. Scopes may nest; the
+// outermost begins without a signal.
+class StopScope {
+ public:
+  StopScope();
+  ~StopScope();
+  StopScope(const StopScope&) = delete;
+  StopScope& operator=(const StopScope&) = delete;
+};
+
 // Lives while a program waits for input of unknown length (a terminal, a pipe) and has nothing to
 // save: a signal then ends it at once with 128 + signal, where it would else wait for a line first.
 class WaitingForInput {

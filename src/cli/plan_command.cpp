@@ -4,19 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "cli/commands.h"
-#include "config/objective.h"
-#include "data/batches.h"
-#include "data/prepare.h"
-#include "progressive/plan.h"
+#include "cli/plan_file.h"
 #include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
-#include "progressive/source_model.h"
 
 namespace apollo {
 
@@ -32,48 +26,11 @@ struct PlanOptions {
   int64_t processes = 1;
 };
 
-struct DataSize {
-  int64_t tokens = 0;
-  int64_t vocab_size = 0;
-  std::string tokenizer_hash = {};  // empty: not known
-};
-
-DataSize size_of_data(const PlanOptions& options, const ResolvedConfig& resolved) {
-  const int64_t vocab_size =
-      options.vocab_size > 0 ? options.vocab_size : resolved.config.model.vocab_size;
-  if (options.tokens > 0) {
-    if (vocab_size < 1) fail<UsageError>("--tokens needs --vocab-size, or model.vocab_size");
-    return {static_cast<int64_t>(options.tokens), vocab_size};
-  }
-  try {
-    const RunData data = open_run_data(resolved.config, resolved.base_dir);
-    return {data.train->size(), options.vocab_size > 0 ? options.vocab_size : data.vocab_size,
-            data.tokenizer != nullptr ? data.tokenizer->hash() : ""};
-  } catch (const DataError& error) {
-    fail<DataError>("{}\n  hint: --tokens N --vocab-size V plan a run without its data",
-                    error.what());
-  }
-}
-
-std::optional<SourceModel> find_source(const ResolvedConfig& resolved, const ModelShape& shape,
-                                       const std::string& tokenizer_hash) {
-  if (resolved.config.progressive.source.empty()) return std::nullopt;
-  SourceModel source = read_source_model(source_path(resolved.config, resolved.base_dir));
-  check_source(source, resolved, shape, tokenizer_hash);
-  return source;
-}
-
 void run_plan(const PlanOptions& options) {
   const ResolvedConfig resolved = resolve_run_config(options.config, options.overrides);
-  const DataSize size = size_of_data(options, resolved);
-  const int64_t sequences = num_sequences(resolved.config, size.tokens);
-  if (sequences < 1) {
-    fail<DataError>("{} tokens are less than one sequence of a context of {}", size.tokens,
-                    resolved.config.model.context);
-  }
-  const ModelShape shape = model_shape(resolved.config, size.vocab_size);
-  const RunPlan plan = plan_run(resolved.config, shape, sequences, options.flops_per_second,
-                                find_source(resolved, shape, size.tokenizer_hash));
+  const DataSize size = {.tokens = static_cast<int64_t>(options.tokens),
+                         .vocab_size = options.vocab_size};
+  const RunPlan plan = plan_file(resolved, size, options.flops_per_second);
   const SharedPlan shared = plan_processes(plan, options.processes);
   if (options.json) {
     Json json = plan_json(plan);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/json_lines.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/common_text.h"
@@ -31,24 +30,6 @@ struct PrepareArguments {
   fs::path verify;
 };
 
-double bytes_per_token(const DatasetInfo& info) {
-  return info.num_tokens > 0
-             ? static_cast<double>(info.text_bytes) / static_cast<double>(info.num_tokens)
-             : 0.0;
-}
-
-Json to_json(const fs::path& path, const DatasetInfo& info) {
-  return {{"path", path.string()},
-          {"tokens", info.num_tokens},
-          {"documents", info.num_documents},
-          {"text_bytes", info.text_bytes},
-          {"bytes_per_token", bytes_per_token(info)},
-          {"vocab_size", info.vocab_size},
-          {"invalid_sequences", info.invalid_sequences},
-          {"tokenizer_hash", info.tokenizer_hash},
-          {"content_hash", info.content_hash}};
-}
-
 std::string to_line(const fs::path& path, const DatasetInfo& info) {
   std::string line = fmt::format("{}: {} tokens", path.string(), info.num_tokens);
   if (info.num_documents > 0) {
@@ -63,7 +44,7 @@ void print_datasets(const std::vector<fs::path>& paths, bool json) {
   for (const fs::path& path : paths) {
     const DatasetInfo info = TokenDataset::open(path).info();
     if (json) {
-      list.push_back(to_json(path, info));
+      list.push_back(dataset_json(path, info));
     } else {
       fmt::print("{}\n", to_line(path, info));
     }

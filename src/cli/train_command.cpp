@@ -53,7 +53,8 @@ void train_config(const TrainArguments& arguments) {
   // The first rank tells of all.
   const bool leads = !launch || launch->rank == 0;
   if (!leads) set_log_level(LogLevel::kWarning);
-  Trainer(open_run(std::move(resolved), run_dir)).run();
+  Trainer trainer(open_run(std::move(resolved), run_dir));
+  trainer.run();
   if (!leads) return;
   const std::filesystem::path page = write_run_report(run_dir);
   log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());

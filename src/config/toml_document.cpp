@@ -10,13 +10,19 @@
 
 namespace apollo {
 
-TomlDocument::TomlDocument(const std::filesystem::path& path,
-                           const std::vector<std::string>& overrides, std::vector<std::string> keys,
-                           const std::string& example, std::vector<Diagnostic>& faults)
-    : file_(path.string()), keys_(std::move(keys)) {
-  require_toml_file(path);
+std::string TomlSource::read() const {
+  if (text) return *text;
+  require_toml_file(file);
+  return read_file(file);
+}
+
+TomlDocument::TomlDocument(const TomlSource& source, const std::vector<std::string>& overrides,
+                           std::vector<std::string> keys, const std::string& example,
+                           std::vector<Diagnostic>& faults)
+    : file_(source.file.string()), keys_(std::move(keys)) {
+  const std::string text = source.read();
   try {
-    root_ = parse_toml(read_file(path), file_);
+    root_ = parse_toml(text, file_);
     check_sections(faults);
   } catch (const ConfigError& error) {
     faults.insert(faults.end(), error.diagnostics().begin(), error.diagnostics().end());

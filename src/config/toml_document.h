@@ -5,7 +5,6 @@
 
 #include <toml++/toml.h>
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "config/fields.h"
 #include "config/toml_reader.h"
+#include "config/toml_source.h"
 
 namespace apollo {
 
@@ -26,7 +26,7 @@ class TomlDocument {
   // "train.lr=1e-3", a TOML value, or bare text where the key takes text; `example` is such a one
   // for hints. Adds a fault for text that is no TOML, for unknown sections and keys (with the
   // nearest known one) and for overrides that are none. Throws ConfigError where there is no file.
-  TomlDocument(const std::filesystem::path& path, const std::vector<std::string>& overrides,
+  TomlDocument(const TomlSource& source, const std::vector<std::string>& overrides,
                std::vector<std::string> keys, const std::string& example,
                std::vector<Diagnostic>& faults);
   TomlDocument(const TomlDocument&) = delete;  // a copied table loses its positions

@@ -18,12 +18,11 @@ std::filesystem::path absolute_base_dir(const ResolvedConfig& resolved) {
 
 }  // namespace
 
-ResolvedConfig read_run_config(const std::filesystem::path& path,
-                               const std::vector<std::string>& overrides,
+ResolvedConfig read_run_config(const TomlSource& source, const std::vector<std::string>& overrides,
                                std::vector<Diagnostic>& faults) {
   ResolvedConfig resolved;
-  resolved.file = path;
-  const TomlDocument document(path, overrides, field_paths(), "train.lr=1e-3", faults);
+  resolved.file = source.file;
+  const TomlDocument document(source, overrides, field_paths(), "train.lr=1e-3", faults);
   visit_fields(
       [&](const Field& field, auto& value) {
         const FieldOutcome outcome =
@@ -43,10 +42,10 @@ ResolvedConfig read_run_config(const std::filesystem::path& path,
   return resolved;
 }
 
-ResolvedConfig load_run_config(const std::filesystem::path& path,
+ResolvedConfig load_run_config(const TomlSource& source,
                                const std::vector<std::string>& overrides) {
   std::vector<Diagnostic> faults;
-  ResolvedConfig resolved = read_run_config(path, overrides, faults);
+  ResolvedConfig resolved = read_run_config(source, overrides, faults);
   const std::vector<Diagnostic> more = validate(resolved);
   faults.insert(faults.end(), more.begin(), more.end());
   throw_if_any(std::move(faults), resolved);

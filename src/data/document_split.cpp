@@ -33,8 +33,8 @@ DocumentSplit::DocumentSplit(const fs::path& train_dir, const fs::path& valid_di
 void DocumentSplit::add(const EncodedPiece& piece) {
   if (block_tokens_ > 0) return place(piece);
   scratch_->append(piece.ids);
-  waiting_.push_back({std::ssize(piece.ids), piece.text_bytes, piece.invalid_sequences, piece.file,
-                      piece.end_of_document});
+  waiting_.push_back({std::ssize(piece.ids), piece.text_bytes, piece.invalid_sequences,
+                      piece.source, piece.end_of_document});
   const double num_valid = valid_fraction_ * static_cast<double>(scratch_->num_tokens());
   if (num_valid < static_cast<double>(kFewBlocks * kBlockTokens)) return;
   begin_blocks(kBlockTokens);
@@ -107,7 +107,7 @@ void DocumentSplit::place(const EncodedPiece& piece) {
   document.ids.insert(document.ids.end(), piece.ids.begin(), piece.ids.end());
   document.text_bytes += piece.text_bytes;
   document.invalid_sequences += piece.invalid_sequences;
-  document.file = piece.file;
+  document.file = piece.source;
   num_placed_ += std::ssize(piece.ids);
   document.is_long = document.is_long || std::ssize(document.ids) > block_tokens_;
   if (document.is_long) {

@@ -27,7 +27,7 @@ struct Piece {
   size_t text_begin = 0;
   size_t text_size = 0;
   int64_t invalid_sequences = 0;
-  int64_t file = 0;
+  int64_t source = 0;
   bool begins_document = true;
   bool end_of_document = false;
   size_t ids_end = 0;  // once encoded
@@ -93,19 +93,19 @@ class Encoders {
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };
 
-// The next pieces of `files`, about kJobBytes together; no pieces at the end. `begins_document`:
+// The next ones of `pieces`, about kJobBytes together; no pieces at the end. `begins_document`:
 // whether the next piece does.
-Job read_job(TextFiles& files, bool& begins_document) {
+Job read_job(TextPieces& pieces, bool& begins_document) {
   Job job;
   std::string text;
   bool end_of_document = false;
   while (job.text.size() < kJobBytes) {
-    const int64_t invalid_before = files.num_invalid_sequences();
-    if (!files.next(text, end_of_document)) break;
+    const int64_t invalid_before = pieces.num_invalid_sequences();
+    if (!pieces.next(text, end_of_document)) break;
     job.pieces.push_back({.text_begin = job.text.size(),
                           .text_size = text.size(),
-                          .invalid_sequences = files.num_invalid_sequences() - invalid_before,
-                          .file = files.file_index(),
+                          .invalid_sequences = pieces.num_invalid_sequences() - invalid_before,
+                          .source = pieces.source_index(),
                           .begins_document = begins_document,
                           .end_of_document = end_of_document});
     job.text += text;
@@ -116,12 +116,12 @@ Job read_job(TextFiles& files, bool& begins_document) {
 
 }  // namespace
 
-void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_threads,
-                  bool show_progress, const std::function<void(const EncodedPiece&)>& sink) {
+void encode_pieces(TextPieces& text, const Tokenizer& tokenizer, int64_t num_threads,
+                   bool show_progress, const std::function<void(const EncodedPiece&)>& sink) {
   if (num_threads <= 0) num_threads = std::max(1u, std::thread::hardware_concurrency());
   std::optional<Progress> progress;
   if (show_progress) {
-    progress.emplace("prepare", static_cast<double>(files.total_file_bytes()), "B");
+    progress.emplace("prepare", static_cast<double>(text.total_bytes()), "B");
   }
   Encoders encoders(num_threads, tokenizer);
   std::deque<std::future<Job>> pending;
@@ -134,20 +134,20 @@ void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_thre
     size_t begin = 0;
     for (const Piece& piece : job.pieces) {
       const auto ids = std::span(job.ids).subspan(begin, piece.ids_end - begin);
-      sink({ids, static_cast<int64_t>(piece.text_size), piece.invalid_sequences, piece.file,
+      sink({ids, static_cast<int64_t>(piece.text_size), piece.invalid_sequences, piece.source,
             piece.end_of_document});
       begin = piece.ids_end;
     }
     num_tokens += static_cast<int64_t>(job.ids.size());
     if (progress) {
-      progress->update(static_cast<double>(files.file_bytes_read()),
+      progress->update(static_cast<double>(text.bytes_read()),
                        format_count(static_cast<double>(num_tokens)) + " tokens");
     }
   };
 
   for (;;) {
     throw_if_stopped();
-    Job job = read_job(files, begins_document);
+    Job job = read_job(text, begins_document);
     if (job.pieces.empty()) break;
     pending.push_back(encoders.submit(std::move(job)));
     if (pending.size() >= static_cast<size_t>(2 * num_threads)) hand_on();

@@ -1,11 +1,11 @@
-// Text files to token ids on several threads, handed on in the order of the text.
+// Text to token ids on several threads, handed on in the order of the text.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <span>
 
-#include "data/text_reader.h"
+#include "data/text_pieces.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -15,14 +15,14 @@ struct EncodedPiece {
   std::span<const TokenId> ids;
   int64_t text_bytes = 0;
   int64_t invalid_sequences = 0;
-  int64_t file = 0;  // in the order of the files
+  int64_t source = 0;  // its place in TextPieces::sources()
   bool end_of_document = false;
 };
 
-// `files` must have been opened for this tokenizer (TextOptions). Calls `sink` from this thread
-// with every piece of `files`, in order. Holds a few MiB of text a thread at a time. Throws
+// Files must have been opened for this tokenizer (TextOptions). Calls `sink` from this thread with
+// every piece of `text`, in order. Holds a few MiB of text a thread at a time. Throws
 // Interrupted on a signal, and whatever reading or encoding throws.
-void encode_files(TextFiles& files, const Tokenizer& tokenizer, int64_t num_threads,
-                  bool show_progress, const std::function<void(const EncodedPiece&)>& sink);
+void encode_pieces(TextPieces& text, const Tokenizer& tokenizer, int64_t num_threads,
+                   bool show_progress, const std::function<void(const EncodedPiece&)>& sink);
 
 }  // namespace apollo

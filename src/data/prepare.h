@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "base/json_lines.h"
 #include "config/run_config.h"
+#include "data/text_pieces.h"
 #include "data/token_dataset.h"
 #include "text/tokenizer.h"
 
@@ -31,13 +33,29 @@ DatasetInfo prepare_dataset(const std::vector<std::filesystem::path>& files,
                             const Tokenizer& tokenizer, const std::filesystem::path& out,
                             const PrepareOptions& options = {});
 
-// The same, with a share of the documents (of the tokens at the end, where there are fewer than
-// 100 documents) set apart for validation.
+// The same of documents that come one by one, encoded as they come.
+DatasetInfo prepare_dataset(TextPieces& text, const Tokenizer& tokenizer,
+                            const std::filesystem::path& out, const PrepareOptions& options = {});
+
+// Of files again, with a share of the documents (of the tokens at the end, where there are fewer
+// than 100 documents) set apart for validation.
 void prepare_split_datasets(const std::vector<std::filesystem::path>& files,
                             const Tokenizer& tokenizer, double valid_fraction,
                             const std::filesystem::path& train_out,
                             const std::filesystem::path& valid_out,
                             const PrepareOptions& options = {});
+
+void prepare_split_datasets(TextPieces& text, const Tokenizer& tokenizer, double valid_fraction,
+                            const std::filesystem::path& train_out,
+                            const std::filesystem::path& valid_out,
+                            const PrepareOptions& options = {});
+
+// What the dataset in the folder `path` is, for scripts: {"path", "tokens", "documents",
+// "text_bytes", "bytes_per_token", ...}.
+Json dataset_json(const std::filesystem::path& path, const DatasetInfo& info);
+
+// UTF-8 bytes that a token stands for on average; 0: not known.
+double bytes_per_token(const DatasetInfo& info);
 
 // Whatever [data] names, ready for training: prepared on first use, then from the cache.
 struct RunData {

@@ -332,7 +332,7 @@ bool TextFiles::next(std::string& piece, bool& end_of_document) {
     finished_bytes_ += reader_->file_bytes_read();
     finished_utf8_.add(reader_->utf8());
     finished_utf8_.check();
-    sources_.push_back({file, reader_->file_bytes_read(), reader_->file_hash()});
+    sources_.push_back({file.string(), reader_->file_bytes_read(), reader_->file_hash()});
     reader_.reset();
   }
 }
@@ -363,7 +363,7 @@ void TextFiles::warn() const {
       kDocumentSeparator, num_inline_separators_, first_inline_);
 }
 
-int64_t TextFiles::file_bytes_read() const {
+int64_t TextFiles::bytes_read() const {
   return finished_bytes_ + (reader_ != nullptr ? reader_->file_bytes_read() : 0);
 }
 

@@ -32,6 +32,7 @@
 
 #include "data/byte_source.h"
 #include "data/text_encoding.h"
+#include "data/text_pieces.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -125,30 +126,22 @@ class TextReader {
 
 // Several files, one after the other. All are looked for before the first is read; of several, one
 // that is empty is passed over with a warning.
-class TextFiles {
+class TextFiles final : public TextPieces {
  public:
-  struct Source {
-    std::filesystem::path path;
-    int64_t bytes = 0;
-    std::string hash;
-  };
-
   // Throws DataError where `files` is empty or none of them holds text, and one that names every
   // file that is missing, unreadable or of a form that is no text.
   explicit TextFiles(std::vector<std::filesystem::path> files, TextOptions options = {});
 
   // As TextReader::next, across files; a document ends with its file.
-  bool next(std::string& piece, bool& end_of_document);
+  bool next(std::string& piece, bool& end_of_document) override;
 
-  int64_t file_bytes_read() const;
-  int64_t total_file_bytes() const { return total_bytes_; }
-  int64_t num_invalid_sequences() const;
-  int64_t file_index() const { return std::ssize(sources_); }  // of the last piece
-  const std::vector<std::filesystem::path>& files() const { return files_; }
-  // Says in the log what was found in the text that a user may not have meant.
-  void warn() const;
+  int64_t bytes_read() const override;
+  int64_t total_bytes() const override { return total_bytes_; }
+  int64_t num_invalid_sequences() const override;
+  int64_t source_index() const override { return std::ssize(sources_); }
   // The files that were read to their end.
-  const std::vector<Source>& sources() const { return sources_; }
+  std::vector<DatasetSource> sources() const override { return sources_; }
+  void warn() const override;
 
  private:
   void open_next();
@@ -158,7 +151,7 @@ class TextFiles {
   int64_t total_bytes_ = 0;
   bool gave_text_ = false;
   std::unique_ptr<TextReader> reader_;
-  std::vector<Source> sources_;
+  std::vector<DatasetSource> sources_;
   int64_t finished_bytes_ = 0;
   Utf8Repair finished_utf8_;
   int64_t num_inline_separators_ = 0;

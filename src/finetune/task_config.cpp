@@ -183,11 +183,11 @@ std::vector<fs::path> ResolvedTask::tables(const std::vector<std::string>& names
   return paths;
 }
 
-ResolvedTask load_task(const fs::path& path, const std::vector<std::string>& overrides) {
+ResolvedTask load_task(const TomlSource& source, const std::vector<std::string>& overrides) {
   Faults faults;
   ResolvedTask task;
-  task.file = path;
-  read_fields(TomlDocument(path, overrides, task_keys(), "train.lr=1e-4", faults), task, faults);
+  task.file = source.file;
+  read_fields(TomlDocument(source, overrides, task_keys(), "train.lr=1e-4", faults), task, faults);
   if (!task.origins.contains("task.metric") && task.config.task.kind == TaskKind::kRegression) {
     task.config.task.metric = Metric::kPearson;
   }

@@ -13,6 +13,7 @@
 
 #include "config/enum_names.h"
 #include "config/fields.h"
+#include "config/toml_source.h"
 
 namespace apollo {
 
@@ -165,8 +166,7 @@ struct ResolvedTask {
 
 // Reads TASK.toml with `overrides` ("train.lr=1e-3"). Throws ConfigError with all faults, those of
 // values and of combinations included.
-ResolvedTask load_task(const std::filesystem::path& path,
-                       const std::vector<std::string>& overrides);
+ResolvedTask load_task(const TomlSource& source, const std::vector<std::string>& overrides);
 
 // All keys with defaults, choices and help: `apollo finetune --help-config`.
 std::string task_reference();

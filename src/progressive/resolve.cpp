@@ -39,10 +39,10 @@ void apply_method(ResolvedConfig& resolved) {
       resolved.config, filled);
 }
 
-ResolvedConfig resolve_run_config(const std::filesystem::path& path,
+ResolvedConfig resolve_run_config(const TomlSource& source,
                                   const std::vector<std::string>& overrides) {
   std::vector<Diagnostic> faults;
-  ResolvedConfig resolved = read_run_config(path, overrides, faults);
+  ResolvedConfig resolved = read_run_config(source, overrides, faults);
   for (Diagnostic& fault : validate(resolved))
     faults.push_back(std::move(fault));
 

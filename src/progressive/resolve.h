@@ -2,11 +2,11 @@
 // with.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "config/resolved_config.h"
+#include "config/toml_source.h"
 
 namespace apollo {
 
@@ -16,7 +16,7 @@ void apply_method(ResolvedConfig& resolved);
 
 // read_run_config(), validate(), apply_method() and stage_faults() in one; throws ConfigError with
 // the faults of all, in the order of the file.
-ResolvedConfig resolve_run_config(const std::filesystem::path& path,
+ResolvedConfig resolve_run_config(const TomlSource& source,
                                   const std::vector<std::string>& overrides = {});
 
 }  // namespace apollo

@@ -213,7 +213,7 @@ struct EndRow : RunPoint {
   static constexpr const char* kEvent = "end";
   double eval_flops = 0.0;
   std::optional<double> energy_j;
-  std::string reason;  // finished, signal or diverged
+  std::string reason;  // finished, signal, diverged or stopped
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);

@@ -1,7 +1,5 @@
 #include "text/added_tokens.h"
 
-#include <unicode/uchar.h>
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -12,12 +10,19 @@
 namespace apollo {
 namespace {
 
+struct CodePointRange {
+  char32_t first;
+  char32_t last;
+};
+
+#include "text/word_classes.inc"
+
 // \w of Unicode regular expressions (UTS 18, annex C).
-bool is_word_char(char32_t code_point) {
-  const auto c = static_cast<UChar32>(code_point);
-  constexpr uint32_t kMask = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
-  return u_isUAlphabetic(c) || (U_GET_GC_MASK(c) & kMask) != 0 ||
-         u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL);
+bool is_word_char(char32_t c) {
+  const auto next = std::upper_bound(
+      std::begin(kWordRanges), std::end(kWordRanges), c,
+      [](char32_t code_point, const CodePointRange& range) { return code_point < range.first; });
+  return next != std::begin(kWordRanges) && c <= std::prev(next)->last;
 }
 
 // Start of the last character of `text`, which is valid and not empty.

@@ -1,15 +1,11 @@
 #include "text/bert_normalizer.h"
 
-#include <unicode/normalizer2.h>
-#include <unicode/uniset.h>
-#include <unicode/unistr.h>
-
 #include <algorithm>
 #include <iterator>
 #include <memory>
 
-#include "base/error.h"
 #include "text/byte_level.h"
+#include "text/normal_forms.h"
 #include "text/utf8.h"
 
 namespace apollo {
@@ -85,23 +81,6 @@ void append_lower(char32_t c, std::string& out) {
   append_utf8(is_capital ? range.to + (c - range.first) : c, out);
 }
 
-// Canonical decomposition of the characters of Unicode 9; what is newer stays as it is.
-const icu::Normalizer2& nfd_of_unicode_9() {
-  struct Nfd {
-    Nfd()
-        : known(u"[:age=9.0:]", status),
-          filtered(*icu::Normalizer2::getNFDInstance(status), known) {
-      if (U_FAILURE(status)) fail<Error>("ICU has no data for NFD: {}", u_errorName(status));
-      known.freeze();
-    }
-    UErrorCode status = U_ZERO_ERROR;
-    icu::UnicodeSet known;
-    icu::FilteredNormalizer2 filtered;
-  };
-  static const Nfd nfd;
-  return nfd.filtered;
-}
-
 bool is_ascii(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
                       [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
@@ -134,16 +113,10 @@ void clean_and_space(std::string_view text, const BertNormalizerOptions& options
 }
 
 std::string without_accents(std::string_view text) {
-  UErrorCode status = U_ZERO_ERROR;
-  const auto source = icu::UnicodeString::fromUTF8(
-      icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
-  const icu::UnicodeString decomposed = nfd_of_unicode_9().normalize(source, status);
-  if (U_FAILURE(status)) fail<Error>("ICU cannot normalise: {}", u_errorName(status));
   std::string result;
-  for (int32_t i = 0; i < decomposed.length(); i = decomposed.moveIndex32(i, 1)) {
-    const auto c = static_cast<char32_t>(decomposed.char32At(i));
-    if (!class_table().is(kAccent, c)) append_utf8(c, result);
-  }
+  for_each_code_point(to_nfd(text), [&](char32_t c, std::string_view bytes) {
+    if (!class_table().is(kAccent, c)) result += bytes;
+  });
   return result;
 }
 

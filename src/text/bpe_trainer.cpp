@@ -10,7 +10,7 @@
 #include "text/byte_level.h"
 #include "text/byte_level_bpe.h"
 #include "text/merge_loop.h"
-#include "text/nfc.h"
+#include "text/normal_forms.h"
 #include "text/wordpiece_vocabulary.h"
 
 namespace apollo {

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "text/byte_level.h"
-#include "text/nfc.h"
+#include "text/normal_forms.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
 

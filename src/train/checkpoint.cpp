@@ -122,8 +122,9 @@ OptimizerState load_optimizer(const fs::path& path, const ParameterSet& paramete
   const Json num_steps = parse_json(file.metadata.at("num_steps"));
   const at::NoGradGuard no_grad;
   OptimizerState optimizer;
-  for (const auto& [name, group] : groups_of_buffers(file).items()) {
-    const auto* known = std::find(kGroupNames.begin(), kGroupNames.end(), group);
+  const Json groups = groups_of_buffers(file);
+  for (const auto& [name, group] : groups.items()) {
+    const auto* known = std::find(kGroupNames.begin(), kGroupNames.end(), group.get<std::string>());
     if (known == kGroupNames.end()) {
       fail<CheckpointError>("{}: buffer '{}' is of an unknown group {}", kOptimizerFile, name,
                             group.dump());

@@ -42,7 +42,7 @@ void open_folder(Run& run, const fs::path& dir) {
   fs::create_directories(dir, error);
   if (error) fail<Error>("{}: cannot make the run folder: {}", dir.string(), error.message());
   run.lock = std::make_unique<FileLock>(dir / ".lock");
-  add_log_file(dir / "log.txt");
+  run.log_file = std::make_unique<LogFile>(dir / "log.txt");
   run.workers->gather({});
 }
 

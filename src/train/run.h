@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "config/resolved_config.h"
 #include "data/batch_prefetcher.h"
 #include "data/prepare.h"
@@ -39,6 +40,7 @@ struct Run {
   // These are of a run that has a folder.
   std::filesystem::path dir;
   std::unique_ptr<FileLock> lock;
+  std::unique_ptr<LogFile> log_file;
   TrainState state;
   int64_t metrics_bytes = 0;  // of metrics.jsonl, what the state counts on
   bool resumes = false;

@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -54,7 +55,10 @@ std::optional<double> RunLog::utilisation(double flops, double seconds) const {
 
 template <class Row>
 void RunLog::write(const Row& row) {
-  if (files_) files_->metrics.write(row_json(row));
+  if (!files_) return;
+  Json json = row_json(row);
+  files_->metrics.write(json);
+  if (keeps_rows_) kept_rows_.push_back(std::move(json));
 }
 
 void RunLog::scalar(const char* name, const TrainState& state, double value) {

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/json_lines.h"
 #include "runlog/rows.h"
@@ -37,8 +39,13 @@ class RunLog {
   void growth(const TrainState& state, GrowRow row);
   // Once it is on disk, which may be steps after `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
-  // reason: "finished", "signal" or "diverged".
+  // reason: "finished", "signal", "diverged" or "stopped".
   void end(const TrainState& state, const std::string& reason, std::optional<double> energy_joules);
+
+  // From here on rows are kept as well as written, until they are taken.
+  void keep_rows() { keeps_rows_ = true; }
+  // Those kept since the last call, in their order.
+  std::vector<Json> take_rows() { return std::exchange(kept_rows_, {}); }
 
   // Hands all rows to the system; the length of metrics.jsonl.
   int64_t flush();
@@ -59,6 +66,8 @@ class RunLog {
     TensorboardWriter tensorboard;
   };
   std::unique_ptr<Files> files_;  // null: silent
+  bool keeps_rows_ = false;
+  std::vector<Json> kept_rows_;
   double peak_flops_per_second_ = 0.0;
   std::optional<Clock::time_point> last_console_;
   // Since the last console line, for its rate.

@@ -114,6 +114,9 @@ void Trainer::log_beginning() const {
   log_info("device {}, {} threads, {} kernels, {}, LibTorch {}", run_.device.str(),
            run_.config().run.threads, enum_name(run_.config().run.kernels), how_passes_run(run_),
            APOLLO_TORCH_VERSION);
+  const bool casts = run_.config().train.precision == Precision::kBf16;
+  if (run_.device.is_cpu() && casts && run_.config().run.kernels == Kernels::kFused)
+    log_info("bf16 on a CPU: LibTorch's operators run, since the fused kernels take fp32");
   log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : run_.schedule->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
@@ -177,6 +180,7 @@ bool Trainer::step() {
   try {
     return step_or_finish();
   } catch (const Interrupted& stop) {
+    if (phase_ == Phase::kOver) throw;  // the hook's own
     save();
     leave_together();
     end("signal");
@@ -185,6 +189,7 @@ bool Trainer::step() {
                run_.state.position.step);
     throw;
   } catch (const DivergedError&) {
+    if (phase_ == Phase::kOver) throw;
     end("diverged");
     throw;
   }
@@ -195,7 +200,9 @@ bool Trainer::step_or_finish() {
   const bool finished = run_.schedule->finished(run_.state.position);
   if (stop_ != 0 && !finished) throw Interrupted(stop_);
   evaluate_if_due(finished);
+  tell();
   if (!finished) grow_if_due();
+  tell();
   save_if_due(finished);
   if (finished) {
     leave_together();
@@ -204,7 +211,28 @@ bool Trainer::step_or_finish() {
   }
   if (writer_) log_written(writer_->poll());
   train_one_step();
+  tell();
   return true;
+}
+
+void Trainer::on_row(RowHook hook) {
+  if (log_ == nullptr) return;  // over already
+  hook_ = std::move(hook);
+  log_->keep_rows();
+}
+
+void Trainer::tell() {
+  if (!hook_) return;
+  try {
+    for (const Json& row : log_->take_rows()) {
+      if (row.at("event") != CheckpointRow::kEvent) hook_(row);
+    }
+  } catch (...) {
+    save();
+    wait_for_checkpoint();
+    end("stopped");
+    throw;
+  }
 }
 
 void Trainer::agree() {

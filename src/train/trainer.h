@@ -6,12 +6,14 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/energy.h"
+#include "base/json_lines.h"
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
 #include "train/recurrence.h"
@@ -35,6 +37,15 @@ class Trainer {
   // Steps to the end.
   void run();
 
+  // `hook` is told every row of metrics.jsonl from here on but those of checkpoints and of the end,
+  // on rank 0 alone, each while the run stands still at a point from which it can go on. What it
+  // throws stops the run: step() saves a checkpoint, ends with the reason "stopped" and throws it
+  // on. The run opened again goes on from there.
+  using RowHook = std::function<void(const Json& row)>;
+  void on_row(RowHook hook);
+
+  const Run& opened() const { return run_; }
+
  private:
   enum class Phase { kTraining, kOver };
 
@@ -42,6 +53,7 @@ class Trainer {
   StartRow start_row() const;
 
   bool step_or_finish();
+  void tell();
   // Rank 0's clock and any rank's signal become those of all.
   void agree();
   bool at_end() const;
@@ -74,6 +86,7 @@ class Trainer {
   double energy_before_ = 0.0;                // of the processes that trained this run earlier
   std::unique_ptr<RunLog> log_;               // null: the run was over when it was opened
   std::unique_ptr<CheckpointWriter> writer_;  // rank 0's only
+  RowHook hook_;
 };
 
 }  // namespace apollo

@@ -42,6 +42,20 @@ TEST(HiddenMatrices, OfBertLeaveOutItsHead) {
                                       "0 output.dense.weight: 8 x 32, 8 from 0"}));
 }
 
+TEST(HiddenMatrices, OfLlamaHaveTheTwoFactorsOfTheMlpApartToo) {
+  ModelShape shape = {Architecture::kLlama, 2, 8, 2, 4, 11};
+  shape.set_kv_heads(1);
+  shape.set_inner_width(12);
+  EXPECT_EQ(names_of(shape, 1),
+            (std::vector<std::string>{"0 self_attn.qkv_proj.weight: 8 x 8, 8 from 0",
+                                      "0 self_attn.qkv_proj.weight: 4 x 8, 4 from 8",
+                                      "0 self_attn.qkv_proj.weight: 4 x 8, 4 from 12",
+                                      "0 self_attn.o_proj.weight: 8 x 8, 8 from 0",
+                                      "0 mlp.gate_up_proj.weight: 12 x 8, 12 from 0",
+                                      "0 mlp.gate_up_proj.weight: 12 x 8, 12 from 12",
+                                      "0 mlp.down_proj.weight: 8 x 12, 8 from 0"}));
+}
+
 TEST(HiddenMatrices, MayBeOfUnequalSizes) {
   ParameterSpec spec{.name = "qkv", .part = "qkv", .layer = 0, .shape = {16, 8}};
   spec.matrices = {.dimension = 0, .sizes = {8, 4, 4}};

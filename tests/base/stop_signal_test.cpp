@@ -53,6 +53,48 @@ TEST(StopSignal, TheSecondOfItsKindEndsTheProgram) {
             1000 + SIGINT);
 }
 
+int g_calls = 0;
+
+void count_call(int /*signal*/) {
+  ++g_calls;
+}
+
+TEST(StopSignal, AScopeCallsTheHandlersBeforeItAndGivesThemBack) {
+  EXPECT_EQ(end_of([] {
+              std::signal(SIGINT, count_call);
+              {
+                const StopScope scope;
+                if (stop_requested() != 0) return 1;
+                ::raise(SIGINT);
+                ::raise(SIGINT);
+                if (stop_requested() != SIGINT || g_calls != 2) return 2;
+                const StopScope inner;
+                if (stop_requested() != SIGINT) return 3;
+                ::raise(SIGTERM);  // nobody's before
+                if (stop_requested() != SIGTERM || g_calls != 2) return 4;
+              }
+              ::raise(SIGINT);
+              if (g_calls != 3) return 5;
+              {
+                const StopScope again;
+                if (stop_requested() != 0) return 6;
+                std::signal(SIGINT, SIG_IGN);
+              }
+              ::raise(SIGINT);  // whoever took the place keeps it
+              return g_calls == 3 ? 0 : 7;
+            }),
+            0);
+}
+
+TEST(StopSignal, WithoutAScopeASignalEndsTheProcessAgain) {
+  EXPECT_EQ(end_of([] {
+              { const StopScope scope; }
+              ::raise(SIGTERM);
+              return 0;
+            }),
+            1000 + SIGTERM);
+}
+
 TEST(StopSignal, EndsAProgramThatWaitsForInput) {
   int input[2];
   ASSERT_EQ(::pipe(input), 0);

@@ -4,6 +4,7 @@
 
 #include "config/fields.h"
 #include "config/load_helpers.h"
+#include "support/thrown_text.h"
 
 namespace apollo {
 namespace {
@@ -104,6 +105,16 @@ TEST(TomlIo, PathsStartAtTheFile) {
   EXPECT_EQ(load_run_config(dir.path() / "." / "run.toml").base_dir.string(), dir.path().string());
   EXPECT_EQ(load_run_config(dir / "run.toml", {"data.base_dir=texts"}).base_dir, dir / "texts");
   EXPECT_EQ(load_run_config(dir / "run.toml", {"data.base_dir=/srv"}).base_dir, "/srv");
+}
+
+TEST(TomlIo, TextIsASourceToo) {
+  const ResolvedConfig resolved = load_run_config({"my config", kDesignExample});
+  EXPECT_EQ(resolved.base_dir, std::filesystem::current_path());
+  EXPECT_TRUE(resolved.origins.at("train.lr").starts_with("my config:"));
+  EXPECT_EQ(thrown_text<ConfigError>([] {
+              load_run_config({"my config", "[train]\nlrr = 1.0\n"});
+            }),
+            "my config:2:1: error: unknown key 'lrr' in [train]\n  hint: did you mean 'lr'?");
 }
 
 TEST(TomlIo, ResolvedFileReadsBackAsTheSameConfigAnywhere) {

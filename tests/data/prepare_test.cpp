@@ -70,6 +70,42 @@ TEST_F(Prepare, EndsEveryDocument) {
   TokenDataset::open(dir_ / "out").verify();
 }
 
+TextDocuments documents_of(std::vector<std::string> texts) {
+  return TextDocuments([texts = std::move(texts), i = size_t{0}](std::string& text) mutable {
+    if (i == texts.size()) return false;
+    text = texts[i++];
+    return true;
+  });
+}
+
+TEST_F(Prepare, TakesDocumentsOneByOne) {
+  const std::string file = "one\n<|endoftext|>\ntwo\n<|endoftext|>\n" + std::string(200000, 'x');
+  prepare_dataset({write(dir_ / "a.txt", file)}, *bytes_, dir_ / "files");
+  TextDocuments documents = documents_of({"one\n", "", "two\n", std::string(200000, 'x')});
+  const DatasetInfo info = prepare_dataset(documents, *bytes_, dir_ / "documents");
+  EXPECT_EQ(tokens_of(dir_ / "documents"), tokens_of(dir_ / "files"));
+  EXPECT_EQ(info.num_documents, 3);
+  ASSERT_EQ(info.sources.size(), 1u);
+  EXPECT_EQ(info.sources[0].name, "documents");
+  EXPECT_EQ(info.sources[0].bytes, 200008);
+  EXPECT_EQ(info.text_bytes, 200008);
+
+  TextDocuments again = documents_of({"one\n", "two\n", std::string(200000, 'x')});
+  prepare_split_datasets(again, *bytes_, 0.1, dir_ / "train", dir_ / "valid");
+  EXPECT_EQ(tokens_of(dir_ / "train").size() + tokens_of(dir_ / "valid").size(),
+            tokens_of(dir_ / "files").size() + 10u);  // ends of the pieces of the long one
+}
+
+TEST_F(Prepare, RefusesDocumentsWithoutText) {
+  for (const auto& [texts, found] : {std::pair<std::vector<std::string>, std::string>{{}, "none"},
+                                     {{"", ""}, "empty ones alone"}}) {
+    TextDocuments documents = documents_of(texts);
+    EXPECT_EQ(error_text<DataError>([&] { prepare_dataset(documents, *bytes_, dir_ / "out"); }),
+              "expected documents with text, found " + found);
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
+  }
+}
+
 TEST_F(Prepare, GivesTheSameForAnyThreadsAndCompression) {
   std::mt19937_64 random(1);
   std::string text;

@@ -433,10 +433,10 @@ TEST(TextFiles, ReadsAllAndKeepsTheirHashes) {
   }
   EXPECT_EQ(texts, (std::vector<std::string>{"a\n", "b", "c\xEF\xBF\xBD"}));
   EXPECT_EQ(files.num_invalid_sequences(), 1);
-  EXPECT_EQ(files.file_bytes_read(), files.total_file_bytes());
+  EXPECT_EQ(files.bytes_read(), files.total_bytes());
   ASSERT_EQ(files.sources().size(), 2u);
   EXPECT_EQ(files.sources()[0].bytes, 2);
-  EXPECT_EQ(files.sources()[1].path, b);
+  EXPECT_EQ(files.sources()[1].name, b.string());
   EXPECT_EQ(files.sources()[1].hash, hash_file(b));
 }
 

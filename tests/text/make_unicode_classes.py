@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
-"""Writes tables of code points, asked of the `tokenizers` package itself.
+r"""Writes tables of code points, asked of the `tokenizers` package itself.
 
     gpt2   which ones the GPT-2 pattern takes for letters, numbers and white space
     bert   which ones BERT's clean-up removes, which are punctuation or accents to it, and lower case
+    word   which ones belong to a word (\w), beside which an added token of single_word does not stand
+    forms  canonical decompositions and compositions, and the classes of combining characters
 
 The ids of a text must not change with the Unicode version of the system's libraries, and must be
 those of `tokenizers`, which mixes several versions; so the classes are tables in the repository.
 Run with the pinned venv:
     .venv/bin/python tests/text/make_unicode_classes.py gpt2 > src/text/unicode_classes.inc
     .venv/bin/python tests/text/make_unicode_classes.py bert > src/text/bert_classes.inc
+    .venv/bin/python tests/text/make_unicode_classes.py word > src/text/word_classes.inc
+    .venv/bin/python tests/text/make_unicode_classes.py forms > src/text/normal_forms.inc
 """
 
 import sys
+import unicodedata
 
-from tokenizers import __version__
-from tokenizers.normalizers import BertNormalizer
+from tokenizers import AddedToken, Tokenizer, __version__
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import NFC, NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 PER_LINE = 4
@@ -103,10 +109,56 @@ def print_bert():
     print_lower_case()
 
 
+def print_word():
+    tokenizer = Tokenizer(WordLevel({"x": 0, "?": 1}, unk_token="?"))
+    tokenizer.add_special_tokens([AddedToken("x", single_word=True)])
+    stands_alone = lambda char: tokenizer.encode("x" + char).tokens[0] == "x"
+    print_ranges("Word", (c for c in code_points() if not stands_alone(chr(c))))
+
+
+HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)  # which arithmetic takes apart
+
+
+def is_behind(normalize, code_point):
+    """Whether U+0345, whose class 240 is the greatest, comes to stand behind the character."""
+    return normalize("a\u0345" + chr(code_point)) == f"a{chr(code_point)}\u0345"
+
+
+def print_forms():
+    nfd, nfc = NFD().normalize_str, NFC().normalize_str
+    images = {
+        c: nfd(chr(c)) for c in code_points() if c not in HANGUL_SYLLABLES and nfd(chr(c)) != chr(c)
+    }
+    cells = [f"{{0x{c:X}, {{{', '.join(f'0x{ord(x):X}' for x in to)}}}}}," for c, to in images.items()]
+    print_rows("Decomposition kDecompositions", cells)
+
+    classes = {c: unicodedata.combining(chr(c)) for c in code_points()}
+    known = {c: n for c, n in classes.items() if n == 240 or (n > 0 and is_behind(nfd, c))}
+    ranges = []
+    for c, n in known.items():
+        if ranges and ranges[-1][1] == c - 1 and ranges[-1][2] == n:
+            ranges[-1][1] = c
+        else:
+            ranges.append([c, c, n])
+    cells = [f"{{0x{first:X}, 0x{last:X}, {n}}}," for first, last, n in ranges]
+    print_rows("CombiningRange kCombiningRanges", cells)
+
+    # Of a character whose decomposition begins with one that is composed itself, the pair is that
+    # one and the last.
+    pairs = {}
+    for c, image in images.items():
+        first = nfc(image[:-1])
+        if nfc(image) == chr(c) and len(first) == 1:
+            pairs[first + image[-1]] = c
+    cells = [f"{{0x{ord(a):X}, 0x{ord(b):X}, 0x{c:X}}}," for (a, b), c in sorted(pairs.items())]
+    print_rows("Composition kCompositions", cells)
+
+
 def main(kind):
     print(f"// Made by tests/text/make_unicode_classes.py from tokenizers {__version__}; do not edit.")
     print("// clang-format off")
-    {"gpt2": print_gpt2, "bert": print_bert}[kind]()
+    kinds = {"gpt2": print_gpt2, "bert": print_bert, "word": print_word, "forms": print_forms}
+    kinds[kind]()
     print("// clang-format on")
 
 

@@ -20,22 +20,36 @@ struct GoldenRow {
 struct GoldenRun {
   const char* architecture;
   const char* method;
+  const char* optimizer = "adamw";
 };
 
 std::filesystem::path golden_file(const GoldenRun& run) {
   return std::filesystem::path(APOLLO_SOURCE_DIR) / "tests/golden" /
-         fmt::format("{}-{}.txt", run.architecture, run.method);
+         fmt::format(
+             "{}-{}{}.txt", run.architecture, run.method,
+             std::string(run.optimizer) == "adamw" ? "" : fmt::format("-{}", run.optimizer));
 }
 
 std::vector<GoldenRow> train_rows(const GoldenRun& golden, const char* kernels) {
   const TinyRun run;
-  run.train("out", {std::string("model.architecture=") + golden.architecture,
-                    std::string("progressive.method=") + golden.method,
-                    std::string("run.kernels=") + kernels, "data.tokenizer=train:wordpiece:60",
-                    "train.duration=50 steps", "train.lr=3e-3", "eval.every=0 steps",
-                    "checkpoint.every=0 steps",
-                    "progressive.stages=[{layers=1,until=\"20%\"},{layers=3,until=\"40%\"},"
-                    "{layers=6,until=\"70%\"},{layers=12}]"});
+  std::vector<std::string> overrides = {
+      std::string("model.architecture=") + golden.architecture,
+      std::string("progressive.method=") + golden.method,
+      std::string("train.optimizer=") + golden.optimizer,
+      std::string("run.kernels=") + kernels,
+      "data.tokenizer=train:wordpiece:60",
+      "train.duration=50 steps",
+      "train.lr=3e-3",
+      "eval.every=0 steps",
+      "checkpoint.every=0 steps",
+      "progressive.stages=[{layers=1,until=\"20%\"},{layers=3,until=\"40%\"},"
+      "{layers=6,until=\"70%\"},{layers=12}]"};
+  // Sizes that gpt2 and bert have not, and for one a tied and for one an untied output layer.
+  if (describe(*find_enum<Architecture>(golden.architecture)).groups_queries) {
+    overrides.insert(overrides.end(), {"model.kv_heads=1", "model.head_dim=6",
+                                       "model.inner_width=40", "model.rope_theta=500.0"});
+  }
+  run.train("out", overrides);
   std::vector<GoldenRow> rows;
   for (const Json& row : run.rows("out", "step"))
     rows.push_back({row.at("step"), row.at("loss"), row.at("grad_norm")});
@@ -81,10 +95,15 @@ TEST_P(Golden, StepsAreThoseOfTheFile) {
 
 INSTANTIATE_TEST_SUITE_P(Runs, Golden,
                          testing::Values(GoldenRun{"gpt2", "apollo"}, GoldenRun{"gpt2", "apollo+"},
-                                         GoldenRun{"bert", "apollo"}, GoldenRun{"bert", "apollo+"}),
+                                         GoldenRun{"bert", "apollo"}, GoldenRun{"bert", "apollo+"},
+                                         GoldenRun{"gpt2", "apollo", "muon"},
+                                         GoldenRun{"bert", "apollo+", "muon"},
+                                         GoldenRun{"llama", "apollo"},
+                                         GoldenRun{"qwen3", "apollo"}),
                          [](const auto& test) {
                            return std::string(test.param.architecture) +
-                                  (std::string(test.param.method) == "apollo" ? "" : "Plus");
+                                  (std::string(test.param.method) == "apollo" ? "" : "Plus") +
+                                  (std::string(test.param.optimizer) == "muon" ? "Muon" : "");
                          });
 
 }  // namespace

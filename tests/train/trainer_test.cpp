@@ -334,6 +334,43 @@ TEST(Trainer, IdeasAreOffByDefault) {
   }
 }
 
+TEST(Trainer, TellsItsHookWhatItWritesInOrder) {
+  const TinyRun run;
+  std::vector<std::string> told;
+  Trainer trainer(run.open("out"));
+  trainer.on_row([&](const Json& row) { told.push_back(row.dump()); });
+  trainer.run();
+  std::vector<std::string> written;
+  read_json_lines(run / "out/metrics.jsonl", [&](Json&& row) {
+    const std::string event = row.at("event");
+    if (event != "start" && event != "checkpoint" && event != "end") written.push_back(row.dump());
+  });
+  EXPECT_EQ(told, written);
+  EXPECT_GT(told.size(), 12u);
+}
+
+// Wherever a hook throws, nothing is lost: the run opened again ends with the same bits.
+TEST(Trainer, AHookThatThrowsStopsTheRunWhichGoesOn) {
+  const TinyRun run;
+  run.train("whole");
+  for (const char* event : {"step", "eval", "grow"}) {
+    const std::string out = std::string("stopped-at-") + event;
+    {
+      Trainer trainer(run.open(out));
+      int64_t countdown = 2;
+      trainer.on_row([&](const Json& row) {
+        if (row.at("event") == event && --countdown == 0) throw std::out_of_range("enough");
+      });
+      EXPECT_THROW(trainer.run(), std::out_of_range);
+      EXPECT_FALSE(trainer.step());
+    }
+    EXPECT_EQ(run.rows(out, "end").at(0).at("reason"), "stopped");
+    run.train(out);
+    expect_equal_states(run.latest(out).state, run.latest("whole").state);
+    EXPECT_EQ(losses(run, out), losses(run, "whole"));
+  }
+}
+
 TEST(Trainer, TwoRunsTakeTurnsInOneProcess) {
   const TinyRun run;
   const std::vector<std::string> bert = {"model.architecture=bert",

@@ -1,0 +1,12 @@
+// apollo_lm._engine: what computes with LibTorch, in the process and with the LibTorch of Python's
+// torch, which must be imported before.
+#include "python/engine_module.h"
+
+NB_MODULE(_engine, module) {
+  using namespace apollo::python;
+  translate_exceptions();
+  bind_log_level(module);
+  bind_train(module);
+  bind_model(module);
+  bind_finetune(module);
+}
