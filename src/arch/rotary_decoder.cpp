@@ -30,6 +30,7 @@ class ParameterList {
     for (const auto& [name, size] : pieces) {
       spec.pieces.push_back(name_of(layer, name));
       spec.piece_rows.push_back(size);
+      spec.matrices.sizes.push_back(size);
     }
   }
   ParameterSpec& norm(int64_t layer, const std::string& part, int64_t width) {
