@@ -42,18 +42,21 @@ TEST(HiddenMatrices, OfBertLeaveOutItsHead) {
                                       "0 output.dense.weight: 8 x 32, 8 from 0"}));
 }
 
-TEST(HiddenMatrices, OfLlamaHaveTheTwoFactorsOfTheMlpApartToo) {
-  ModelShape shape = {Architecture::kLlama, 2, 8, 2, 4, 11};
-  shape.set_kv_heads(1);
-  shape.set_inner_width(12);
-  EXPECT_EQ(names_of(shape, 1),
-            (std::vector<std::string>{"0 self_attn.qkv_proj.weight: 8 x 8, 8 from 0",
-                                      "0 self_attn.qkv_proj.weight: 4 x 8, 4 from 8",
-                                      "0 self_attn.qkv_proj.weight: 4 x 8, 4 from 12",
-                                      "0 self_attn.o_proj.weight: 8 x 8, 8 from 0",
-                                      "0 mlp.gate_up_proj.weight: 12 x 8, 12 from 0",
-                                      "0 mlp.gate_up_proj.weight: 12 x 8, 12 from 12",
-                                      "0 mlp.down_proj.weight: 8 x 12, 8 from 0"}));
+TEST(HiddenMatrices, OfLlamaAndQwen3KnowGroupedQueriesAndGates) {
+  for (const Architecture architecture : {Architecture::kLlama, Architecture::kQwen3}) {
+    ModelShape shape = {architecture, 2, 8, 4, 4, 11};
+    shape.set_inner_width(20);
+    shape.set_kv_heads(2);
+    shape.set_head_dim(6);
+    EXPECT_EQ(names_of(shape, 1),
+              (std::vector<std::string>{"0 self_attn.qkv_proj.weight: 24 x 8, 24 from 0",
+                                        "0 self_attn.qkv_proj.weight: 12 x 8, 12 from 24",
+                                        "0 self_attn.qkv_proj.weight: 12 x 8, 12 from 36",
+                                        "0 self_attn.o_proj.weight: 8 x 24, 8 from 0",
+                                        "0 mlp.gate_up_proj.weight: 20 x 8, 20 from 0",
+                                        "0 mlp.gate_up_proj.weight: 20 x 8, 20 from 20",
+                                        "0 mlp.down_proj.weight: 8 x 20, 8 from 0"}));
+  }
 }
 
 TEST(HiddenMatrices, MayBeOfUnequalSizes) {
