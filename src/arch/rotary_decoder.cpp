@@ -30,7 +30,6 @@ class ParameterList {
     for (const auto& [name, size] : pieces) {
       spec.pieces.push_back(name_of(layer, name));
       spec.piece_rows.push_back(size);
-      spec.matrices.sizes.push_back(size);
     }
     spec.matrices = {.dimension = 0, .sizes = spec.piece_rows};
   }
