@@ -70,9 +70,10 @@ RunConfig objective_config(const EvalArguments& arguments, const LanguageModel& 
   const bool asks_for_masking =
       arguments.masked_fraction || arguments.mask_whole_words || arguments.separate_documents;
   if (model.is_causal() && asks_for_masking) {
-    throw UsageError(
+    fail<UsageError>(
         "--masked-fraction, --whole-words and --separate-documents are for masked models (bert), "
-        "and this one is causal (gpt2)");
+        "and this one is causal ({})",
+        enum_name(config.model.architecture));
   }
   if (arguments.masked_fraction) config.data.masked_fraction = *arguments.masked_fraction;
   config.data.mask_whole_words = arguments.mask_whole_words;
