@@ -4,7 +4,7 @@
 // FLOPs, the mean seconds of a step, and the most memory of a GPU that was held so far.
 //
 //   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [--matmul LIBRARY] [--device DEVICE]
-//              [--precision PRECISION] [--no-graphs]
+//              [--precision PRECISION] [--kernels KERNELS] [--no-graphs]
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -36,6 +36,7 @@ struct Options {
   std::string matmul = "auto";
   std::string device = "cpu";
   std::string precision = "fp32";
+  std::string kernels = "fused";
   bool no_graphs = false;
 };
 
@@ -49,6 +50,7 @@ RunConfig bench_config(const ModelSpec& spec, const Options& options) {
   config.train.micro_batch_size = options.batch_size;
   config.train.lr = options.lr;
   config.train.lr_schedule = LrSchedule::kConstant;
+  config.run.kernels = parse_enum<Kernels>(options.kernels, "--kernels");
   config.train.precision = parse_enum<Precision>(options.precision, "--precision");
   config.progressive.method = "scratch";
   config.progressive.stages = {{spec.shape.layers, std::nullopt}};
@@ -126,6 +128,7 @@ int main(int argc, char** argv) {
   app.add_option("--matmul", options.matmul);
   app.add_option("--device", options.device);
   app.add_option("--precision", options.precision);
+  app.add_option("--kernels", options.kernels);
   app.add_flag("--no-graphs", options.no_graphs);
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(options.threads);

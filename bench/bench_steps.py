@@ -27,13 +27,18 @@ SIZES = {
     "S": ("gpt2", 12, 128, 4, 128, 4096, 16),
     "M": ("gpt2", 12, 384, 6, 256, 8192, 8),
     "BERT": ("bert", 12, 256, 4, 128, 8192, 32),
+    "L": ("llama", 12, 384, 6, 256, 8192, 8),
+    "Q": ("qwen3", 12, 384, 6, 256, 8192, 8),
     # For GPUs.
     "GPT-2": ("gpt2", 12, 768, 12, 1024, 50304, 16),
     "BERT-base": ("bert", 12, 768, 12, 512, 30528, 32),
 }
+# Of Llama and Qwen3: heads of keys and values, and the MLP's inner width.
+KV_HEADS, GATED_INNER = 2, 1024
 CPU_SIZES = ["S", "M", "BERT"]
 PEERS = ["transformers", "plain", "transformers-compiled", "plain-compiled", "plain-graphed",
          "products", "apollo-libtorch",  # Apollo with LibTorch's BLAS
+         "apollo-reference",  # Apollo with run.kernels = "reference"
          "apollo-launched"]  # Apollo without CUDA graphs
 PARTS = ["peers", "depth", "threads"]
 WARM_UP = 2
@@ -107,6 +112,14 @@ def make_model(size, folder, dropout):
             vocab_size=vocab, n_positions=context, n_embd=width, n_layer=layers, n_head=heads,
             resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, bos_token_id=None,
             eos_token_id=None))
+    elif family in ("llama", "qwen3"):
+        config, kind = {"llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+                        "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM)}[family]
+        model = kind(config(
+            vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
+            num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=KV_HEADS,
+            head_dim=width // heads, intermediate_size=GATED_INNER, attention_dropout=dropout,
+            bos_token_id=None, eos_token_id=None, pad_token_id=None))
     else:
         model = transformers.BertForMaskedLM(transformers.BertConfig(
             vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
@@ -147,6 +160,8 @@ def start_apollo(args, name, size, threads, workspace, *options):
 def start_peer(args, kind, name, size, threads, workspace):
     if kind == "apollo-libtorch":
         return start_apollo(args, name, size, threads, workspace, "--matmul", "libtorch")
+    if kind == "apollo-reference":
+        return start_apollo(args, name, size, threads, workspace, "--kernels", "reference")
     if kind == "apollo-launched":
         return start_apollo(args, name, size, threads, workspace, "--no-graphs")
     return Server([sys.executable, HERE / "peer_step.py", kind, workspace / name, size[6], threads,

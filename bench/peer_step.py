@@ -2,9 +2,9 @@
 
     peer_step.py KIND MODEL_FOLDER BATCH THREADS LR [DEVICE [PRECISION]]
 
-KIND is `transformers` (GPT2LMHeadModel or BertForMaskedLM), `plain` (the same model written the
-plain way, after nanoGPT), either with `-compiled` for torch.compile, or `products`: the matrix
-products and the attention of such a step alone, forward and backward, and nothing else. On a GPU,
+KIND is `transformers` (GPT2LMHeadModel, BertForMaskedLM, LlamaForCausalLM or Qwen3ForCausalLM),
+`plain` (GPT-2 or BERT written the plain way, after nanoGPT), either with `-compiled` for torch.compile, or `products`: the matrix
+products and the attention of such a step of GPT-2 or BERT alone, forward and backward. On a GPU,
 `-graphed` is torch.compile with CUDA graphs (its mode "reduce-overhead"). Each line read from stdin
 is a JSON object with `inputs` and `targets` and runs as many `steps` on them as it says (1); its
 answer is one JSON line with the loss of the first (null for `products`), the mean seconds of a step
@@ -20,7 +20,7 @@ import time
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, BertForMaskedLM, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM, BertForMaskedLM
 from transformers.utils import logging
 
 
@@ -164,10 +164,12 @@ class Products:
 
 def make_stepper(kind, folder, lr, device, precision):
     config = AutoConfig.from_pretrained(folder)
+    if not kind.startswith("transformers") and config.model_type not in ("gpt2", "bert"):
+        sys.exit(f"'{kind}' is of GPT-2 and BERT only")
     if kind == "products":
         return Products(config)
     if kind.startswith("transformers"):
-        family = BertForMaskedLM if config.model_type == "bert" else GPT2LMHeadModel
+        family = BertForMaskedLM if config.model_type == "bert" else AutoModelForCausalLM
         model = family.from_pretrained(folder)
         model.config.use_cache = False
     else:

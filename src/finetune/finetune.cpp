@@ -142,7 +142,7 @@ class Grid {
     results_.settings = result_settings(task_, folder_, *tokenizer_, options_.random_weights);
     results_.test_tables = hash_tables(task_, task_.config.task.test);
     positive_class_ = data.positive_class;
-    scale_ = target_scale(data.train.numbers);
+    scale_ = target_scale(data.train.numbers, takes_shift(start_.spec().shape.architecture));
     dev_rows_ = std::move(data.dev);
     test_rows_ = std::move(data.test);
   }

@@ -41,11 +41,11 @@ at::Tensor predict(const SequenceClassifier& classifier, const EncodedRows& rows
   return logits_NC;
 }
 
-TargetScale target_scale(const std::vector<double>& numbers) {
+TargetScale target_scale(const std::vector<double>& numbers, bool takes_shift) {
   TargetScale scale;
   if (numbers.empty()) return scale;
   const auto count = static_cast<double>(numbers.size());
-  scale.mean = std::accumulate(numbers.begin(), numbers.end(), 0.0) / count;
+  if (takes_shift) scale.mean = std::accumulate(numbers.begin(), numbers.end(), 0.0) / count;
   const double deviation = rmse(std::vector<double>(numbers.size(), scale.mean), numbers);
   if (deviation > 0.0) scale.deviation = deviation;
   return scale;

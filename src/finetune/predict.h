@@ -17,14 +17,16 @@ namespace apollo {
 at::Tensor predict(const SequenceClassifier& classifier, const EncodedRows& rows, TokenId padding,
                    Precision precision);
 
-// What a regression learns: numbers of mean 0 and deviation 1, whatever those of the task are.
+// What a regression learns: numbers of mean 0 and deviation 1, whatever those of the task are; of a
+// model without a bias, which can't be given the mean afterwards, numbers of mean square 1.
 struct TargetScale {
   double mean = 0.0;
   double deviation = 1.0;  // positive
 };
 
-// The scale of these numbers: the default for none, deviation 1 where all are equal.
-TargetScale target_scale(const std::vector<double>& numbers);
+// The scale of these numbers: the default for none, deviation 1 where all are equal. Without
+// `takes_shift` the mean is 0 and the deviation is taken from there.
+TargetScale target_scale(const std::vector<double>& numbers, bool takes_shift = true);
 
 // Metrics of logits [rows, C] against the rows' classes or numbers; those of a regression are
 // numbers of `scale`.

@@ -69,7 +69,7 @@ Json classifier_config(const ModelSpec& spec, const ClassifierFolder& saved) {
   config["num_labels"] = labels.size();
   config["pad_token_id"] = saved.tokens.padding;
   // What was trained is float32, whatever it began as.
-  config.erase("dtype");
+  if (config.contains("dtype")) config["dtype"] = "float32";
   config["torch_dtype"] = "float32";
   return config;
 }
@@ -123,10 +123,19 @@ void SequenceClassifier::rescale_output(double scale, double shift) {
   }
   const at::Tensor score_CW = head_.tensor("score.weight");
   score_CW.mul_(scale);
+  if (shift == 0.0) return;
+  if (!takes_shift(body_->spec().shape.architecture))
+    throw UsageError("the classifier has no bias that could be shifted");
   const at::Tensor along_W = score_CW.sum(0);
   const double square = along_W.dot(along_W).item<double>();
-  if (square > 0.0)
-    body_->parameters().tensor("transformer.ln_f.bias").add_(along_W, shift / square);
+  if (square == 0.0) return;
+  const std::string_view name = describe(body_->spec().shape.architecture).output_shift;
+  body_->parameters().tensor(name).add_(along_W, shift / square);
+}
+
+bool takes_shift(Architecture architecture) {
+  return objective_of(architecture) == Objective::kMasked ||
+         !describe(architecture).output_shift.empty();
 }
 
 ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double dropout,

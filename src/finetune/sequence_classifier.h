@@ -1,6 +1,7 @@
 // A language model's body with a head that reads one vector a row: BertForSequenceClassification
-// (tanh pooler over [CLS], dropout, linear layer) and GPT2ForSequenceClassification (a linear layer
-// without bias over the last token), under the names and with the arithmetic of `transformers`.
+// (tanh pooler over [CLS], dropout, linear layer) and GPT2-, Llama- and
+// Qwen3ForSequenceClassification (a linear layer without bias over the last token), under the names
+// and with the arithmetic of `transformers`.
 //
 // Shape suffixes: B rows, T positions, W width, C outputs (classes, or 1 for regression).
 #pragma once
@@ -44,7 +45,8 @@ class SequenceClassifier {
   void set_weights(const ClassifierWeights& weights);
 
   // Makes every output `shift` plus `scale` times what it was. GPT2ForSequenceClassification has no
-  // bias to take the shift: there the last norm's bias moves along the head's weights.
+  // bias to take the shift: there the last norm's bias moves along the head's weights. Llama's and
+  // Qwen3's have neither: throws UsageError for a shift other than 0.
   void rescale_output(double scale, double shift);
 
  private:
@@ -53,6 +55,9 @@ class SequenceClassifier {
   LayerMap blocks_;
   ParameterSet head_;
 };
+
+// Whether its classifiers can be shifted.
+bool takes_shift(Architecture architecture);
 
 // The classifier as training begins.
 struct StartOptions {

@@ -18,26 +18,47 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-// The logits of the token after the last one of `context`, on the CPU; kNever where not allowed.
-std::vector<float> next_logits(const LanguageModel& model, std::span<const TokenId> context,
-                               const LayerMap& blocks, const TokenMask& allowed) {
-  const std::vector<int64_t> ids(context.begin(), context.end());
-  const at::Tensor inputs_BT = at::tensor(ids, at::kLong).unsqueeze(0).to(model.device());
-  DeviceBatch batch;
-  batch.inputs_BT = inputs_BT;
-  batch.target_rows_M = at::tensor({inputs_BT.size(1) - 1}, at::kLong).to(model.device());
-  const at::Tensor last_V = model.target_logits(batch, blocks, {}).squeeze(0).cpu();
-  const at::Tensor flat_V = last_V.contiguous();
-  const float* data = flat_V.const_data_ptr<float>();
-  std::vector<float> logits(data, data + flat_V.numel());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isfinite(logits[i])) {
-      throw CheckpointError("the model's logits are not finite: its weights are damaged");
-    }
-    if (!allowed[i]) logits[i] = kNever;
+// The logits of the token after the last one of a text that grows, on the CPU.
+class TextLogits {
+ public:
+  TextLogits(const LanguageModel& model, LayerMap blocks)
+      : model_(model), blocks_(std::move(blocks)), cache_(context(), blocks_.size()) {}
+
+  // `tokens`: those of the call before, and more. kNever where not allowed.
+  std::vector<float> next(std::span<const TokenId> tokens, const TokenMask& allowed) {
+    const auto length = static_cast<int64_t>(tokens.size());
+    // What slides over the context has other positions in each pass.
+    const bool slides = length > context();
+    const auto read = slides ? tokens.last(static_cast<size_t>(context()))
+                             : tokens.subspan(static_cast<size_t>(cache_.length));
+    const std::vector<int64_t> ids(read.begin(), read.end());
+    DeviceBatch batch;
+    batch.inputs_BT = at::tensor(ids, at::kLong).unsqueeze(0).to(model_.device());
+    batch.target_rows_M = at::tensor({batch.inputs_BT.size(1) - 1}, at::kLong).to(model_.device());
+    const PassOptions options{.cache = slides ? nullptr : &cache_};
+    return checked(model_.target_logits(batch, blocks_, options).flatten().cpu(), allowed);
   }
-  return logits;
-}
+
+ private:
+  int64_t context() const { return model_.spec().shape.context; }
+
+  static std::vector<float> checked(const at::Tensor& logits_V, const TokenMask& allowed) {
+    const at::Tensor flat_V = logits_V.contiguous();
+    const float* data = flat_V.const_data_ptr<float>();
+    std::vector<float> logits(data, data + flat_V.numel());
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if (!std::isfinite(logits[i])) {
+        throw CheckpointError("the model's logits are not finite: its weights are damaged");
+      }
+      if (!allowed[i]) logits[i] = kNever;
+    }
+    return logits;
+  }
+
+  const LanguageModel& model_;
+  LayerMap blocks_;
+  AttentionCache cache_;
+};
 
 // Ids that stand for text: not the padding of a vocabulary, nor holes in it.
 TokenMask text_tokens(const LoadedModel& loaded) {
@@ -64,30 +85,57 @@ void check_options(const GenerateOptions& options) {
     fail<UsageError>("temperature must be 0 or more and finite (got {})", options.temperature);
   }
   if (options.top_k < 0) fail<UsageError>("top-k must not be negative (got {})", options.top_k);
+  if (!(options.top_p > 0.0 && options.top_p <= 1.0))
+    fail<UsageError>("top-p must be above 0 and at most 1 (got {})", options.top_p);
 }
 
-int64_t sample_index(std::span<const float> logits, double temperature, int64_t top_k,
+namespace {
+
+// The fewest of `order`, from the likeliest on, that are as likely together as top_p asks.
+void keep_nucleus(std::span<const float> logits, const GenerateOptions& options,
+                  std::vector<int64_t>& order) {
+  const auto weight = [&](int64_t index) {
+    return std::exp((logits[static_cast<size_t>(index)] - logits[static_cast<size_t>(order[0])]) /
+                    options.temperature);
+  };
+  double total = 0.0;
+  for (const int64_t index : order)
+    total += weight(index);
+  double sum = 0.0;
+  size_t count = 0;
+  while (count < order.size() && sum < options.top_p * total)
+    sum += weight(order[count++]);
+  order.resize(std::max<size_t>(count, 1));
+}
+
+}  // namespace
+
+int64_t sample_index(std::span<const float> logits, const GenerateOptions& options,
                      double uniform) {
-  if (temperature == 0.0) {
+  if (options.temperature == 0.0) {
     return std::max_element(logits.begin(), logits.end()) - logits.begin();
   }
   std::vector<int64_t> order(logits.size());
   std::iota(order.begin(), order.end(), int64_t{0});
-  if (top_k > 0 && top_k < static_cast<int64_t>(order.size())) {
-    const auto likelier = [&](int64_t a, int64_t b) {
-      const float x = logits[static_cast<size_t>(a)];
-      const float y = logits[static_cast<size_t>(b)];
-      return x != y ? x > y : a < b;
-    };
-    std::nth_element(order.begin(), order.begin() + top_k, order.end(), likelier);
-    order.resize(static_cast<size_t>(top_k));
-    std::sort(order.begin(), order.end());
+  const auto likelier = [&](int64_t a, int64_t b) {
+    const float x = logits[static_cast<size_t>(a)];
+    const float y = logits[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
+  };
+  if (options.top_k > 0 && options.top_k < static_cast<int64_t>(order.size())) {
+    std::nth_element(order.begin(), order.begin() + options.top_k, order.end(), likelier);
+    order.resize(static_cast<size_t>(options.top_k));
   }
+  if (options.top_p < 1.0) {
+    std::sort(order.begin(), order.end(), likelier);
+    keep_nucleus(logits, options, order);
+  }
+  std::sort(order.begin(), order.end());
   const double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> cumulative;
   double total = 0.0;
   for (const int64_t index : order) {
-    total += std::exp((logits[static_cast<size_t>(index)] - largest) / temperature);
+    total += std::exp((logits[static_cast<size_t>(index)] - largest) / options.temperature);
     cumulative.push_back(total);
   }
   // The first whose sum lies above the mark: one without probability never does.
@@ -102,18 +150,14 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
                      const GenerateOptions& options, const std::function<void(TokenId)>& on_token) {
   check_options(options);
   const at::NoGradGuard no_grad;
-  const LayerMap blocks = pass_blocks(model, options.depth);
-  const auto context = static_cast<size_t>(model.spec().shape.context);
+  TextLogits logits(model, pass_blocks(model, options.depth));
   std::vector<TokenId> tokens = std::move(prompt);
   for (int64_t i = 0; i < options.max_tokens; ++i) {
     throw_if_stopped();
-    const size_t begin = tokens.size() > context ? tokens.size() - context : 0;
-    const std::vector<float> logits =
-        next_logits(model, std::span(tokens).subspan(begin), blocks, allowed);
     const double uniform =
         random_uniform(options.seed, RngStream::kGenerate, static_cast<uint64_t>(i));
     const auto token =
-        static_cast<TokenId>(sample_index(logits, options.temperature, options.top_k, uniform));
+        static_cast<TokenId>(sample_index(logits.next(tokens, allowed), options, uniform));
     if (token == stop) return;
     tokens.push_back(token);
     on_token(token);
@@ -123,7 +167,7 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
   if (!loaded.model->is_causal()) {
     fail<CheckpointError>(
-        "{}: a masked model (bert) fills gaps and does not write on; expected a causal one (gpt2); "
+        "{}: a masked model (bert) fills gaps and does not write on; expected a causal one; "
         "hint: `apollo score` rates given text",
         loaded.folder.string());
   }
@@ -143,13 +187,14 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   return {*start};
 }
 
-void generate_text(const LoadedModel& loaded, std::string_view prompt,
-                   const GenerateOptions& options,
-                   const std::function<void(std::string_view)>& write) {
+int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
+                      const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write) {
   std::vector<TokenId> tokens = encode_prompt(loaded, prompt);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   Utf8Stream text;
   bool is_first = prompt.empty();
+  int64_t count = 0;
   const auto emit = [&](const std::string& piece) {
     if (!piece.empty()) write(piece);
   };
@@ -158,8 +203,10 @@ void generate_text(const LoadedModel& loaded, std::string_view prompt,
                     emit(text.push(is_first ? tokenizer.token_text(token)
                                             : tokenizer.continuation_text(token)));
                     is_first = false;
+                    ++count;
                   });
   emit(text.finish());
+  return count;
 }
 
 }  // namespace apollo

@@ -1,7 +1,9 @@
 // Writing on: text from a causal model, token by token.
 //
 // Token i of a seed is drawn with one uniform number keyed by (seed, i), so a text depends on
-// nothing but prompt, options and logits.
+// nothing but prompt, options and logits. While the text fits the model's context, keys and values
+// of the tokens before are kept and a token costs one row of every product; beyond, each token is a
+// pass over the last `context` ones, whose positions all differ.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +21,7 @@ struct GenerateOptions {
   int64_t max_tokens = 200;
   double temperature = 1.0;  // 0: always the most likely token
   int64_t top_k = 0;         // draw from the k most likely tokens; 0: from all
+  double top_p = 1.0;        // and of those from the fewest that are this likely together
   uint64_t seed = 0;
   int64_t depth = 0;  // 0: of the final model
 };
@@ -27,9 +30,10 @@ struct GenerateOptions {
 void check_options(const GenerateOptions& options);
 
 // The index that `uniform` in [0, 1) picks from softmax(logits / temperature), restricted to the
-// top_k largest (the lower index first among equals). An index with logit -inf is never picked.
-int64_t sample_index(std::span<const float> logits, double temperature, int64_t top_k,
-                     double uniform);
+// top_k largest (the lower index first among equals), and of these to the fewest largest whose
+// probabilities sum up to top_p ("nucleus sampling", Holtzman et al. 2020, section 3.1). An index
+// with logit -inf is never picked.
+int64_t sample_index(std::span<const float> logits, const GenerateOptions& options, double uniform);
 
 // Which ids generate_tokens may pick: one entry for each id of the model's vocabulary.
 using TokenMask = std::vector<bool>;
@@ -47,9 +51,9 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
 
 // Calls `write` with the continuation of encode_prompt(prompt) piece by piece, each whole UTF-8.
-// The end-of-text token (eos) ends the text.
-void generate_text(const LoadedModel& loaded, std::string_view prompt,
-                   const GenerateOptions& options,
-                   const std::function<void(std::string_view)>& write);
+// The end-of-text token (eos) ends the text. Returns the number of tokens written.
+int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
+                      const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write);
 
 }  // namespace apollo

@@ -86,6 +86,33 @@ class Evaluation(ApolloTest):
                                     expect=2)
         self.assertIn("'-' is stdout, which takes no folder", stderr)
 
+    def test_a_llama_and_a_qwen3(self):
+        self.run_apollo("prepare", "--tokenizer", "bytes", "--out", "data", "valid.txt")
+        for architecture in ("llama", "qwen3"):
+            with self.subTest(architecture):
+                self.train(architecture, f"model.architecture={architecture}", "model.kv_heads=1",
+                           "train.duration=8 steps")
+                found = self.json("eval", architecture, "--data", "data", "--max-tokens", "160")
+                trained = [row for row in self.rows(architecture, "eval")
+                           if row["which"] == "full"][-1]
+                self.assertAlmostEqual(found["loss"], trained["loss"], places=4)
+                _, stderr = self.run_apollo("eval", architecture, "--data", "data", "--whole-words",
+                                            expect=2)
+                self.assertIn(f"and this one is causal ({architecture})", stderr)
+                stdout, _ = self.run_apollo("score", architecture, "lines.txt")
+                self.assertEqual(len(stdout.splitlines()), 3)
+
+    def test_samples_are_those_of_their_seeds(self):
+        gpt = self.train_gpt()
+        options = ("--prompt", "The", "--max-tokens", 12, "--top-p", 0.9)
+        both, stderr = self.run_apollo("generate", gpt, *options, "--num-samples", 2, "--seed", 4)
+        self.assertRegex(stderr, r"\d+ tokens in \d+\.\d\d s: \d+\.\d tokens/s")
+        each = [self.run_apollo("generate", gpt, *options, "--seed", seed)[0] for seed in (4, 5)]
+        self.assertEqual(both, "---\n".join(each))
+        self.assertNotEqual(*each)
+        _, stderr = self.run_apollo("generate", gpt, *options[:4], "--top-p", 2, expect=2)
+        self.assertIn("top-p must be above 0 and at most 1 (got 2)", stderr)
+
     def test_bad_calls(self):
         for words, text in (
                 (["--data", "x", "--task", "blimp", "x"],

@@ -16,7 +16,11 @@ from harness import APOLLO, ApolloTest, main, wait_for
 # Eight micro-batches in a step, so that two, four and eight ranks divide them.
 SHARED = ["train.batch_size=16", "train.duration=24 steps", "progressive.method=apollo+"]
 KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100"],
-         "muon": ["train.optimizer=muon", "train.lr=1e-3"]}
+         "muon": ["train.optimizer=muon", "train.lr=1e-3"],
+         "llama": ["model.architecture=llama", "model.kv_heads=1"],
+         "qwen3": ["model.architecture=qwen3", "model.kv_heads=1", "model.head_dim=6"]}
+# The others with 2, 4 and 8 processes.
+COUNTS = {"llama": (2,), "qwen3": (2,)}
 TORCHRUN = pathlib.Path(sys.executable).parent / "torchrun"
 
 
@@ -34,7 +38,7 @@ class Processes(ApolloTest):
             overrides = SHARED + keys
             self.train(kind, *overrides)
             self.assertTrue(self.rows(kind, "grow"), "growth is not tested")
-            for count in (2, 4, 8):
+            for count in COUNTS.get(kind, (2, 4, 8)):
                 name = f"{kind}-{count}"
                 _, stderr = self.train_with(count, name, overrides)
                 self.assert_same_run(name, kind)

@@ -3,8 +3,9 @@
 
     classifier_reference.py make DIR              random bodies of odd sizes: DIR/bert, a bare BertModel
                                                   with pooler; DIR/bert_lm, a BertForMaskedLM without;
-                                                  DIR/gpt2, a bare GPT2Model; DIR/bert/pooler.safetensors:
-                                                  the pooler's output for two rows
+                                                  DIR/gpt2, DIR/llama, DIR/qwen3, bare models;
+                                                  DIR/bert/pooler.safetensors: the pooler's output for
+                                                  two rows
     classifier_reference.py logits DIR ROWS OUT   loads a classifier's folder with its tokenizer, refuses
                                                   missing or unexpected weights, and writes the logits of
                                                   ROWS (JSON: a list of [text] or [text, pair], in one
@@ -24,12 +25,13 @@ def shake(model):
     """Norms and biases away from 1 and 0, and weights large enough that nothing is linear."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if not ("LayerNorm" in name or "ln_" in name) or name.endswith("bias"):
+            if not ("norm" in name.lower() or "ln_" in name) or name.endswith("bias"):
                 parameter.copy_(0.2 * torch.randn_like(parameter))
 
 
 def make(folder):
-    from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2Model
+    from transformers import (BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2Model,
+                              LlamaConfig, LlamaModel, Qwen3Config, Qwen3Model)
 
     torch.manual_seed(1)
     words = SPECIAL + [f"w{i}" for i in range(40)] + [f"##c{i}" for i in range(5)]
@@ -44,6 +46,14 @@ def make(folder):
     model = GPT2Model(GPT2Config(vocab_size=257, n_embd=36, n_layer=2, n_head=3, n_positions=40))
     shake(model)
     model.save_pretrained(f"{folder}/gpt2")
+    sizes = dict(vocab_size=257, hidden_size=36, intermediate_size=50, num_hidden_layers=2,
+                 num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=40,
+                 bos_token_id=None, eos_token_id=256, pad_token_id=None)
+    for name, kind, config in (("llama", LlamaModel, LlamaConfig(head_dim=10, **sizes)),
+                               ("qwen3", Qwen3Model, Qwen3Config(head_dim=12, **sizes))):
+        model = kind(config)
+        shake(model)
+        model.save_pretrained(f"{folder}/{name}")
 
 
 def logits(folder, rows, out):

@@ -47,6 +47,9 @@ TEST(TargetScale, MakesMeanZeroAndDeviationOne) {
   EXPECT_EQ(scale.deviation, 1.0);
   EXPECT_EQ(target_scale({5.0, 5.0}).deviation, 1.0);
   EXPECT_EQ(target_scale({}).mean, 0.0);
+  const TargetScale fixed = target_scale({3.0, 4.0}, /*takes_shift=*/false);
+  EXPECT_EQ(fixed.mean, 0.0);
+  EXPECT_DOUBLE_EQ(fixed.deviation, std::sqrt(12.5));
 }
 
 }  // namespace

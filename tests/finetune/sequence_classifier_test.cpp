@@ -40,7 +40,8 @@ std::string compare_logits(const std::string& body, bool pairs,
     const at::NoGradGuard no_grad;
     classifier.head().values().mul_(10.0);  // logits that differ by more than rounding
   }
-  classifier.rescale_output(3.0, labels.empty() ? 700.0 : 0.0);
+  const bool shifts = labels.empty() && takes_shift(start.spec().shape.architecture);
+  classifier.rescale_output(3.0, shifts ? 700.0 : 0.0);
   const bool bert = start.spec().shape.architecture == Architecture::kBert;
   const auto tokenizer = load_tokenizer(bert ? folder.string() : "bytes");
   const RowTokens tokens =
@@ -71,7 +72,7 @@ std::string compare_logits(const std::string& body, bool pairs,
                                                    (dir / "out.safetensors").string() + "'");
   const at::Tensor theirs = read_safetensors(dir / "out.safetensors").tensors.at(0).second;
   EXPECT_EQ(ours.sizes(), theirs.sizes());
-  EXPECT_LT(largest_difference(ours, theirs), labels.empty() ? 1e-3 : 1e-4);
+  EXPECT_LT(largest_difference(ours, theirs), shifts ? 1e-3 : 1e-4);
   EXPECT_GT(largest_difference(ours[0], ours[1]), 1e-2);
   return said.substr(said.rfind('\n', said.size() - 2) + 1);
 }
@@ -92,6 +93,27 @@ TEST(SequenceClassifier, Gpt2IsThatOfTransformers) {
             "{'no': 0, 'yes': 1} 256\n");
   EXPECT_EQ(compare_logits("gpt2", true, {}),
             "GPT2ForSequenceClassification regression 1 {0: 'score'} {'score': 0} 256\n");
+}
+
+TEST(SequenceClassifier, LlamaAndQwen3AreThoseOfTransformers) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  for (const auto& [body, name] : {std::pair{"llama", "Llama"}, {"qwen3", "Qwen3"}}) {
+    EXPECT_EQ(compare_logits(body, false, {"no", "yes"}),
+              std::string(name) +
+                  "ForSequenceClassification single_label_classification 2 {0: 'no', 1: 'yes'} "
+                  "{'no': 0, 'yes': 1} 256\n");
+    EXPECT_EQ(compare_logits(body, true, {}),
+              std::string(name) +
+                  "ForSequenceClassification regression 1 {0: 'score'} {'score': 0} 256\n");
+  }
+}
+
+TEST(SequenceClassifier, WithoutABiasThereIsNoShift) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  const ClassifierStart start(bodies() / "llama", 0, 0.1, at::kCPU);
+  SequenceClassifier classifier = start.make(1);
+  EXPECT_THROW(classifier.rescale_output(2.0, 1.0), UsageError);
+  EXPECT_NO_THROW(classifier.rescale_output(2.0, 0.0));
 }
 
 TEST(SequenceClassifier, OutputsAreRescaledExactly) {

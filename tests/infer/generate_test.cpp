@@ -19,7 +19,7 @@ TEST(SampleIndex, FollowsTheSoftmax) {
   const std::vector<float> logits = {std::log(1.0F), kNever, std::log(5.0F), std::log(4.0F)};
   std::map<int64_t, int64_t> counts;
   for (int64_t i = 0; i < 1000; ++i)
-    ++counts[sample_index(logits, 1.0, 0, static_cast<double>(i) / 1000)];
+    ++counts[sample_index(logits, {.temperature = 1.0, .top_k = 0}, static_cast<double>(i) / 1000)];
   EXPECT_NEAR(static_cast<double>(counts[0]), 100, 1);
   EXPECT_EQ(counts[1], 0);
   EXPECT_NEAR(static_cast<double>(counts[2]), 500, 1);
@@ -27,26 +27,48 @@ TEST(SampleIndex, FollowsTheSoftmax) {
   // Halving the temperature squares the odds: 1 : 25 : 16.
   counts.clear();
   for (int64_t i = 0; i < 1000; ++i)
-    ++counts[sample_index(logits, 0.5, 0, static_cast<double>(i) / 1000)];
+    ++counts[sample_index(logits, {.temperature = 0.5, .top_k = 0}, static_cast<double>(i) / 1000)];
   EXPECT_NEAR(static_cast<double>(counts[0]), 1000.0 / 42, 1);
   EXPECT_NEAR(static_cast<double>(counts[2]), 25000.0 / 42, 1);
 }
 
 TEST(SampleIndex, BordersNeverPickWhatHasNoProbability) {
   const std::vector<float> logits = {kNever, 0.0F, 0.0F, kNever};
-  EXPECT_EQ(sample_index(logits, 1.0, 0, 0.0), 1);
-  EXPECT_EQ(sample_index(logits, 1.0, 0, std::nextafter(1.0, 0.0)), 2);
-  EXPECT_EQ(sample_index(logits, 0.0, 0, 0.9), 1);
+  EXPECT_EQ(sample_index(logits, {.temperature = 1.0, .top_k = 0}, 0.0), 1);
+  EXPECT_EQ(sample_index(logits, {.temperature = 1.0, .top_k = 0}, std::nextafter(1.0, 0.0)), 2);
+  EXPECT_EQ(sample_index(logits, {.temperature = 0.0, .top_k = 0}, 0.9), 1);
 }
 
 TEST(SampleIndex, TopKKeepsTheLikeliestAndTheLowerIndexAmongEquals) {
   const std::vector<float> logits = {1.0F, 3.0F, 1.0F, 2.0F};
   for (double uniform = 0.0; uniform < 1.0; uniform += 0.01) {
-    EXPECT_EQ(sample_index(logits, 1.0, 1, uniform), 1);
-    EXPECT_NE(sample_index(logits, 1.0, 3, uniform), 2);
-    const int64_t of_two = sample_index(logits, 1.0, 2, uniform);
+    EXPECT_EQ(sample_index(logits, {.temperature = 1.0, .top_k = 1}, uniform), 1);
+    EXPECT_NE(sample_index(logits, {.temperature = 1.0, .top_k = 3}, uniform), 2);
+    const int64_t of_two = sample_index(logits, {.temperature = 1.0, .top_k = 2}, uniform);
     EXPECT_TRUE(of_two == 1 || of_two == 3);
   }
+}
+
+TEST(SampleIndex, TopPKeepsTheFewestThatAreLikelyTogether) {
+  // Probabilities .1, .5, 0, .4.
+  const std::vector<float> logits = {std::log(1.0F), std::log(5.0F), kNever, std::log(4.0F)};
+  const auto counts = [&](double top_p, int64_t top_k = 0) {
+    std::vector<int64_t> found(4, 0);
+    for (int64_t i = 0; i < 900; ++i) {
+      const double uniform = static_cast<double>(i) / 900;
+      const GenerateOptions options{.top_k = top_k, .top_p = top_p};
+      ++found[static_cast<size_t>(sample_index(logits, options, uniform))];
+    }
+    return found;
+  };
+  EXPECT_EQ(counts(0.49)[1], 900);
+  for (const std::vector<int64_t>& two : {counts(0.6), counts(0.89), counts(0.56, /*top_k=*/2)}) {
+    EXPECT_EQ(two[0] + two[2], 0);
+    EXPECT_NEAR(static_cast<double>(two[1]), 500, 1) << "5 to 4, as before";
+  }
+  EXPECT_EQ(counts(0.55, /*top_k=*/2)[1], 900) << "of the two likeliest, the first has 5/9";
+  EXPECT_GT(counts(0.95)[0], 0);
+  EXPECT_EQ(counts(0.999), counts(1.0));
 }
 
 // The definition of greedy decoding: the most likely token of a pass over the last `context` ones.
@@ -76,15 +98,50 @@ std::vector<TokenId> generated(const LanguageModel& model, const std::vector<Tok
   return found;
 }
 
+constexpr Architecture kCausal[] = {Architecture::kGpt2, Architecture::kLlama,
+                                    Architecture::kQwen3};
+
 TEST(GenerateTokens, GreedySlidesOverTheContext) {
-  const auto model = random_model(small_spec(4), 2);
   const std::vector<TokenId> prompt = {3, 1, 4};
-  for (const int64_t depth : {2, 3, 4}) {
-    EXPECT_EQ(generated(*model, prompt, {.max_tokens = 30, .temperature = 0.0, .depth = depth}),
-              greedy(*model, prompt, 30, depth));
+  for (const Architecture architecture : kCausal) {
+    const auto model = random_model(small_spec_of(architecture, 4), 2);
+    for (const int64_t depth : {2, 3, 4}) {
+      EXPECT_EQ(generated(*model, prompt, {.max_tokens = 30, .temperature = 0.0, .depth = depth}),
+                greedy(*model, prompt, 30, depth))
+          << enum_name(architecture);
+    }
   }
+  const auto model = random_model(small_spec(4), 2);
   EXPECT_EQ(generated(*model, prompt, {.max_tokens = 5, .temperature = 0.0}),
             greedy(*model, prompt, 5, 4));
+}
+
+// However the tokens are handed over: all at once, one by one, or in pieces.
+TEST(GenerateTokens, LogitsWithACacheAreThoseOfTheWholePass) {
+  for (const Architecture architecture : kCausal) {
+    SCOPED_TRACE(enum_name(architecture));
+    const auto model = random_model(small_spec_of(architecture, 5), 2);
+    const at::Tensor inputs = random_tokens(model->spec(), 2, 12);
+    for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+      const at::NoGradGuard no_grad;
+      const LayerMap blocks = model->blocks(5);
+      const at::Tensor whole = model->logits({inputs}, blocks, {.kernels = kernels});
+      for (const std::vector<int64_t>& pieces :
+           {std::vector<int64_t>{12}, {5, 1, 1, 1, 1, 1, 1, 1}, {1, 4, 7}}) {
+        AttentionCache cache(12, blocks.size());
+        int64_t begin = 0;
+        for (const int64_t count : pieces) {
+          const at::Tensor found = model->logits({inputs.narrow(1, begin, count)}, blocks,
+                                                 {.kernels = kernels, .cache = &cache});
+          EXPECT_LT(largest_difference(found, whole.narrow(1, begin, count)), 1e-5);
+          begin += count;
+          EXPECT_EQ(cache.length, begin);
+        }
+        EXPECT_THROW(model->logits({inputs.narrow(1, 0, 1)}, blocks, {.cache = &cache}), UsageError)
+            << "the context is full";
+      }
+    }
+  }
 }
 
 TEST(GenerateTokens, SeedDecides) {
@@ -129,6 +186,8 @@ TEST(GenerateTokens, RefusesDamagedWeightsAndWrongOptions) {
   EXPECT_EQ(message({.temperature = std::nan("")}),
             "temperature must be 0 or more and finite (got nan)");
   EXPECT_EQ(message({.top_k = -2}), "top-k must not be negative (got -2)");
+  EXPECT_EQ(message({.top_p = 0.0}), "top-p must be above 0 and at most 1 (got 0)");
+  EXPECT_EQ(message({.top_p = 1.5}), "top-p must be above 0 and at most 1 (got 1.5)");
   EXPECT_EQ(message({.depth = 1}),
             "depth 1 is too small: the model has 2 unique layers; expected 2 or more");
   const at::NoGradGuard no_grad;
@@ -185,8 +244,8 @@ TEST(GenerateText, AMaskedModelDoesNotGenerate) {
   const LoadedModel bert = load_model_folder(temp.path(), at::kCPU);
   EXPECT_EQ(error_of<CheckpointError>(
                 temp.path(), [&] { generate_text(bert, "a", {}, [](std::string_view) {}); }),
-            "DIR: a masked model (bert) fills gaps and does not write on; expected a causal one "
-            "(gpt2); hint: `apollo score` rates given text");
+            "DIR: a masked model (bert) fills gaps and does not write on; expected a causal one; "
+            "hint: `apollo score` rates given text");
 }
 
 TEST(GenerateText, TinyGpt2OfTheExampleData) {
