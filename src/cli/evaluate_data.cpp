@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/common_text.h"
+#include "config/enum_names.h"
 #include "config/toml_io.h"
 #include "data/batches.h"
 #include "data/prepare.h"
@@ -42,9 +43,10 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
   const bool asks_for_masking =
       options.masked_fraction || options.mask_whole_words || options.separate_documents;
   if (model.is_causal() && asks_for_masking) {
-    throw UsageError(
+    fail<UsageError>(
         "--masked-fraction, --whole-words and --separate-documents are for masked models (bert), "
-        "and this one is causal (gpt2)");
+        "and this one is causal ({})",
+        enum_name(config.model.architecture));
   }
   if (options.masked_fraction) config.data.masked_fraction = *options.masked_fraction;
   config.data.mask_whole_words = options.mask_whole_words;

@@ -116,7 +116,8 @@ std::string message_of(const std::exception& error) {
 }
 
 int run(int argc, char** argv, std::span<const Command> commands) {
-  CLI::App app{"Trains GPT and BERT language models that grow while they train.", "apollo"};
+  CLI::App app{"Trains GPT, Llama, Qwen3 and BERT language models that grow while they train.",
+               "apollo"};
   app.set_version_flag("--version", APOLLO_VERSION);
   app.require_subcommand(1);
   app.footer("Each command has its own help: apollo train --help");
