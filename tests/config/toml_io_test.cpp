@@ -112,9 +112,9 @@ TEST(TomlIo, TextIsASourceToo) {
   EXPECT_EQ(resolved.base_dir, std::filesystem::current_path());
   EXPECT_TRUE(resolved.origins.at("train.lr").starts_with("my config:"));
   EXPECT_EQ(thrown_text<ConfigError>([] {
-              load_run_config({"my config", "[train]\nlrr = 1.0\n"});
+              load_run_config({"my config", "[data]\ntrain = [\"a.txt\"]\n[train]\nlrr = 1.0\n"});
             }),
-            "my config:2:1: error: unknown key 'lrr' in [train]\n  hint: did you mean 'lr'?");
+            "my config:4:1: error: unknown key 'lrr' in [train]\n  hint: did you mean 'lr'?");
 }
 
 TEST(TomlIo, ResolvedFileReadsBackAsTheSameConfigAnywhere) {
