@@ -100,6 +100,7 @@ HfConfig read_hf_config(const std::filesystem::path& path) {
   result.spec = describe(*architecture).read_config(ConfigReader(path, config));
   result.spec.shape.architecture = *architecture;
   result.num_layers = result.spec.shape.layers;
+  check_limits(path.string(), result.spec.shape);
   if (config.contains("apollo")) {
     const Json& apollo = config["apollo"];
     if (!apollo.is_object()) {

@@ -21,7 +21,8 @@ NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 EXPECTED = {f"{model}-base-{method}" for model in ("bert", "gpt2")
             for method in ("apollo", "scratch")} | {
     f"gpt2-base-{method}-short" for method in ("apollo", "scratch")} | {
-    f"{model}-tiny12-{method}" for model in ("bert", "gpt2") for method in ("apollo", "scratch")}
+    f"{model}-tiny12-{method}" for model in ("bert", "gpt2") for method in ("apollo", "scratch")} | {
+    "llama-tiny12", "qwen3-tiny12"}
 
 
 def opening(name):
