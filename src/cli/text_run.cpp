@@ -93,6 +93,12 @@ bool is_text(const fs::path& argument) {
 }
 
 TextRun plan_text_run(const fs::path& text, const fs::path& out, double minutes) {
+  if (fs::exists(text / "run.toml")) {
+    fail<UsageError>(
+        "{}: this is a run folder, not a text; hint: the command that began the run goes on with "
+        "it",
+        text.string());
+  }
   const std::string name = name_of(text);
   TextRun planned{.config = {}, .run_dir = out.empty() ? fs::path("runs") / name : out};
   planned.config = planned.run_dir.lexically_normal();

@@ -16,7 +16,8 @@ bool is_text(const std::filesystem::path& argument);
 
 // Takes the config that an earlier call wrote, or measures how fast this machine trains and writes
 // one for `minutes`. `out`: the run folder; empty: runs/NAME after the text's name. Throws
-// UsageError where the config that is there is for another text, and what measuring throws.
+// UsageError where `text` is a run folder or the config that is there is for another text, and what
+// measuring throws.
 TextRun plan_text_run(const std::filesystem::path& text, const std::filesystem::path& out,
                       double minutes);
 

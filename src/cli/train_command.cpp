@@ -91,9 +91,9 @@ void add_train_command(CLI::App* command) {
   auto arguments = std::make_shared<TrainArguments>();
   command->description(
       "Train a model from a config or a text; the same command again resumes the run");
-  command->add_option(
-      "RUN.toml", arguments->config,
-      "the run's config; or a text, for which one is written beside the run folder");
+  command->add_option("RUN.toml", arguments->config,
+                      "the run's config, whose name ends in .toml; or a text (file or folder), for "
+                      "which a config is written beside the run folder");
   command
       ->add_option("--minutes", arguments->minutes,
                    "of a text without a config: how long to train (default 5)")

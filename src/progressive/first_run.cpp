@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "arch/counts.h"
+#include "base/printable.h"
 #include "base/units.h"
 #include "config/fields.h"
 #include "config/objective.h"
@@ -92,11 +93,11 @@ std::string first_run_toml(const FirstRun& run, const FirstText& text, int64_t t
   const auto eval_tokens = static_cast<int64_t>(kEvaluationShare * run.tokens / kEvaluations);
   return fmt::format(
       R"(# Written by `apollo train {text}`, which goes on with the run that stands here.
-# Change what you like and train it under another name: apollo train {name}.toml --out runs/other
+# To change something, copy this file and train the copy with another --out.
 #
-# {parameters} parameters read {tokens} tokens, {ratio:.0f} per parameter, for {flops}. So few FLOPs are spent
-# best on a shallow model from scratch. Growing (progressive.method = "apollo+") pays where a deep
-# model is wanted.
+# {parameters} parameters read {tokens} tokens, {ratio:.0f} per parameter, for {flops}.
+# So few FLOPs are spent best on a shallow model from scratch. Where a deep model is wanted, growing
+# (progressive.method = "apollo+") makes it cheaper.
 [run]
 name = {quoted_name}
 threads = {threads}                         # the faster number here; another gives other last bits
@@ -132,7 +133,7 @@ max_tokens = {eval_tokens}
 every = "10%"
 keep = 2
 )",
-      fmt::arg("text", text.path), fmt::arg("name", text.name), fmt::arg("threads", threads),
+      fmt::arg("text", printable(text.path)), fmt::arg("threads", threads),
       fmt::arg("valid", text.bytes < kSmallText ? 0.1 : 0.02),
       fmt::arg("parameters", format_count(static_cast<double>(run.parameters))),
       fmt::arg("tokens", format_count(run.tokens)),

@@ -37,6 +37,20 @@ class TextRun(ApolloTest):
         _, stderr = self.run_apollo("train", "train.txt", "--out", "mine", expect=2)
         self.assertIn("mine.toml: this config is for another text than train.txt", stderr)
 
+    def test_a_run_folder_is_no_text(self):
+        self.train("whole", "train.duration=24 steps")
+        _, stderr = self.run_apollo("train", "whole", expect=2)
+        self.assertIn("whole: this is a run folder, not a text", stderr)
+
+    def test_a_name_cannot_add_keys(self):
+        name = "a\n[train]\nlr = 9\n#.txt"
+        (self.dir / "train.txt").rename(self.dir / name)
+        self.run_apollo("train", name, "--minutes", 0.02, "--out", "odd")
+        with (self.dir / "odd.toml").open("rb") as file:
+            config = tomllib.load(file)
+        self.assertNotEqual(config["train"]["lr"], 9)
+        self.assertEqual(config["data"]["train"], [os.path.realpath(self.dir / name)])
+
     def test_a_text_that_is_not_there(self):
         _, stderr = self.run_apollo("train", "no-such.txt", expect=2)
         self.assertIn("no-such.txt", stderr)
