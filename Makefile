@@ -73,11 +73,12 @@ style: ## formatting and layers, without changing a file
 
 lint: style ## the same and clang-tidy, which takes minutes
 	@scripts/setup.sh lint
-	@$(call configure)
-	@run-clang-tidy -quiet -p $(BUILD) -j $(JOBS) '$(CURDIR)/src/.*'
+	@cmake -G Ninja -S . -B build-lint -DAPOLLO_TORCH='$(APOLLO_TORCH)' -DAPOLLO_TESTS=OFF \
+	  -DAPOLLO_PCH=OFF >/dev/null
+	@run-clang-tidy -quiet -p build-lint -j $(JOBS) '$(CURDIR)/src/.*'
 
 clean: ## remove the build folders (keeps .venv, .demo and runs)
-	@rm -rf $(BUILD) build-debug build-asan
+	@rm -rf $(BUILD) build-debug build-asan build-lint
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
