@@ -80,5 +80,7 @@ class Tokenizer {
 // values and <|endoftext|>). What stands beside these decides too (tokenizer_config.h). Throws
 // DataError where it is missing, damaged or of a kind that this program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
+// Whether load_tokenizer() would find one among the files of a model's folder.
+bool has_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace apollo

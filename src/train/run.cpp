@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/machine.h"
+#include "base/units.h"
 #include "config/config_compare.h"
 #include "config/toml_io.h"
 #include "ops/determinism.h"
@@ -63,6 +64,23 @@ void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_
   }
 }
 
+// Before anything of the model is made: what does not fit takes the machine with it.
+void check_memory(const Run& run, int64_t ranks_here) {
+  const double needed = needed_bytes(run.config(), run.model.shape);
+  const double free = free_memory_bytes(run.device) / static_cast<double>(ranks_here);
+  if (free <= 0.0 || needed <= free) return;
+  const ModelShape& shape = run.model.shape;
+  throw ConfigError(
+      {{"model",
+        fmt::format("{} layers of width {} with a vocabulary of {} have {} parameters, whose "
+                    "training takes at least {}; {} has {} free{}",
+                    shape.layers, shape.width, shape.vocab_size,
+                    format_count(static_cast<double>(num_parameters(shape, shape.layers))),
+                    format_bytes(needed), run.device.str(), format_bytes(free),
+                    ranks_here > 1 ? " for each process" : ""),
+        "a smaller model, a smaller train.micro_batch_size, or train.recompute = \"all\""}});
+}
+
 void add_data(Run& run, int64_t ranks_here) {
   RunConfig& config = run.resolved.config;
   run.data = open_run_data(config, run.resolved.base_dir);
@@ -72,7 +90,11 @@ void add_data(Run& run, int64_t ranks_here) {
   if (run.data.valid != nullptr) {
     run.valid = make_batches(config, *run.data.valid, run.data.tokenizer.get());
   }
+  if (run.data.test != nullptr) {
+    run.test = make_batches(config, *run.data.test, run.data.tokenizer.get());
+  }
   run.model = new_model_spec(config, run.data.vocab_size);
+  check_memory(run, ranks_here);
   if (config.train.micro_batch_size == 0) {
     const double budget = memory_budget_bytes(run.device) / static_cast<double>(ranks_here);
     const int64_t own = choose_micro_batch(config, run.model.shape, budget);
@@ -133,6 +155,8 @@ void check_ranks(const Run& run) {
   run.workers->expect_equal(hash_number(own.train_data), "other training data");
   run.workers->expect_equal(hash_number(own.valid_data), "other validation data");
   run.workers->expect_equal(hash_number(own.tokenizer_hash), "another tokenizer");
+  run.workers->expect_equal(hash_number(run.data.test ? run.data.test->info().content_hash : ""),
+                            "other test data");
 }
 
 // Of all ranks at the same time: they may share a machine.
