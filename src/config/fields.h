@@ -33,7 +33,8 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
         c.run.name...);
   visit(Field{"run", "seed", Effect::kResult, "seed of every random number"}, c.run.seed...);
   visit(Field{"run", "device", Effect::kResult, "auto, cpu, cuda or cuda:N"}, c.run.device...);
-  visit(Field{"run", "threads", Effect::kResult, "threads on the CPU; 0: as many as it has cores"},
+  // Another number gives other last bits, of which a warning tells.
+  visit(Field{"run", "threads", Effect::kNone, "threads on the CPU; 0: as many as it has cores"},
         c.run.threads...);
   visit(Field{"run", "kernels", Effect::kResult,
               "fused, or reference: plain operators only, for looking into a fault"},

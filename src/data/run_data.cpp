@@ -229,6 +229,7 @@ std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokeni
   const fs::path entry = cache / "datasets" /
                          cache_key({{"version", kCacheVersion},
                                     {"tokenizer", tokenizer.hash()},
+                                    {"begin", tokenizer.begin_of_text().value_or(-1)},
                                     {"valid_fraction", valid_fraction},
                                     {"text_field", config.data.text_field},
                                     {"files", fingerprint(text.paths, cache)}});

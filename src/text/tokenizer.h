@@ -66,6 +66,10 @@ class Tokenizer {
     return roles().eos ? roles().eos : roles().sep;
   }
 
+  // Stands before every text that a causal model reads, where the tokenizer's files say so, as
+  // <|begin_of_text|> of Llama 3.
+  virtual std::optional<TokenId> begin_of_text() const { return std::nullopt; }
+
   // Identity: equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
 

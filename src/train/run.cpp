@@ -48,13 +48,19 @@ void open_folder(Run& run, const fs::path& dir) {
 }
 
 // Values that the user left to the machine: those with which the run began, if it did.
-void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here) {
+void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here, bool leads) {
   if (config.train.micro_batch_size == 0) {
     config.train.micro_batch_by_depth = config.progressive.depth_draw == DepthDraw::kStep;
   }
   if (fs::exists(dir / "checkpoints" / "latest")) {
     const RunConfig before = load_run_config(dir / "run.toml").config;
     if (config.run.threads == 0) config.run.threads = before.run.threads;
+    if (leads && config.run.threads != before.run.threads) {
+      log_warning(
+          "run.threads was {} and is {} now: the run goes on, and the last bits of its numbers may "
+          "differ",
+          before.run.threads, config.run.threads);
+    }
     if (config.train.micro_batch_size == 0) {
       config.train.micro_batch_size = before.train.micro_batch_size;
     }
@@ -232,7 +238,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   run.workers =
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
-  take_machine_choices(run.resolved.config, dir, ranks_here);
+  take_machine_choices(run.resolved.config, dir, ranks_here, run.workers->leads());
   run.matmul = run.config().run.matmul;
   const MachineScope machine(run.config().run, run.matmul);
   add_data(run, ranks_here);

@@ -1,11 +1,13 @@
 #include "train/run_log.h"
 
+#include <cstdlib>
 #include <ctime>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/units.h"
 #include "runlog/row_json.h"
 
@@ -134,10 +136,23 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
   log_line(shows_status() ? LogLevel::kDetail : LogLevel::kInfo,
            step_line(state, result, share_done));
   last_console_ = now;
+  end_interval();
+  flush();
+}
+
+void RunLog::end_interval() {
+  if (const auto factor = slow_steps_.add(flops_since_console_ / seconds_since_console_)) {
+    double load = 0.0;
+    ::getloadavg(&load, 1);
+    log_warning(
+        "steps take {:.1f} times as long as they did: other programs use this machine too (load "
+        "{:.1f} on {} cores); hint: on a busy machine one thread can be faster than two, and "
+        "run.threads may be changed when the run goes on",
+        *factor, load, num_physical_cores());
+  }
   tokens_since_console_ = 0;
   flops_since_console_ = 0.0;
   seconds_since_console_ = 0.0;
-  flush();
 }
 
 std::string RunLog::step_line(const TrainState& state, const StepResult& result,
@@ -181,6 +196,7 @@ void RunLog::test(const TrainState& state, TestRow row) {
 void RunLog::growth(const TrainState& state, GrowRow row) {
   row = row_at(state, std::move(row));
   write(row);
+  slow_steps_.forget_rates();
   if (!files_) return;
   std::string probe;
   if (row.loss_before && row.loss_after) {

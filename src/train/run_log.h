@@ -16,6 +16,7 @@
 #include "runlog/rows.h"
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
+#include "train/slow_steps.h"
 #include "train/tensorboard.h"
 #include "train/train_step.h"
 
@@ -58,6 +59,7 @@ class RunLog {
   void scalar(const char* name, const TrainState& state, double value);
   // Share of the peak; nothing where it is not known.
   std::optional<double> utilisation(double flops, double seconds) const;
+  void end_interval();
   // What a person watches; in 80 columns, or about so.
   std::string step_line(const TrainState& state, const StepResult& result, double share_done) const;
 
@@ -73,6 +75,7 @@ class RunLog {
   double peak_flops_per_second_ = 0.0;
   std::optional<Clock::time_point> last_console_;
   Clock::time_point last_status_;
+  SlowSteps slow_steps_;
   // Since the last console line, for its rate.
   int64_t tokens_since_console_ = 0;
   double flops_since_console_ = 0.0;

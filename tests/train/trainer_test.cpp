@@ -266,7 +266,8 @@ TEST(Trainer, RefusesAChangedConfig) {
                 "    train.lr: 0.01 -> 0.02\n"
                 "  hint: take them back to go on with it, or start another run with --out");
   // What has no effect on the numbers may change.
-  EXPECT_NO_THROW(run.train("out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other"}));
+  EXPECT_NO_THROW(run.train(
+      "out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other", "run.threads=2"}));
 }
 
 TEST(Trainer, RefusesChangedData) {
