@@ -1,11 +1,15 @@
 #include "progressive/source_model.h"
 
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "arch/hf_config.h"
 #include "base/file.h"
 #include "base/json_lines.h"
 #include "config/enum_names.h"
+#include "config/fields.h"
 #include "config/objective.h"
 #include "progressive/layer_map.h"
 #include "progressive/methods.h"
@@ -81,7 +85,6 @@ SourceModel read_source_model(const fs::path& path) {
   source.shape = config.spec.shape;
   source.shape.layers = config.num_layers;
   source.rope = config.spec.rope;
-  source.norm_epsilon = config.spec.norm_epsilon;
   source.cost = read_training_cost(source.folder);
   if (source.cost) {
     source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
@@ -119,13 +122,29 @@ void take_source(ResolvedConfig& resolved) {
   take("model.layers", model.layers, shape.layers);
   take("model.context", model.context, shape.context);
   take("model.vocab_size", model.vocab_size, shape.vocab_size);
-  take("model.norm_epsilon", model.norm_epsilon, source.norm_epsilon);
   if (source.rope.theta > 0.0) take("model.rope_theta", model.rope_theta, source.rope.theta);
   if (architecture.may_untie) take("model.tie_embeddings", model.tie_embeddings, shape.tied);
   if (has_tokenizer(source.folder))
     take("data.tokenizer", config.data.tokenizer, fs::absolute(path).lexically_normal().string());
   if (!resolved.is_set("progressive.stages"))
     take("progressive.method", config.progressive.method, std::string("scratch"));
+}
+
+std::vector<std::string> settings_before_source(const ResolvedConfig& resolved) {
+  const std::set<std::string_view> keys = {
+      "model.architecture", "model.width",      "model.heads",          "model.inner_width",
+      "model.kv_heads",     "model.head_dim",   "model.layers",         "model.context",
+      "model.vocab_size",   "model.rope_theta", "model.tie_embeddings", "data.tokenizer",
+      "progressive.method"};
+  std::vector<std::string> settings;
+  visit_fields(
+      [&](const Field& field, const auto& value) {
+        const std::string path = field.path();
+        if (keys.contains(path) && !resolved.is_set(path))
+          settings.push_back(path + "=" + toml_text(value));
+      },
+      resolved.config);
+  return settings;
 }
 
 std::vector<Diagnostic> source_key_faults(const RunConfig& config) {

@@ -25,7 +25,6 @@ struct SourceModel {
   std::filesystem::path folder;  // of the model itself
   ModelShape shape;              // `layers`: the unique layers of the folder
   Rope rope;
-  double norm_epsilon = 0.0;
   std::string tokenizer_hash;        // as its checkpoint notes it; empty: it does not
   std::optional<TrainingCost> cost;  // nothing: the folder does not say
 };
@@ -51,6 +50,8 @@ std::filesystem::path source_path(const RunConfig& config, const std::filesystem
 // nothing, since a run that goes on needs it no more. Throws CheckpointError as
 // read_source_model().
 void take_source(ResolvedConfig& resolved);
+// What take_source() would fill, as overrides with the values of a config without it.
+std::vector<std::string> settings_before_source(const ResolvedConfig& resolved);
 
 // Faults of the keys by themselves: no source where the method needs one, a map without a source, a
 // map that learns its layers together with other new ones.

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "config/fields.h"
 #include "config/objective.h"
+#include "config/toml_io.h"
 #include "data/batches.h"
 #include "progressive/plan.h"
 #include "progressive/resolve.h"
@@ -214,6 +215,12 @@ class Planner {
     }
     if (budget != nullptr) overrides.push_back("train.duration=" + toml_text(*budget));
     if (!draft.run.source.empty()) {
+      // The source may not be there yet, and the run is to be the same when it is.
+      std::vector<Diagnostic> faults;
+      for (const std::string& own :
+           settings_before_source(read_run_config(draft.model.base, overrides, faults))) {
+        overrides.push_back(own);
+      }
       const fs::path folder = source_folder(draft.model, draft.run.source, seed ? *seed : 0);
       overrides.push_back("model.from=" + toml_text(fs::absolute(folder).string()));
     }

@@ -157,7 +157,7 @@ TEST(Trainer, TheFinalModelReadsTheTestDataOnce) {
   EXPECT_EQ(rows[0].at("step"), 12);
   EXPECT_EQ(rows[0].at("depth"), 12);
   EXPECT_EQ(rows[0].at("targets"), 500 / 16 * 16);
-  const Run finished = run.open("out", sets);
+  const auto finished = run.open("out", sets);
   EXPECT_EQ(rows[0].at("loss").get<double>(),
             evaluate(*finished.state.model, 12, *finished.test, {.batch_size = 2}).loss);
   EXPECT_EQ(rows[0].at("data"), finished.data.test->info().content_hash);
