@@ -313,7 +313,7 @@ class Processes(ApolloTest):
             self.assertEqual(self.run_launched("torchrun", 2, *words)[0], alone)
 
     def test_ranks_do_not_share_standard_input(self):
-        self.train("model", "train.duration=1 steps")
+        self.train("model")
         for words in (["score", "model", "-"], ["eval", "model", "--data", "-"]):
             _, stderr = self.run_apollo(*words, "--processes", 2, expect=2)
             self.assertIn("several processes cannot share standard input", stderr)
