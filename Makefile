@@ -31,7 +31,7 @@ test: ## build everything and run the tests
 	@scripts/setup.sh test
 	@$(call configure,$(if $(APOLLO_TORCH),,-DAPOLLO_PYTHON=ON))
 	@cmake --build $(BUILD) --parallel $(JOBS)
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error
 
 wheel: ## build a Python wheel into dist/, for the torch of .venv, which its name says
 	@scripts/setup.sh build

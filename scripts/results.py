@@ -2,6 +2,7 @@
 """Results of suites, kept as small files in results/, and the tables and figures made from them.
 
     scripts/results.py collect results/NAME RUNS...  # folders of finished suites, side by side
+    scripts/results.py seeds results/NAME SUITES...  # single runs: seeds.csv, curves.csv
     scripts/results.py write                         # fills the pages from results/*/
     scripts/results.py check                         # fails where a page or a summary is wrong
     scripts/results.py tables NAME                   # prints every table of results/NAME
@@ -16,7 +17,9 @@
 A page asks for a table with a line `<!-- table NAME BUDGET RUN,RUN,... -->`, which stands before
 it; the table ends with `<!-- end -->`. `timed-table` shows the time saved as well, which says
 something only of runs that had the machine to themselves. `<!-- tuning NAME BUDGET RUN,RUN,... -->`
-asks for what was tried, the best in bold. `all` are all runs of that budget, the least loss first.
+asks for what was tried, the best in bold. `<!-- seeds NAME test RUN,RUN,... -->` and
+`<!-- differences NAME test RUN/RUN,... -->` show every seed of results/NAME/seeds.csv (`valid`: the
+validation loss), and how far two runs lie apart (seed_tables.py). `all` are all runs of that budget, the least loss first.
 `docs/images/NAME.svg` is drawn where results/NAME/figure.txt names the runs that it shows, at the
 largest budget that all runs have.
 
@@ -38,11 +41,12 @@ import subprocess
 import sys
 
 import recompute_results
+import seed_tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 PAGES = ROOT / "docs/results"
-MARK = re.compile(r"<!-- (table|timed-table|tuning) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
+MARK = re.compile(r"<!-- (table|timed-table|tuning|seeds|differences) (\S+) (\S+) (\S+) -->\n.*?<!-- end -->", re.S)
 COLOURS = ["#444444", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"]
 
 
@@ -252,7 +256,9 @@ def all_tables(name):
 
 def filled(text):
     makers = {"table": table, "timed-table": functools.partial(table, timed=True),
-              "tuning": tuning}
+              "tuning": tuning,
+              "seeds": lambda name, *what: seed_tables.seed_table(RESULTS / name, *what),
+              "differences": lambda name, *what: seed_tables.difference_table(RESULTS / name, *what)}
 
     def fill(match):
         kind, name, budget, runs = match.groups()
@@ -345,6 +351,12 @@ def wrong_summaries():
             yield f"{path.relative_to(ROOT)}: {fault}"
 
 
+def wrong_seeds():
+    for path in sorted(RESULTS.glob("*/seeds.csv")):
+        for fault in seed_tables.faults(path.parent):
+            yield f"{path.relative_to(ROOT)}: {fault}"
+
+
 def wrong_quotes():
     for line, quote in enumerate(rows_of(RESULTS / "quotes.csv"), 2):
         where = f"results/quotes.csv:{line}"
@@ -372,6 +384,11 @@ def main():
     command.add_argument("--baseline", help="as for `apollo compare`")
     command.add_argument("--frontier", help="as for `apollo compare`")
     command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of finished suites")
+    command = commands.add_parser("seeds", help="keeps the ends and curves of single runs")
+    command.add_argument("folder", type=pathlib.Path, help="results/NAME")
+    command.add_argument("--tests", type=pathlib.Path,
+                         help="test losses of runs without data.test: run,seed,lr,test_loss")
+    command.add_argument("suites", type=pathlib.Path, nargs="+", help="folders of suites")
     commands.add_parser("write", help="fills pages and draws figures")
     commands.add_parser("check", help="fails where a page or a summary is not what its results say")
     command = commands.add_parser("tables", help="prints every table of results/NAME as Markdown")
@@ -384,9 +401,16 @@ def main():
         collect(options.folder.resolve(), [suite.resolve() for suite in options.suites],
                 options.baseline, options.frontier)
         return
+    if options.command == "seeds":
+        options.folder.mkdir(parents=True, exist_ok=True)
+        finished = [path.parent for suite in options.suites
+                    for path in sorted(suite.resolve().rglob("metrics.jsonl"))
+                    if '"reason":"finished"' in last_line(path)]
+        seed_tables.collect(options.folder, finished, options.tests)
+        return
     wrong = []
     if options.command == "check":
-        wrong = [*wrong_summaries(), *wrong_quotes()]
+        wrong = [*wrong_summaries(), *wrong_seeds(), *wrong_quotes()]
         print("".join(f"{fault}\n" for fault in wrong), end="")
     stale = [(path, text) for path, text in outputs()
              if not path.exists() or path.read_text() != text]

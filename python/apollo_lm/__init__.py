@@ -92,7 +92,7 @@ def grow(model, layers, map="interpolate", out=None):
     return None
 
 
-def set_log_level(level: Literal["info", "warning", "quiet"]) -> None:
+def set_log_level(level: Literal["detail", "info", "warning", "quiet"]) -> None:
     """What goes to stderr: lines and warnings (the default), warnings alone, or nothing.
 
     >>> set_log_level("warning")

@@ -17,7 +17,7 @@ struct UnitName {
 };
 
 // The first name of a unit is the one that is printed.
-constexpr std::array<UnitName, 18> kUnits = {
+constexpr std::array<UnitName, 20> kUnits = {
     {{"steps", DurationUnit::kSteps},
      {"step", DurationUnit::kSteps},
      {"tokens", DurationUnit::kTokens},
@@ -34,6 +34,8 @@ constexpr std::array<UnitName, 18> kUnits = {
      {"second", DurationUnit::kSeconds},
      {"%", DurationUnit::kPercent},
      {"percent", DurationUnit::kPercent},
+     {"% steps", DurationUnit::kPercentSteps},
+     {"percent steps", DurationUnit::kPercentSteps},
      {"tokens per parameter", DurationUnit::kTokensPerParameter},
      {"token per parameter", DurationUnit::kTokensPerParameter}}};
 
@@ -76,8 +78,8 @@ std::string short_number(double value) {
 [[noreturn]] void reject(std::string_view text) {
   fail<UsageError>(
       "'{}' is not a duration: expected a number and a unit, one of steps, tokens, tokens per "
-      "parameter, epochs, flops, hours, minutes, seconds, % (for example \"500 steps\", \"10M "
-      "tokens\", \"2.5%\")",
+      "parameter, epochs, flops, hours, minutes, seconds, %, % steps (for example \"500 steps\", "
+      "\"10M tokens\", \"2.5%\")",
       text);
 }
 
@@ -104,6 +106,10 @@ Duration parse_duration(std::string_view text) {
   reject(text);
 }
 
+bool is_share(const Duration& duration) {
+  return duration.unit == DurationUnit::kPercent || duration.unit == DurationUnit::kPercentSteps;
+}
+
 std::optional<double> seconds_of(const Duration& duration) {
   switch (duration.unit) {
     case DurationUnit::kHours:
@@ -120,6 +126,7 @@ std::optional<double> seconds_of(const Duration& duration) {
 std::string to_string(const Duration& duration) {
   // fmt prints the shortest digits that read back as the same double.
   if (duration.unit == DurationUnit::kPercent) return fmt::format("{}%", duration.value);
+  if (duration.unit == DurationUnit::kPercentSteps) return fmt::format("{}% steps", duration.value);
   if (duration.unit == DurationUnit::kFlops) return short_number(duration.value) + " flops";
   for (const UnitName& known : kUnits) {
     if (known.unit == duration.unit) return fmt::format("{} {}", duration.value, known.name);
@@ -136,11 +143,12 @@ std::string file_name(const Duration& duration) {
     value = shorter;
     suffix = next;
   }
-  std::string unit = "percent";
+  std::string unit;
   for (const UnitName& known : kUnits) {
-    if (known.unit != duration.unit || known.unit == DurationUnit::kPercent) continue;
-    unit = known.name;
-    break;
+    if (known.unit == duration.unit && known.name.front() != '%') {
+      unit = known.name;
+      break;
+    }
   }
   std::replace(unit.begin(), unit.end(), ' ', '-');
   return fmt::format("{}{}-{}", value, suffix, unit);

@@ -1,6 +1,6 @@
 // A length of training with its unit, as users write it: "500 steps", "3 epochs", "2.5%",
-// "1e15 flops", "10M tokens", "20 tokens per parameter", "1.5 hours", "5 minutes". Text and value
-// round-trip.
+// "80% steps", "1e15 flops", "10M tokens", "20 tokens per parameter", "1.5 hours", "5 minutes".
+// Text and value round-trip.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,8 @@ enum class DurationUnit {
   kHours,
   kMinutes,
   kSeconds,
-  kPercent,
+  kPercent,       // of what the run's length is counted in
+  kPercentSteps,  // of the run's steps
   kTokensPerParameter
 };
 
@@ -27,6 +28,9 @@ struct Duration {
 
   bool operator==(const Duration&) const = default;
 };
+
+// Whether it is a share of a run.
+bool is_share(const Duration& duration);
 
 // Of a time, in seconds; nothing for what is counted in another unit.
 std::optional<double> seconds_of(const Duration& duration);

@@ -1,9 +1,13 @@
 #include "base/log.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -16,6 +20,7 @@ struct Log {
   std::mutex mutex;
   LogLevel level = LogLevel::kInfo;
   std::vector<std::FILE*> files;
+  std::string status;
 };
 
 // Never destroyed: a thread may log while the program ends.
@@ -39,6 +44,23 @@ void write_line(std::FILE* file, std::string_view line) {
   std::fflush(file);
 }
 
+int64_t columns_of_terminal() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+// Back to the start of the status line, which is erased.
+constexpr std::string_view kErase = "\r\x1b[K";
+
+void draw_status(const Log& log) {
+  if (!log.status.empty()) write_line(stderr, log.status);
+}
+
+void erase_status(const Log& log) {
+  if (!log.status.empty()) write_line(stderr, kErase);
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -50,14 +72,32 @@ void set_log_level(LogLevel level) {
 void log_line(LogLevel level, std::string_view text) {
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
-  if (level > log.level) return;
+  if (log.level == LogLevel::kQuiet || (level > log.level && log.files.empty())) return;
   const std::string line =
       fmt::format("{}{}\n", level == LogLevel::kWarning ? "warning: " : "", printable_lines(text));
-  write_line(stderr, line);
-  if (log.files.empty()) return;
+  if (level <= log.level) {
+    erase_status(log);
+    write_line(stderr, line);
+    draw_status(log);
+  }
   const std::string dated = local_time() + " " + line;
   for (std::FILE* file : log.files)
     write_line(file, dated);
+}
+
+bool shows_status() {
+  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
+  const std::lock_guard lock(the_log().mutex);
+  return is_terminal && the_log().level >= LogLevel::kInfo;
+}
+
+void show_status(std::string_view text) {
+  if (!shows_status()) return;
+  Log& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  erase_status(log);
+  log.status = printable_lines(text.substr(0, static_cast<size_t>(columns_of_terminal() - 1)));
+  draw_status(log);
 }
 
 LogFile::LogFile(const std::filesystem::path& path) : file_(std::fopen(path.c_str(), "ae")) {

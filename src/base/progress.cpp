@@ -1,9 +1,7 @@
 #include "base/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <utility>
 
 #include "base/log.h"
@@ -26,10 +24,7 @@ std::string format_amount(double amount, const std::string& unit) {
 }  // namespace
 
 Progress::Progress(std::string label, double total, std::string unit)
-    : label_(std::move(label)),
-      unit_(std::move(unit)),
-      total_(total),
-      on_terminal_(::isatty(STDERR_FILENO) == 1) {}
+    : label_(std::move(label)), unit_(std::move(unit)), total_(total) {}
 
 Progress::~Progress() {
   finish();
@@ -39,7 +34,7 @@ void Progress::update(double done, const std::string& note) {
   done_ = done;
   const auto now = Clock::now();
   if (now - start_ < kQuietFor) return;
-  if (now - last_draw_ < (on_terminal_ ? Clock::duration(kTerminalInterval) : kPlainInterval)) {
+  if (now - last_draw_ < (shows_status() ? Clock::duration(kTerminalInterval) : kPlainInterval)) {
     return;
   }
   note_ = note;
@@ -67,13 +62,12 @@ void Progress::draw(bool last) {
   }
   if (!note_.empty() && !last) line += fmt::format("  {}", note_);
   drawn_ = true;
-  if (!on_terminal_) {
+  if (last) show_status("");
+  if (last || !shows_status()) {
     log_line(LogLevel::kInfo, line);
-    return;
+  } else {
+    show_status(line);
   }
-  // Back to the line's start and erase it, so that a shorter text leaves nothing behind.
-  fmt::print(stderr, "\r\x1b[K{}{}", line, last ? "\n" : "");
-  std::fflush(stderr);
 }
 
 }  // namespace apollo

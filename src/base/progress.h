@@ -1,5 +1,5 @@
-// Progress of one long operation: rate, share done, ETA. One line that redraws itself on a
-// terminal; elsewhere a plain line now and then. Silent for what ends within a second or two.
+// Progress of one long operation: rate, share done, ETA. The status line of a terminal (log.h);
+// elsewhere a plain line now and then. Silent for what ends within a second or two.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,6 @@ class Progress {
   double done_ = 0.0;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_draw_ = start_;
-  bool on_terminal_;
   bool drawn_ = false;
   bool finished_ = false;
 };

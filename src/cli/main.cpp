@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "base/standard_streams.h"
 #include "cli/commands.h"
@@ -49,11 +50,26 @@ int become_engine(char** argv) {
   return 1;
 }
 
+// "apollo help train" asks as "apollo train --help" does.
+std::vector<char*> words_of(int argc, char** argv) {
+  static char flag[] = "--help";
+  std::vector<char*> words(argv, argv + argc);
+  if (argc > 1 && std::string_view(argv[1]) == "help") {
+    words.erase(words.begin() + 1);
+    words.push_back(flag);
+  }
+  words.push_back(nullptr);
+  return words;
+}
+
 }  // namespace
 }  // namespace apollo
 
 int main(int argc, char** argv) {
   using namespace apollo;
   guard_standard_streams();
-  return argc > 1 && runs_here(argv[1]) ? run_program(argc, argv, commands()) : become_engine(argv);
+  std::vector<char*> words = words_of(argc, argv);
+  const auto count = static_cast<int>(words.size()) - 1;
+  return count > 1 && runs_here(words[1]) ? run_program(count, words.data(), commands())
+                                          : become_engine(words.data());
 }

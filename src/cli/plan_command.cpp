@@ -7,8 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
+#include "base/machine.h"
+#include "base/units.h"
 #include "cli/commands.h"
 #include "cli/plan_file.h"
+#include "progressive/memory.h"
 #include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
 
@@ -32,6 +36,11 @@ void run_plan(const PlanOptions& options) {
                          .vocab_size = options.vocab_size};
   const RunPlan plan = plan_file(resolved, size, options.flops_per_second);
   const SharedPlan shared = plan_processes(plan, options.processes);
+  const double needed = needed_bytes(plan.config, plan.shape);
+  if (const double free = available_memory_bytes(); free > 0.0 && needed > free) {
+    log_warning("this run takes at least {} of memory, and this machine has {} free",
+                format_bytes(needed), format_bytes(free));
+  }
   if (options.json) {
     Json json = plan_json(plan);
     json["shared"] = shared_json(shared);

@@ -35,7 +35,7 @@ FoundData find_data(const ResolvedConfig& resolved, const DataSize& size) {
 }
 
 std::optional<SourceModel> find_source(const ResolvedConfig& resolved, const PlannedData& data) {
-  if (resolved.config.progressive.source.empty()) return std::nullopt;
+  if (resolved.config.model.from.empty()) return std::nullopt;
   SourceModel source = read_source_model(source_path(resolved.config, resolved.base_dir));
   check_source(source, resolved, data.shape, data.tokenizer_hash);
   return source;

@@ -17,10 +17,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/printable.h"
 #include "base/spelling.h"
 #include "base/standard_streams.h"
 #include "base/stop_signal.h"
+#include "cli/commit.h"
 
 namespace apollo {
 namespace {
@@ -30,6 +32,7 @@ constexpr int kUsage = 2;
 constexpr int kDiverged = 3;
 
 void print_error(std::string_view message) {
+  show_status("");
   fmt::print(stderr, "apollo: error: {}\n", printable_lines(message));
 }
 
@@ -115,10 +118,16 @@ std::string message_of(const std::exception& error) {
   return wants_backtrace ? message : message.substr(0, backtrace);
 }
 
+std::string version_text() {
+  const std::string_view commit = APOLLO_COMMIT;
+  return fmt::format("apollo " APOLLO_VERSION " ({}{}for LibTorch " APOLLO_TORCH_VERSION ")",
+                     commit, commit.empty() ? "" : ", ");
+}
+
 int run(int argc, char** argv, std::span<const Command> commands) {
   CLI::App app{"Trains GPT, Llama, Qwen3 and BERT language models that grow while they train.",
                "apollo"};
-  app.set_version_flag("--version", APOLLO_VERSION);
+  app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.footer("Each command has its own help: apollo train --help");
   for (const Command& command : commands) {
@@ -142,9 +151,11 @@ int run_program(int argc, char** argv, std::span<const Command> commands) {
     finish_stdout();
     return code;
   } catch (const Interrupted& stop) {
-    print_error(stop.what());
+    show_status("");
+    fmt::print(stderr, "apollo: {}\n", stop.what());
     return 128 + stop.signal();
   } catch (const ConfigError& error) {
+    show_status("");
     fmt::print(stderr, "{}\n", printable_lines(error.what()));
     return kUsage;
   } catch (const UsageError& error) {

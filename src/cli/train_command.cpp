@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/processes.h"
@@ -25,8 +26,10 @@ struct TrainArguments {
   std::string config;  // or a text
   double minutes = 5.0;
   std::vector<std::string> overrides;
+  std::string from;
   std::string out;
   int64_t processes = 1;
+  bool no_page = false;
   bool config_help = false;
 };
 
@@ -37,6 +40,7 @@ std::vector<std::string> words_of(const TrainArguments& arguments) {
   for (const std::string& text : arguments.overrides)
     words.insert(words.end(), {"--set", text});
   if (!arguments.out.empty()) words.insert(words.end(), {"--out", arguments.out});
+  if (arguments.no_page) words.emplace_back("--no-page");
   return words;
 }
 
@@ -56,9 +60,9 @@ void train_config(const TrainArguments& arguments) {
   Trainer trainer(open_run(std::move(resolved), run_dir));
   trainer.run();
   if (!leads) return;
-  const std::filesystem::path page = write_run_report(run_dir);
   log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());
-  log_info("report: {}", page.string());
+  if (arguments.no_page) return;
+  log_info("report: {}", write_run_report(run_dir).string());
 }
 
 void train_text(TrainArguments arguments) {
@@ -73,12 +77,24 @@ void train_text(TrainArguments arguments) {
   log_info("sample: apollo generate {} --prompt ''", arguments.out);
 }
 
-void train(const TrainArguments& arguments) {
+// --from names a folder from where the command was typed, model.from one from the config's place.
+std::string from_override(const std::string& from) {
+  return "model.from=" + toml_text(std::filesystem::absolute(from).lexically_normal().string());
+}
+
+void train(TrainArguments arguments) {
+  if (!arguments.from.empty()) arguments.overrides.push_back(from_override(arguments.from));
   if (arguments.config_help) {
     fmt::print("{}", config_reference());
   } else if (arguments.config.empty()) {
     throw UsageError("RUN.toml or a text is missing; hint: apollo train --help");
   } else if (is_text(arguments.config)) {
+    if (!arguments.from.empty()) {
+      fail<UsageError>(
+          "--from needs a config: expected RUN.toml, found '{}'; hint: "
+          "recipes/continue/run.toml, with --set data.train='[\"{}\"]'",
+          arguments.config, std::filesystem::absolute(arguments.config).string());
+    }
     train_text(arguments);
   } else {
     train_config(arguments);
@@ -101,18 +117,25 @@ void add_train_command(CLI::App* command) {
   command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
       ->expected(1)
       ->take_all();
+  command->add_option(
+      "--from", arguments->from,
+      "begin with a trained model, a Hugging Face folder or a run: sets model.from");
   command->add_option("--out", arguments->out, "run folder (default: runs/<run.name>)");
   command
       ->add_option("--processes", arguments->processes,
                    "share the run among N processes on this machine (also: torchrun, mpirun, "
                    "srun)")
       ->check(CLI::Range(1, 1024));
+  command->add_flag("--no-page", arguments->no_page,
+                    "write no report.html at the end; apollo report RUN makes it at any time");
   command->add_flag("--help-config", arguments->config_help,
                     "print every key of RUN.toml and stop");
   command->footer(
       "Example:\n"
       "  apollo train recipes/demo/apollo.toml --set run.seed=1 --out runs/demo-1\n"
       "  apollo train my.txt\n"
+      "  apollo train recipes/continue/run.toml --from gpt2/ --set "
+      "'data.train=[\"/home/me/my.txt\"]'\n"
       "Ctrl-C saves a checkpoint and exits with 130.");
   command->callback([arguments] { train(*arguments); });
 }

@@ -117,11 +117,11 @@ constexpr std::array<std::string_view, 41> kExpertKeys = {
     "progressive.optimizer_state",
     "progressive.lr_depth_power",
     "progressive.rewarm",
-    "progressive.source",
     "progressive.source_map",
     "progressive.source_steps",
     "progressive.charge_source",
     "eval.batch_size",
+    "eval.max_cost",
     "eval.max_tokens",
     "checkpoint.at",
 };

@@ -33,7 +33,8 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
         c.run.name...);
   visit(Field{"run", "seed", Effect::kResult, "seed of every random number"}, c.run.seed...);
   visit(Field{"run", "device", Effect::kResult, "auto, cpu, cuda or cuda:N"}, c.run.device...);
-  visit(Field{"run", "threads", Effect::kResult, "threads on the CPU; 0: as many as it has cores"},
+  // Another number gives other last bits, of which a warning tells.
+  visit(Field{"run", "threads", Effect::kNone, "threads on the CPU; 0: as many as it has cores"},
         c.run.threads...);
   visit(Field{"run", "kernels", Effect::kResult,
               "fused, or reference: plain operators only, for looking into a fault"},
@@ -59,6 +60,9 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
         c.data.train...);
   visit(Field{"data", "valid", Effect::kResult, "validation text, in the same forms"},
         c.data.valid...);
+  visit(Field{"data", "test", Effect::kNone,
+              "test text, in the same forms: read once, when the run is over"},
+        c.data.test...);
   visit(Field{"data", "text_field", Effect::kResult,
               "field of JSON lines that holds the text of a document"},
         c.data.text_field...);
@@ -91,6 +95,11 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
 
 template <class Visitor, class... Configs>
 void visit_model_fields(Visitor&& visit, Configs&... c) {
+  // A resumed run needs it no more, so the folder may have moved.
+  visit(Field{"model", "from", Effect::kNone,
+              "trained model that the run begins with: a Hugging Face folder or a run of Apollo's; "
+              "what is left out here and data.tokenizer are that model's; empty: none"},
+        c.model.from...);
   visit(Field{"model", "architecture", Effect::kResult, "what is trained"},
         c.model.architecture...);
   visit(Field{"model", "layers", Effect::kResult, "layers of the final model"}, c.model.layers...);
@@ -221,18 +230,14 @@ void visit_progressive_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"progressive", "rewarm", Effect::kResult,
               "how long the learning rate rises again after each growth"},
         c.progressive.rewarm...);
-  // A resumed run needs its source no more, so the folder may have moved.
-  visit(Field{"progressive", "source", Effect::kNone,
-              "folder of a trained model that the run grows from; empty: none"},
-        c.progressive.source...);
   visit(Field{"progressive", "source_map", Effect::kResult,
-              "how the source becomes wider: fpi keeps its function, aki takes neurons from the "
+              "how model.from becomes wider: fpi keeps its function, aki takes neurons from the "
               "layer above, ligo learns a map"},
         c.progressive.source_map...);
   visit(Field{"progressive", "source_steps", Effect::kResult, "steps in which ligo learns its map"},
         c.progressive.source_steps...);
   visit(Field{"progressive", "charge_source", Effect::kResult,
-              "count the source's training as part of the run's cost"},
+              "count the training of model.from as part of the run's cost"},
         c.progressive.charge_source...);
 }
 
@@ -241,13 +246,17 @@ void visit_eval_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"eval", "every", Effect::kNone,
               "time between evaluations; \"0 steps\": only at the end"},
         c.eval.every...);
+  visit(Field{"eval", "max_cost", Effect::kNone,
+              "share of the training FLOPs that evaluation may cost: one that is due is left out "
+              "while they have cost more; 0: no limit"},
+        c.eval.max_cost...);
   visit(Field{"eval", "depths", Effect::kNone,
               "depths at which to evaluate: the stage's layers, all layers, or both"},
         c.eval.depths...);
   visit(Field{"eval", "batch_size", Effect::kNone, "sequences per pass; 0: train.micro_batch_size"},
         c.eval.batch_size...);
   visit(Field{"eval", "max_tokens", Effect::kResult,
-              "how much of the validation data an evaluation reads; 0: all"},
+              "tokens of an evaluation, in sequences spread over the validation data; 0: all"},
         c.eval.max_tokens...);
 }
 

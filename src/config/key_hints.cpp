@@ -75,6 +75,11 @@ constexpr Names kOwnKeys[] = {
     {"wd", "train.weight_decay"},
 };
 
+// Their new names.
+constexpr Names kRenamed[] = {
+    {"progressive.source", "model.from"},
+};
+
 // With what each was found to do in docs/results/ideas.md.
 constexpr Names kRemoved[] = {
     {"progressive.grow_when", "growth when the model is ready saved no more than fixed stages"},
@@ -100,6 +105,8 @@ std::string_view own_key_for(std::string_view name) {
 }
 
 std::optional<std::string> removal_of(std::string_view path) {
+  if (const std::string_view now = find(kRenamed, path); !now.empty())
+    return "its name is " + std::string(now) + " now";
   const std::string_view reason = find(kRemoved, path);
   if (reason.empty()) return std::nullopt;
   return std::string(reason) + " (docs/results/ideas.md); leave the key out";

@@ -53,6 +53,7 @@ struct RunConfig {
   struct Data {
     std::vector<std::string> train;  // text files, globs, or prepared datasets
     std::vector<std::string> valid;
+    std::vector<std::string> test;    // read once, by the final model
     std::string text_field = "text";  // of jsonl: the field that holds a document
     double valid_fraction = 0.0;      // of the training text, where `valid` is empty
     std::string tokenizer = "bytes";  // folder, "train:bpe:8192", "bytes"; empty for bare .bin
@@ -65,6 +66,7 @@ struct RunConfig {
   } data;
 
   struct Model {
+    std::string from;  // folder of a trained model that the run begins with; empty: none
     Architecture architecture = Architecture::kGpt2;
     int64_t layers = 12;
     int64_t width = 384;
@@ -115,17 +117,17 @@ struct RunConfig {
     OptimizerStateRule optimizer_state = OptimizerStateRule::kTransport;
     double lr_depth_power = 0.0;  // p: learning rate of a stage of N of L layers times (L/N)^p
     Duration rewarm = {0.0, DurationUnit::kSteps};  // rise of the learning rate after growth
-    std::string source;  // folder of a trained model that the run begins from; empty: none
-    SourceMap source_map = SourceMap::kFpi;  // how it grows to the first stage
-    int64_t source_steps = 100;              // in which ligo learns its map
-    bool charge_source = true;               // the source's training counts as the run's
+    SourceMap source_map = SourceMap::kFpi;         // how model.from grows to the first stage
+    int64_t source_steps = 100;                     // in which ligo learns its map
+    bool charge_source = true;  // the training of model.from counts as the run's
   } progressive;
 
   struct Eval {
-    Duration every = {200.0, DurationUnit::kSteps};  // 0: only at the end
+    Duration every = {2.5, DurationUnit::kPercent};  // 0: only at the end
+    double max_cost = 0.05;  // share of the training FLOPs that it may take; 0: any
     std::vector<EvalDepth> depths = {EvalDepth::kStage, EvalDepth::kFull};
-    int64_t batch_size = 0;  // sequences per forward pass; 0: train.micro_batch_size
-    int64_t max_tokens = 0;  // of the validation data, from its beginning; 0: all
+    int64_t batch_size = 0;       // sequences per forward pass; 0: train.micro_batch_size
+    int64_t max_tokens = 131072;  // sequences spread over the validation data; 0: all of it
   } eval;
 
   struct Checkpoint {

@@ -113,6 +113,11 @@ void check_data(const RunConfig::Data& data, Checker& check) {
   check.require(data.valid.empty() || data.valid_fraction == 0.0,
                 {"data.valid_fraction", "data.valid"},
                 "data.valid and data.valid_fraction exclude each other", "remove one of them");
+  const bool has_valid = !data.valid.empty() || data.valid_fraction > 0.0;
+  check.require(data.test.empty() || has_valid, {"data.test", "data.valid"},
+                "data.test is read once, by the final model, and the run needs validation data "
+                "for all that is decided before",
+                "data.valid_fraction = 0.01");
   check.require(!data.text_field.empty(), {"data.text_field"}, "data.text_field is empty",
                 "the field of JSON lines that holds the text");
   check_tokenizer(data.tokenizer, check);
@@ -233,9 +238,7 @@ void check_objective(const ResolvedConfig& resolved, Checker& check) {
 }
 
 void check_lengths(const RunConfig::Train& train, Checker& check) {
-  const auto share = [](const Duration& length) {
-    return length.unit == DurationUnit::kPercent ? length.value : 0.0;
-  };
+  const auto share = [](const Duration& length) { return is_share(length) ? length.value : 0.0; };
   check.require(
       share(train.warmup) <= 100.0, {"train.warmup"},
       fmt::format("train.warmup is longer than the run (got '{}')", to_string(train.warmup)));
@@ -291,7 +294,7 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
   check.at_least<int64_t>("progressive.source_steps", keys.source_steps, 1);
   check.at_most("progressive.stratify", keys.stratify, kMaxSequences);
   check.at_most("progressive.source_steps", keys.source_steps, 1'000'000'000);
-  const double rewarm = keys.rewarm.unit == DurationUnit::kPercent ? keys.rewarm.value : 0.0;
+  const double rewarm = is_share(keys.rewarm) ? keys.rewarm.value : 0.0;
   check.require(
       rewarm <= 100.0, {"progressive.rewarm"},
       fmt::format("progressive.rewarm is longer than the run (got '{}')", to_string(keys.rewarm)));
@@ -301,6 +304,7 @@ void check_rest(const RunConfig& config, Checker& check) {
   check_progressive(config.progressive, check);
   check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
                 "for example depths = [\"stage\", \"full\"]");
+  check.fraction("eval.max_cost", config.eval.max_cost);
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);
   check.at_least<int64_t>("eval.max_tokens", config.eval.max_tokens, 0);
   check.at_most("eval.batch_size", config.eval.batch_size, kMaxSequences);

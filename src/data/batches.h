@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "arch/architecture.h"
 #include "config/run_config.h"
@@ -18,9 +19,9 @@ class Batches {
   // Sequences at places [first, first + rows) of the training order, across epochs. A pure
   // function of its arguments; thread-safe.
   virtual void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const = 0;
-  // Sequences [first, first + rows) in the order of the text, cut at the end of the data. The same
-  // for every seed.
-  virtual void fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const = 0;
+  // The sequences with these numbers, each in [0, num_sequences()), which count them in the order
+  // of the text. The same for every seed.
+  virtual void fill_sequences(std::span<const int64_t> numbers, TokenBatch& batch) const = 0;
   virtual int64_t num_sequences() const = 0;
 };
 

@@ -1,6 +1,5 @@
 #include "data/causal_batches.h"
 
-#include <algorithm>
 namespace apollo {
 namespace {
 
@@ -35,10 +34,10 @@ void CausalBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) c
   }
 }
 
-void CausalBatches::fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const {
-  resize(batch, std::clamp<int64_t>(num_sequences() - first, 0, rows), context_);
+void CausalBatches::fill_sequences(std::span<const int64_t> numbers, TokenBatch& batch) const {
+  resize(batch, std::ssize(numbers), context_);
   for (int64_t row = 0; row < batch.rows; row++) {
-    fill_row(dataset_, first + row, row, context_, batch);
+    fill_row(dataset_, numbers[static_cast<size_t>(row)], row, context_, batch);
   }
 }
 

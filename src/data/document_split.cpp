@@ -174,8 +174,8 @@ int64_t DocumentSplit::count_text_bytes(std::span<const TokenId> ids) {
   for (const TokenId id : ids) {
     int64_t& length = byte_lengths_[static_cast<size_t>(id)];
     if (length < 0) {
-      const bool is_end = tokenizer_.end_of_text() == id;
-      length = is_end ? 0 : static_cast<int64_t>(tokenizer_.token_text(id).size());
+      const bool is_mark = tokenizer_.end_of_text() == id || tokenizer_.begin_of_text() == id;
+      length = is_mark ? 0 : static_cast<int64_t>(tokenizer_.token_text(id).size());
     }
     total += length;
   }

@@ -40,9 +40,11 @@ struct Job {
 };
 
 Job encode(Job job, const Tokenizer& tokenizer) {
+  const std::optional<TokenId> begin_of_text = tokenizer.begin_of_text();
   const std::optional<TokenId> end_of_text = tokenizer.end_of_text();
   for (Piece& piece : job.pieces) {
     const auto text = std::string_view(job.text).substr(piece.text_begin, piece.text_size);
+    if (piece.begins_document && begin_of_text) job.ids.push_back(*begin_of_text);
     tokenizer.encode_piece(text, piece.begins_document, job.ids);
     if (piece.end_of_document && end_of_text) job.ids.push_back(*end_of_text);
     piece.ids_end = job.ids.size();

@@ -68,10 +68,11 @@ void MaskedBatches::fill_train(int64_t first, int64_t rows, TokenBatch& batch) c
   }
 }
 
-void MaskedBatches::fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const {
-  resize(batch, std::clamp<int64_t>(num_sequences() - first, 0, rows));
+void MaskedBatches::fill_sequences(std::span<const int64_t> numbers, TokenBatch& batch) const {
+  resize(batch, std::ssize(numbers));
   for (int64_t row = 0; row < batch.rows; row++) {
-    fill_row(first + row, Draws::of_sequence(first + row), row, batch);
+    const int64_t number = numbers[static_cast<size_t>(row)];
+    fill_row(number, Draws::of_sequence(number), row, batch);
   }
 }
 

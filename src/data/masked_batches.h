@@ -30,7 +30,7 @@ class MaskedBatches final : public Batches {
   MaskedBatches(const RunConfig& config, const TokenDataset& dataset, const Tokenizer& tokenizer);
 
   void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const override;
-  void fill_sequential(int64_t first, int64_t rows, TokenBatch& batch) const override;
+  void fill_sequences(std::span<const int64_t> numbers, TokenBatch& batch) const override;
   int64_t num_sequences() const override { return order_.num_samples(); }
 
  private:

@@ -62,11 +62,13 @@ struct RunData {
   std::unique_ptr<Tokenizer> tokenizer;  // null: bare .bin without one
   std::unique_ptr<TokenDataset> train;
   std::unique_ptr<TokenDataset> valid;  // null: none was asked for
+  std::unique_ptr<TokenDataset> test;   // the same
   int64_t vocab_size = 0;               // the model's: of the tokenizer or model.vocab_size
 };
 
 // `base_dir`: the folder that relative paths start from. Expands globs, sorted. Throws DataError
-// where a dataset was made by another tokenizer, or holds less than one sequence of the context.
+// where a dataset was made by another tokenizer, or holds less than one sequence of the context,
+// and where a file of data.test is named in data.train or data.valid too.
 RunData open_run_data(const RunConfig& config, const std::filesystem::path& base_dir);
 
 }  // namespace apollo

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -39,7 +40,7 @@ constexpr int64_t kCacheVersion = 2;
 
 // The files that one list of [data] comes to.
 struct Inputs {
-  std::string key;  // "data.train" or "data.valid"
+  std::string key;  // "data.train", "data.valid" or "data.test"
   std::vector<fs::path> paths;
   bool is_dataset = false;
 };
@@ -188,15 +189,16 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
   return load_tokenizer(dir.string());
 }
 
+// `lists`: those of [data], that of the training text first.
 std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::path& base_dir,
-                                          const Inputs& train, const Inputs& valid) {
+                                          const std::vector<const Inputs*>& lists) {
   const std::string& spec = config.data.tokenizer;
   if (asks_for_training(spec)) {
-    return train_tokenizer(spec, train, config, cache_folder(config, base_dir));
+    return train_tokenizer(spec, *lists.front(), config, cache_folder(config, base_dir));
   }
   if (spec == "bytes") return load_tokenizer(spec);
   if (!spec.empty()) return load_tokenizer((base_dir / spec).lexically_normal().string());
-  for (const Inputs* inputs : {&train, &valid}) {
+  for (const Inputs* inputs : lists) {
     if (!inputs->paths.empty() && !inputs->is_dataset) {
       fail<DataError>(
           "data.tokenizer: empty, but {} is text (hint: a folder, 'train:bpe:8192' or "
@@ -227,6 +229,7 @@ std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokeni
   const fs::path entry = cache / "datasets" /
                          cache_key({{"version", kCacheVersion},
                                     {"tokenizer", tokenizer.hash()},
+                                    {"begin", tokenizer.begin_of_text().value_or(-1)},
                                     {"valid_fraction", valid_fraction},
                                     {"text_field", config.data.text_field},
                                     {"files", fingerprint(text.paths, cache)}});
@@ -275,7 +278,9 @@ void check_tokenizer(const std::string& key, const TokenDataset& dataset, const 
 int64_t model_vocab_size(const RunConfig& config, const RunData& data) {
   const int64_t asked = config.model.vocab_size;
   int64_t needed = data.train->info().vocab_size;
-  if (data.valid != nullptr) needed = std::max(needed, data.valid->info().vocab_size);
+  for (const TokenDataset* dataset : {data.valid.get(), data.test.get()}) {
+    if (dataset != nullptr) needed = std::max(needed, dataset->info().vocab_size);
+  }
   if (data.tokenizer != nullptr) needed = std::max(needed, data.tokenizer->vocab_size());
   if (needed == 0 && asked == 0) {
     throw ConfigError({{"model.vocab_size", "needed: the dataset names no tokenizer (got 0)",
@@ -309,12 +314,36 @@ void check_dataset(const std::string& key, const TokenDataset& dataset, const Ru
   }
 }
 
+// Whoever reports a loss on data.test says that nothing was trained or chosen on it.
+void check_unseen(const Inputs& test, const Inputs& other) {
+  std::set<fs::path> names;
+  for (const fs::path& path : other.paths)
+    names.insert(fs::weakly_canonical(path));
+  for (const fs::path& path : test.paths) {
+    if (names.contains(fs::weakly_canonical(path))) {
+      fail<DataError>("data.test: '{}' is named in {} too (hint: text that nothing else reads)",
+                      path.string(), other.key);
+    }
+  }
+}
+
+// The dataset of a list that is not to be split; empty where the list is.
+fs::path whole_dataset(const Inputs& text, const Tokenizer* tokenizer, const RunConfig& config,
+                       const fs::path& base_dir) {
+  if (text.paths.empty()) return {};
+  if (text.is_dataset) return text.paths[0];
+  return prepare_cached(text, *tokenizer, 0.0, config, base_dir)[0];
+}
+
 }  // namespace
 
 RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
   const Inputs train = expand_list("data.train", config.data.train, base_dir);
   const Inputs valid = expand_list("data.valid", config.data.valid, base_dir);
+  const Inputs test = expand_list("data.test", config.data.test, base_dir);
   if (train.paths.empty()) fail<DataError>("data.train: empty (hint: train = [\"text/*.txt\"])");
+  check_unseen(test, train);
+  check_unseen(test, valid);
   const double split = valid.paths.empty() ? config.data.valid_fraction : 0.0;
   if (split > 0 && train.is_dataset) {
     fail<DataError>(
@@ -324,34 +353,37 @@ RunData open_run_data(const RunConfig& config, const fs::path& base_dir) {
   }
 
   RunData data;
-  data.tokenizer = tokenizer_for_objective(config, open_tokenizer(config, base_dir, train, valid));
-  check_objective_tokenizer(config, data.tokenizer.get());
-  std::vector<fs::path> train_folders = train.paths;
-  if (!train.is_dataset) {
-    train_folders = prepare_cached(train, *data.tokenizer, split, config, base_dir);
+  data.tokenizer =
+      tokenizer_for_objective(config, open_tokenizer(config, base_dir, {&train, &valid, &test}));
+  const Tokenizer* tokenizer = data.tokenizer.get();
+  check_objective_tokenizer(config, tokenizer);
+  fs::path train_folder;
+  fs::path valid_folder;
+  if (split > 0) {
+    const auto folders = prepare_cached(train, *tokenizer, split, config, base_dir);
+    train_folder = folders[0];
+    valid_folder = folders[1];
+  } else {
+    train_folder = whole_dataset(train, tokenizer, config, base_dir);
+    valid_folder = whole_dataset(valid, tokenizer, config, base_dir);
   }
-  std::vector<fs::path> valid_folders = valid.paths;
-  if (split > 0) valid_folders = {train_folders[1]};
-  if (!valid.paths.empty() && !valid.is_dataset) {
-    valid_folders = prepare_cached(valid, *data.tokenizer, 0.0, config, base_dir);
-  }
+  const fs::path test_folder = whole_dataset(test, tokenizer, config, base_dir);
 
-  const fs::path cache = cache_folder(config, base_dir);
   const int64_t known_vocab_size =
-      std::max(config.model.vocab_size, data.tokenizer ? data.tokenizer->vocab_size() : 0);
-  data.train = open_dataset(train_folders[0], known_vocab_size, cache);
-  if (!valid_folders.empty()) {
-    data.valid = open_dataset(valid_folders[0], known_vocab_size, cache);
-  }
-  if (data.tokenizer != nullptr) {
-    check_tokenizer(train.key, *data.train, train_folders[0], *data.tokenizer);
-    if (data.valid != nullptr) {
-      check_tokenizer(valid.key, *data.valid, valid_folders[0], *data.tokenizer);
-    }
-  }
+      std::max(config.model.vocab_size, tokenizer != nullptr ? tokenizer->vocab_size() : 0);
+  const auto open = [&](const Inputs& inputs, const fs::path& folder) {
+    if (folder.empty()) return std::unique_ptr<TokenDataset>();
+    auto dataset = open_dataset(folder, known_vocab_size, cache_folder(config, base_dir));
+    if (tokenizer != nullptr) check_tokenizer(inputs.key, *dataset, folder, *tokenizer);
+    return dataset;
+  };
+  data.train = open(train, train_folder);
+  data.valid = open(valid, valid_folder);
+  data.test = open(test, test_folder);
   data.vocab_size = model_vocab_size(config, data);
   check_dataset(train.key, *data.train, config, data.vocab_size);
-  if (data.valid != nullptr) check_dataset(valid.key, *data.valid, config, data.vocab_size);
+  if (data.valid) check_dataset(valid.key, *data.valid, config, data.vocab_size);
+  if (data.test) check_dataset(test.key, *data.test, config, data.vocab_size);
   return data;
 }
 

@@ -20,6 +20,8 @@ constexpr std::array<Mark, 4> kMarks = {{{{"\xFF\xFE\0\0", 4}, "UTF-32"},
                                          {{"\xFF\xFE", 2}, "UTF-16"},
                                          {{"\xFE\xFF", 2}, "UTF-16"}}};
 
+constexpr size_t kFewNuls = 64;
+
 // The encoding that the NULs of `text` speak for, or "". In UTF-16 the spaces at least have one,
 // always on the same side; in UTF-32 two bytes of four are NUL.
 std::string_view encoding_by_nuls(std::string_view text) {
@@ -37,6 +39,18 @@ std::string_view encoding_by_nuls(std::string_view text) {
   if (odd * 20 >= all * 19) return "UTF-16LE";
   if (even * 20 >= all * 19) return "UTF-16BE";
   return "";
+}
+
+// More NULs than anything else are no text of any encoding: an image of a disk, or a hole in a file
+// that was never written.
+void refuse_nuls(const std::string& name, std::string_view text, int64_t offset) {
+  const auto nuls = static_cast<size_t>(std::count(text.begin(), text.end(), '\0'));
+  if (nuls < kFewNuls || nuls * 2 <= text.size()) return;
+  fail<DataError>(
+      "{}: expected text, found {} NUL bytes among {} from byte {} on (hint: binary data, or a "
+      "file "
+      "that was not written to its end)",
+      name, nuls, text.size(), offset + static_cast<int64_t>(text.find('\0')));
 }
 
 int64_t count_beyond_ascii(std::string_view valid_text) {
@@ -64,7 +78,7 @@ void check_text_start(const std::string& name, std::string_view start) {
   }
   start = start.substr(0, kTextStartBytes);
   const std::string_view encoding = encoding_by_nuls(start);
-  if (encoding.empty()) return;
+  if (encoding.empty()) return refuse_nuls(name, start, 0);
   fail<DataError>(
       "{}: expected text in UTF-8, found {} NUL bytes from byte {} on, placed as in {} (hint: "
       "iconv -f {} -t UTF-8)",
@@ -73,6 +87,7 @@ void check_text_start(const std::string& name, std::string_view start) {
 
 void Utf8Repair::repair(std::string_view text, const std::string& name, int64_t offset,
                         std::string& out) {
+  refuse_nuls(name, text, offset);
   if (is_valid_utf8(text)) {
     out.assign(text);
   } else {

@@ -18,7 +18,8 @@ namespace apollo {
 // How much of the start of a text check_text_start() wants to see.
 inline constexpr size_t kTextStartBytes = 4096;
 
-// Throws DataError where `start`, the first bytes of the file `name`, is UTF-16 or UTF-32.
+// Throws DataError where `start`, the first bytes of the file `name`, is UTF-16, UTF-32 or mostly
+// NULs.
 void check_text_start(const std::string& name, std::string_view start);
 
 // Repairs a text piece by piece, and keeps count.
@@ -28,7 +29,7 @@ class Utf8Repair {
   static constexpr int64_t kBytesPerSequence = 50000;  // English in Latin-1: one in 5000
 
   // Writes `text`, which stands at byte `offset` (from 0) of the file `name`, to `out` with each
-  // ill-formed sequence replaced by U+FFFD.
+  // ill-formed sequence replaced by U+FFFD. Throws DataError where most of it are NULs.
   void repair(std::string_view text, const std::string& name, int64_t offset, std::string& out);
   // Counts what `later` counted as well: for one judgement of many small files.
   void add(const Utf8Repair& later);

@@ -175,10 +175,13 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   std::vector<TokenId> ids;
   tokenizer.encode(prompt, ids);
   require_known_tokens(ids, tokenizer, loaded.model->spec(), loaded.folder.string());
-  if (!ids.empty()) return ids;
-  if (!prompt.empty()) {
+  if (ids.empty() && !prompt.empty()) {
     fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);
   }
+  // A prompt may spell it out.
+  const std::optional<TokenId> begin = tokenizer.begin_of_text();
+  if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
+  if (!ids.empty()) return ids;
   const std::optional<TokenId> start = tokenizer.end_of_text();
   if (!start) {
     throw DataError(

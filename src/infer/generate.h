@@ -46,7 +46,8 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
                      const TokenMask& allowed, std::optional<TokenId> stop,
                      const GenerateOptions& options, const std::function<void(TokenId)>& on_token);
 
-// The ids of a prompt; of an empty one, the end of text. Throws CheckpointError where the model is
+// The ids of a prompt, behind the token that begins a text where the tokenizer has one; of an empty
+// prompt without that, the end of text. Throws CheckpointError where the model is
 // a masked one, DataError where there is no tokenizer or it makes no token of the prompt.
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
 

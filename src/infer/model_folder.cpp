@@ -7,17 +7,6 @@ namespace apollo {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-bool has_tokenizer(const fs::path& folder) {
-  for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt"}) {
-    if (fs::exists(folder / name)) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 LoadedModel load_model_folder(const fs::path& path, at::Device device) {
   LoadedModel loaded;
   loaded.folder = find_model_folder(path);

@@ -89,8 +89,11 @@ int64_t TextScore::num_scored() const {
 std::vector<TextScore> score_texts(const Predictor& predictor, std::span<const std::string> texts,
                                    const ShareDone& on_share_done) {
   const Tokenizer& tokenizer = predictor.tokenizer();
-  std::optional<TokenId> start;
-  if (predictor.is_causal()) start = tokenizer.end_of_text();
+  std::optional<TokenId> start;  // stands before a text
+  if (predictor.is_causal()) {
+    start = tokenizer.begin_of_text();
+    if (!start) start = tokenizer.end_of_text();
+  }
   std::vector<TextScore> scores(texts.size());
   std::vector<std::vector<TokenId>> sequences(texts.size());  // what predictions look at
   std::vector<Prediction> predictions;

@@ -24,13 +24,6 @@ bool says(const Json& config, const char* key) {
   return found != config.end() && !found->is_null();
 }
 
-bool has_tokenizer(const fs::path& dir) {
-  for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"}) {
-    if (fs::exists(dir / name)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void state_max_length(const fs::path& dir, int64_t max_length) {

@@ -192,11 +192,13 @@ at::Device find_device(const std::string& name, int64_t local_rank) {
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
+double free_memory_bytes(at::Device device) {
+  if (device.is_cpu()) return available_memory_bytes();
+  return static_cast<double>(at::accelerator::getMemoryInfo(device.index()).first);
+}
+
 double memory_budget_bytes(at::Device device) {
-  // Other processes and the estimate's error want their share.
-  constexpr double kShare = 0.5;
-  if (device.is_cpu()) return kShare * available_memory_bytes();
-  return kShare * static_cast<double>(at::accelerator::getMemoryInfo(device.index()).first);
+  return 0.5 * free_memory_bytes(device);
 }
 
 PrecisionScope::PrecisionScope(Precision precision, at::Device device)

@@ -139,7 +139,9 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size);
 // there.
 at::Device find_device(const std::string& name, int64_t local_rank = 0);
 
-// Memory of the device that a run may plan with, in bytes.
+// Memory of the device that is free now, in bytes; 0 where nobody says. Half of it is what a run
+// may plan with: other processes and the error of an estimate want their share.
+double free_memory_bytes(at::Device device);
 double memory_budget_bytes(at::Device device);
 
 // Runs the operators of its lifetime in the precision asked for: nothing for fp32; for bf16 the

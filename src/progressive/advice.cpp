@@ -40,7 +40,8 @@ std::vector<StageSpec> stages_of(StageLengths lengths, const std::string& method
       return find_method(method).fill(shape.architecture, shape.layers).stages;
     case StageLengths::kShort:
       return stages_that_divide(shape.layers,
-                                {{1.0 / 2.0, 40.0}, {1.0 / 4.0, 15.0}, {1.0 / 12.0, 5.0}});
+                                {{1.0 / 2.0, 40.0}, {1.0 / 4.0, 15.0}, {1.0 / 12.0, 5.0}},
+                                DurationUnit::kPercent);
   }
   return {};
 }

@@ -121,6 +121,11 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   return blocks + logits;
 }
 
+double needed_bytes(const RunConfig& config, const ModelShape& shape) {
+  const int64_t rows = std::max<int64_t>(1, config.train.micro_batch_size);
+  return pass_bytes(config, shape, shape.layers, shape.layers, rows);
+}
+
 int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes) {
   return largest_that_fits(config, shape, shape.layers, shape.layers, budget_bytes);
 }

@@ -44,6 +44,10 @@ double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
                         int64_t rows, bool recompute = false);
 
+// The least that a run takes: state and activations of its final model at full depth, in passes of
+// micro_batch_size, where it is 0 of one sequence. An estimate, as its parts.
+double needed_bytes(const RunConfig& config, const ModelShape& shape);
+
 // micro_batch_size = 0: the largest divisor of train.batch_size with which state and activations
 // of the final model at full depth fit into `budget_bytes`; 1 where none does.
 int64_t choose_micro_batch(const RunConfig& config, const ModelShape& shape, double budget_bytes);

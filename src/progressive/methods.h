@@ -18,7 +18,7 @@ struct Method {
   RunConfig::Progressive (*fill)(Architecture architecture, int64_t layers);
   // Changes the keys of [train] that belong to the method; null: none do.
   void (*fill_train)(RunConfig::Train& train) = nullptr;
-  // Whether it begins from a trained model, progressive.source.
+  // Whether it begins from a trained model, model.from.
   bool needs_source = false;
 };
 

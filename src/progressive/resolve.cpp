@@ -18,6 +18,12 @@ void apply_method(ResolvedConfig& resolved) {
   RunConfig filled = resolved.config;
   filled.progressive =
       method.fill(resolved.config.model.architecture, resolved.config.model.layers);
+  // How many steps a run of hours has is not known before it ran.
+  if (seconds_of(resolved.config.train.duration)) {
+    for (StageSpec& stage : filled.progressive.stages) {
+      if (stage.until) stage.until->unit = DurationUnit::kPercent;
+    }
+  }
   filled.progressive.method = method.name;
   visit_progressive_fields(
       [&](const Field& field, auto& value, auto& method_value) {
@@ -43,6 +49,7 @@ ResolvedConfig resolve_run_config(const TomlSource& source,
                                   const std::vector<std::string>& overrides) {
   std::vector<Diagnostic> faults;
   ResolvedConfig resolved = read_run_config(source, overrides, faults);
+  take_source(resolved);
   for (Diagnostic& fault : validate(resolved))
     faults.push_back(std::move(fault));
 

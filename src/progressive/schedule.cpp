@@ -109,6 +109,8 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
       return {Milestone::Axis::kHours, seconds_of(duration).value() / 3600.0};
     case DurationUnit::kPercent:
       return resolve({whole.value * duration.value / 100.0, whole.unit}, whole);
+    case DurationUnit::kPercentSteps:
+      return {Milestone::Axis::kSteps, whole_steps(num_steps_ * duration.value / 100.0)};
   }
   return {};
 }
@@ -133,14 +135,22 @@ Stage Schedule::make_stage(const RunConfig& config, size_t index, const Mileston
   return stage;
 }
 
-bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults) {
-  end_ = resolve(duration_, duration_);
+void Schedule::make_stages(const RunConfig& config) {
   const std::vector<StageSpec>& specs = config.progressive.stages;
-  const size_t num_faults = faults.size();
+  stages_.clear();
   for (size_t i = 0; i < specs.size(); ++i) {
     const Milestone end = specs[i].until ? resolve(*specs[i].until, duration_) : end_;
     stages_.push_back(make_stage(config, i, end));
-    if (end.axis == Milestone::Axis::kHours) known_ahead_ = false;
+  }
+}
+
+bool Schedule::resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults) {
+  end_ = resolve(duration_, duration_);
+  if (end_.axis == Milestone::Axis::kSteps) num_steps_ = end_.value;
+  make_stages(config);
+  const size_t num_faults = faults.size();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].end.axis == Milestone::Axis::kHours) known_ahead_ = false;
     check_stage_end(
         config, i,
         [&](const Duration& length) -> PlaceInRun {
@@ -169,8 +179,10 @@ void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& fa
     if (end_.axis == Milestone::Axis::kFlops) total_flops_ = end_.value;
     return;
   }
+  find_num_steps(config);
   const RunPosition last = simulate({}, &summaries_);
   total_steps_ = last.step;
+  if (num_steps_ == 0.0) num_steps_ = static_cast<double>(last.step);
   total_flops_ = last.flops;
   for (size_t i = 0; i + 1 < stages_.size(); ++i) {
     if (stages_[i].end.reached(last)) continue;
@@ -181,6 +193,34 @@ void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& fa
                                   to_string(*config.progressive.stages[i].until)),
                       "the last stage needs a part of the run for itself"});
   }
+}
+
+// A run of FLOPs whose stages end at shares of its steps has the number of steps S which it takes
+// with stages that end at shares of S. A step more before an end makes the run longer by less than
+// a step, so that "takes more than S" holds up to one S and not beyond.
+void Schedule::find_num_steps(const RunConfig& config) {
+  const std::vector<StageSpec>& specs = config.progressive.stages;
+  const bool is_asked = std::any_of(specs.begin(), specs.end(), [](const StageSpec& spec) {
+    return spec.until && spec.until->unit == DurationUnit::kPercentSteps;
+  });
+  if (num_steps_ > 0.0 || !is_asked) return;
+  const auto surplus_with = [&](double num_steps) {
+    num_steps_ = num_steps;
+    make_stages(config);
+    return static_cast<double>(simulate({}, nullptr).step) - num_steps;
+  };
+  double low = 0.0;  // takes more
+  double low_surplus = surplus_with(low);
+  double high = kMaxSteps + surplus_with(kMaxSteps);  // of the longest run: takes no more
+  double high_surplus = surplus_with(high);
+  for (int round = 0; high - low > 1.0; ++round) {
+    const double share = round % 2 == 0 ? low_surplus / (low_surplus - high_surplus) : 0.5;
+    const double middle = std::clamp(std::ceil(std::lerp(low, high, share)), low + 1.0, high - 1.0);
+    const double surplus = surplus_with(middle);
+    (surplus > 0.0 ? low : high) = middle;
+    (surplus > 0.0 ? low_surplus : high_surplus) = surplus;
+  }
+  surplus_with(high);
 }
 
 void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const {
@@ -201,6 +241,23 @@ void Schedule::check_lengths(const RunConfig& config, std::vector<Diagnostic>& f
   if (config.progressive.rewarm.value > 0.0) {
     check("progressive.rewarm", config.progressive.rewarm);
   }
+  const auto check_share = [&](const std::string& key, const Duration& length) {
+    if (num_steps_ > 0.0 || length.unit != DurationUnit::kPercentSteps) return;
+    faults.push_back({key,
+                      fmt::format("how many steps a run of '{}' has is not known before it ran "
+                                  "(got '{}')",
+                                  to_string(duration_), to_string(length)),
+                      "give it in the run's unit, or in %"});
+  };
+  const std::vector<StageSpec>& specs = config.progressive.stages;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].until)
+      check_share(fmt::format("progressive.stages[{}].until", i), *specs[i].until);
+  }
+  check_share("eval.every", config.eval.every);
+  check_share("checkpoint.every", config.checkpoint.every);
+  for (const Duration& moment : config.checkpoint.at)
+    check_share("checkpoint.at", moment);
 }
 
 RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>* summaries) const {

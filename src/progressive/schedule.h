@@ -127,6 +127,8 @@ class Schedule {
  private:
   // `duration` as a point of the run, counted from its start; percents are of `whole`.
   Milestone resolve(const Duration& duration, const Duration& whole) const;
+  void make_stages(const RunConfig& config);
+  void find_num_steps(const RunConfig& config);
   bool resolve_stages(const RunConfig& config, std::vector<Diagnostic>& faults);
   Stage make_stage(const RunConfig& config, size_t index, const Milestone& end) const;
   void check_lengths(const RunConfig& config, std::vector<Diagnostic>& faults) const;
@@ -158,6 +160,7 @@ class Schedule {
   int64_t micro_steps_ = 1;
   int64_t train_sequences_ = 0;
   int64_t total_steps_ = 0;
+  double num_steps_ = 0.0;  // what "% steps" are shares of; 0: not known
   double total_flops_ = 0.0;
   Duration duration_;
   double rewarm_share_ = 0.0;  // of the run

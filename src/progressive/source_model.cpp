@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kKey = "progressive.source";
+constexpr const char* kKey = "model.from";
 
 Json read_object(const fs::path& path) {
   Json json;
@@ -81,6 +81,7 @@ SourceModel read_source_model(const fs::path& path) {
   source.shape = config.spec.shape;
   source.shape.layers = config.num_layers;
   source.rope = config.spec.rope;
+  source.norm_epsilon = config.spec.norm_epsilon;
   source.cost = read_training_cost(source.folder);
   if (source.cost) {
     source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
@@ -89,25 +90,60 @@ SourceModel read_source_model(const fs::path& path) {
 }
 
 fs::path source_path(const RunConfig& config, const fs::path& base_dir) {
-  return base_dir / config.progressive.source;
+  return base_dir / config.model.from;
+}
+
+void take_source(ResolvedConfig& resolved) {
+  RunConfig& config = resolved.config;
+  const fs::path path = source_path(config, resolved.base_dir);
+  if (config.model.from.empty() || !fs::exists(path)) return;
+  const SourceModel source = read_source_model(path);
+  const auto take = [&](const char* key, auto& value, const auto& of_source) {
+    if (resolved.is_set(key) || resolved.unreadable.contains(key)) return;
+    value = of_source;
+    resolved.origins[key] = "model.from";
+  };
+  const ModelShape& shape = source.shape;
+  const ArchitectureInfo& architecture = describe(shape.architecture);
+  RunConfig::Model& model = config.model;
+  take("model.architecture", model.architecture, shape.architecture);
+  if (!resolved.is_set("model.width")) {
+    take("model.width", model.width, shape.width);
+    take("model.heads", model.heads, shape.heads);
+    take("model.inner_width", model.inner_width, shape.inner_width());
+    if (architecture.groups_queries) {
+      take("model.kv_heads", model.kv_heads, shape.kv_heads());
+      take("model.head_dim", model.head_dim, shape.head_dim());
+    }
+  }
+  take("model.layers", model.layers, shape.layers);
+  take("model.context", model.context, shape.context);
+  take("model.vocab_size", model.vocab_size, shape.vocab_size);
+  take("model.norm_epsilon", model.norm_epsilon, source.norm_epsilon);
+  if (source.rope.theta > 0.0) take("model.rope_theta", model.rope_theta, source.rope.theta);
+  if (architecture.may_untie) take("model.tie_embeddings", model.tie_embeddings, shape.tied);
+  if (has_tokenizer(source.folder))
+    take("data.tokenizer", config.data.tokenizer, fs::absolute(path).lexically_normal().string());
+  if (!resolved.is_set("progressive.stages"))
+    take("progressive.method", config.progressive.method, std::string("scratch"));
 }
 
 std::vector<Diagnostic> source_key_faults(const RunConfig& config) {
   const RunConfig::Progressive& keys = config.progressive;
   std::vector<Diagnostic> faults;
   const bool needs_source = find_method(keys.method).needs_source;
-  if (keys.source.empty() && needs_source) {
+  if (config.model.from.empty() && needs_source) {
     faults.push_back(
         {kKey,
          fmt::format("method '{}' begins from a trained model, but none is named", keys.method),
-         "for example source = \"runs/small/checkpoints/latest\""});
-  } else if (keys.source.empty() && keys.source_map != RunConfig::Progressive().source_map) {
+         "for example from = \"runs/small\""});
+  } else if (config.model.from.empty() && keys.source_map != RunConfig::Progressive().source_map) {
     faults.push_back({"progressive.source_map",
                       fmt::format("says how a source grows, but no source is named (got '{}')",
                                   enum_name(keys.source_map)),
-                      "name one in progressive.source, or remove the map"});
+                      "name one in model.from, or remove the map"});
   }
-  if (!keys.source.empty() && keys.source_map == SourceMap::kLigo &&
+  if (!config.model.from.empty() && keys.source_map == SourceMap::kLigo &&
       keys.new_layers != NewLayers::kCopy) {
     faults.push_back({"progressive.source_map",
                       "'ligo' learns what all layers are made of: it needs new_layers 'copy'", ""});

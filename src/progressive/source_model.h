@@ -1,4 +1,4 @@
-// The trained model that a run begins from (progressive.source): what must be known of it before
+// The trained model that a run begins from (model.from): what must be known of it before
 // anything runs. Nothing here needs its weights, so `apollo plan` refuses what `apollo train`
 // would.
 #pragma once
@@ -25,6 +25,7 @@ struct SourceModel {
   std::filesystem::path folder;  // of the model itself
   ModelShape shape;              // `layers`: the unique layers of the folder
   Rope rope;
+  double norm_epsilon = 0.0;
   std::string tokenizer_hash;        // as its checkpoint notes it; empty: it does not
   std::optional<TrainingCost> cost;  // nothing: the folder does not say
 };
@@ -44,12 +45,19 @@ std::optional<TrainingCost> read_training_cost(const std::filesystem::path& fold
 // The source of the config, its path taken from `base_dir`.
 std::filesystem::path source_path(const RunConfig& config, const std::filesystem::path& base_dir);
 
+// Fills what the user left out of a config with model.from: the sizes of [model] and the tokenizer
+// are those of that model, and it trains as it is unless a method or stages are asked for. Heads
+// and inner width are only taken together with the width. A folder that is not there changes
+// nothing, since a run that goes on needs it no more. Throws CheckpointError as
+// read_source_model().
+void take_source(ResolvedConfig& resolved);
+
 // Faults of the keys by themselves: no source where the method needs one, a map without a source, a
 // map that learns its layers together with other new ones.
 std::vector<Diagnostic> source_key_faults(const RunConfig& config);
 
 // Why `source` cannot grow to the first stage of a run of `shape`, all at once, at key
-// "progressive.source": another architecture, vocabulary or tokenizer (`tokenizer_hash` empty: not
+// "model.from": another architecture, vocabulary or tokenizer (`tokenizer_hash` empty: not
 // compared), a larger context, width, inner width or depth, or heads of another size.
 std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig& config,
                                       const ModelShape& shape, const std::string& tokenizer_hash);

@@ -187,7 +187,7 @@ std::vector<Diagnostic> stage_faults(const RunConfig& config) {
     check_until(config, i, faults);
   }
   check_combinations(config, faults);
-  if (config.train.duration.unit == DurationUnit::kPercent) {
+  if (is_share(config.train.duration)) {
     faults.push_back({"train.duration",
                       fmt::format("a run cannot last a share of itself (got '{}')",
                                   to_string(config.train.duration)),

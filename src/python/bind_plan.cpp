@@ -96,7 +96,8 @@ class ScheduleWalk {
     if (keys.new_layers != NewLayers::kCopy) return differs("new_layers");
     if (keys.optimizer_state != plain.optimizer_state) return differs("optimizer_state");
     if (keys.depth_draw != DepthDraw::kStep) return differs("depth_draw");
-    if (!keys.source.empty()) return differs("source");
+    if (!config_.model.from.empty())
+      return "model.from asks for more than arranging and copying layers";
     for (int64_t i = 0; i < std::ssize(schedule_.stages()); ++i) {
       if (schedule_.stages()[static_cast<size_t>(i)].frozen > 0) return differs("frozen layers");
     }

@@ -102,10 +102,11 @@ EngineLock::~EngineLock() {
 
 void bind_log_level(nb::module_& module) {
   module.def("set_log_level", [](const std::string& level) {
+    if (level == "detail") return set_log_level(LogLevel::kDetail);
     if (level == "info") return set_log_level(LogLevel::kInfo);
     if (level == "warning") return set_log_level(LogLevel::kWarning);
     if (level == "quiet") return set_log_level(LogLevel::kQuiet);
-    fail<UsageError>("level must be one of 'info', 'warning', 'quiet' (got '{}')", level);
+    fail<UsageError>("level must be one of 'detail', 'info', 'warning', 'quiet' (got '{}')", level);
   });
 }
 

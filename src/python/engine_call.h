@@ -43,7 +43,8 @@ struct LightCall {
 // Turns the program's exceptions into those of apollo_lm.errors, with the command's text.
 void translate_exceptions();
 
-// set_log_level("info" | "warning" | "quiet"). Each of the two modules has a log of its own.
+// set_log_level("detail" | "info" | "warning" | "quiet"). Each of the two modules has a log of its
+// own.
 void bind_log_level(nb::module_& module);
 
 // A config from Python: `text` where it is given, else the file `name`.

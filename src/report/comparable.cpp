@@ -22,6 +22,13 @@ std::string config_value(const RunHistory& run, const std::string& key) {
   return found == run.config.end() ? "" : found->second;
 }
 
+// Earlier versions read the beginning of the validation data, where a run does not read all of it.
+std::string evaluated_tokens(const RunHistory& run) {
+  const std::string tokens = config_value(run, "eval.max_tokens");
+  const bool is_part = !tokens.empty() && tokens != "0";
+  return is_part && run.info.evaluated.empty() ? tokens + " from the beginning" : tokens;
+}
+
 // What must agree for losses to be the same quantity and models the same model.
 std::vector<Trait> binding_traits(const RunHistory& run) {
   const StartRow& info = run.info;
@@ -35,7 +42,8 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
       {"heads", std::to_string(info.heads)},
       {"context", std::to_string(info.context)},
       {"vocab_size", std::to_string(info.vocab_size)},
-      {"eval.max_tokens", config_value(run, "eval.max_tokens"), /*may_be_missing=*/true}};
+      {"eval.max_tokens", evaluated_tokens(run), /*may_be_missing=*/true},
+      {"test data", run.test ? run.test->data : "", /*may_be_missing=*/true}};
   if (info.architecture != "bert") return traits;
   // They decide what is to be predicted, and from what.
   for (const char* key :

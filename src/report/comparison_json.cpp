@@ -50,6 +50,7 @@ Json run_json(const ComparedRun& run, const PowerOptions& power) {
           {"seed", run.history.info.seed},
           {"budget", run.budget},
           {"final_loss", number(run.final.loss)},
+          {"test_loss", run.history.test ? number(run.history.test->loss) : Json()},
           {"ppl", number(run.final.ppl)},
           {"bpb", number(run.final.bpb)},
           {"accuracy", number(run.final.accuracy)},

@@ -85,6 +85,10 @@ std::vector<Column> loss_columns(const Comparison& comparison) {
     columns.push_back({"95 % interval",
                        [](const RunGroup& group) { return format_interval(group.final_loss, 4); }});
   }
+  if (any_group(comparison, &RunGroup::test_loss)) {
+    columns.push_back(
+        {"test loss", [](const RunGroup& group) { return format_spread(group.test_loss, 4); }});
+  }
   // What the objective gives beside the loss.
   const auto format_ppl = [](double value) { return fmt::format("{:.2f}", value); };
   const auto format_bpb = [](double value) { return fmt::format("{:.4f}", value); };

@@ -55,6 +55,9 @@ std::optional<Spread> over_runs(const RunGroup& group, const Comparison& compari
 void summarize_costs(const Comparison& comparison, RunGroup& group) {
   const auto over = [&](auto get) { return over_runs(group, comparison, get); };
   group.final_loss = over([](const ComparedRun& run) { return run.final.loss; });
+  group.test_loss = over([](const ComparedRun& run) {
+    return run.history.test ? std::optional(run.history.test->loss) : std::nullopt;
+  });
   group.flops = over([](const ComparedRun& run) { return run.final.cost.flops; });
   group.wall_s = over([](const ComparedRun& run) { return run.final.cost.wall_s; });
   group.tokens = over([](const ComparedRun& run) { return run.final.cost.tokens; });
@@ -353,6 +356,7 @@ Json to_json(const RunGroup& group, const Comparison& comparison) {
           {"method", comparison.runs[group.runs.front()].history.info.method},
           {"folders", std::move(folders)},
           {"final_loss", number(group.final_loss)},
+          {"test_loss", number(group.test_loss)},
           {"flops", number(group.flops)},
           {"wall_s", number(group.wall_s)},
           {"tokens", number(group.tokens)},

@@ -49,6 +49,7 @@ struct RunGroup {
 
   // At the last full-depth evaluation; perplexity, bits per byte and accuracy where it has them.
   std::optional<Spread> final_loss;
+  std::optional<Spread> test_loss;  // of the final models, where they were tested
   std::optional<Spread> ppl;
   std::optional<Spread> bpb;
   std::optional<Spread> accuracy;

@@ -64,6 +64,7 @@ CsvRow csv_row(const RunGroup& group, const Comparison& comparison) {
   row.add("method", comparison.runs[group.runs.front()].history.info.method);
   row.add("budget", group.budget);
   row.add("final_loss", group.final_loss);
+  row.add("test_loss", group.test_loss);
   row.add("flops", group.flops);
   row.add("wall_s", group.wall_s);
   row.add("tokens", group.tokens);

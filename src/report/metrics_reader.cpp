@@ -162,6 +162,7 @@ void rewind(RunHistory& run, int64_t step) {
   const auto is_later = [step](const auto& row) { return row.step > step; };
   std::erase_if(run.evaluations, is_later);
   std::erase_if(run.growths, is_later);
+  if (run.test && is_later(*run.test)) run.test.reset();
   run.end.reset();
 }
 
@@ -186,6 +187,10 @@ void read_other_row(const Json& json, const std::string& where, RunHistory& run)
     require(json, where, {"step", "flops", "wall_s", "tokens", "depth", "loss"});
     run.evaluations.push_back(read_evaluation(read_row<EvalRow>(json, where), run.info.layers));
     run.eval_flops = std::max(run.eval_flops, run.evaluations.back().eval_flops);
+  } else if (*event == TestRow::kEvent) {
+    require(json, where, {"step", "loss"});
+    const TestRow row = read_row<TestRow>(json, where);
+    run.test = TestResult{row.step, row.loss, row.data};
   } else if (*event == GrowRow::kEvent) {
     require(json, where, {"step", "from", "to", "flops", "wall_s"});
     run.growths.push_back(read_growth(read_row<GrowRow>(json, where), run.steps));

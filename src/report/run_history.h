@@ -64,6 +64,13 @@ struct Growth {
   std::optional<double> loss_after;
 };
 
+// The final model's loss on the test data.
+struct TestResult {
+  int64_t step = 0;
+  double loss = 0.0;
+  std::string data;  // hash of its content
+};
+
 struct RunEnd {
   int64_t step = 0;
   std::string reason;  // finished | signal | diverged
@@ -78,6 +85,7 @@ struct RunHistory {
   StepColumns steps;
   std::vector<Evaluation> evaluations;  // in the order of the run
   std::vector<Growth> growths;
+  std::optional<TestResult> test;  // nullopt: not over, or no data.test
   int64_t num_resumes = 0;
   std::optional<RunEnd> end;        // nullopt: still going, or killed
   Cost total;                       // at the last row that knows it

@@ -58,6 +58,7 @@ struct StartRow {
   std::optional<double> peak_flops_per_s;  // of a product measured at the start, of all processes
   std::string train_data;                  // this and the next two: hashes of their content
   std::string valid_data;
+  std::string evaluated;  // "spread": eval.max_tokens of all validation data; null: its beginning
   std::string tokenizer;
   std::string energy_source;  // nvml, rapl or none
   // The folder of the trained model that the run begins from; empty: none.
@@ -98,6 +99,7 @@ struct StartRow {
     field("peak_flops_per_s", row.peak_flops_per_s);
     field("train_data", row.train_data);
     field("valid_data", row.valid_data);
+    field("evaluated", row.evaluated);
     field("tokenizer", row.tokenizer);
     field("energy_source", row.energy_source);
     field("source", row.source);
@@ -160,6 +162,29 @@ struct EvalRow : RunPoint {
     field("accuracy", row.accuracy);
     field("eval_flops", row.eval_flops);
     field("eval_s", row.eval_s);
+  }
+};
+
+// Of the final model, on the test data.
+struct TestRow : RunPoint {
+  static constexpr const char* kEvent = "test";
+  int64_t depth = 0;
+  double loss = 0.0;
+  std::optional<double> ppl;
+  std::optional<double> bpb;
+  std::optional<double> accuracy;
+  int64_t targets = 0;  // that it predicted
+  std::string data;     // hash of its content
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("depth", row.depth);
+    field("loss", row.loss);
+    field("ppl", row.ppl);
+    field("bpb", row.bpb);
+    field("accuracy", row.accuracy);
+    field("targets", row.targets);
+    field("data", row.data);
   }
 };
 

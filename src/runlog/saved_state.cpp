@@ -85,7 +85,7 @@ void check_version(const Json& json) {
   const std::string found = version == json.end() ? "none" : version->dump().substr(0, 60);
   fail<CheckpointError>(
       "apollo/state.json: expected format version {}, found {}; hint: Apollo {} can go on with it; "
-      "`apollo export` and `progressive.source` take the model as it is",
+      "`apollo export` and `model.from` take the model as it is",
       kFormatVersion, found, found == "1" ? "0.1.0" : "of another version");
 }
 

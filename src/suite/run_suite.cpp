@@ -204,7 +204,8 @@ void Queue::start(size_t index) {
 
 std::vector<std::string> Queue::words(const PlannedRun& run) const {
   std::vector<std::string> all = options_.program;
-  all.insert(all.end(), {"train", run.base.string(), "--out", run.folder.string()});
+  // A page holds all of the charts' code, 5 MB, and the suite's own page shows every run.
+  all.insert(all.end(), {"train", run.base.string(), "--out", run.folder.string(), "--no-page"});
   for (const std::string& override : run.overrides)
     all.insert(all.end(), {"--set", override});
   if (run.sets_threads) return all;

@@ -227,7 +227,7 @@ void SuiteReader::check_budgets(const toml::table& table, const char* key,
   const auto& at = table.get(key)->source();
   if (budgets.empty()) fault(at, "budgets names no length", "remove it: train.duration then holds");
   for (const Duration& budget : budgets) {
-    if (budget.value > 0 && budget.unit != DurationUnit::kPercent) continue;
+    if (budget.value > 0 && !is_share(budget)) continue;
     fault(at,
           fmt::format("a budget is a positive length of training (got '{}')", to_string(budget)),
           "for example \"1e13 flops\"");

@@ -215,7 +215,7 @@ class Planner {
     if (budget != nullptr) overrides.push_back("train.duration=" + toml_text(*budget));
     if (!draft.run.source.empty()) {
       const fs::path folder = source_folder(draft.model, draft.run.source, seed ? *seed : 0);
-      overrides.push_back("progressive.source=" + toml_text(fs::absolute(folder).string()));
+      overrides.push_back("model.from=" + toml_text(fs::absolute(folder).string()));
     }
     for (const Setting& setting : draft.choice)
       overrides.push_back(setting.text());

@@ -173,10 +173,10 @@ TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
   const std::vector<std::string> single = piece_names(section, "single");
   const auto text = std::find(single.begin(), single.end(), "");
   const bool is_known = text != single.end() && std::count(single.begin(), single.end(), "") == 1 &&
-                        single.end() - text <= 2;
+                        text - single.begin() <= 1 && single.end() - text <= 2;
   if (!is_known) {
     root.fail_unsupported("post-processor", "TemplateProcessing of another form",
-                          "tokens before the text, and at most one behind it");
+                          "at most one token before the text and one behind it");
   }
   TokensAround around;
   for (auto name = single.begin(); name != text; ++name)

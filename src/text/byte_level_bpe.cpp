@@ -74,6 +74,12 @@ void ByteLevelBpe::encode(std::string_view text, std::vector<TokenId>& ids,
   encode_valid(as_valid_utf8(text, repaired), parse_special, /*begins_document=*/true, ids);
 }
 
+std::optional<TokenId> ByteLevelBpe::begin_of_text() const {
+  const TokensAround& around = vocabulary_.around;
+  if (around.after || around.before.empty()) return std::nullopt;  // of a masked model
+  return around.before.front();
+}
+
 void ByteLevelBpe::encode_piece(std::string_view text, bool begins_document,
                                 std::vector<TokenId>& ids) const {
   std::string repaired;

@@ -34,6 +34,7 @@ class ByteLevelBpe final : public Tokenizer {
   bool is_special(TokenId id) const override { return is_special_[static_cast<size_t>(id)]; }
   bool continues_word(TokenId left, TokenId right) const override;
   const TokenRoles& roles() const override { return vocabulary_.roles; }
+  std::optional<TokenId> begin_of_text() const override;
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
   void save(const std::filesystem::path& dir) const override;
 

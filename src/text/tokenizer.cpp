@@ -1,5 +1,7 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <variant>
 
@@ -53,6 +55,12 @@ std::unique_ptr<Tokenizer> load_folder(const fs::path& dir) {
 }
 
 }  // namespace
+
+bool has_tokenizer(const fs::path& folder) {
+  const std::array names = {"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt"};
+  return std::any_of(names.begin(), names.end(),
+                     [&](const char* name) { return fs::exists(folder / name); });
+}
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec) {
   if (spec == "bytes") return std::make_unique<ByteLevelBpe>(make_bytes_vocabulary());

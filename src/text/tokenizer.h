@@ -66,6 +66,10 @@ class Tokenizer {
     return roles().eos ? roles().eos : roles().sep;
   }
 
+  // Stands before every text that a causal model reads, where the tokenizer's files say so, as
+  // <|begin_of_text|> of Llama 3.
+  virtual std::optional<TokenId> begin_of_text() const { return std::nullopt; }
+
   // Identity: equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
 
@@ -80,5 +84,7 @@ class Tokenizer {
 // values and <|endoftext|>). What stands beside these decides too (tokenizer_config.h). Throws
 // DataError where it is missing, damaged or of a kind that this program does not read (named).
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
+// Whether load_tokenizer() would find one among the files of a model's folder.
+bool has_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace apollo

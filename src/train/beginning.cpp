@@ -17,10 +17,8 @@ namespace fs = std::filesystem;
 // The hash of the folder's own tokenizer where no checkpoint names one; empty: it has none.
 std::string tokenizer_hash(const SourceModel& source) {
   if (!source.tokenizer_hash.empty()) return source.tokenizer_hash;
-  for (const char* name : {"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt"}) {
-    if (fs::exists(source.folder / name)) return load_tokenizer(source.folder.string())->hash();
-  }
-  return "";
+  if (!has_tokenizer(source.folder)) return "";
+  return load_tokenizer(source.folder.string())->hash();
 }
 
 void report_source(const Beginning& beginning, const RunConfig& config, const ModelShape& shape) {
@@ -70,7 +68,7 @@ Beginning plan_beginning(const ResolvedConfig& resolved, const ModelShape& shape
                          const Tokenizer* tokenizer) {
   const RunConfig& config = resolved.config;
   Beginning beginning;
-  if (config.progressive.source.empty()) return beginning;
+  if (config.model.from.empty()) return beginning;
   SourceModel source = read_source_model(source_path(config, resolved.base_dir));
   source.tokenizer_hash = tokenizer_hash(source);
   check_source(source, resolved, shape, tokenizer != nullptr ? tokenizer->hash() : "");

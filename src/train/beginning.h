@@ -1,4 +1,4 @@
-// What a run begins with: a new model, or one grown out of a trained source (progressive.source).
+// What a run begins with: a new model, or one grown out of a trained source (model.from).
 // What counts as spent before the first step is known ahead, so a run of a number of FLOPs is
 // shortened by it (after_cost()) and the rows of metrics.jsonl count it from the first on. A
 // resumed run has all that in its checkpoint, and needs the source no more.

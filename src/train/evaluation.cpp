@@ -40,6 +40,14 @@ std::vector<double> in_order_of_text(const std::vector<double>& by_worker, int64
   return ordered;
 }
 
+// Numbers `begin` to `end` of `count` sequences that lie evenly among `all`.
+std::vector<int64_t> spread(int64_t begin, int64_t end, int64_t count, int64_t all) {
+  std::vector<int64_t> numbers;
+  for (int64_t i = begin; i < end; ++i)
+    numbers.push_back(static_cast<int64_t>(static_cast<__int128>(i) * all / count));
+  return numbers;
+}
+
 EvaluationResult total_of(const std::vector<double>& sums) {
   EvaluationResult result;
   double log_probability = 0.0;
@@ -77,7 +85,9 @@ EvaluationResult evaluate(const LanguageModel& model, int64_t depth, const Batch
     if (num_workers == 1) throw_if_stopped();
     const int64_t first = k * options.batch_size;
     TokenBatch batch;
-    data.fill_sequential(first, std::min(options.batch_size, sequences - first), batch);
+    data.fill_sequences(spread(first, std::min(first + options.batch_size, sequences), sequences,
+                               data.num_sequences()),
+                        batch);
     const BatchSums own =
         sums_of(model.score_targets(to_device(batch, model.device()), blocks, options.pass));
     sums.insert(sums.end(), {own.log_probability, own.num_top, own.num_targets,

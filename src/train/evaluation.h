@@ -1,4 +1,4 @@
-// Loss on held-out data at any depth. Deterministic: the sequences in the order of the text.
+// Loss on held-out data at any depth. Deterministic: sequences in the order of the text.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace apollo {
 
 struct EvaluationOptions {
   int64_t batch_size = 16;  // sequences per forward pass
-  int64_t max_tokens = 0;   // from the beginning of the data, rounded up to a sequence; 0: all
+  int64_t max_tokens = 0;   // rounded up to sequences, spread evenly over the data; 0: all of it
   bool show_progress = false;
   PassOptions pass;
   Workers* workers = nullptr;  // that share the batches; null: none but this process

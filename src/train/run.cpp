@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/machine.h"
+#include "base/units.h"
 #include "config/config_compare.h"
 #include "config/toml_io.h"
 #include "ops/determinism.h"
@@ -47,13 +48,19 @@ void open_folder(Run& run, const fs::path& dir) {
 }
 
 // Values that the user left to the machine: those with which the run began, if it did.
-void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here) {
+void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here, bool leads) {
   if (config.train.micro_batch_size == 0) {
     config.train.micro_batch_by_depth = config.progressive.depth_draw == DepthDraw::kStep;
   }
   if (fs::exists(dir / "checkpoints" / "latest")) {
     const RunConfig before = load_run_config(dir / "run.toml").config;
     if (config.run.threads == 0) config.run.threads = before.run.threads;
+    if (leads && config.run.threads != before.run.threads) {
+      log_warning(
+          "run.threads was {} and is {} now: the run goes on, and the last bits of its numbers may "
+          "differ",
+          before.run.threads, config.run.threads);
+    }
     if (config.train.micro_batch_size == 0) {
       config.train.micro_batch_size = before.train.micro_batch_size;
     }
@@ -61,6 +68,24 @@ void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_
   if (config.run.threads == 0) {
     config.run.threads = std::max<int64_t>(1, num_physical_cores() / ranks_here);
   }
+}
+
+// Before anything of the model is made: what does not fit takes the machine with it.
+void check_memory(const Run& run, int64_t ranks_here) {
+  const double needed = needed_bytes(run.config(), run.model.shape) -
+                        spared_bytes(run.config(), run.model.shape, run.workers->size());
+  const double free = free_memory_bytes(run.device) / static_cast<double>(ranks_here);
+  if (free <= 0.0 || needed <= free) return;
+  const ModelShape& shape = run.model.shape;
+  throw ConfigError(
+      {{"model",
+        fmt::format("{} layers of width {} with a vocabulary of {} have {} parameters, whose "
+                    "training takes at least {}; {} has {} free{}",
+                    shape.layers, shape.width, shape.vocab_size,
+                    format_count(static_cast<double>(num_parameters(shape, shape.layers))),
+                    format_bytes(needed), run.device.str(), format_bytes(free),
+                    ranks_here > 1 ? " for each process" : ""),
+        "a smaller model, a smaller train.micro_batch_size, or train.recompute = \"all\""}});
 }
 
 void add_data(Run& run, int64_t ranks_here) {
@@ -72,7 +97,11 @@ void add_data(Run& run, int64_t ranks_here) {
   if (run.data.valid != nullptr) {
     run.valid = make_batches(config, *run.data.valid, run.data.tokenizer.get());
   }
+  if (run.data.test != nullptr) {
+    run.test = make_batches(config, *run.data.test, run.data.tokenizer.get());
+  }
   run.model = new_model_spec(config, run.data.vocab_size);
+  check_memory(run, ranks_here);
   if (config.train.micro_batch_size == 0) {
     const double budget = memory_budget_bytes(run.device) / static_cast<double>(ranks_here) +
                           spared_bytes(config, run.model.shape, run.workers->size());
@@ -141,6 +170,8 @@ void check_ranks(const Run& run) {
   run.workers->expect_equal(hash_number(own.tokenizer_hash), "another tokenizer");
   run.workers->expect_equal(run.config().run.shard_optimizer ? 1.0 : 0.0,
                             "another run.shard_optimizer");
+  run.workers->expect_equal(hash_number(run.data.test ? run.data.test->info().content_hash : ""),
+                            "other test data");
 }
 
 // Of all ranks at the same time: they may share a machine.
@@ -218,7 +249,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   run.workers =
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
-  take_machine_choices(run.resolved.config, dir, ranks_here);
+  take_machine_choices(run.resolved.config, dir, ranks_here, run.workers->leads());
   run.matmul = run.config().run.matmul;
   const MachineScope machine(run.config().run, run.matmul);
   add_data(run, ranks_here);

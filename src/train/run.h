@@ -29,6 +29,7 @@ struct Run {
   RunData data;
   std::unique_ptr<Batches> train;
   std::unique_ptr<Batches> valid;            // null: no validation data
+  std::unique_ptr<Batches> test;             // null: no test data
   std::unique_ptr<BatchPrefetcher> batches;  // of `train`
   ModelSpec model;                           // the final one
   std::unique_ptr<Schedule> schedule;

@@ -1,11 +1,13 @@
 #include "train/run_log.h"
 
+#include <cstdlib>
 #include <ctime>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/units.h"
 #include "runlog/row_json.h"
 
@@ -15,6 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConsoleInterval = 5s;
+constexpr auto kStatusInterval = 200ms;
+constexpr int64_t kBarWidth = 20;
 
 double mean_depth(const StepResult& result) {
   return static_cast<double>(
@@ -30,6 +34,25 @@ Row row_at(const TrainState& state, Row row = {}) {
   row.flops = state.training_flops();
   row.wall_s = state.wall_seconds();
   return row;
+}
+
+// "[####----]", as full as the run is over.
+std::string bar(double share_done) {
+  const auto full = static_cast<size_t>(share_done * static_cast<double>(kBarWidth));
+  return "[" + std::string(full, '#') + std::string(kBarWidth - full, '-') + "]";
+}
+
+// The loss and what else is known, for the console. `Row`: EvalRow or TestRow.
+template <class Row>
+std::string figures(const Row& row) {
+  std::string text = fmt::format("loss {:.4f}", row.loss);
+  const auto add = [&](const char* name, const std::optional<double>& value, int decimals) {
+    if (value) text += fmt::format("  {} {:.{}f}", name, *value, decimals);
+  };
+  add("ppl", row.ppl, 2);
+  add("bits/byte", row.bpb, 4);
+  add("accuracy", row.accuracy, 4);
+  return text;
 }
 
 }  // namespace
@@ -102,30 +125,52 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
   seconds_since_console_ += step_seconds;
   if (share_at_start_ < 0) share_at_start_ = share_done;
   seconds_since_start_ += step_seconds;
-  if (!last_console_ || Clock::now() - *last_console_ >= kConsoleInterval || share_done >= 1.0) {
-    console_line(state, result, share_done);
+  const auto now = Clock::now();
+  const bool is_over = share_done >= 1.0;
+  if (shows_status() && (is_over || now - last_status_ >= kStatusInterval)) {
+    last_status_ = now;
+    show_status(is_over ? "" : bar(share_done) + " " + step_line(state, result, share_done));
   }
+  if (last_console_ && now - *last_console_ < kConsoleInterval && !is_over) return;
+  // A terminal has the status line, a log file both.
+  log_line(shows_status() ? LogLevel::kDetail : LogLevel::kInfo,
+           step_line(state, result, share_done));
+  last_console_ = now;
+  end_interval();
+  flush();
 }
 
-void RunLog::console_line(const TrainState& state, const StepResult& result, double share_done) {
+void RunLog::end_interval() {
+  if (const auto factor = slow_steps_.add(flops_since_console_ / seconds_since_console_)) {
+    double load = 0.0;
+    ::getloadavg(&load, 1);
+    log_warning(
+        "steps take {:.1f} times as long as they did: other programs use this machine too (load "
+        "{:.1f} on {} cores); hint: on a busy machine one thread can be faster than two, and "
+        "run.threads may be changed when the run goes on",
+        *factor, load, num_physical_cores());
+  }
+  tokens_since_console_ = 0;
+  flops_since_console_ = 0.0;
+  seconds_since_console_ = 0.0;
+}
+
+std::string RunLog::step_line(const TrainState& state, const StepResult& result,
+                              double share_done) const {
   const double gained = share_done - share_at_start_;
   const std::string eta = gained > 0
                               ? format_seconds(seconds_since_start_ * (1 - share_done) / gained)
                               : std::string("?");
+  const double depth = mean_depth(result);
+  std::string layers = fmt::format("{} layers", state.model->num_layers());
+  if (depth != static_cast<double>(state.model->num_layers()))
+    layers += fmt::format(" at depth {:.3g}", depth);
   const std::optional<double> used = utilisation(flops_since_console_, seconds_since_console_);
-  const std::string share = used ? fmt::format(" ({:.0f} % of peak FLOPs)", 100 * *used) : "";
-  log_info(
-      "step {:>6}  {:5.1f} %  stage {} ({} layers)  depth {:<4.3g} loss {:.4f}  lr {:.2e}  "
-      "grad {:.2f}  {} tokens/s{}  {} left",
-      state.position.step, 100 * share_done, state.stage.index + 1, state.model->num_layers(),
-      mean_depth(result), result.loss, result.lr, result.grad_norm,
-      format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_), share,
-      eta);
-  last_console_ = Clock::now();
-  tokens_since_console_ = 0;
-  flops_since_console_ = 0.0;
-  seconds_since_console_ = 0.0;
-  flush();
+  return fmt::format(
+      "step {:>6} {:>3.0f} %  {}  loss {:.4f}  {} tokens/s{}  {} left", state.position.step,
+      100 * share_done, layers, result.loss,
+      format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_),
+      used ? fmt::format(" ({:.0f} % MFU)", 100 * *used) : "", eta);
 }
 
 void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules) {
@@ -136,20 +181,22 @@ void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<doub
   write(row);
   scalar(("valid/loss_" + row.which).c_str(), state, row.loss);
   if (!files_) return;
-  std::string details;
-  const auto add = [&](const char* name, const std::optional<double>& value, int decimals) {
-    if (value) details += fmt::format("  {} {:.{}f}", name, *value, decimals);
-  };
-  add("ppl", row.ppl, 2);
-  add("bits/byte", row.bpb, 4);
-  add("accuracy", row.accuracy, 4);
-  log_info("step {:>6}  validation at {} depth {}: loss {:.4f}{}", state.position.step, row.which,
-           row.depth, row.loss, details);
+  log_info("step {:>6}  validation at {} depth {}: {}", state.position.step, row.which, row.depth,
+           figures(row));
+}
+
+void RunLog::test(const TrainState& state, TestRow row) {
+  row = row_at(state, std::move(row));
+  write(row);
+  scalar("test/loss", state, row.loss);
+  if (!files_) return;
+  log_info("step {:>6}  test at depth {}: {}", state.position.step, row.depth, figures(row));
 }
 
 void RunLog::growth(const TrainState& state, GrowRow row) {
   row = row_at(state, std::move(row));
   write(row);
+  slow_steps_.forget_rates();
   if (!files_) return;
   std::string probe;
   if (row.loss_before && row.loss_after) {
@@ -175,6 +222,7 @@ void RunLog::end(const TrainState& state, const std::string& reason,
   row.eval_flops = state.eval_flops;
   row.energy_j = energy_joules;
   row.reason = reason;
+  if (files_) show_status("");
   write(row);
   flush();
 }

@@ -16,6 +16,7 @@
 #include "runlog/rows.h"
 #include "train/checkpoint_writer.h"
 #include "train/evaluation.h"
+#include "train/slow_steps.h"
 #include "train/tensorboard.h"
 #include "train/train_step.h"
 
@@ -34,8 +35,9 @@ class RunLog {
   void resume(const TrainState& state);
   void step(const TrainState& state, const StepResult& result, double step_seconds,
             std::optional<double> energy_joules, double share_done);
-  // These two fill in where the run is.
+  // These three fill in where the run is.
   void evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules);
+  void test(const TrainState& state, TestRow row);
   void growth(const TrainState& state, GrowRow row);
   // Once it is on disk, which may be steps after `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
@@ -57,7 +59,9 @@ class RunLog {
   void scalar(const char* name, const TrainState& state, double value);
   // Share of the peak; nothing where it is not known.
   std::optional<double> utilisation(double flops, double seconds) const;
-  void console_line(const TrainState& state, const StepResult& result, double share_done);
+  void end_interval();
+  // What a person watches; in 80 columns, or about so.
+  std::string step_line(const TrainState& state, const StepResult& result, double share_done) const;
 
   struct Files {
     Files(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step)
@@ -70,6 +74,8 @@ class RunLog {
   std::vector<Json> kept_rows_;
   double peak_flops_per_second_ = 0.0;
   std::optional<Clock::time_point> last_console_;
+  Clock::time_point last_status_;
+  SlowSteps slow_steps_;
   // Since the last console line, for its rate.
   int64_t tokens_since_console_ = 0;
   double flops_since_console_ = 0.0;

@@ -25,11 +25,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-bool wants(const RunConfig& config, EvalDepth which) {
-  const auto& depths = config.eval.depths;
-  return std::find(depths.begin(), depths.end(), which) != depths.end();
-}
-
 // How a thread waits for the others, which libgomp reads when it is loaded (cli/main.cpp).
 std::string waiting_of_threads() {
   for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}) {
@@ -65,7 +60,7 @@ bool has_end_row(const fs::path& metrics, int64_t begin) {
 
 Trainer::Trainer(Run run)
     : run_(std::move(run)),
-      evaluations_(run_.config().eval.every, *run_.schedule),
+      evaluation_(run_),
       checkpoints_(run_.config().checkpoint.every, *run_.schedule),
       revisions_(run_.config().checkpoint.at, *run_.schedule,
                  run_.resumes ? &run_.state.position : nullptr),
@@ -74,7 +69,7 @@ Trainer::Trainer(Run run)
   energy_before_ = state.energy_joules;
   if (run_.resumes) {
     // The intervals may have grown since, and with them shrunk the counts.
-    state.evaluations_due = std::min(state.evaluations_due, evaluations_.times_due(state.position));
+    state.evaluations_due = std::min(state.evaluations_due, evaluation_.times_due(state.position));
     state.checkpoints_due = std::min(state.checkpoints_due, checkpoints_.times_due(state.position));
     if (at_end() && has_end_row(run_.dir / "metrics.jsonl", run_.metrics_bytes)) {
       phase_ = Phase::kOver;
@@ -117,7 +112,7 @@ void Trainer::log_beginning() const {
   const bool casts = run_.config().train.precision == Precision::kBf16;
   if (run_.device.is_cpu() && casts && run_.config().run.kernels == Kernels::kFused)
     log_info("bf16 on a CPU: LibTorch's operators run, since the fused kernels take fp32");
-  log_info("allocator: {}; {}", allocator_settings(), waiting_of_threads());
+  log_detail("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : run_.schedule->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
              stage.first_step, stage.first_step + stage.num_steps, stage.mean_depth,
@@ -160,6 +155,7 @@ StartRow Trainer::start_row() const {
                .peak_flops_per_s = run_.peak_flops_per_second,
                .train_data = run_.identity.train_data,
                .valid_data = run_.identity.valid_data,
+               .evaluated = "spread",
                .tokenizer = run_.identity.tokenizer_hash,
                .energy_source = energy_.source()};
   describe_source(run_.beginning, config, row);
@@ -266,65 +262,17 @@ void Trainer::train_one_step() {
 
 void Trainer::evaluate_if_due(bool finished) {
   TrainState& state = run_.state;
-  if (run_.valid == nullptr || state.last_evaluated_step == state.position.step) return;
-  const int64_t times_due = evaluations_.times_due(state.position);
-  if (times_due <= state.evaluations_due && !finished) return;
-  const auto wanted = depths_to_evaluate();
-  // A signal can end this half-way; nothing is logged or charged before all of it is done.
-  const auto start = Clock::now();
-  std::vector<EvaluationResult> results;
-  for (const auto& [which, depth] : wanted)
-    results.push_back(evaluate_at(depth));
-  state.eval_seconds += seconds_since(start);
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    state.eval_flops += results[i].flops;
-    log_evaluation(wanted[i].first, wanted[i].second, results[i]);
+  if (evaluation_.is_due(run_, finished)) {
+    // A signal can end this half-way; nothing is logged or charged before all of it is done.
+    const EvaluatedRun found = RunEvaluation::evaluate_now(run_, finished);
+    state.eval_seconds += found.seconds;
+    state.eval_flops += found.flops;
+    for (const EvalRow& row : found.rows)
+      log_->evaluation(state, row, energy_joules());
+    if (found.test) log_->test(state, *found.test);
+    state.last_evaluated_step = state.position.step;
   }
-  state.evaluations_due = times_due;
-  state.last_evaluated_step = state.position.step;
-}
-
-std::vector<std::pair<const char*, int64_t>> Trainer::depths_to_evaluate() const {
-  const RunConfig& config = run_.config();
-  const int64_t full_depth = run_.model.shape.layers;
-  const int64_t stage_depth = run_.state.model->num_layers();
-  std::vector<std::pair<const char*, int64_t>> wanted;
-  if ((wants(config, EvalDepth::kStage) || stage_depth == 0) && stage_depth != full_depth) {
-    wanted.emplace_back("stage", stage_depth);
-  }
-  // Without layers there are none to share at a greater depth.
-  const bool has_layers = stage_depth > 0;
-  if (has_layers && (wants(config, EvalDepth::kFull) || stage_depth == full_depth)) {
-    wanted.emplace_back("full", full_depth);
-  }
-  return wanted;
-}
-
-EvaluationResult Trainer::evaluate_at(int64_t depth) const {
-  const RunConfig& config = run_.config();
-  return evaluate(*run_.state.model, depth, *run_.valid,
-                  {.batch_size = config.eval.batch_size > 0 ? config.eval.batch_size
-                                                            : config.train.micro_batch_size,
-                   .max_tokens = config.eval.max_tokens,
-                   .pass = make_pass_options(config, /*training=*/false),
-                   .workers = run_.workers.get()});
-}
-
-void Trainer::log_evaluation(const char* which, int64_t depth, const EvaluationResult& result) {
-  EvalRow row;
-  row.which = which;
-  row.depth = depth;
-  row.loss = result.loss;
-  const DatasetInfo& info = run_.data.valid->info();
-  if (!run_.state.model->is_causal()) {
-    row.accuracy = result.accuracy;
-  } else {
-    row.ppl = perplexity(result.loss);
-    if (info.text_bytes > 0) {
-      row.bpb = bits_per_byte(result.loss, info.num_tokens, info.text_bytes);
-    }
-  }
-  log_->evaluation(run_.state, row, energy_joules());
+  state.evaluations_due = std::max(state.evaluations_due, evaluation_.times_due(state.position));
 }
 
 void Trainer::grow_if_due() {

@@ -15,10 +15,10 @@
 #include "base/energy.h"
 #include "base/json_lines.h"
 #include "train/checkpoint_writer.h"
-#include "train/evaluation.h"
 #include "train/recurrence.h"
 #include "train/revisions.h"
 #include "train/run.h"
+#include "train/run_evaluation.h"
 #include "train/run_log.h"
 #include "train/train_step.h"
 
@@ -60,9 +60,6 @@ class Trainer {
   bool at_end() const;
   void end(const char* reason);
   void evaluate_if_due(bool finished);
-  std::vector<std::pair<const char*, int64_t>> depths_to_evaluate() const;
-  EvaluationResult evaluate_at(int64_t depth) const;
-  void log_evaluation(const char* which, int64_t depth, const EvaluationResult& result);
   void grow_if_due();
   // Growth to `target` layers.
   void grow(int64_t target);
@@ -79,7 +76,7 @@ class Trainer {
 
   Run run_;
   Phase phase_ = Phase::kTraining;
-  Recurrence evaluations_;
+  RunEvaluation evaluation_;
   Recurrence checkpoints_;
   Revisions revisions_;
   EnergyMeter energy_;

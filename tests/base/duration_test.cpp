@@ -27,6 +27,8 @@ TEST(Duration, ReadsEveryUnit) {
   EXPECT_EQ(parse_duration("1 second"), (Duration{1, DurationUnit::kSeconds}));
   EXPECT_EQ(parse_duration("2.5%"), (Duration{2.5, DurationUnit::kPercent}));
   EXPECT_EQ(parse_duration(" 2.5 percent\t"), (Duration{2.5, DurationUnit::kPercent}));
+  EXPECT_EQ(parse_duration("80% steps"), (Duration{80, DurationUnit::kPercentSteps}));
+  EXPECT_EQ(parse_duration("80 % steps"), (Duration{80, DurationUnit::kPercentSteps}));
   EXPECT_EQ(parse_duration("0 steps"), (Duration{0, DurationUnit::kSteps}));
 }
 
@@ -47,27 +49,34 @@ TEST(Duration, TextAndValueRoundTrip) {
   for (uint64_t i = 0; i < 3000; ++i) {
     const double scale = std::vector<double>{1, 1e-9, 1e6, 1e21}[i % 4];
     const Duration duration{random_uniform(1, RngStream::kInit, i) * scale,
-                            static_cast<DurationUnit>(i % 9)};
+                            static_cast<DurationUnit>(i % 10)};
     EXPECT_EQ(parse_duration(to_string(duration)), duration) << to_string(duration);
   }
 }
 
 TEST(Duration, HasANameForFiles) {
   const std::pair<const char*, const char*> names[] = {
-      {"0 steps", "0-steps"},       {"500 steps", "500-steps"},
-      {"1500 steps", "1.5k-steps"}, {"1234 steps", "1234-steps"},
-      {"1M tokens", "1M-tokens"},   {"100M tokens", "100M-tokens"},
-      {"2.5%", "2.5-percent"},      {"1e15 flops", "1P-flops"},
-      {"0.5 hours", "0.5-hours"},   {"20 tokens per parameter", "20-tokens-per-parameter"}};
+      {"0 steps", "0-steps"},
+      {"500 steps", "500-steps"},
+      {"1500 steps", "1.5k-steps"},
+      {"1234 steps", "1234-steps"},
+      {"1M tokens", "1M-tokens"},
+      {"100M tokens", "100M-tokens"},
+      {"80% steps", "80-percent-steps"},
+      {"2.5%", "2.5-percent"},
+      {"1e15 flops", "1P-flops"},
+      {"0.5 hours", "0.5-hours"},
+      {"20 tokens per parameter", "20-tokens-per-parameter"}};
   for (const auto& [text, name] : names)
     EXPECT_EQ(file_name(parse_duration(text)), name);
 }
 
 TEST(Duration, RefusesWhatIsNoDuration) {
-  EXPECT_EQ(thrown_text<UsageError>([] { parse_duration("10 days"); }),
-            "'10 days' is not a duration: expected a number and a unit, one of steps, tokens, "
-            "tokens per parameter, epochs, flops, hours, minutes, seconds, % (for example \"500 "
-            "steps\", \"10M tokens\", \"2.5%\")");
+  EXPECT_EQ(
+      thrown_text<UsageError>([] { parse_duration("10 days"); }),
+      "'10 days' is not a duration: expected a number and a unit, one of steps, tokens, "
+      "tokens per parameter, epochs, flops, hours, minutes, seconds, %, % steps (for example \"500 "
+      "steps\", \"10M tokens\", \"2.5%\")");
   for (const char* text : {"", " ", "steps", "10", "10 ", "-1 steps", "nan steps", "inf steps",
                            "1e999 steps", "10 steps more", "10 Steps", "0x10 steps", "10K tokens",
                            "10M", "M tokens", "5%%", "1,000 steps"}) {

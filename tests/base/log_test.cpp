@@ -1,7 +1,11 @@
 #include "base/log.h"
 
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <functional>
 #include <regex>
 
 #include "base/error.h"
@@ -37,6 +41,59 @@ TEST(LogFile, TakesTheLinesOfItsLifetime) {
   const LogFile again(dir / "first.txt");
   log_info("appended");
   EXPECT_TRUE(read_file(dir / "first.txt").ends_with("appended\n"));
+}
+
+TEST(LogFile, TakesDetailsThatStderrDoesNotShow) {
+  const TempDir dir;
+  testing::internal::CaptureStderr();
+  {
+    const LogFile file(dir / "log.txt");
+    log_detail("a detail");
+    set_log_level(LogLevel::kDetail);
+    log_detail("another");
+    set_log_level(LogLevel::kInfo);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "another\n");
+  const std::string text = read_file(dir / "log.txt");
+  EXPECT_NE(text.find(" a detail\n"), std::string::npos);
+  EXPECT_NE(text.find(" another\n"), std::string::npos);
+}
+
+// A process whose stderr is a terminal of 30 columns, and what it writes there.
+std::string on_a_terminal(const std::function<void()>& act) {
+  int terminal = -1;
+  const winsize size{.ws_row = 24, .ws_col = 30, .ws_xpixel = 0, .ws_ypixel = 0};
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) {
+    act();
+    ::_exit(0);
+  }
+  std::string shown;
+  char buffer[256];
+  for (ssize_t n; (n = ::read(terminal, buffer, sizeof buffer)) > 0;)
+    shown.append(buffer, static_cast<size_t>(n));
+  ::waitpid(child, nullptr, 0);
+  ::close(terminal);
+  return shown;
+}
+
+TEST(Status, StaysBelowTheLinesOfATerminal) {
+  const std::string shown = on_a_terminal([] {
+    show_status("ten per cent are done, so that the line is too long");
+    log_info("a line");
+    show_status("twenty");
+    show_status("");
+  });
+  const std::string first = "ten per cent are done, so tha";
+  const std::string erase = "\r\x1b[K";
+  EXPECT_EQ(shown, first + erase + "a line\r\n" + first + erase + "twenty" + erase);
+}
+
+TEST(Status, IsNothingElsewhere) {
+  testing::internal::CaptureStderr();
+  show_status("ten per cent");
+  log_info("a line");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "a line\n");
 }
 
 TEST(LogFile, SaysWhereItCannotBe) {

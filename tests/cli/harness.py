@@ -39,6 +39,7 @@ stages = [{layers = 1, until = "25%"}, {layers = 3, until = "50%"},
 [eval]
 every = "25%"
 max_tokens = 160
+max_cost = 0
 [checkpoint]
 every = "25%"
 keep = 99

@@ -81,7 +81,12 @@ class Help(ApolloTest):
 
     def test_the_version(self):
         stdout, _ = self.run_apollo("--version")
-        self.assertRegex(stdout, r"^\d+\.\d+\.\d+\n$")
+        self.assertRegex(stdout, r"^apollo \d+\.\d+\.\d+ \((\w+, )?for LibTorch \d+\.\d+\.\d+\)\n$")
+
+    def test_help_as_a_word(self):
+        for words in (["train"], ["plan"], ["tokenizer", "train"], []):
+            self.assertEqual(self.run_apollo("help", *words)[0],
+                             self.run_apollo(*words, "--help")[0])
 
 
 if __name__ == "__main__":

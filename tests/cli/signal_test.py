@@ -18,7 +18,7 @@ class Signals(ApolloTest):
         code = process.wait(timeout=60)
         stderr = (self.dir / "stderr").read_text()
         self.assertEqual(code, CODES[number], stderr)
-        self.assertTrue(stderr.endswith(f"apollo: error: stopped by {number.name}\n"), stderr)
+        self.assertTrue(stderr.endswith(f"apollo: stopped by {number.name}\n"), stderr)
         return stderr
 
     def test_during_training(self):

@@ -6,7 +6,7 @@ import shutil
 from harness import ApolloTest, main
 
 SMALL = ["model.layers=2", "model.width=8", "model.heads=1", "progressive.stages=[{layers = 2}]"]
-GROWN = ["model.layers=4", "progressive.stages=[{layers = 4}]", "progressive.source=small"]
+GROWN = ["model.layers=4", "progressive.stages=[{layers = 4}]", "model.from=small"]
 
 
 class FromASource(ApolloTest):
@@ -48,8 +48,37 @@ class FromASource(ApolloTest):
         self.assertIn("resumed at step 6", stderr)
         self.assert_same_run("parts", "whole")
 
+    def test_a_model_trains_on_as_it_is(self):
+        """Sizes, tokenizer and depth are those of the model; nothing grows unless asked for."""
+        (self.dir / "more.toml").write_text("""
+[run]
+threads = 1
+[data]
+train = ["valid.txt"]
+valid_fraction = 0.2
+[train]
+duration = "6 steps"
+batch_size = 4
+""")
+        self.run_apollo("train", "more.toml", "--from", "small", "--out", "more")
+        start = self.rows("more", "start")[0]
+        self.assertEqual((start["layers"], start["width"], start["heads"], start["context"],
+                          start["method"], start["source_layers"]), (2, 8, 1, 16, "scratch", 2))
+        small = self.rows("small", "start")[0]
+        self.assertEqual(start["tokenizer"], small["tokenizer"])
+        resolved = (self.dir / "more/run.toml").read_text()
+        self.assertRegex(resolved, r"(?m)^layers = 2 +# model\.from$")
+        self.run_apollo("train", "more.toml", "--from", "small", "--set", "model.layers=4",
+                        "--out", "grown")
+        self.assertEqual(self.rows("grown", "start")[0]["layers"], 4)
+        self.assertEqual(self.rows("grown", "eval")[0]["depth"], 4)
+        # A run that goes on needs the model no more.
+        self.run_apollo("train", "more.toml", "--from", "small", "--out", "more")
+        _, stderr = self.run_apollo("train", "train.txt", "--from", "small", expect=2)
+        self.assertIn("--from needs a config: expected RUN.toml, found 'train.txt'", stderr)
+
     def test_refusals(self):
-        where = "--set: error: progressive.source"
+        where = "--set: error: model.from"
         folder = str(self.dir / "small/checkpoints/latest")
         for key, message in [
                 ("model.heads=1", "heads are copied whole, so their size must stay: the source's "
@@ -64,12 +93,12 @@ class FromASource(ApolloTest):
                 self.assertIn(f"{where}: {folder}: {message}", stderr)
         for method in ("bert2bert", "ligo"):
             _, stderr = self.train("none", f"progressive.method={method}", expect=2)
-            self.assertIn(f"progressive.source: error: method '{method}' begins from a trained "
+            self.assertIn(f"model.from: error: method '{method}' begins from a trained "
                           "model, but none is named", stderr)
         _, stderr = self.train("none", "progressive.source_map=aki", expect=2)
         self.assertIn("progressive.source_map: says how a source grows, but no source is named "
                       "(got 'aki')", stderr)
-        _, stderr = self.train("none", *GROWN[:2], "progressive.source=nowhere", expect=1)
+        _, stderr = self.train("none", *GROWN[:2], "model.from=nowhere", expect=1)
         self.assertIn("nowhere: no such folder; expected a checkpoint or a run", stderr)
 
 

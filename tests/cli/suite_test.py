@@ -136,7 +136,7 @@ class Suite(ApolloTest):
         self.assertEqual(process.wait(timeout=60), 143)
         self.assertTrue((self.dir / "stderr").read_text().endswith(
             "stopping: waiting for the runs to save\nstopped; the same command goes on from here\n"
-            "apollo: error: stopped by SIGTERM\n"))
+            "apollo: stopped by SIGTERM\n"))
         self.assertEqual(self.reasons("out"), dict.fromkeys(sorted(runs[:2]), "signal"))
         _, stderr = self.run_apollo("suite", "suite.toml", "--out", "out", "--jobs", "2")
         self.assertEqual(stderr.count("goes on, log in"), 2)
@@ -274,7 +274,7 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
                  "suite.toml:10:1: error: run 'grown': there is no source 'smal'\n"
                  "  hint: did you mean 'small'?\n"),
                 ('"model.heads" = 1', '"model.heads" = 2',
-                 "suite.toml:10:1: error: run 'grown': progressive.source: "
+                 "suite.toml:10:1: error: run 'grown': model.from: "
                  "runs/sources/source/small: heads are copied whole, so their size must stay: the "
                  "source's have 4 neurons, the model's 8\n"
                  "  hint: model.heads = 4\n")]:

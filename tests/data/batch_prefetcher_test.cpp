@@ -24,7 +24,7 @@ class CountingBatches final : public Batches {
       batch.inputs.push_back(first + i);
     last_first = first;
   }
-  void fill_sequential(int64_t, int64_t, TokenBatch&) const override {}
+  void fill_sequences(std::span<const int64_t>, TokenBatch&) const override {}
   int64_t num_sequences() const override { return 100; }
 
   mutable std::atomic<int64_t> last_first = -1;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/bert_vocabulary.h"
+#include "data/fill_range.h"
 #include "data/helpers.h"
 #include "support/temp_dir.h"
 
@@ -40,13 +41,13 @@ TEST(Batches, FollowTheArchitecture) {
 
   const auto causal = make_batches(gpt2_config(4), dataset, &tokenizer);
   EXPECT_EQ(causal->num_sequences(), 1);
-  causal->fill_sequential(0, 1, batch);
+  fill_range(*causal, 0, 1, batch);
   EXPECT_EQ(batch.inputs, (std::vector<int64_t>{5, 6, 7, 8}));
   EXPECT_EQ(make_batches(gpt2_config(4), dataset, nullptr)->num_sequences(), 1);
 
   const auto masked = make_batches(bert_test::make_config(4), dataset, &tokenizer);
   EXPECT_EQ(masked->num_sequences(), 4);
-  masked->fill_sequential(0, 1, batch);
+  fill_range(*masked, 0, 1, batch);
   EXPECT_EQ(batch.inputs.front(), bert_test::kCls);
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "data/fill_range.h"
 #include "data/helpers.h"
 #include "support/temp_dir.h"
 
@@ -62,13 +63,14 @@ TEST(CausalBatches, GoesThroughTheTextInOrder) {
   const CausalBatches batches(dataset, 5, 1);
   ASSERT_EQ(batches.num_sequences(), 3);
   TokenBatch batch;
-  batches.fill_sequential(0, 2, batch);
+  fill_range(batches, 0, 2, batch);
   EXPECT_EQ(batch.inputs, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(batch.targets, (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
-  batches.fill_sequential(2, 2, batch);
-  EXPECT_EQ(batch.rows, 1);
-  EXPECT_EQ(batch.targets, (std::vector<int64_t>{11, 12, 13, 14, 15}));
-  batches.fill_sequential(3, 2, batch);
+  const std::vector<int64_t> ends = {2, 0};
+  batches.fill_sequences(ends, batch);
+  EXPECT_EQ(batch.rows, 2);
+  EXPECT_EQ(batch.targets, (std::vector<int64_t>{11, 12, 13, 14, 15, 1, 2, 3, 4, 5}));
+  batches.fill_sequences({}, batch);
   EXPECT_EQ(batch.rows, 0);
   EXPECT_TRUE(batch.inputs.empty());
 }

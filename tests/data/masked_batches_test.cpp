@@ -9,6 +9,7 @@
 
 #include "config/objective.h"
 #include "data/bert_vocabulary.h"
+#include "data/fill_range.h"
 #include "data/helpers.h"
 #include "support/temp_dir.h"
 
@@ -93,7 +94,7 @@ TEST_F(MaskedBatchesTest, FramesTheTextAndTargetsHoldWhatWasMasked) {
   ASSERT_EQ(batches.num_sequences(), 2);
   TokenBatch batch;
   batch.segments = {1};
-  batches.fill_sequential(0, 5, batch);
+  fill_range(batches, 0, 2, batch);
   EXPECT_EQ(batch.rows, 2);
   ASSERT_EQ(batch.inputs.size(), 24u);
   ASSERT_EQ(batch.targets.size(), 24u);
@@ -102,7 +103,7 @@ TEST_F(MaskedBatchesTest, FramesTheTextAndTargetsHoldWhatWasMasked) {
   EXPECT_EQ(masked_places(batch, 0, 12).size(), 3u);
   EXPECT_TRUE(batch.segments.empty());
   EXPECT_TRUE(batch.documents.empty());
-  batches.fill_sequential(2, 3, batch);
+  batches.fill_sequences({}, batch);
   EXPECT_EQ(batch.rows, 0);
   EXPECT_TRUE(batch.inputs.empty());
 }
@@ -157,12 +158,12 @@ TEST_F(MaskedBatchesTest, ValidationIsTheSameForEverySeedAndUnlikeTraining) {
   RunConfig config = bert_test::make_config(34);
   TokenBatch first;
   TokenBatch second;
-  make(words(320), config).fill_sequential(0, 10, first);
+  fill_range(make(words(320), config), 0, 10, first);
   config.run.seed++;
-  make(words(320), config).fill_sequential(0, 10, second);
+  fill_range(make(words(320), config), 0, 10, second);
   EXPECT_EQ(first.inputs, second.inputs);
   EXPECT_EQ(first.targets, second.targets);
-  make(words(320), config).fill_sequential(4, 1, second);
+  fill_range(make(words(320), config), 4, 1, second);
   EXPECT_EQ(second.inputs, row_of(first.inputs, 4, 34));
   // Seed 0 is the one that validation is keyed by.
   config.run.seed = 0;
@@ -219,7 +220,7 @@ TEST_F(MaskedBatchesTest, PlacesAreEquallyLikelyInValidation) {
   const MaskedBatches batches = make(words(20 * 5000), bert_test::make_config(22));
   std::vector<int64_t> counts(20);
   TokenBatch batch;
-  batches.fill_sequential(0, 5000, batch);
+  fill_range(batches, 0, 5000, batch);
   ASSERT_EQ(batch.rows, 5000);
   for (int64_t row = 0; row < batch.rows; row++) {
     for (const int64_t place : masked_places(batch, row, 22))
@@ -327,7 +328,7 @@ TEST_F(MaskedBatchesTest, NumbersTheDocumentsOfARow) {
                                       kSep, kWord, kSep, kWord, kWord, kSep},
                                      config);
   TokenBatch batch;
-  batches.fill_sequential(0, 2, batch);
+  fill_range(batches, 0, 2, batch);
   EXPECT_EQ(row_of(batch.documents, 0, 8), (Row{0, 0, 0, 1, 1, 1, 2, 2}));
   EXPECT_EQ(row_of(batch.documents, 1, 8), (Row{0, 0, 1, 1, 2, 2, 2, 2}));
   EXPECT_EQ(original(batch, 1, 8), (Row{kCls, kSep, kWord, kSep, kWord, kWord, kSep, kSep}));

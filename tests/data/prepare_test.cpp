@@ -78,6 +78,22 @@ TextDocuments documents_of(std::vector<std::string> texts) {
   });
 }
 
+// As <|begin_of_text|> of Llama 3; the [CLS] of a masked model stands in its batches.
+TEST_F(Prepare, BeginsEveryDocumentWhereTheTokenizerDoes) {
+  BpeVocabulary vocabulary = make_bytes_vocabulary();
+  vocabulary.added.push_back({.id = 257, .text = "<s>", .special = true});
+  vocabulary.around = {{257}, std::nullopt};
+  const auto a = write(dir_ / "a.txt", "one\n<|endoftext|>\ntwo");
+  const DatasetInfo info = prepare_dataset({a}, ByteLevelBpe(vocabulary), dir_ / "out");
+  EXPECT_EQ(tokens_of(dir_ / "out"),
+            (std::vector<TokenId>{257, 'o', 'n', 'e', '\n', 256, 257, 't', 'w', 'o', 256}));
+  EXPECT_EQ(info.text_bytes, 7);
+  vocabulary.around.after = 256;
+  prepare_dataset({a}, ByteLevelBpe(vocabulary), dir_ / "masked");
+  EXPECT_EQ(tokens_of(dir_ / "masked"),
+            (std::vector<TokenId>{'o', 'n', 'e', '\n', 256, 't', 'w', 'o', 256}));
+}
+
 TEST_F(Prepare, TakesDocumentsOneByOne) {
   const std::string file = "one\n<|endoftext|>\ntwo\n<|endoftext|>\n" + std::string(200000, 'x');
   prepare_dataset({write(dir_ / "a.txt", file)}, *bytes_, dir_ / "files");

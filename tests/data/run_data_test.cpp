@@ -359,6 +359,22 @@ TEST_F(RunDataTest, NamesTextShorterThanASequence) {
             "give more text, or a smaller model.context)");
 }
 
+TEST_F(RunDataTest, TestTextIsPreparedApartAndReadByNothingElse) {
+  write(dir_ / "test.txt", "text that nobody has seen\n");
+  config_.data.valid = {"valid.txt"};
+  config_.data.test = {"test.txt"};
+  const RunData data = open();
+  ASSERT_NE(data.test, nullptr);
+  EXPECT_EQ(decode(data, *data.test), "text that nobody has seen\n");
+  config_.data.test = {"test.txt", "valid.txt"};
+  EXPECT_EQ(error(), "data.test: '" + at("valid.txt") +
+                         "' is named in data.valid too (hint: text that nothing else reads)");
+  fs::create_symlink(dir_ / "text" / "a.txt", dir_ / "other.txt");
+  config_.data.test = {"other.txt"};
+  EXPECT_EQ(error(), "data.test: '" + at("other.txt") +
+                         "' is named in data.train too (hint: text that nothing else reads)");
+}
+
 TEST_F(RunDataTest, ASequenceOfBertNeedsLessText) {
   config_.model.architecture = Architecture::kBert;
   config_.data.tokenizer = "train:wordpiece:38";

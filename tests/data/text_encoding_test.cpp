@@ -158,6 +158,16 @@ TEST_F(TextEncodingTest, ANulHereAndThereIsText) {
   EXPECT_EQ(error("a\0b\0c\0d"s), "(no error)");
 }
 
+TEST_F(TextEncodingTest, RefusesWhatIsMostlyNuls) {
+  EXPECT_EQ(error(std::string(100, '\0')),
+            name(0) +
+                ": expected text, found 100 NUL bytes among 100 from byte 0 on (hint: binary "
+                "data, or a file that was not written to its end)");
+  const std::string text = ascii(3 << 20);
+  EXPECT_NE(error(text + std::string(4 << 20, '\0')).find(" NUL bytes among "), std::string::npos);
+  EXPECT_LT(text_.size(), text.size() + (2 << 20)) << "not read to the end";
+}
+
 TEST_F(TextEncodingTest, DropsTheMarkOfUtf8) {
   EXPECT_EQ(error("\xEF\xBB\xBF"
                   "caf\xC3\xA9"),

@@ -10,8 +10,10 @@
 #include "base/json_lines.h"
 #include "infer/generate.h"
 #include "infer/made_up_folder.h"
+#include "model/hf_folder.h"
 #include "model/transformers_logits.h"
 #include "support/python_original.h"
+#include "text/byte_level_bpe.h"
 
 namespace apollo {
 namespace {
@@ -132,6 +134,30 @@ TEST_F(ScoreTest, JsonLinesHoldTokensAndLogprobs) {
   for (const Json& logprob : json["logprobs"])
     EXPECT_LT(logprob.get<double>(), 0.0);
   EXPECT_EQ(second, R"({"tokens":[],"logprobs":[]})");
+}
+
+// A tokenizer that begins every text, as Llama 3's: `transformers` encodes text so, and scores and
+// prompts have it too.
+TEST(Score, BeginsATextAsTheTokenizerSays) {
+  const TempDir temp;
+  ModelSpec spec = small_spec(2);
+  spec.shape.vocab_size = 258;
+  BpeVocabulary vocabulary = make_bytes_vocabulary();
+  vocabulary.added.push_back({.id = 257, .text = "<s>", .special = true});
+  vocabulary.around = {{257}, std::nullopt};
+  const ByteLevelBpe tokenizer(vocabulary);
+  save_hf_model(*random_model(spec, 2), temp.path(), config_tokens(&tokenizer));
+  tokenizer.save(temp.path());
+  const LoadedModel loaded = load_model_folder(temp.path(), at::kCPU);
+  const TextScore score = score_texts(Predictor(loaded, 0, 16), std::vector<std::string>{"ab"})[0];
+  const std::vector<double> expected =
+      from_logits(logits_at(*loaded.model, as_inputs({257, 'a'}, 0, 2), 2), {257, 'a', 'b'});
+  EXPECT_NEAR(score.logprobs[0].value(), expected[0], 1e-5);
+  EXPECT_NEAR(score.logprobs[1].value(), expected[1], 1e-5);
+  const std::vector<TokenId> prompt = {257, 'a'};
+  EXPECT_EQ(encode_prompt(loaded, "a"), prompt);
+  EXPECT_EQ(encode_prompt(loaded, "<s>a"), prompt);
+  EXPECT_EQ(encode_prompt(loaded, ""), std::vector<TokenId>{257});
 }
 
 TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {

@@ -18,13 +18,13 @@ std::string apollo_stages(int64_t layers) {
 }
 
 TEST(Methods, ApolloStages) {
-  EXPECT_EQ(apollo_stages(12), "1 until 5%, 3 until 10%, 6 until 25%, 12");
-  EXPECT_EQ(apollo_stages(24), "2 until 5%, 6 until 10%, 12 until 25%, 24");
-  EXPECT_EQ(apollo_stages(18), "1 until 5%, 3 until 10%, 9 until 25%, 18");
-  EXPECT_EQ(apollo_stages(10), "1 until 10%, 5 until 25%, 10");
-  EXPECT_EQ(apollo_stages(9), "1 until 5%, 3 until 25%, 9");
-  EXPECT_EQ(apollo_stages(7), "1 until 25%, 7");
-  EXPECT_EQ(apollo_stages(2), "1 until 25%, 2");
+  EXPECT_EQ(apollo_stages(12), "1 until 5% steps, 3 until 10% steps, 6 until 25% steps, 12");
+  EXPECT_EQ(apollo_stages(24), "2 until 5% steps, 6 until 10% steps, 12 until 25% steps, 24");
+  EXPECT_EQ(apollo_stages(18), "1 until 5% steps, 3 until 10% steps, 9 until 25% steps, 18");
+  EXPECT_EQ(apollo_stages(10), "1 until 10% steps, 5 until 25% steps, 10");
+  EXPECT_EQ(apollo_stages(9), "1 until 5% steps, 3 until 25% steps, 9");
+  EXPECT_EQ(apollo_stages(7), "1 until 25% steps, 7");
+  EXPECT_EQ(apollo_stages(2), "1 until 25% steps, 2");
   EXPECT_EQ(apollo_stages(1), "1");
 }
 
@@ -116,18 +116,20 @@ TEST(Methods, KeysOfEach) {
 
 TEST(Methods, StagesOfEach) {
   // 50,000, 120,000 and 400,000 steps of 400,000.
-  EXPECT_EQ(stages_of("stackbert", 12), "3 until 12.5%, 6 until 30%, 12");
-  EXPECT_EQ(stages_of("stackbert", 24), "6 until 12.5%, 12 until 30%, 24");
-  EXPECT_EQ(stages_of("stackbert", 7), "1 until 30%, 7");
-  EXPECT_EQ(stages_of("mslt", 12), "3 until 20%, 6 until 40%, 9 until 60%, 12 until 80%, 12");
-  EXPECT_EQ(stages_of("mslt", 6), "2 until 25%, 4 until 50%, 6 until 75%, 6");
-  EXPECT_EQ(stages_of("gstack", 24), "6 until 10%, 24");
-  EXPECT_EQ(stages_of("gstack", 10), "2 until 10%, 10");
-  EXPECT_EQ(stages_of("one_hop", 12), "1 until 80%, 12");
-  EXPECT_EQ(stages_of("raptr", 12), "12 at 6 until 25%, 12 at 8 until 50%, 12 at 10 until 75%, 12");
+  EXPECT_EQ(stages_of("stackbert", 12), "3 until 12.5% steps, 6 until 30% steps, 12");
+  EXPECT_EQ(stages_of("stackbert", 24), "6 until 12.5% steps, 12 until 30% steps, 24");
+  EXPECT_EQ(stages_of("stackbert", 7), "1 until 30% steps, 7");
+  EXPECT_EQ(stages_of("mslt", 12),
+            "3 until 20% steps, 6 until 40% steps, 9 until 60% steps, 12 until 80% steps, 12");
+  EXPECT_EQ(stages_of("mslt", 6), "2 until 25% steps, 4 until 50% steps, 6 until 75% steps, 6");
+  EXPECT_EQ(stages_of("gstack", 24), "6 until 10% steps, 24");
+  EXPECT_EQ(stages_of("gstack", 10), "2 until 10% steps, 10");
+  EXPECT_EQ(stages_of("one_hop", 12), "1 until 80% steps, 12");
+  EXPECT_EQ(stages_of("raptr", 12),
+            "12 at 6 until 25% steps, 12 at 8 until 50% steps, 12 at 10 until 75% steps, 12");
   EXPECT_EQ(stages_of("raptr", 24),
-            "24 at 12 until 25%, 24 at 16 until 50%, 24 at 20 until 75%, 24");
-  EXPECT_EQ(stages_of("raptr", 3), "3 at 2 until 50%, 3");
+            "24 at 12 until 25% steps, 24 at 16 until 50% steps, 24 at 20 until 75% steps, 24");
+  EXPECT_EQ(stages_of("raptr", 3), "3 at 2 until 50% steps, 3");
   EXPECT_EQ(stages_of("identity", 12), stages_of("stackbert", 12));
   EXPECT_EQ(stages_of("lidas", 24), stages_of("midas", 24));
 }

@@ -154,6 +154,9 @@ TEST(Plan, ARunOfTokensPerParameter) {
 TEST(Plan, ARunOfHoursIsDecidedWhileItRuns) {
   RunConfig config = config_of("apollo");
   config.train.duration = {2, DurationUnit::kHours};
+  for (StageSpec& stage : config.progressive.stages) {
+    if (stage.until) stage.until->unit = DurationUnit::kPercent;
+  }
   const RunPlan plan = plan_of(config);
   EXPECT_FALSE(plan.known_ahead);
   EXPECT_NEAR(plan.stages[1].expected_depth, 4.2256, 1e-4);

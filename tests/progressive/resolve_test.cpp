@@ -54,6 +54,17 @@ TEST(Resolve, MoreLayersThanAnyoneMeansAreRefusedBeforeTheMethod) {
             "--set: error: model.layers must be at most 10000 (got 9223372036854775807)");
 }
 
+TEST(Resolve, StagesOfAMethodAreSharesOfTheStepsOrOfTheHours) {
+  const auto end = [](const std::string& duration) {
+    return resolve_text(kText, {"train.duration=" + duration})
+        .config.progressive.stages.front()
+        .until;
+  };
+  EXPECT_EQ(end("1e15 flops"), (Duration{5.0, DurationUnit::kPercentSteps}));
+  EXPECT_EQ(end("2 hours"), (Duration{5.0, DurationUnit::kPercent}));
+  EXPECT_EQ(end("3 minutes"), (Duration{5.0, DurationUnit::kPercent}));
+}
+
 TEST(Resolve, ScratchIsDeepestThroughout) {
   const ResolvedConfig resolved = resolve_text(kText, {"progressive.method=scratch"});
   EXPECT_EQ(resolved.config.progressive.stages, (std::vector<StageSpec>{{12, std::nullopt}}));

@@ -242,6 +242,36 @@ TEST(Schedule, ShareOfAWarmUp) {
   EXPECT_EQ(schedule.share({first_stages, DurationUnit::kFlops}, LrAxis::kSteps), 0.1);
 }
 
+TEST(Schedule, StagesEndAtSharesOfTheSteps) {
+  RunConfig config = small_config();
+  config.progressive.stages = {{1, Duration{50, DurationUnit::kPercentSteps}},
+                               {6, Duration{80, DurationUnit::kPercentSteps}},
+                               {12, std::nullopt}};
+  EXPECT_EQ(lengths_of(schedule_of(config)), (std::vector<int64_t>{500, 300, 200}));
+  // In a run of FLOPs how many steps there are follows from where the stages end.
+  for (const DepthSamplerKind sampler : {DepthSamplerKind::kShallowest, DepthSamplerKind::kLvps}) {
+    config.progressive.depth_sampler = sampler;
+    for (const double flops : {1e8, 3e9, 1e11}) {
+      config.train.duration = {flops, DurationUnit::kFlops};
+      const Schedule schedule = schedule_of(config);
+      const auto steps = static_cast<double>(schedule.total_steps());
+      const std::vector<int64_t> lengths = lengths_of(schedule);
+      EXPECT_NEAR(static_cast<double>(lengths[0]), 0.5 * steps, 1.5) << flops;
+      EXPECT_NEAR(static_cast<double>(lengths[0] + lengths[1]), 0.8 * steps, 1.5) << flops;
+      EXPECT_GE(schedule.total_flops(), flops);
+      EXPECT_EQ(schedule.milestone({80, DurationUnit::kPercentSteps}), schedule.stages()[1].end);
+    }
+  }
+  config.progressive.depth_sampler = DepthSamplerKind::kShallowest;
+  config.train.duration = {2, DurationUnit::kHours};
+  config.eval.every = {10, DurationUnit::kPercentSteps};
+  const std::string why = ": how many steps a run of '2 hours' has is not known before it ran ";
+  EXPECT_EQ(faults_of(config),
+            (std::vector<std::string>{"progressive.stages[0].until" + why + "(got '50% steps')",
+                                      "progressive.stages[1].until" + why + "(got '80% steps')",
+                                      "eval.every" + why + "(got '10% steps')"}));
+}
+
 TEST(Schedule, EndsInMixedUnits) {
   RunConfig config = small_config();
   config.progressive.stages = {{1, Duration{1, DurationUnit::kEpochs}},

@@ -23,6 +23,10 @@ inline RunConfig small_config() {
   config.train.batch_size = 8;
   config.train.micro_batch_size = 8;
   config.progressive = find_method("apollo").fill(Architecture::kGpt2, 12);
+  // Shares of whatever a test makes the run's length.
+  for (StageSpec& stage : config.progressive.stages) {
+    if (stage.until) stage.until->unit = DurationUnit::kPercent;
+  }
   return config;
 }
 

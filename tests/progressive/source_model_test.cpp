@@ -44,7 +44,7 @@ RunConfig large_config() {
   config.model = {.layers = 6, .width = 128, .heads = 4, .context = 32};
   config.train.batch_size = 4;
   config.progressive.stages = {{.layers = 6}};
-  config.progressive.source = "source";
+  config.model.from = "source";
   return config;
 }
 
@@ -54,7 +54,7 @@ std::vector<std::string> faults(const SourceModel& source, const RunConfig& conf
   std::vector<std::string> found;
   for (const Diagnostic& fault :
        source_faults(source, config, model_shape(config, 257), tokenizer_hash)) {
-    EXPECT_EQ(fault.where, "progressive.source");
+    EXPECT_EQ(fault.where, "model.from");
     const std::string prefix = source.folder.string() + ": ";
     EXPECT_EQ(fault.message.substr(0, prefix.size()), prefix);
     found.push_back(fault.message.substr(prefix.size()) +
@@ -219,22 +219,22 @@ TEST(SourceFaults, NameALayerMapThatCannotGrowIt) {
 
 TEST(SourceKeyFaults, WantASourceWhereTheMethodNeedsOne) {
   RunConfig config = large_config();
-  config.progressive.source = "";
+  config.model.from = "";
   for (const char* method : {"bert2bert", "ligo"}) {
     config.progressive.method = method;
     config.progressive.source_map = SourceMap::kAki;
     const std::vector<Diagnostic> found = source_key_faults(config);
     ASSERT_EQ(found.size(), 1U);
-    EXPECT_EQ(found[0].where, "progressive.source");
+    EXPECT_EQ(found[0].where, "model.from");
     EXPECT_EQ(found[0].message,
               fmt::format("method '{}' begins from a trained model, but none is named", method));
-    EXPECT_EQ(found[0].hint, "for example source = \"runs/small/checkpoints/latest\"");
+    EXPECT_EQ(found[0].hint, "for example from = \"runs/small\"");
   }
 }
 
 TEST(SourceKeyFaults, WantASourceForAMap) {
   RunConfig config = large_config();
-  config.progressive.source = "";
+  config.model.from = "";
   EXPECT_TRUE(source_key_faults(config).empty());
   config.progressive.source_map = SourceMap::kAki;
   const std::vector<Diagnostic> found = source_key_faults(config);

@@ -45,7 +45,7 @@ def tiny_config(folder: pathlib.Path, **sections) -> dict:
                 {"layers": 12},
             ]
         },
-        "eval": {"every": "8 steps", "max_tokens": 160},
+        "eval": {"every": "8 steps", "max_tokens": 160, "max_cost": 0},
         "checkpoint": {"every": "10 steps"},
     }
     for section, keys in sections.items():

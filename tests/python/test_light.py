@@ -65,7 +65,8 @@ def test_the_command_starts_without_the_package():
         "os.execv = execv\n"
         "apollo_lm_command.main()"
     )
-    assert (found.stdout.strip(), found.returncode) == (apollo.__version__, 0), found.stderr
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"apollo {apollo.__version__} (")
 
 
 def test_the_command_says_which_torch_it_needs(tmp_path):

@@ -133,7 +133,8 @@ TEST_F(ComparisonTest, RefusesLossesOnDifferentPartsOfTheValidationData) {
   write_file_atomic(dir_ / "plain/run.toml", "[eval]\nmax_tokens = 0\n");
   EXPECT_EQ(usage_error(),
             "compare: the runs are not comparable: 'grown' differs from 'plain' in "
-            "eval.max_tokens ('1000' against '0') (hint: --force compares them anyway)");
+            "eval.max_tokens ('1000 from the beginning' against '0') (hint: --force compares them "
+            "anyway)");
 }
 
 TEST_F(ComparisonTest, NotesOtherLibrariesOfMatrixProductsWhereBothLogsNameOne) {

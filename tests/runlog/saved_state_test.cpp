@@ -92,7 +92,7 @@ TEST_F(SavedStateTest, ValuesThatCannotBeAreNamed) {
 TEST_F(SavedStateTest, OtherVersionsAreRefusedWithTheWayOut) {
   EXPECT_EQ(error_of(R"({"format_version": 1})"),
             "apollo/state.json: expected format version 2, found 1; hint: Apollo 0.1.0 can go on "
-            "with it; `apollo export` and `progressive.source` take the model as it is");
+            "with it; `apollo export` and `model.from` take the model as it is");
   EXPECT_TRUE(
       error_of("{}").starts_with("apollo/state.json: expected format version 2, found none"));
   EXPECT_EQ(error_of("[]"), "apollo/state.json: expected an object");

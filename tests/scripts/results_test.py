@@ -85,6 +85,18 @@ class Results(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("results/width32/summary.csv: apollo+, 1e13 flops: final_loss_mean is ", said)
 
+    def test_an_end_of_one_seed_that_its_curve_denies_is_noticed(self):
+        self.change("results/frontier32/seeds.csv", "12-layers,2,0.008,4.36251,", "12-layers,2,0.008,4.3,")
+        code, said = self.run_script("check")
+        self.assertEqual(code, 1)
+        self.assertIn("results/frontier32/seeds.csv: 12-layers, 2, 0.008: valid_loss is '4.3', the "
+                      "curve ends with '4.36251'", said)
+
+    def test_a_test_loss_that_was_changed_is_noticed(self):
+        self.change("results/frontier32/seeds.csv", ",4.40398", ",4.30398")
+        code, said = self.run_script("check")
+        self.assertEqual((code, said.splitlines()[0]), (1, "docs/results/frontier.md"))
+
     def test_a_sentence_that_quotes_another_number_is_noticed(self):
         self.change("README.md", "saved 65.4 % of the FLOPs", "saved 75.4 % of the FLOPs")
         code, said = self.run_script("check")

@@ -202,10 +202,11 @@ TEST_F(TokenizerJson, TokensAroundAText) {
   EXPECT_EQ(error_of(with_template({mark, text, mark}, {mark, text, text, mark}).dump()),
             "post-processor 'TemplateProcessing of another form for two texts' is not supported; "
             "expected [CLS] text [SEP] text [SEP]");
-  for (const json& single : {json({mark}), json({text, mark, mark}), json({text, text})}) {
+  for (const json& single :
+       {json({mark}), json({text, mark, mark}), json({text, text}), json({mark, mark, text})}) {
     EXPECT_EQ(error_of(with_template(single, json::array()).dump()),
               "post-processor 'TemplateProcessing of another form' is not supported; expected "
-              "tokens before the text, and at most one behind it");
+              "at most one token before the text and one behind it");
   }
   EXPECT_EQ(error_of(with_template({piece("SpecialToken", "<t>"), text}, json::array()).dump()),
             "'post_processor.single' names the token '<t>', which is not there");

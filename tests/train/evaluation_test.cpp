@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/stop_signal.h"
+#include "data/fill_range.h"
 #include "support/test_device.h"
 #include "tiny_run.h"
 
@@ -23,7 +24,7 @@ TEST(Evaluation, IsTheMeanOverAllTargetsWhateverTheBatch) {
     double total = 0.0;
     for (int64_t s = 0; s < 7; ++s) {
       TokenBatch batch;
-      room.data().fill_sequential(s, 1, batch);
+      fill_range(room.data(), s, 1, batch);
       total -= state.model
                    ->score_targets(to_device(batch, test_device()), state.model->blocks(depth), {})
                    .log_probability_M.sum()
@@ -53,6 +54,35 @@ TEST(Evaluation, StopsAfterTheTokensAskedForRoundedUpToASequence) {
   EXPECT_EQ(targets(17), 32);
   EXPECT_EQ(targets(33), 48);
   EXPECT_EQ(targets(1 << 30), room.data().num_sequences() * 16);
+}
+
+TEST(Evaluation, PartOfTheDataLiesSpreadOverAllOfIt) {
+  const TinyRun run;
+  run.write("train.txt", made_up_text(7 * 16 + 9));
+  const StepRoom room(run, {});
+  const TrainState state = room.fresh_state();
+  const auto loss_of = [&](const std::vector<int64_t>& sequences) {
+    double total = 0.0;
+    for (const int64_t s : sequences) {
+      TokenBatch batch;
+      fill_range(room.data(), s, 1, batch);
+      total -=
+          state.model->score_targets(to_device(batch, test_device()), state.model->blocks(3), {})
+              .log_probability_M.sum()
+              .item<double>();
+    }
+    return total / static_cast<double>(16 * sequences.size());
+  };
+  for (const int64_t batch_size : {1, 2, 8}) {
+    const auto loss = [&](int64_t max_tokens) {
+      return evaluate(*state.model, 3, room.data(),
+                      {.batch_size = batch_size, .max_tokens = max_tokens, .pass = {}})
+          .loss;
+    };
+    EXPECT_NEAR(loss(3 * 16), loss_of({0, 2, 4}), 1e-6);
+    EXPECT_NEAR(loss(5 * 16), loss_of({0, 1, 2, 4, 5}), 1e-6);
+    EXPECT_NEAR(loss(7 * 16), loss_of({0, 1, 2, 3, 4, 5, 6}), 1e-6);
+  }
 }
 
 TEST(Evaluation, IsTheSameEachTimeAndWithoutDropout) {

@@ -66,6 +66,7 @@ stages = [{layers = 1, until = "3 steps"}, {layers = 3, until = "6 steps"},
 [eval]
 every = "4 steps"
 max_tokens = 160
+max_cost = 0
 [checkpoint]
 every = "5 steps"
 )");

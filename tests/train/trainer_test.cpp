@@ -128,6 +128,47 @@ TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
   EXPECT_EQ(found, expected);
 }
 
+TEST(Trainer, LeavesOutEvaluationsWhileTheyHaveCostTooMuch) {
+  const TinyRun run;
+  run.train("out", {"eval.every=1 steps", "eval.max_cost=0.5"});
+  double training = 0.0;
+  double evaluation = 0.0;
+  int64_t last = -1;
+  for (const Json& row : run.rows("out", "eval")) {
+    const int64_t step = row.at("step");
+    if (step != last && step != 12)
+      EXPECT_LE(evaluation, 0.5 * row.at("flops").get<double>()) << step;
+    last = step;
+    training = row.at("flops");
+    evaluation = row.at("eval_flops");
+  }
+  EXPECT_EQ(last, 12) << "the end is evaluated in any case";
+  EXPECT_GT(evaluation, 0.25 * training) << "as much as allowed";
+  EXPECT_LT(run.rows("out", "eval").size(), 13u);
+}
+
+TEST(Trainer, TheFinalModelReadsTheTestDataOnce) {
+  const TinyRun run;
+  run.write("test.txt", made_up_text(500, 3));
+  const std::vector<std::string> sets = {"data.test=[\"test.txt\"]"};
+  run.train("out", sets);
+  const auto rows = run.rows("out", "test");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].at("step"), 12);
+  EXPECT_EQ(rows[0].at("depth"), 12);
+  EXPECT_EQ(rows[0].at("targets"), 500 / 16 * 16);
+  const Run finished = run.open("out", sets);
+  EXPECT_EQ(rows[0].at("loss").get<double>(),
+            evaluate(*finished.state.model, 12, *finished.test, {.batch_size = 2}).loss);
+  EXPECT_EQ(rows[0].at("data"), finished.data.test->info().content_hash);
+  Trainer(run.open("out", sets)).run();
+  EXPECT_EQ(run.rows("out", "test").size(), 1u);
+  // Whether it is read changes nothing before.
+  run.train("without");
+  EXPECT_EQ(run.rows("out", "eval").back().at("loss"),
+            run.rows("without", "eval").back().at("loss"));
+}
+
 TEST(Trainer, GrowthKeepsTheLossToTheBit) {
   const TinyRun run;
   for (const char* map : {"interpolate", "stack"}) {
@@ -225,7 +266,8 @@ TEST(Trainer, RefusesAChangedConfig) {
                 "    train.lr: 0.01 -> 0.02\n"
                 "  hint: take them back to go on with it, or start another run with --out");
   // What has no effect on the numbers may change.
-  EXPECT_NO_THROW(run.train("out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other"}));
+  EXPECT_NO_THROW(run.train(
+      "out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other", "run.threads=2"}));
 }
 
 TEST(Trainer, RefusesChangedData) {
@@ -261,6 +303,18 @@ TEST(Trainer, StopsBeforeAStepThatDiverges) {
   const TinyRun run;
   EXPECT_THROW(run.train("out", {"train.lr=1e30", "train.warmup=0 steps"}), DivergedError);
   EXPECT_EQ(run.rows("out", "end").at(0).at("reason"), "diverged");
+}
+
+TEST(Trainer, RefusesAModelThatDoesNotFitBeforeItIsMade) {
+  const TinyRun run;
+  const std::string message = thrown_text<ConfigError>([&] {
+    run.train("out", {"model.layers=200", "model.width=20000", "model.heads=2",
+                      "progressive.method=scratch", "progressive.stages=[{layers = 200}]"});
+  });
+  EXPECT_NE(message.find("200 layers of width 20000 with a vocabulary of 257 have 960B parameters, "
+                         "whose training takes at least "),
+            std::string::npos)
+      << message;
 }
 
 TEST(Trainer, NamesAFolderThatCannotBeMade) {

@@ -29,9 +29,11 @@ Method apollo_plus_method() {
           [](Architecture architecture, int64_t layers) {
             RunConfig::Progressive keys = apollo_method().fill(architecture, layers);
             const double sooner = objective_of(architecture) == Objective::kMasked ? 10.0 : 0.0;
-            keys.stages = stages_that_divide(layers, {{1.0 / 2.0, 80.0 - sooner},
-                                                      {1.0 / 4.0, 40.0 - sooner},
-                                                      {1.0 / 12.0, 30.0 - sooner}});
+            keys.stages = stages_that_divide(layers,
+                                             {{1.0 / 2.0, 80.0 - sooner},
+                                              {1.0 / 4.0, 40.0 - sooner},
+                                              {1.0 / 12.0, 30.0 - sooner}},
+                                             DurationUnit::kPercent);
             keys.rehearse_from = 0.8;
             keys.stratify = 32;
             keys.lr_depth_power = 0.25;

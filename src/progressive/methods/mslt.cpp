@@ -27,7 +27,7 @@ Method mslt_method() {
             const double num_stages = static_cast<double>(keys.stages.size());
             for (size_t i = 0; i < keys.stages.size(); ++i) {
               const double end = 100.0 * static_cast<double>(i + 1) / (num_stages + 1.0);
-              keys.stages[i].until = Duration{end, DurationUnit::kPercent};
+              keys.stages[i].until = Duration{end, DurationUnit::kPercentSteps};
             }
             keys.stages.push_back({.layers = layers});
             keys.layer_map = LayerMapKind::kStack;

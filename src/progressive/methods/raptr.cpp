@@ -25,7 +25,7 @@ Method raptr_method() {
             for (int64_t quarter = 0; quarter < 3; ++quarter) {
               const int64_t depth = std::max<int64_t>(2, (layers * (3 + quarter) + 3) / 6);
               const Duration until = {25.0 * static_cast<double>(quarter + 1),
-                                      DurationUnit::kPercent};
+                                      DurationUnit::kPercentSteps};
               if (!keys.stages.empty() && keys.stages.back().depth == depth) {
                 keys.stages.back().until = until;
               } else if (depth < layers) {

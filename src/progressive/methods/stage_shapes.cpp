@@ -23,7 +23,8 @@ int64_t nearest_divisor(int64_t number, double wanted, int64_t smallest, int64_t
 
 }  // namespace
 
-std::vector<StageSpec> stages_that_divide(int64_t layers, const std::vector<StageShare>& shares) {
+std::vector<StageSpec> stages_that_divide(int64_t layers, const std::vector<StageShare>& shares,
+                                          DurationUnit unit) {
   std::vector<StageSpec> stages = {{.layers = layers}};
   for (const StageShare& share : shares) {
     const int64_t next = stages.back().layers;
@@ -31,8 +32,7 @@ std::vector<StageSpec> stages_that_divide(int64_t layers, const std::vector<Stag
     const int64_t count = nearest_divisor(next, share.of_layers * static_cast<double>(layers),
                                           /*smallest=*/1, largest);
     if (count == next) continue;
-    stages.push_back(
-        {.layers = count, .until = Duration{share.until_percent, DurationUnit::kPercent}});
+    stages.push_back({.layers = count, .until = Duration{share.until_percent, unit}});
   }
   std::reverse(stages.begin(), stages.end());
   return stages;
@@ -49,7 +49,7 @@ std::vector<StageSpec> stages_of_equal_steps(int64_t layers, int64_t wanted, dou
   for (int64_t i = 1; i < num_stages; ++i) {
     end += std::pow(static_cast<double>(i), power);
     stages.push_back({.layers = i * layers / num_stages,
-                      .until = Duration{100.0 * end / total, DurationUnit::kPercent}});
+                      .until = Duration{100.0 * end / total, DurationUnit::kPercentSteps}});
   }
   stages.push_back({.layers = layers});
   return stages;

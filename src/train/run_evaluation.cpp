@@ -1,0 +1,88 @@
+#include "train/run_evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace apollo {
+namespace {
+
+bool wants(const RunConfig& config, EvalDepth which) {
+  const auto& depths = config.eval.depths;
+  return std::find(depths.begin(), depths.end(), which) != depths.end();
+}
+
+std::vector<std::pair<const char*, int64_t>> depths_to_evaluate(const Run& run) {
+  const RunConfig& config = run.config();
+  const int64_t full_depth = run.model.shape.layers;
+  const int64_t stage_depth = run.state.model->num_layers();
+  std::vector<std::pair<const char*, int64_t>> wanted;
+  if ((wants(config, EvalDepth::kStage) || stage_depth == 0) && stage_depth != full_depth) {
+    wanted.emplace_back("stage", stage_depth);
+  }
+  // Without layers there are none to share at a greater depth.
+  const bool has_layers = stage_depth > 0;
+  if (has_layers && (wants(config, EvalDepth::kFull) || stage_depth == full_depth)) {
+    wanted.emplace_back("full", full_depth);
+  }
+  return wanted;
+}
+
+EvaluationResult evaluate_at(const Run& run, int64_t depth, const Batches& data,
+                             int64_t max_tokens) {
+  const RunConfig& config = run.config();
+  return evaluate(*run.state.model, depth, data,
+                  {.batch_size = config.eval.batch_size > 0 ? config.eval.batch_size
+                                                            : config.train.micro_batch_size,
+                   .max_tokens = max_tokens,
+                   .show_progress = run.workers->leads(),
+                   .pass = make_pass_options(config, /*training=*/false),
+                   .workers = run.workers.get()});
+}
+
+template <class Row>
+Row row_of(const Run& run, int64_t depth, const EvaluationResult& result, const DatasetInfo& info) {
+  Row row;
+  row.depth = depth;
+  row.loss = result.loss;
+  if (!run.state.model->is_causal()) {
+    row.accuracy = result.accuracy;
+    return row;
+  }
+  row.ppl = perplexity(result.loss);
+  if (info.text_bytes > 0) row.bpb = bits_per_byte(result.loss, info.num_tokens, info.text_bytes);
+  return row;
+}
+
+}  // namespace
+
+bool RunEvaluation::is_due(const Run& run, bool finished) const {
+  const TrainState& state = run.state;
+  if (run.valid == nullptr || state.last_evaluated_step == state.position.step) return false;
+  if (finished) return true;
+  if (times_due(state.position) <= state.evaluations_due) return false;
+  return max_cost_ == 0.0 || state.eval_flops <= max_cost_ * state.position.flops;
+}
+
+EvaluatedRun RunEvaluation::evaluate_now(const Run& run, bool finished) {
+  const auto start = std::chrono::steady_clock::now();
+  EvaluatedRun found;
+  for (const auto& [which, depth] : depths_to_evaluate(run)) {
+    const auto result = evaluate_at(run, depth, *run.valid, run.config().eval.max_tokens);
+    found.flops += result.flops;
+    found.rows.push_back(row_of<EvalRow>(run, depth, result, run.data.valid->info()));
+    found.rows.back().which = which;
+  }
+  if (finished && run.test != nullptr) {
+    const int64_t depth = run.model.shape.layers;
+    const DatasetInfo& info = run.data.test->info();
+    const auto result = evaluate_at(run, depth, *run.test, /*max_tokens=*/0);
+    found.test = row_of<TestRow>(run, depth, result, info);
+    found.test->targets = result.num_targets;
+    found.test->data = info.content_hash;
+  }
+  found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return found;
+}
+
+}  // namespace apollo
