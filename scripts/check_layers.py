@@ -29,7 +29,7 @@ USES = {
     "train": ["base", "text", "config", "data", "progressive", "runlog", "parallel", "ops",
               "model", "optim"],
     # infer and train do not know each other.
-    "infer": ["base", "text", "config", "data", "progressive", "model"],
+    "infer": ["base", "text", "config", "data", "progressive", "parallel", "model"],
     "finetune": ["base", "text", "arch", "config", "data", "progressive", "ops", "model", "optim",
                  "infer"],
     "report": ["base", "config", "runlog"],

@@ -3,9 +3,11 @@
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "base/machine.h"
 #include "model/model.h"
+#include "parallel/launch.h"
 
 namespace apollo {
 
@@ -20,9 +22,10 @@ void add_device_options(CLI::App& command, DeviceOptions& options) {
 }
 
 at::Device apply(const DeviceOptions& options) {
-  const int64_t threads = options.threads > 0 ? options.threads : num_physical_cores();
-  at::set_num_threads(static_cast<int>(threads));
-  return find_device(options.device);
+  const Launch launch = find_launch().value_or(Launch{});
+  const int64_t share = std::max<int64_t>(1, num_physical_cores() / launch.local_size);
+  at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : share));
+  return find_device(options.device, launch.local_rank);
 }
 
 }  // namespace apollo

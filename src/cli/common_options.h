@@ -14,7 +14,7 @@ namespace apollo {
 
 struct DeviceOptions {
   std::string device = "auto";
-  int64_t threads = 0;  // 0: physical cores
+  int64_t threads = 0;  // 0: physical cores, shared by the ranks of this machine
 };
 
 // Adds --device and --threads.

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "cli/evaluate_data.h"
+#include "cli/processes.h"
 #include "infer/model_folder.h"
 #include "infer/zero_shot.h"
 
@@ -27,6 +28,7 @@ struct EvalArguments {
   int64_t max_items = 0;
   EvaluateOptions options;  // but depth and batch size, which tasks have too
   bool json = false;
+  int64_t processes = 1;
   DeviceOptions device;
 };
 
@@ -45,12 +47,15 @@ void print_text(const DataEvaluation& evaluation) {
   if (evaluation.bits_per_byte) fmt::print("bits/byte   {:.4f}\n", *evaluation.bits_per_byte);
 }
 
-void eval_data(const EvalArguments& arguments, const LoadedModel& loaded) {
+void eval_data(const EvalArguments& arguments, const LoadedModel& loaded, Workers& workers) {
   EvaluateOptions options = arguments.options;
   options.depth = arguments.depth;
   options.batch_size = arguments.batch_size;
+  options.show_progress = workers.leads();
+  options.workers = &workers;
   const DataEvaluation evaluation =
       evaluate_data(loaded, arguments.checkpoint, arguments.data, options);
+  if (!workers.leads()) return;
   if (arguments.json) {
     fmt::print("{}\n", to_json(evaluation).dump());
   } else {
@@ -63,15 +68,19 @@ void print_task(const Result& result, bool json) {
   fmt::print("{}", json ? to_json(result).dump() + "\n" : to_text(result));
 }
 
-void eval_task(const EvalArguments& arguments, const LoadedModel& loaded) {
+void eval_task(const EvalArguments& arguments, const LoadedModel& loaded, Workers& workers) {
   const std::string& data = arguments.task[1];
   const ZeroShotOptions options = {.depth = arguments.depth,
                                    .batch_size = arguments.batch_size,
-                                   .max_items = arguments.max_items};
+                                   .max_items = arguments.max_items,
+                                   .workers = &workers};
+  const auto print = [&](const auto& result) {
+    if (workers.leads()) print_task(result, arguments.json);
+  };
   if (arguments.task[0] == "blimp") {
-    print_task(evaluate_blimp(loaded, data, options), arguments.json);
+    print(evaluate_blimp(loaded, data, options));
   } else {
-    print_task(evaluate_lambada(loaded, data, options), arguments.json);
+    print(evaluate_lambada(loaded, data, options));
   }
 }
 
@@ -95,11 +104,14 @@ void check_arguments(const EvalArguments& arguments) {
 
 void eval(const EvalArguments& arguments) {
   check_arguments(arguments);
-  const LoadedModel loaded = load_model_folder(arguments.checkpoint, apply(arguments.device));
+  if (was_run_as_ranks(arguments.processes, arguments.data)) return;
+  const at::Device device = apply(arguments.device);
+  const std::unique_ptr<Workers> workers = join_launch(device);
+  const LoadedModel loaded = load_model_folder(arguments.checkpoint, device);
   if (arguments.task.empty()) {
-    eval_data(arguments, loaded);
+    eval_data(arguments, loaded, *workers);
   } else {
-    eval_task(arguments, loaded);
+    eval_task(arguments, loaded, *workers);
   }
 }
 
@@ -142,6 +154,7 @@ void add_eval_command(CLI::App* command) {
   command->add_option("--batch-size", arguments->batch_size, "sequences per pass (default 16)")
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "print one JSON object");
+  add_processes_option(*command, arguments->processes);
   add_device_options(*command, arguments->device);
   command->footer(
       "--data prints loss, perplexity and bits per byte; for a BERT, loss and masked accuracy.\n"

@@ -103,7 +103,8 @@ DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& check
                           {.batch_size = options.batch_size,
                            .max_tokens = options.max_tokens,
                            .show_progress = options.show_progress,
-                           .pass = {}});
+                           .pass = {},
+                           .workers = options.workers});
   const DatasetInfo& info = data.info();
   if (model.is_causal() && info.text_bytes > 0) {
     found.bits_per_byte = bits_per_byte(found.result.loss, info.num_tokens, info.text_bytes);

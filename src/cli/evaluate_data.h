@@ -20,6 +20,7 @@ struct EvaluateOptions {
   bool mask_whole_words = false;
   bool separate_documents = false;
   bool show_progress = true;
+  Workers* workers = nullptr;  // that share the batches; null: none but this process
 };
 
 struct DataEvaluation {

@@ -2,15 +2,21 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <thread>
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/stop_signal.h"
 #include "cli/program.h"
+#include "config/run_config.h"
+#include "parallel/launch.h"
 
 namespace apollo {
 namespace {
@@ -75,7 +81,48 @@ std::optional<Ending> wait_for(std::vector<Child>& ranks) {
   return worst;
 }
 
+// Of this process.
+std::vector<std::string> own_words() {
+  std::vector<std::string> words;
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  for (std::string word; std::getline(file, word, '\0');)
+    words.push_back(word);
+  words.at(0) = std::filesystem::read_symlink("/proc/self/exe").string();
+  return words;
+}
+
 }  // namespace
+
+void add_processes_option(CLI::App& command, int64_t& processes) {
+  command
+      .add_option("--processes", processes,
+                  "share the passes among N processes on this machine (also: torchrun, mpirun, "
+                  "srun)")
+      ->check(CLI::Range(1, 1024));
+}
+
+bool was_run_as_ranks(int64_t processes, const std::string& file) {
+  const bool is_rank = find_launch().has_value();
+  if (processes < 2 && !is_rank) return false;
+  if (file == "-") {
+    throw UsageError("several processes cannot share standard input; hint: name a file");
+  }
+  if (!is_rank) run_ranks(processes, own_words());
+  return !is_rank;
+}
+
+std::unique_ptr<Workers> join_launch(at::Device device) {
+  const std::optional<Launch> launch = find_launch();
+  if (!launch) return single_worker();
+  if (launch->rank != 0) set_log_level(LogLevel::kWarning);
+  // Ranks without an address meet by a file: of this machine, or where all of them were started.
+  const std::filesystem::path folder = launch->local_size == launch->size
+                                           ? std::filesystem::temp_directory_path()
+                                           : std::filesystem::current_path();
+  const std::chrono::duration<double> timeout(seconds_of(RunConfig{}.run.rank_timeout).value());
+  return join_workers(*launch, device, folder,
+                      std::chrono::duration_cast<std::chrono::milliseconds>(timeout));
+}
 
 void run_ranks(int64_t num_ranks, const std::vector<std::string>& words) {
   std::vector<Child> ranks = start_ranks(num_ranks, words);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/processes.h"
 #include "infer/score.h"
 
 namespace apollo {
@@ -18,6 +19,7 @@ struct ScoreArguments {
   std::string checkpoint;
   std::string file;
   ScoreOptions options;
+  int64_t processes = 1;
   DeviceOptions device;
 };
 
@@ -29,9 +31,14 @@ void score(const ScoreArguments& arguments) {
       fail<DataError>("{}: cannot read the file", arguments.file);
     }
   }
-  const LoadedModel loaded = load_model_folder(arguments.checkpoint, apply(arguments.device));
+  if (was_run_as_ranks(arguments.processes, arguments.file)) return;
+  const at::Device device = apply(arguments.device);
+  const std::unique_ptr<Workers> workers = join_launch(device);
+  const LoadedModel loaded = load_model_folder(arguments.checkpoint, device);
+  ScoreOptions options = arguments.options;
+  options.workers = workers.get();
   std::ios::sync_with_stdio(false);
-  score_lines(loaded, arguments.file == "-" ? std::cin : file, std::cout, arguments.options);
+  score_lines(loaded, arguments.file == "-" ? std::cin : file, std::cout, options);
   std::cout.flush();
   if (!std::cout) throw Error("stdout: cannot write");
 }
@@ -53,6 +60,7 @@ void add_score_command(CLI::App* command) {
       ->add_option("--batch-size", options.batch_size,
                    "sequences of the context's length per pass (default 16)")
       ->check(CLI::PositiveNumber);
+  add_processes_option(*command, arguments->processes);
   add_device_options(*command, arguments->device);
   command->footer(
       "Prints for each line the sum of its log-probabilities (nats), a tab, and its number of\n"

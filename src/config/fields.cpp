@@ -82,11 +82,12 @@ constexpr std::array<std::string_view, 10> kFirstKeys = {
     "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
 // Keys that the method, the machine or custom sets well enough for nearly all runs.
-constexpr std::array<std::string_view, 40> kExpertKeys = {
+constexpr std::array<std::string_view, 41> kExpertKeys = {
     "run.kernels",
     "run.matmul",
     "run.cuda_graphs",
     "run.rank_timeout",
+    "run.shard_optimizer",
     "data.pretokenizer",
     "data.mask_whole_words",
     "data.separate_documents",

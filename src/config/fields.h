@@ -48,6 +48,9 @@ void visit_run_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"run", "rank_timeout", Effect::kNone,
               "with several processes: one that is not heard of for so long ends the run"},
         c.run.rank_timeout...);
+  visit(Field{"run", "shard_optimizer", Effect::kNone,
+              "with several processes: each keeps the moments of a part of the parameters only"},
+        c.run.shard_optimizer...);
 }
 
 template <class Visitor, class... Configs>

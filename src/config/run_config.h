@@ -47,6 +47,7 @@ struct RunConfig {
     MatmulLibrary matmul = MatmulLibrary::kAuto;  // of matrix products, with fused kernels
     bool cuda_graphs = true;                      // passes that come again are recorded
     Duration rank_timeout = {5.0, DurationUnit::kMinutes};  // of a rank that is not heard of
+    bool shard_optimizer = false;  // several processes share the moments out
   } run;
 
   struct Data {

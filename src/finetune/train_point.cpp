@@ -92,8 +92,8 @@ class PointTrainer {
                                            .dropout_key = dropout_key}),
                 targets_of(task_.train, rows, task_.scale, device));
     loss.backward();
-    const double norm = std::hypot(gradient_norm(body.gradients()).item<double>(),
-                                   gradient_norm(head.gradients()).item<double>());
+    const double norm =
+        std::hypot(gradient_norm(body.gradients()), gradient_norm(head.gradients()));
     const double value = loss.item<double>();
     if (!std::isfinite(value) || !std::isfinite(norm)) return std::nullopt;
     clip_gradients(body.gradients(), norm, task_.config.train.clip);

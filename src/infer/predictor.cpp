@@ -28,12 +28,13 @@ const TokenRoles& require_mask_roles(const LoadedModel& loaded) {
 
 }  // namespace
 
-Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_size)
+Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_size, Workers* workers)
     : model_(*loaded.model),
       tokenizer_(require_tokenizer(loaded)),
       blocks_(pass_blocks(*loaded.model, depth)),
       folder_(loaded.folder.string()),
-      max_pass_tokens_(batch_size * loaded.model->spec().shape.context) {
+      max_pass_tokens_(batch_size * loaded.model->spec().shape.context),
+      workers_(workers) {
   if (model_.is_causal()) return;
   const TokenRoles& roles = require_mask_roles(loaded);
   const TokenId needed[] = {*roles.cls, *roles.sep, *roles.mask};
@@ -76,21 +77,72 @@ std::vector<TokenScore> Predictor::score(std::span<const Prediction> predictions
   const at::NoGradGuard no_grad;
   std::vector<TokenScore> scores(num_scores);
   double done_tokens = 0.0;
-  for (size_t begin = 0; begin < order.size();) {
+  const std::vector<Bounds> passes = passes_of(predictions, order);
+  const size_t num_workers = workers_ != nullptr ? static_cast<size_t>(workers_->size()) : 1;
+  const size_t rank = workers_ != nullptr ? static_cast<size_t>(workers_->rank()) : 0;
+  for (size_t k = 0; k < passes.size(); ++k) {
+    for (size_t i = passes[k].begin; i < passes[k].end; ++i)
+      done_tokens += static_cast<double>(input_length(predictions[order[i]]));
+    if (k % num_workers != rank) continue;
+    // Workers stop together.
+    if (stop_requested() != 0) break;
+    run_pass(predictions,
+             std::span(order).subspan(passes[k].begin, passes[k].end - passes[k].begin),
+             first_score, scores);
+    if (on_share_done) on_share_done(done_tokens / total_tokens);
+  }
+  if (num_workers == 1) {
     throw_if_stopped();
+  } else {
+    exchange(predictions, order, passes, first_score, scores);
+  }
+  return scores;
+}
+
+std::vector<Predictor::Bounds> Predictor::passes_of(std::span<const Prediction> predictions,
+                                                    std::span<const size_t> order) const {
+  std::vector<Bounds> passes;
+  for (size_t begin = 0; begin < order.size();) {
     size_t end = begin;
     int64_t rows = 0;
     do {
-      done_tokens += static_cast<double>(input_length(predictions[order[end]]));
       ++end;
       ++rows;
     } while (end < order.size() &&
              (rows + 1) * input_length(predictions[order[end]]) <= max_pass_tokens_);
-    run_pass(predictions, std::span(order).subspan(begin, end - begin), first_score, scores);
-    if (on_share_done) on_share_done(done_tokens / total_tokens);
+    passes.push_back({begin, end});
     begin = end;
   }
-  return scores;
+  return passes;
+}
+
+void Predictor::exchange(std::span<const Prediction> predictions, std::span<const size_t> order,
+                         std::span<const Bounds> passes, std::span<const size_t> first_score,
+                         std::span<TokenScore> scores) const {
+  const int signal = static_cast<int>(workers_->largest(stop_requested()));
+  if (signal != 0) throw Interrupted(signal);
+  const auto num_workers = static_cast<size_t>(workers_->size());
+  const auto for_each_score_of = [&](size_t rank, const auto& visit) {
+    for (size_t k = rank; k < passes.size(); k += num_workers) {
+      for (size_t i = passes[k].begin; i < passes[k].end; ++i) {
+        const size_t first = first_score[order[i]];
+        for (int64_t at = 0; at < predictions[order[i]].count; ++at)
+          visit(scores[first + static_cast<size_t>(at)]);
+      }
+    }
+  };
+  std::vector<double> own;
+  for_each_score_of(static_cast<size_t>(workers_->rank()), [&](const TokenScore& score) {
+    own.insert(own.end(), {score.logprob, score.is_top ? 1.0 : 0.0});
+  });
+  const std::vector<double> all = workers_->gather(own);
+  const double* next = all.data();
+  for (size_t rank = 0; rank < num_workers; ++rank) {
+    for_each_score_of(rank, [&](TokenScore& score) {
+      score = {next[0], next[1] != 0.0};
+      next += 2;
+    });
+  }
 }
 
 struct Predictor::Pass {

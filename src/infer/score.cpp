@@ -122,16 +122,18 @@ std::vector<TextScore> score_texts(const Predictor& predictor, std::span<const s
 
 void score_lines(const LoadedModel& loaded, std::istream& in, std::ostream& out,
                  const ScoreOptions& options) {
-  const Predictor predictor(loaded, options.depth, options.batch_size);
+  const Predictor predictor(loaded, options.depth, options.batch_size, options.workers);
   Progress progress("score", remaining_bytes(in), "B");
   std::vector<std::string> lines;
   double done_bytes = 0.0;
   double block_bytes = 0.0;
   const auto flush = [&] {
-    const auto scores = score_texts(
-        predictor, lines, [&](double share) { progress.update(done_bytes + share * block_bytes); });
-    for (const TextScore& score : scores)
-      write_score(score, predictor.tokenizer(), options.json, out);
+    const auto scores = score_texts(predictor, lines, [&](double share) {
+      if (predictor.leads()) progress.update(done_bytes + share * block_bytes);
+    });
+    for (const TextScore& score : scores) {
+      if (predictor.leads()) write_score(score, predictor.tokenizer(), options.json, out);
+    }
     done_bytes += block_bytes;
     block_bytes = 0.0;
     lines.clear();

@@ -26,9 +26,10 @@
 namespace apollo {
 
 struct ScoreOptions {
-  int64_t depth = 0;        // 0: of the final model
-  int64_t batch_size = 16;  // sequences of the context's length per pass, more of shorter ones
-  bool json = false;        // score_lines: {"tokens": [...], "logprobs": [...]} a line
+  int64_t depth = 0;           // 0: of the final model
+  int64_t batch_size = 16;     // sequences of the context's length per pass, more of shorter ones
+  bool json = false;           // score_lines: {"tokens": [...], "logprobs": [...]} a line
+  Workers* workers = nullptr;  // score_lines: that share the passes; null: none but this process
 };
 
 struct TextScore {
@@ -46,7 +47,8 @@ std::vector<TextScore> score_texts(const Predictor& predictor, std::span<const s
 
 // One line in, one line out. Plain: the sum of the line's log-probabilities, a tab, and how many
 // tokens it sums over. JSON: tokens as text (U+FFFD for bytes that are no whole character) and
-// their log-probabilities, null where there is none.
+// their log-probabilities, null where there is none. Of several workers, who all read the same
+// lines, the first writes.
 void score_lines(const LoadedModel& loaded, std::istream& in, std::ostream& out,
                  const ScoreOptions& options);
 

@@ -107,7 +107,7 @@ std::string percent(double share) {
 
 BlimpResult evaluate_blimp(const LoadedModel& loaded, const fs::path& path,
                            const ZeroShotOptions& options) {
-  const Predictor predictor(loaded, options.depth, options.batch_size);
+  const Predictor predictor(loaded, options.depth, options.batch_size, options.workers);
   const std::vector<PairFile> files = read_pairs(path, options.max_items);
   BlimpResult result;
   result.all.name = "all pairs";
@@ -118,8 +118,9 @@ BlimpResult evaluate_blimp(const LoadedModel& loaded, const fs::path& path,
   for (const PairFile& file : files) {
     const auto done = static_cast<double>(result.all.num_items);
     const auto size = static_cast<double>(file.pairs.size());
-    result.files.push_back(evaluate_pairs(
-        predictor, file, [&](double share) { progress.update(done + share * size, file.name); }));
+    result.files.push_back(evaluate_pairs(predictor, file, [&](double share) {
+      if (predictor.leads()) progress.update(done + share * size, file.name);
+    }));
     const Tally& tally = result.files.back();
     result.all.num_items += tally.num_items;
     result.all.num_correct += tally.num_correct;
@@ -130,7 +131,7 @@ BlimpResult evaluate_blimp(const LoadedModel& loaded, const fs::path& path,
 
 LambadaResult evaluate_lambada(const LoadedModel& loaded, const fs::path& file,
                                const ZeroShotOptions& options) {
-  const Predictor predictor(loaded, options.depth, options.batch_size);
+  const Predictor predictor(loaded, options.depth, options.batch_size, options.workers);
   if (fs::is_directory(file)) {
     fail<DataError>("{}: expected a .jsonl file, found a folder", file.string());
   }
@@ -143,8 +144,9 @@ LambadaResult evaluate_lambada(const LoadedModel& loaded, const fs::path& file,
 
   const auto num_passages = static_cast<double>(passages.size());
   Progress progress("lambada", num_passages, "passages");
-  const std::vector<TokenScore> scores =
-      predictor.score(predictions, [&](double share) { progress.update(share * num_passages); });
+  const std::vector<TokenScore> scores = predictor.score(predictions, [&](double share) {
+    if (predictor.leads()) progress.update(share * num_passages);
+  });
   LambadaResult result;
   result.words.name = task_file_name(file);
   result.words.num_items = static_cast<int64_t>(passages.size());

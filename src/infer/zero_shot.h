@@ -21,13 +21,15 @@
 
 #include "base/json_lines.h"
 #include "infer/model_folder.h"
+#include "parallel/workers.h"
 
 namespace apollo {
 
 struct ZeroShotOptions {
-  int64_t depth = 0;        // 0: of the final model
-  int64_t batch_size = 16;  // as in ScoreOptions
-  int64_t max_items = 0;    // the first so many pairs of each file, or passages; 0: all
+  int64_t depth = 0;           // 0: of the final model
+  int64_t batch_size = 16;     // as in ScoreOptions
+  int64_t max_items = 0;       // the first so many pairs of each file, or passages; 0: all
+  Workers* workers = nullptr;  // that share the passes, all with the same files; null: none
 };
 
 struct Tally {

@@ -16,10 +16,9 @@ void close_branches(ParameterSet& parameters, int64_t layer) {
   }
 }
 
-}  // namespace
-
-void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
-                const ParameterLayout& to, const LayerMap& map) {
+// `grown` holds `part` of a buffer of layout `to`.
+void fill_part(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
+               const ParameterLayout& to, const LayerMap& map, ElementRange part) {
   const at::NoGradGuard no_grad;
   for (const ParameterSlot& target : to.slots()) {
     const bool in_layer = target.spec.layer >= 0;
@@ -30,14 +29,29 @@ void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at:
       fail<CheckpointError>("growth: no source of the same shape for parameter '{}'",
                             target.spec.name);
     }
-    slot_view(grown, target).copy_(slot_view(buffer, *source));
+    const ElementRange own = common_part({target.offset, target.offset + target.size}, part);
+    if (own.size() == 0) continue;
+    grown.narrow(0, own.begin - part.begin, own.size())
+        .copy_(buffer.narrow(0, source->offset + own.begin - target.offset, own.size()));
   }
+}
+
+}  // namespace
+
+void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
+                const ParameterLayout& to, const LayerMap& map) {
+  fill_part(buffer, from, grown, to, map, to.whole());
 }
 
 at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
                        const ParameterLayout& to, const LayerMap& map) {
-  const at::Tensor grown = at::zeros({to.total_size()}, buffer.options());
-  fill_grown(buffer, from, grown, to, map);
+  return grow_buffer(buffer, from, to, map, to.whole());
+}
+
+at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
+                       const ParameterLayout& to, const LayerMap& map, ElementRange part) {
+  const at::Tensor grown = at::zeros({part.size()}, buffer.options());
+  fill_part(buffer, from, grown, to, map, part);
   return grown;
 }
 

@@ -15,6 +15,9 @@ namespace apollo {
 // and width.
 at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
                        const ParameterLayout& to, const LayerMap& map);
+// Only `part` of that buffer: [part.size()].
+at::Tensor grow_buffer(const at::Tensor& buffer, const ParameterLayout& from,
+                       const ParameterLayout& to, const LayerMap& map, ElementRange part);
 
 // The same into `grown`, a buffer of layout `to`, which keeps what it has in kFresh layers.
 void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,

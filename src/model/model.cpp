@@ -164,7 +164,7 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
   return spec;
 }
 
-at::Device find_device(const std::string& name) {
+at::Device find_device(const std::string& name, int64_t local_rank) {
   const auto asked = parse_device_name(name);
   if (!asked)
     fail<UsageError>("device '{}' is not known: expected auto, cpu, cuda or cuda:N", name);
@@ -178,10 +178,18 @@ at::Device find_device(const std::string& name) {
         "\"cpu\", or a CUDA build of LibTorch (APOLLO_TORCH)",
         name);
   }
-  if (asked->index >= num_gpus) {
+  const bool by_rank = name.find(':') == std::string::npos;
+  const int64_t index = by_rank ? local_rank : asked->index;
+  if (index >= num_gpus && by_rank) {
+    fail<UsageError>(
+        "device '{}' was asked for, but rank {} of this machine has no GPU of its own: there are "
+        "{}; hint: as many processes as GPUs",
+        name, local_rank, num_gpus);
+  }
+  if (index >= num_gpus) {
     fail<UsageError>("device '{}' was asked for, but there are {} GPUs", name, num_gpus);
   }
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(asked->index));
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
 double free_memory_bytes(at::Device device) {

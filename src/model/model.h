@@ -134,9 +134,10 @@ void register_model(Architecture architecture, ModelFactory make);
 // The spec of a run's model, which begins from nothing.
 ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size);
 
-// "cpu", "cuda", "cuda:1", or "auto": the first GPU where there is one. Throws UsageError where
-// the device is not there.
-at::Device find_device(const std::string& name);
+// "cpu", "cuda", "cuda:1", or "auto": a GPU where there is one. Without a number it is the first
+// one, or that of the rank among those of this machine. Throws UsageError where the device is not
+// there.
+at::Device find_device(const std::string& name, int64_t local_rank = 0);
 
 // Memory of the device that is free now, in bytes; 0 where nobody says. Half of it is what a run
 // may plan with: other processes and the error of an estimate want their share.

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -17,8 +18,6 @@
 
 namespace apollo {
 namespace {
-
-constexpr int64_t kAlignment = 16;
 
 int64_t count_elements(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
@@ -103,6 +102,24 @@ ParameterLayout ParameterLayout::of_group(ParameterGroup group) const {
 const ParameterSlot* ParameterLayout::find_part(std::string_view part, int64_t layer) const {
   const auto found = by_part_.find(part_key(part, layer));
   return found == by_part_.end() ? nullptr : &slots_[found->second];
+}
+
+ElementRange range_within(const ParameterLayout& layout, const ParameterLayout& group,
+                          ElementRange range) {
+  // The elements before a place in the one are as many slots, and a part of one, in the other.
+  const auto place_of = [&](int64_t place) {
+    size_t own = 0;
+    int64_t found = 0;
+    for (size_t i = 0; i < layout.slots().size() && own < group.slots().size(); ++i) {
+      const ParameterSlot& slot = layout.slots()[i];
+      if (slot.spec.name != group.slots()[own].spec.name) continue;
+      const int64_t own_begin = group.slots()[own++].offset;
+      if (slot.offset >= place) break;
+      found = own_begin + std::min(place, layout.end_of(i)) - slot.offset;
+    }
+    return found;
+  };
+  return {place_of(range.begin), place_of(range.end)};
 }
 
 std::vector<bool> trained_slots(const ParameterLayout& layout, int64_t frozen_layers) {

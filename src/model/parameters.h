@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "arch/parameter_spec.h"
+#include "base/element_range.h"
 
 namespace apollo {
 
@@ -32,11 +33,15 @@ struct ParameterSlot {
 
 class ParameterLayout {
  public:
+  // Every slot begins at a multiple of so many elements, and every buffer ends at one.
+  static constexpr int64_t kAlignment = 16;
+
   explicit ParameterLayout(const std::vector<ParameterSpec>& specs);
 
   const std::vector<ParameterSlot>& slots() const { return slots_; }
   // With padding, in elements.
   int64_t total_size() const { return total_size_; }
+  ElementRange whole() const { return {0, total_size_}; }
   // Without padding.
   int64_t num_parameters() const { return num_parameters_; }
   // The slot of `name`; throws Error where there is none.
@@ -55,6 +60,11 @@ class ParameterLayout {
   int64_t total_size_ = 0;
   int64_t num_parameters_ = 0;
 };
+
+// `range` of a buffer of `layout` as a range of one of `group`, which has some of its slots in the
+// same order: of their elements, those that lie in it.
+ElementRange range_within(const ParameterLayout& layout, const ParameterLayout& group,
+                          ElementRange range);
 
 // Which slots train where the first `frozen_layers` layers and the embedding below them do not:
 // those of the layers above and of the output head. 0: all.

@@ -1,6 +1,7 @@
 #include "model/safetensors.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -186,6 +188,26 @@ class Output {
   std::FILE* file_ = nullptr;
 };
 
+// Makes each tensor of its entry, where its bytes begin, and the mapping that they lie in.
+SafetensorsFile read_with(const std::filesystem::path& path, const auto& make_tensor) {
+  const auto file = [&] {
+    try {
+      return std::make_shared<const MappedFile>(path);
+    } catch (const Error& error) {
+      throw CheckpointError(error.what());
+    }
+  }();
+  const std::string_view bytes = file->text();
+  Header header = parse_header(path.string(), bytes);
+  SafetensorsFile result;
+  result.metadata = std::move(header.metadata);
+  for (const Entry& entry : header.entries) {
+    const char* begin = bytes.data() + header.data_begin + entry.begin;
+    result.tensors.emplace_back(entry.name, make_tensor(entry, begin, file));
+  }
+  return result;
+}
+
 }  // namespace
 
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
@@ -218,26 +240,20 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
 }
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  const MappedFile file = [&] {
-    try {
-      return MappedFile(path);
-    } catch (const Error& error) {
-      throw CheckpointError(error.what());
-    }
-  }();
-  const std::string_view bytes = file.text();
-  Header header = parse_header(path.string(), bytes);
-  SafetensorsFile result;
-  result.metadata = std::move(header.metadata);
-  for (const Entry& entry : header.entries) {
+  return read_with(path, [](const Entry& entry, const char* bytes, const auto&) {
     at::Tensor tensor = at::empty(entry.shape, entry.type);
-    if (entry.end > entry.begin) {
-      std::memcpy(tensor.mutable_data_ptr(), bytes.data() + header.data_begin + entry.begin,
-                  entry.end - entry.begin);
-    }
-    result.tensors.emplace_back(entry.name, std::move(tensor));
-  }
-  return result;
+    if (entry.end > entry.begin)
+      std::memcpy(tensor.mutable_data_ptr(), bytes, entry.end - entry.begin);
+    return tensor;
+  });
+}
+
+SafetensorsFile map_safetensors(const std::filesystem::path& path) {
+  return read_with(path, [](const Entry& entry, const char* bytes, const auto& file) {
+    // Every tensor keeps the mapping alive.
+    return at::from_blob(
+        const_cast<char*>(bytes), entry.shape, [file](void*) {}, at::TensorOptions(entry.type));
+  });
 }
 
 }  // namespace apollo

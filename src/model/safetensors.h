@@ -28,5 +28,8 @@ struct SafetensorsFile {
 
 // A whole file. The tensors are on the CPU and own their memory.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
+// The same, but the tensors, which nobody may write to, are the file's own pages: what is not
+// looked at takes no memory.
+SafetensorsFile map_safetensors(const std::filesystem::path& path);
 
 }  // namespace apollo

@@ -20,7 +20,8 @@ class AdamW final : public Optimizer {
       : options_(options), group_(group) {}
 
   const char* name() const override { return "adamw"; }
-  OptimizerState fresh_state(const ParameterSet& parameters) const override;
+  using Optimizer::fresh_state;
+  OptimizerState fresh_state(const ParameterSet& parameters, ElementRange part) const override;
   void step(ParameterSet& parameters, OptimizerState& state, double lr,
             const std::vector<bool>& trained = {}) const override;
 

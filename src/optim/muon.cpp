@@ -46,7 +46,9 @@ MatricesByShape matrices_that_train(const ParameterSet& parameters,
   for (size_t i = 0; i < slots.size(); ++i) {
     if (!trains(trained, i)) continue;
     for (const HiddenMatrix& matrix : hidden_matrices(slots[i].spec)) {
-      const ParameterSlot& own = momentum.layout->slot(slots[i].spec.name);
+      ParameterSlot own = momentum.layout->slot(slots[i].spec.name);
+      if (common_part({own.offset, own.offset + own.size}, momentum.part()).size() == 0) continue;
+      own.offset -= momentum.begin;
       found[std::minmax(matrix.rows, matrix.columns)].push_back(
           {.values = view_of(parameters.values(), slots[i], matrix),
            .gradient = view_of(parameters.gradients(), slots[i], matrix),
@@ -59,10 +61,28 @@ MatricesByShape matrices_that_train(const ParameterSet& parameters,
 
 }  // namespace
 
-OptimizerState Muon::fresh_state(const ParameterSet& parameters) const {
-  OptimizerState state = others_.fresh_state(parameters);
-  state.buffers.push_back(zero_buffer(kMomentum, ParameterGroup::kHiddenMatrices, parameters));
+OptimizerState Muon::fresh_state(const ParameterSet& parameters, ElementRange part) const {
+  OptimizerState state = others_.fresh_state(parameters, part);
+  state.buffers.push_back(
+      zero_buffer(kMomentum, ParameterGroup::kHiddenMatrices, parameters, part));
   return state;
+}
+
+std::vector<ElementRange> Muon::shares(const ParameterLayout& layout, int64_t count) const {
+  std::vector<ElementRange> shares = Optimizer::shares(layout, count);
+  int64_t begin = 0;
+  for (ElementRange& share : shares) {
+    for (size_t i = 0; i < layout.slots().size(); ++i) {
+      const ParameterSlot& slot = layout.slots()[i];
+      if (!has_hidden_matrices(slot.spec) || share.end <= slot.offset) continue;
+      if (share.end >= layout.end_of(i)) continue;
+      const bool nearer_begin = share.end - slot.offset < layout.end_of(i) - share.end;
+      share.end = nearer_begin ? slot.offset : layout.end_of(i);
+    }
+    share.begin = begin;
+    begin = share.end;
+  }
+  return shares;
 }
 
 void Muon::step(ParameterSet& parameters, OptimizerState& state, double lr,

@@ -29,7 +29,11 @@ class Muon final : public Optimizer {
       : options_(options), others_(others, ParameterGroup::kOthers) {}
 
   const char* name() const override { return "muon"; }
-  OptimizerState fresh_state(const ParameterSet& parameters) const override;
+  using Optimizer::fresh_state;
+  OptimizerState fresh_state(const ParameterSet& parameters, ElementRange part) const override;
+  // Each of about the same length: an end that would fall into the tensor of a hidden matrix is at
+  // the nearer of the tensor's own ends.
+  std::vector<ElementRange> shares(const ParameterLayout& layout, int64_t count) const override;
   void step(ParameterSet& parameters, OptimizerState& state, double lr,
             const std::vector<bool>& trained = {}) const override;
 

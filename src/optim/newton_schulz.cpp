@@ -20,6 +20,7 @@ constexpr double kLeastNorm = 1e-7;  // a matrix of zeros stays one
 
 // Up to here a product takes less time than its call: ten times less at 16 x 16.
 constexpr int64_t kSmallElements = 64 * 64;
+constexpr int64_t kCacheLine = 16;  // elements
 // So many elements are iterated at once: they stay in a processor's cache, and fill a GPU.
 constexpr int64_t kElementsAtOnceCpu = int64_t{1} << 18;
 constexpr int64_t kElementsAtOnceGpu = int64_t{1} << 25;
@@ -53,14 +54,19 @@ at::Tensor orthogonalized(const at::Tensor& matrices_NRC) {
       at::linalg_vector_norm(matrices_NRC, 2, at::IntArrayRef{1, 2}, /*keepdim=*/true);
   const at::Tensor x_NRC = matrices_NRC / norms_N11.clamp_min(kLeastNorm);
   if (!x_NRC.is_cpu()) return iterate_together(x_NRC.to(at::kBFloat16)).to(at::kFloat);
-  if (x_NRC.size(0) == 1) return iterate(x_NRC.squeeze(0)).unsqueeze(0);
+  // By the shape alone, since of matrices that are shared out a rank may have a single one.
+  const bool one_by_one = orthogonalized_at_once(x_NRC.size(1), x_NRC.size(2), x_NRC.device()) == 1;
+  if (one_by_one && x_NRC.size(0) == 1) return iterate(x_NRC.squeeze(0)).unsqueeze(0);
   return iterate_together(x_NRC);
 }
 
 int64_t orthogonalized_at_once(int64_t rows, int64_t columns, at::Device device) {
   const int64_t elements = std::max<int64_t>(1, rows * columns);
   if (!device.is_cpu()) return std::max<int64_t>(1, kElementsAtOnceGpu / elements);
-  return elements <= kSmallElements ? kElementsAtOnceCpu / elements : 1;
+  // Where each matrix begins at a multiple of a cache line, its products have the same bits
+  // whatever lies beside it, so that ranks may share the matrices out.
+  const bool aligned = rows % kCacheLine == 0 && columns % kCacheLine == 0;
+  return aligned && elements <= kSmallElements ? kElementsAtOnceCpu / elements : 1;
 }
 
 }  // namespace apollo

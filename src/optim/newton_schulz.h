@@ -18,7 +18,9 @@ namespace apollo {
 at::Tensor orthogonalized(const at::Tensor& matrices_NRC);
 
 // How many matrices [rows, columns] are best handed over at once: on a GPU, and where they are
-// small, as many as a buffer of moderate size holds; else one. A function of the shape alone.
+// small and their sizes multiples of 16, as many as a buffer of moderate size holds; else one. A
+// function of the shape alone. On a CPU a matrix comes out with the same bits whatever others are
+// handed over with it.
 int64_t orthogonalized_at_once(int64_t rows, int64_t columns, at::Device device);
 
 }  // namespace apollo

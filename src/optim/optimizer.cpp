@@ -54,11 +54,29 @@ const OptimizerState::Buffer& OptimizerState::find(std::string_view name) const 
   fail<Error>("the optimizer's state has no buffer '{}'", name);
 }
 
+OptimizerState copy_on_host(const OptimizerState& state) {
+  OptimizerState copy = state;
+  for (OptimizerState::Buffer& buffer : copy.buffers) {
+    buffer.values = buffer.values.to(at::TensorOptions(at::kCPU), /*non_blocking=*/false,
+                                     /*copy=*/true);
+  }
+  return copy;
+}
+
 OptimizerState::Buffer zero_buffer(std::string name, ParameterGroup group,
-                                   const ParameterSet& parameters) {
+                                   const ParameterSet& parameters, ElementRange part) {
   auto layout = std::make_shared<const ParameterLayout>(parameters.layout().of_group(group));
-  at::Tensor values = at::zeros({layout->total_size()}, parameters.values().options());
-  return {std::move(name), group, std::move(layout), std::move(values)};
+  const ElementRange own = range_within(parameters.layout(), *layout, part);
+  at::Tensor values = at::zeros({own.size()}, parameters.values().options());
+  return {std::move(name), group, std::move(layout), std::move(values), own.begin};
+}
+
+OptimizerState Optimizer::fresh_state(const ParameterSet& parameters) const {
+  return fresh_state(parameters, parameters.layout().whole());
+}
+
+std::vector<ElementRange> Optimizer::shares(const ParameterLayout& layout, int64_t count) const {
+  return equal_ranges(layout.total_size(), count, ParameterLayout::kAlignment);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const RunConfig::Train& train) {
@@ -78,15 +96,25 @@ std::unique_ptr<Optimizer> make_optimizer(const RunConfig::Train& train) {
 OptimizerState grow_optimizer_state(const OptimizerState& state, const ParameterLayout& from,
                                     const ParameterLayout& to, const LayerMap& map,
                                     OptimizerStateRule rule) {
+  return grow_optimizer_state(state, from, to, map, rule, to.whole(),
+                              [](const OptimizerState::Buffer& all) { return all.values; });
+}
+
+OptimizerState grow_optimizer_state(const OptimizerState& state, const ParameterLayout& from,
+                                    const ParameterLayout& to, const LayerMap& map,
+                                    OptimizerStateRule rule, ElementRange part,
+                                    const WholeBuffer& whole) {
   const at::NoGradGuard no_grad;
   OptimizerState grown;
   const bool reset = rule == OptimizerStateRule::kReset;
   const LayerMap moments = moment_map(map, count_layers(from), rule);
   for (const OptimizerState::Buffer& buffer : state.buffers) {
     auto layout = std::make_shared<const ParameterLayout>(to.of_group(buffer.group));
-    at::Tensor values = reset ? at::zeros({layout->total_size()}, buffer.values.options())
-                              : grow_buffer(buffer.values, *buffer.layout, *layout, moments);
-    grown.buffers.push_back({buffer.name, buffer.group, std::move(layout), std::move(values)});
+    const ElementRange own = range_within(to, *layout, part);
+    at::Tensor values = reset ? at::zeros({own.size()}, buffer.values.options())
+                              : grow_buffer(whole(buffer), *buffer.layout, *layout, moments, own);
+    grown.buffers.push_back(
+        {buffer.name, buffer.group, std::move(layout), std::move(values), own.begin});
   }
   grown.num_steps = reset ? std::vector<int64_t>(to.slots().size(), 0)
                           : grow_step_counts(state.num_steps, from, to, moments);

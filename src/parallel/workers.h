@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "base/element_range.h"
 #include "parallel/launch.h"
 
 namespace apollo {
@@ -41,9 +42,18 @@ class Workers {
 
   // Adds the ranks' tensors, dense float32 of one length, by a balanced tree over the ranks: every
   // rank then holds the sum, the same bits.
-  virtual void sum(const at::Tensor& flat) = 0;
+  void sum(const at::Tensor& flat);
+  // The first half of sum(): `own_sum` [ranges[rank()].size()] becomes the sum of the ranks'
+  // tensors over this rank's range. There is a range for each rank, the same at all of them. Where
+  // none overlap, own_sum may be this rank's range of `flat` itself.
+  void sum_ranges(const at::Tensor& flat, std::span<const ElementRange> ranges,
+                  const at::Tensor& own_sum);
+  // The second half: `own` is what this rank has of a buffer, ranges[rank()], and `whole` receives
+  // the ranges of all ranks; undefined at a rank that has no use for it.
+  void gather_ranges(const at::Tensor& own, std::span<const ElementRange> ranges,
+                     const at::Tensor& whole);
   // The numbers of all ranks in the order of the ranks; each may give another number of them.
-  virtual std::vector<double> gather(std::span<const double> own) = 0;
+  std::vector<double> gather(std::span<const double> own);
 
   // The largest of the ranks' numbers.
   double largest(double own);
@@ -51,7 +61,19 @@ class Workers {
   // naming that rank and `what`.
   void expect_equal(double own, const char* what);
 
+ protected:
+  // What an engine of communication does, between more ranks than one. Tensors are contiguous.
+  // Row r of `received` [N, C] becomes what rank r sends to this one, its row of `sent` [N, C];
+  // float32 on the device of the run.
+  virtual void all_to_all(const at::Tensor& received_NC, const at::Tensor& sent_NC) = 0;
+  // Row r of `all` [N, C] becomes rank r's `own` [C]; float32 on the device of the run, or float64
+  // on the CPU.
+  virtual void all_gather(const at::Tensor& all_NC, const at::Tensor& own_C) = 0;
+
  private:
+  // As many numbers from every rank as from this one.
+  std::vector<double> exchange(std::span<const double> own);
+
   int64_t rank_;
   int64_t size_;
 };

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "arch/hidden_matrices.h"
+#include "base/element_range.h"
 #include "config/objective.h"
 
 namespace apollo {
@@ -65,13 +66,37 @@ double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_pass
          static_cast<double>(num_parameters(shape, layers));
 }
 
+double moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers) {
+  return shared_moment_bytes(optimizer, shape, layers, /*ranks=*/1);
+}
+
+// A part of the parameters has one moment of each or two, and those with two come first.
+double shared_moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers,
+                           int64_t ranks) {
+  const auto parameters = static_cast<double>(num_parameters(shape, layers));
+  double with_two = parameters;
+  if (optimizer == OptimizerKind::kMuon) {
+    with_two -= static_cast<double>(layers * num_hidden_parameters(shape));
+  }
+  const double part = parameters / static_cast<double>(ranks);
+  return kBytesFp32 * (part + std::min(part, with_two));
+}
+
+double spared_bytes(const RunConfig& config, const ModelShape& shape, int64_t ranks) {
+  if (!config.run.shard_optimizer) return 0.0;
+  const OptimizerKind optimizer = config.train.optimizer;
+  return moment_bytes(optimizer, shape, shape.layers) -
+         shared_moment_bytes(optimizer, shape, shape.layers, ranks);
+}
+
+double exchange_bytes(const ModelShape& shape, int64_t layers) {
+  const auto gradients = static_cast<double>(num_parameters(shape, layers));
+  return 2.0 * kBytesFp32 * std::min(gradients, static_cast<double>(kExchangeElements));
+}
+
 double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers) {
   const auto parameters = static_cast<double>(num_parameters(shape, layers));
-  double moments = 2.0 * parameters;
-  if (optimizer == OptimizerKind::kMuon) {
-    moments -= static_cast<double>(layers * num_hidden_parameters(shape));
-  }
-  return kBytesFp32 * (parameters + moments);
+  return kBytesFp32 * parameters + moment_bytes(optimizer, shape, layers);
 }
 
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,

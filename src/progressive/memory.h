@@ -16,6 +16,21 @@ double state_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t lay
 // these: 4 bytes a parameter for each halving of `num_passes` (train/training_passes.h). Exact.
 double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes);
 
+// The moments of these: 8 bytes a parameter, 4 for the hidden matrices of Muon. Exact.
+double moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);
+
+// The moments that the rank with the most of them keeps where `ranks` share them out by
+// run.shard_optimizer. Exact for AdamW; with Muon up to one matrix more, which stays whole.
+double shared_moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers,
+                           int64_t ranks);
+
+// What run.shard_optimizer spares a rank of the final model; 0 without it.
+double spared_bytes(const RunConfig& config, const ModelShape& shape, int64_t ranks);
+
+// What an exchange between ranks keeps beside the gradients: what it sends and what it receives at
+// a time, up to 32 MiB. Exact.
+double exchange_bytes(const ModelShape& shape, int64_t layers);
+
 // The copy in host memory that a checkpoint is written from while training goes on: parameters and
 // moments. Exact.
 double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);

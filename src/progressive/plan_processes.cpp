@@ -21,6 +21,7 @@ double exchanged_bytes(double bytes, int64_t processes) {
 
 SharedPlan plan_processes(const RunPlan& plan, int64_t processes) {
   const RunConfig::Train& train = plan.config.train;
+  const bool shards = plan.config.run.shard_optimizer;
   SharedPlan shared;
   shared.processes = processes;
   shared.micro_batches =
@@ -30,12 +31,17 @@ SharedPlan plan_processes(const RunPlan& plan, int64_t processes) {
                  shared.micro_batches % processes == 0;
   for (const StagePlan& stage : plan.stages) {
     const double gradients = 4.0 * static_cast<double>(stage.parameters);
-    // An exchange holds what is sent and what is received.
-    const double buffers = processes > 1 ? 2.0 * gradients : 0.0;
-    const double bytes = stage.state_bytes + stage.activation_bytes + buffers +
-                         summation_bytes(plan.shape, stage.layers, shared.largest_share);
+    const double all_moments = moment_bytes(train.optimizer, plan.shape, stage.layers);
+    const double moments =
+        shards ? shared_moment_bytes(train.optimizer, plan.shape, stage.layers, processes)
+               : all_moments;
+    double buffers = processes > 1 ? exchange_bytes(plan.shape, stage.layers) : 0.0;
+    if (shards && processes > 1) buffers += gradients / static_cast<double>(processes);
+    const double bytes = stage.state_bytes - all_moments + moments + stage.activation_bytes +
+                         buffers + summation_bytes(plan.shape, stage.layers, shared.largest_share);
     shared.stages.push_back({.layers = stage.layers,
                              .bytes = bytes,
+                             .moment_bytes = moments,
                              .network_bytes = exchanged_bytes(gradients, processes)});
   }
   return shared;
@@ -52,13 +58,13 @@ std::string shared_table(const SharedPlan& shared) {
     text += fmt::format("{} processes have nothing to do; hint: a smaller train.micro_batch_size\n",
                         shared.processes - shared.micro_batches);
   }
-  constexpr const char* kRow = "{:>5}  {:>6}  {:>19}  {:>22}\n";
+  constexpr const char* kRow = "{:>5}  {:>6}  {:>19}  {:>15}  {:>22}\n";
   text += fmt::format(fmt::runtime(kRow), "stage", "layers", "memory of a process",
-                      "sent in a step by each");
+                      "moments thereof", "sent in a step by each");
   for (size_t i = 0; i < shared.stages.size(); ++i) {
     const SharedStage& stage = shared.stages[i];
     text += fmt::format(fmt::runtime(kRow), i + 1, stage.layers, format_bytes(stage.bytes),
-                        format_bytes(stage.network_bytes));
+                        format_bytes(stage.moment_bytes), format_bytes(stage.network_bytes));
   }
   return text;
 }
@@ -68,6 +74,7 @@ Json shared_json(const SharedPlan& shared) {
   for (const SharedStage& stage : shared.stages) {
     stages.push_back({{"layers", stage.layers},
                       {"memory_bytes", stage.bytes},
+                      {"moment_bytes", stage.moment_bytes},
                       {"network_bytes", stage.network_bytes}});
   }
   return {{"processes", shared.processes},

@@ -13,6 +13,7 @@ namespace apollo {
 struct SharedStage {
   int64_t layers = 0;
   double bytes = 0.0;          // in memory of the process with the most micro-batches
+  double moment_bytes = 0.0;   // of them the moments, by run.shard_optimizer or all of them
   double network_bytes = 0.0;  // sent by each process in a step, and received as well
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -115,25 +116,36 @@ Json groups_of_buffers(const SafetensorsFile& file) {
   return {{"exp_avg", "all"}, {"exp_avg_sq", "all"}};
 }
 
-// The buffers are those that the file holds.
-OptimizerState load_optimizer(const fs::path& path, const ParameterSet& parameters) {
-  const SafetensorsFile file = read_safetensors(path);
+// The buffers are those that the file holds, of the parameters in `part`.
+OptimizerState load_optimizer(const fs::path& path, const ParameterSet& parameters,
+                              ElementRange part) {
+  const SafetensorsFile file = map_safetensors(path);
   const std::map<std::string, at::Tensor> found(file.tensors.begin(), file.tensors.end());
   const Json num_steps = parse_json(file.metadata.at("num_steps"));
   const at::NoGradGuard no_grad;
   OptimizerState optimizer;
   const Json groups = groups_of_buffers(file);
-  for (const auto& [name, group] : groups.items()) {
-    const auto* known = std::find(kGroupNames.begin(), kGroupNames.end(), group.get<std::string>());
+  for (const auto& [name, group_name] : groups.items()) {
+    const auto* known =
+        std::find(kGroupNames.begin(), kGroupNames.end(), group_name.get<std::string>());
     if (known == kGroupNames.end()) {
       fail<CheckpointError>("{}: buffer '{}' is of an unknown group {}", kOptimizerFile, name,
-                            group.dump());
+                            group_name.dump());
     }
-    optimizer.buffers.push_back(
-        zero_buffer(name, static_cast<ParameterGroup>(known - kGroupNames.begin()), parameters));
+    const auto group = static_cast<ParameterGroup>(known - kGroupNames.begin());
+    optimizer.buffers.push_back(zero_buffer(name, group, parameters, part));
     const OptimizerState::Buffer& buffer = optimizer.buffers.back();
-    for (const ParameterSlot& slot : buffer.layout->slots())
-      slot_view(buffer.values, slot).copy_(found.at(name + "." + slot.spec.name));
+    for (const ParameterSlot& slot : buffer.layout->slots()) {
+      const at::Tensor& saved = found.at(name + "." + slot.spec.name);
+      const ElementRange own = common_part({slot.offset, slot.offset + slot.size}, buffer.part());
+      if (saved.sizes() != slot.spec.shape) {
+        fail<CheckpointError>("{}: '{}' of '{}' is not of the parameter's shape", kOptimizerFile,
+                              name, slot.spec.name);
+      }
+      if (own.size() == 0) continue;
+      buffer.values.narrow(0, own.begin - buffer.begin, own.size())
+          .copy_(saved.flatten().narrow(0, own.begin - slot.offset, own.size()));
+    }
   }
   for (const ParameterSlot& slot : parameters.layout().slots())
     optimizer.num_steps.push_back(num_steps.at(slot.spec.name).get<int64_t>());
@@ -191,28 +203,29 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
   }
 }
 
-LoadedCheckpoint load_checkpoint(const fs::path& dir, at::Device device) {
+LoadedCheckpoint load_checkpoint(const fs::path& dir, at::Device device,
+                                 const PartOfMoments& part) {
   const SavedState saved = read_saved_state(dir / kStateFile);
   check_files(dir, saved);
   LoadedCheckpoint loaded = from_saved(saved);
   loaded.state.model = load_hf_model(dir, device);
-  loaded.state.optimizer = load_optimizer(dir / kOptimizerFile, loaded.state.model->parameters());
+  const ParameterSet& parameters = loaded.state.model->parameters();
+  const ParameterLayout& layout = parameters.layout();
+  loaded.state.optimizer =
+      load_optimizer(dir / kOptimizerFile, parameters, part ? part(layout) : layout.whole());
   return loaded;
 }
 
 }  // namespace
 
-CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info) {
-  const auto to_host = [](const at::Tensor& buffer) {
-    return buffer.to(at::TensorOptions(at::kCPU), /*non_blocking=*/false, /*copy=*/true);
-  };
+CheckpointCopy copy_for_checkpoint(const TrainState& state, OptimizerState moments,
+                                   const CheckpointInfo& info) {
   CheckpointCopy copy{.step = state.position.step,
                       .weights = weights_of(*state.model),
-                      .optimizer = state.optimizer,
+                      .optimizer = std::move(moments),
                       .state = saved_state(state, info)};
-  for (OptimizerState::Buffer& buffer : copy.optimizer.buffers)
-    buffer.values = to_host(buffer.values);
-  copy.weights.values = to_host(copy.weights.values);
+  copy.weights.values = copy.weights.values.to(at::TensorOptions(at::kCPU), /*non_blocking=*/false,
+                                               /*copy=*/true);
   return copy;
 }
 
@@ -239,11 +252,12 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
 }
 
 std::optional<LoadedCheckpoint> load_latest_checkpoint(const fs::path& checkpoints,
-                                                       at::Device device) {
+                                                       at::Device device,
+                                                       const PartOfMoments& part) {
   const fs::path latest = checkpoints / "latest";
   if (!fs::exists(fs::symlink_status(latest))) return std::nullopt;
   try {
-    return load_checkpoint(fs::canonical(latest), device);
+    return load_checkpoint(fs::canonical(latest), device, part);
   } catch (const std::exception& error) {
     std::error_code ignored;
     const std::string target = fs::read_symlink(latest, ignored).string();

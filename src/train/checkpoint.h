@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,7 +41,9 @@ struct CheckpointCopy {
   std::vector<std::string> revisions = {};  // names under which it stays
 };
 
-CheckpointCopy copy_for_checkpoint(const TrainState& state, const CheckpointInfo& info);
+// `moments`: all of them, in host memory of their own (Shards::on_host()).
+CheckpointCopy copy_for_checkpoint(const TrainState& state, OptimizerState moments,
+                                   const CheckpointInfo& info);
 
 // Writes the copy and makes it the latest, then removes all but the newest `keep` and the
 // revisions. Throws an error naming the path where the disk is full or not writable; older
@@ -54,9 +57,13 @@ struct LoadedCheckpoint {
   CheckpointInfo info;
 };
 
-// The latest checkpoint of the folder, or nullopt where there is none yet. Throws CheckpointError
-// where it is damaged, with the way to go on from an older one.
+// Of the parameters, the part whose moments are wanted.
+using PartOfMoments = std::function<ElementRange(const ParameterLayout& layout)>;
+
+// The latest checkpoint of the folder, or nullopt where there is none yet; without `part` with all
+// moments. Throws CheckpointError where it is damaged, with the way to go on from an older one.
 std::optional<LoadedCheckpoint> load_latest_checkpoint(const std::filesystem::path& checkpoints,
-                                                       at::Device device);
+                                                       at::Device device,
+                                                       const PartOfMoments& part = {});
 
 }  // namespace apollo

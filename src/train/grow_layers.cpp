@@ -7,7 +7,7 @@
 namespace apollo {
 
 GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
-                        const RunConfig& config) {
+                        const RunConfig& config, Shards& shards) {
   const RunConfig::Progressive& keys = config.progressive;
   const int64_t layers = state.model->num_layers();
   const bool keeps = growth_keeps_function(kind, layers, target, config.model.layers);
@@ -23,9 +23,11 @@ GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t targ
   if (keys.new_layers == NewLayers::kRandom) grown.map = moments;
   grown.model =
       grow_model(*state.model, grown.map, {.kind = keys.new_layers, .seed = config.run.seed});
-  grown.optimizer =
-      grow_optimizer_state(state.optimizer, state.model->parameters().layout(),
-                           grown.model->parameters().layout(), moments, keys.optimizer_state);
+  const ParameterLayout& from = state.model->parameters().layout();
+  const ParameterLayout& to = grown.model->parameters().layout();
+  grown.optimizer = grow_optimizer_state(
+      state.optimizer, from, to, moments, keys.optimizer_state, shards.own_part(to),
+      [&](const OptimizerState::Buffer& buffer) { return shards.whole(buffer, from); });
   return grown;
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "train/shards.h"
 #include "train/train_state.h"
 
 namespace apollo {
@@ -14,8 +15,10 @@ struct GrownLayers {
 };
 
 // What becomes of `state`, which stays as it is, with `target` layers by the map `kind` and the
-// keys of the config for new layers and moments.
+// keys of the config for new layers and moments. Where ranks share the moments, a new layer's may
+// come from any rank: each buffer in turn is gathered whole at every rank, 4 bytes per parameter of
+// the old model, and this rank's part of the new one is grown from it.
 GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
-                        const RunConfig& config);
+                        const RunConfig& config, Shards& shards);
 
 }  // namespace apollo

@@ -68,7 +68,7 @@ std::unique_ptr<LanguageModel> learn_growth(const LanguageModel& source, const M
     if (step == 0) first_loss = loss;
     learned.zero_gradients();
     (grown * model->parameters().gradients()).sum().backward();
-    const double norm = gradient_norm(learned.gradients()).item<double>();
+    const double norm = gradient_norm(learned.gradients());
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       fail<DivergedError>(
           "learning to grow, step {}: expected a finite loss and gradient, found loss {}, gradient "

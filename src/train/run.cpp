@@ -72,7 +72,8 @@ void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_
 
 // Before anything of the model is made: what does not fit takes the machine with it.
 void check_memory(const Run& run, int64_t ranks_here) {
-  const double needed = needed_bytes(run.config(), run.model.shape);
+  const double needed = needed_bytes(run.config(), run.model.shape) -
+                        spared_bytes(run.config(), run.model.shape, run.workers->size());
   const double free = free_memory_bytes(run.device) / static_cast<double>(ranks_here);
   if (free <= 0.0 || needed <= free) return;
   const ModelShape& shape = run.model.shape;
@@ -102,7 +103,8 @@ void add_data(Run& run, int64_t ranks_here) {
   run.model = new_model_spec(config, run.data.vocab_size);
   check_memory(run, ranks_here);
   if (config.train.micro_batch_size == 0) {
-    const double budget = memory_budget_bytes(run.device) / static_cast<double>(ranks_here);
+    const double budget = memory_budget_bytes(run.device) / static_cast<double>(ranks_here) +
+                          spared_bytes(config, run.model.shape, run.workers->size());
     const int64_t own = choose_micro_batch(config, run.model.shape, budget);
     config.train.micro_batch_size =
         -static_cast<int64_t>(run.workers->largest(-static_cast<double>(own)));
@@ -138,12 +140,17 @@ void choose_matmul(Run& run, const CheckpointInfo* saved) {
   }
 }
 
+void add_optimizer(Run& run) {
+  const RunConfig& config = run.config();
+  run.optimizer = make_optimizer(config.train);
+  run.shards = std::make_unique<Shards>(*run.workers, *run.optimizer, config.run.shard_optimizer);
+}
+
 // From here on the config is what runs. `flops_before` count as spent before the first step.
 void add_schedule(Run& run, double flops_before, std::unique_ptr<DeviceGraphRecorder> recorder) {
   const RunConfig& config = run.config();
   run.schedule = std::make_unique<Schedule>(after_cost(config, flops_before), run.model.shape,
                                             run.train->num_sequences());
-  run.optimizer = make_optimizer(config.train);
   run.passes = std::make_unique<TrainingPasses>(
       run.device, make_pass_options(config, /*training=*/true), std::move(recorder));
   run.identity = {.config_hash = config_hash(config),
@@ -161,6 +168,8 @@ void check_ranks(const Run& run) {
   run.workers->expect_equal(hash_number(own.train_data), "other training data");
   run.workers->expect_equal(hash_number(own.valid_data), "other validation data");
   run.workers->expect_equal(hash_number(own.tokenizer_hash), "another tokenizer");
+  run.workers->expect_equal(run.config().run.shard_optimizer ? 1.0 : 0.0,
+                            "another run.shard_optimizer");
   run.workers->expect_equal(hash_number(run.data.test ? run.data.test->info().content_hash : ""),
                             "other test data");
 }
@@ -219,7 +228,9 @@ void resume(Run& run, LoadedCheckpoint loaded) {
 void begin(Run& run) {
   const auto start = std::chrono::steady_clock::now();
   run.state.model = first_model(run.beginning, run.config(), run.model, *run.train, run.device);
-  run.state.optimizer = run.optimizer->fresh_state(run.state.model->parameters());
+  const ParameterSet& parameters = run.state.model->parameters();
+  run.state.optimizer =
+      run.optimizer->fresh_state(parameters, run.shards->own_part(parameters.layout()));
   run.state.before = run.beginning.before;
   if (!run.beginning.source) return;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -231,10 +242,10 @@ void begin(Run& run) {
 Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   Run run;
   run.resolved = std::move(resolved);
-  run.device = find_device(run.config().run.device);
-  use_deterministic_operators(run.device);
   const std::optional<Launch> launch = find_launch();
   const int64_t ranks_here = launch ? launch->local_size : 1;
+  run.device = find_device(run.config().run.device, launch ? launch->local_rank : 0);
+  use_deterministic_operators(run.device);
   run.workers =
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
@@ -247,7 +258,10 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
         "no validation data: only the training loss will be known; hint: data.valid or "
         "data.valid_fraction = 0.01");
   }
-  auto loaded = load_latest_checkpoint(dir / "checkpoints", run.device);
+  add_optimizer(run);
+  auto loaded = load_latest_checkpoint(
+      dir / "checkpoints", run.device,
+      [&](const ParameterLayout& layout) { return run.shards->own_part(layout); });
   if (!loaded) {
     run.beginning = plan_beginning(run.resolved, run.model.shape, run.data.tokenizer.get());
   }
@@ -271,6 +285,7 @@ Run prepare_run(ResolvedConfig resolved, std::unique_ptr<DeviceGraphRecorder> re
   run.device = find_device(run.config().run.device);
   run.workers = single_worker();
   add_data(run, /*ranks_here=*/1);
+  add_optimizer(run);
   add_schedule(run, /*flops_before=*/0.0, std::move(recorder));
   return run;
 }

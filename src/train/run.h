@@ -16,6 +16,7 @@
 #include "progressive/schedule.h"
 #include "train/beginning.h"
 #include "train/checkpoint.h"
+#include "train/shards.h"
 #include "train/train_state.h"
 #include "train/training_passes.h"
 
@@ -33,6 +34,7 @@ struct Run {
   ModelSpec model;                           // the final one
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Shards> shards;  // of the update among the workers
   std::unique_ptr<TrainingPasses> passes;
   MatmulLibrary matmul = MatmulLibrary::kAuto;  // of its products: what run.matmul came to
   double peak_flops_per_second = 0.0;           // of all processes together; 0: not measured

@@ -13,15 +13,29 @@
 namespace apollo {
 namespace {
 
-[[noreturn]] void report_divergence(const TrainState& state, const StepResult& result) {
+// The number of the slot, or that of all slots where all gradients are finite; the same at all
+// ranks, each of which looks at what it has the sum of.
+size_t first_not_finite(const ParameterSet& parameters, const Run& run) {
+  const ElementRange own = run.shards->own_part(parameters.layout());
+  const std::vector<ParameterSlot>& slots = parameters.layout().slots();
+  size_t first = 0;
+  for (; first < slots.size(); ++first) {
+    const ParameterSlot& slot = slots[first];
+    const ElementRange part = common_part({slot.offset, slot.offset + slot.size}, own);
+    const at::Tensor gradient = parameters.gradients().slice(0, part.begin, part.end);
+    if (!at::isfinite(gradient).all().item<bool>()) break;
+  }
+  return static_cast<size_t>(-run.workers->largest(-static_cast<double>(first)));
+}
+
+[[noreturn]] void report_divergence(const TrainState& state, const StepResult& result,
+                                    const Run& run) {
   std::string culprit = "all gradients are finite";
-  for (const ParameterSlot& slot : state.model->parameters().layout().slots()) {
-    const at::Tensor gradient = slot_view(state.model->parameters().gradients(), slot);
-    if (!at::isfinite(gradient).all().item<bool>()) {
-      culprit =
-          fmt::format("the first gradient that is not finite is that of '{}'", slot.spec.name);
-      break;
-    }
+  const std::vector<ParameterSlot>& slots = state.model->parameters().layout().slots();
+  const size_t first = first_not_finite(state.model->parameters(), run);
+  if (first < slots.size()) {
+    culprit = fmt::format("the first gradient that is not finite is that of '{}'",
+                          slots[first].spec.name);
   }
   // The sign of a NaN says nothing.
   const auto shown = [](double value) { return std::isnan(value) ? std::abs(value) : value; };
@@ -35,23 +49,23 @@ namespace {
 
 // What the step found; throws DivergedError where the loss or a gradient is not finite.
 StepResult checked(const TrainState& state, const StepPlan& plan, const TokenBatch& batch,
-                   const at::Tensor& losses, Workers& workers) {
+                   const at::Tensor& losses, const Run& run) {
   // All in one copy: no step waits for its device more than once to be checked.
-  const at::Tensor norm = gradient_norm(state.model->parameters().gradients());
-  const at::Tensor found = at::cat({losses, norm.reshape({1})}).cpu();
-  const std::span<const float> numbers(found.const_data_ptr<float>(),
-                                       static_cast<size_t>(found.numel()));
-  StepResult result{.grad_norm = numbers.back(),
+  const at::Tensor norms = run.shards->own_block_norms(state.model->parameters());
+  const at::Tensor found = at::cat({losses, norms}).to(at::kCPU, at::kDouble);
+  const std::span<const double> numbers(found.const_data_ptr<double>(),
+                                        static_cast<size_t>(found.numel()));
+  const auto num_losses = static_cast<size_t>(losses.numel());
+  StepResult result{.grad_norm = run.shards->gradient_norm(numbers.subspan(num_losses)),
                     .lr = plan.lr,
                     .flops = plan.flops,
                     .tokens = static_cast<int64_t>(batch.inputs.size())};
-  const std::vector<double> own(numbers.begin(), numbers.end() - 1);
-  for (const double loss : workers.gather(own))
+  for (const double loss : run.workers->gather(numbers.first(num_losses)))
     result.loss += loss;
   for (const PassPlan& pass : plan.passes)
     result.depths.push_back(pass.depth());
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
-    report_divergence(state, result);
+    report_divergence(state, result, run);
   }
   return result;
 }
@@ -76,11 +90,12 @@ StepResult train_step(TrainState& state, const Run& run) {
   run.passes->begin_step(*state.model, count_targets(batch));
   const at::Tensor losses = run.passes->run_tree(
       *state.model, batch, run.workers->share(std::span<const PassPlan>(plan.passes)));
-  run.workers->sum(parameters.gradients());
-  const StepResult result = checked(state, plan, batch, losses, *run.workers);
-  clip_gradients(parameters.gradients(), result.grad_norm, run.config().train.clip);
+  run.shards->sum_gradients(parameters);
+  const StepResult result = checked(state, plan, batch, losses, run);
+  clip_gradients(run.shards->own_gradients(parameters), result.grad_norm, run.config().train.clip);
   run.optimizer->step(parameters, state.optimizer, plan.lr,
                       trained_slots(parameters.layout(), plan.passes.front().frozen));
+  run.shards->gather_parameters(parameters);
   advance(state, result);
   return result;
 }

@@ -224,7 +224,8 @@ void Trainer::tell() {
       if (row.at("event") != CheckpointRow::kEvent) hook_(row);
     }
   } catch (...) {
-    save();
+    // Shared moments are saved by all ranks together, and the others know nothing of this.
+    if (!run_.shards->share_moments()) save();
     wait_for_checkpoint();
     end("stopped");
     throw;
@@ -291,7 +292,8 @@ void Trainer::grow(int64_t target) {
   row.to = target;
   const GrowthProbe before = probe_growth(*state.model, run_.valid.get(), config, *run_.workers);
   const auto start = Clock::now();
-  GrownLayers grown = grow_layers(state, config.progressive.layer_map, target, config);
+  GrownLayers grown =
+      grow_layers(state, config.progressive.layer_map, target, config, *run_.shards);
   const double growth_hours = seconds_since(start) / 3600.0;
   const GrowthProbe after = probe_growth(*grown.model, run_.valid.get(), config, *run_.workers);
   // From here on nothing can throw: a signal before it leaves the state before growth.
@@ -321,13 +323,17 @@ void Trainer::save_if_due(bool finished) {
 
 void Trainer::save() {
   std::vector<std::string> revisions = revisions_.take_due(run_.state.position);
-  if (!run_.workers->leads()) return;
+  const bool leads = run_.workers->leads();
+  if (!leads && !run_.shards->share_moments()) return;
   const auto start = Clock::now();
-  log_written(writer_->wait());
+  if (leads) log_written(writer_->wait());
+  OptimizerState moments =
+      run_.shards->on_host(run_.state.optimizer, run_.state.model->parameters().layout());
+  if (!leads) return;
   run_.state.energy_joules = energy_joules().value_or(0.0);
   CheckpointInfo info = run_.identity;
   info.metrics_bytes = log_->flush();
-  CheckpointCopy copy = copy_for_checkpoint(run_.state, info);
+  CheckpointCopy copy = copy_for_checkpoint(run_.state, std::move(moments), info);
   copy.revisions = std::move(revisions);
   writer_->start(std::move(copy), start);
   run_.state.position.hours += seconds_since(start) / 3600.0;

@@ -40,7 +40,8 @@ class Trainer {
   // `hook` is told every row of metrics.jsonl from here on but those of checkpoints and of the end,
   // on rank 0 alone, each while the run stands still at a point from which it can go on. What it
   // throws stops the run: step() saves a checkpoint, ends with the reason "stopped" and throws it
-  // on. The run opened again goes on from there.
+  // on. The run opened again goes on from there; where ranks share the moments, which rank 0 cannot
+  // save alone, it goes on from the checkpoint before.
   using RowHook = std::function<void(const Json& row)>;
   void on_row(RowHook hook);
 

@@ -59,6 +59,24 @@ TEST(Safetensors, ViewsAndTransposesAreWrittenAsTheyLook) {
   EXPECT_TRUE(tensors[1].second.equal(matrix.select(1, 2)));
 }
 
+TEST(Safetensors, AMappedFileHoldsTheSameAndOutlivesItsName) {
+  const TempDir temp;
+  const fs::path path = temp / "mapped.safetensors";
+  write_safetensors(
+      path, {{"matrix", at::arange(12, at::kFloat).view({3, 4})}, {"empty", at::zeros({0, 4})}},
+      {{"key", "value"}});
+  at::Tensor matrix;
+  {
+    const SafetensorsFile mapped = map_safetensors(path);
+    EXPECT_EQ(mapped.metadata.at("key"), "value");
+    ASSERT_EQ(mapped.tensors.size(), 2U);
+    matrix = mapped.tensors[0].second;
+    EXPECT_EQ(mapped.tensors[1].second.sizes(), at::IntArrayRef({0, 4}));
+  }
+  fs::remove(path);
+  EXPECT_TRUE(matrix.equal(at::arange(12, at::kFloat).view({3, 4})));
+}
+
 // A file of this header and these bytes of data.
 std::string file_of(const std::string& header, size_t data_bytes) {
   const uint64_t size = header.size();

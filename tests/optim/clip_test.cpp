@@ -1,5 +1,6 @@
 #include "optim/clip.h"
 
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
@@ -15,8 +16,14 @@ at::Tensor three_four_twelve() {
 }
 
 TEST(Clip, NormIsEuclidean) {
-  EXPECT_DOUBLE_EQ(gradient_norm(three_four_twelve()).item<double>(), 13.0);
-  EXPECT_EQ(gradient_norm(at::zeros({5})).item<double>(), 0.0);
+  EXPECT_DOUBLE_EQ(gradient_norm(three_four_twelve()), 13.0);
+  EXPECT_EQ(gradient_norm(at::zeros({5})), 0.0);
+}
+
+TEST(Clip, NormIsThatOfAllBlocks) {
+  // 2 blocks and a half of ones.
+  const int64_t size = 2 * kNormBlock + kNormBlock / 2;
+  EXPECT_NEAR(gradient_norm(at::ones({size})), std::sqrt(static_cast<double>(size)), 1e-5);
 }
 
 TEST(Clip, NormShowsWhatIsNotFinite) {
@@ -24,14 +31,14 @@ TEST(Clip, NormShowsWhatIsNotFinite) {
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     at::Tensor gradients = three_four_twelve();
     gradients[1] = bad;
-    EXPECT_FALSE(std::isfinite(gradient_norm(gradients).item<double>()));
+    EXPECT_FALSE(std::isfinite(gradient_norm(gradients)));
   }
 }
 
 TEST(Clip, ScalesToTheLargestNorm) {
   const at::Tensor gradients = three_four_twelve();
   clip_gradients(gradients, 13.0, 2.0);
-  EXPECT_NEAR(gradient_norm(gradients).item<double>(), 2.0, 1e-6);
+  EXPECT_NEAR(gradient_norm(gradients), 2.0, 1e-6);
   EXPECT_FLOAT_EQ(gradients[0].item<float>(), static_cast<float>(3.0 * 2.0 / (13.0 + 1e-6)));
 }
 

@@ -143,8 +143,8 @@ TEST_P(MuonReference, UpdatesAreThoseOfThePublication) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, MuonReference,
-    testing::Values(Case{Architecture::kGpt2, 12}, Case{Architecture::kGpt2, 96},
-                    Case{Architecture::kBert, 12}, Case{Architecture::kBert, 96}),
+    testing::Values(Case{Architecture::kGpt2, 32}, Case{Architecture::kGpt2, 96},
+                    Case{Architecture::kBert, 32}, Case{Architecture::kBert, 96}),
     [](const auto& test) {
       return fmt::format("{}Width{}", describe(test.param.architecture).name, test.param.width);
     });

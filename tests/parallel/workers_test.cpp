@@ -29,6 +29,15 @@ at::Tensor part_of(int64_t rank, int64_t size) {
   return at::empty({size}, at::kFloat).normal_(0.0, 1.0 + static_cast<double>(rank), random);
 }
 
+// The sum over `count` ranks, by the tree.
+at::Tensor tree_sum_of(int64_t count, int64_t size) {
+  std::vector<at::Tensor> parts;
+  for (int64_t rank = 0; rank < count; ++rank)
+    parts.push_back(part_of(rank, size));
+  add_by_tree(parts);
+  return parts.front();
+}
+
 // Runs `work` as every rank of `size`, each a process of its own; true where all say so.
 bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
   const TempDir dir;
@@ -61,19 +70,44 @@ bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
 
 TEST(Workers, SumByTheTreeWhateverTheirNumber) {
   for (const int64_t size : {2, 3, 4}) {
-    // 1,001 does not divide by the number of ranks.
-    EXPECT_TRUE(as_ranks(size,
-                         [&](Workers& workers) {
-                           std::vector<at::Tensor> parts;
-                           for (int64_t rank = 0; rank < size; ++rank)
-                             parts.push_back(part_of(rank, 1001));
-                           add_by_tree(parts);
-                           const at::Tensor own = part_of(workers.rank(), 1001);
-                           workers.sum(own);
-                           return own.equal(parts.front());
-                         }))
-        << size << " ranks";
+    // 1,001 does not divide by the number of ranks; more than travels at a time.
+    for (const int64_t length : {int64_t{1001}, kExchangeElements + 4321}) {
+      EXPECT_TRUE(as_ranks(size,
+                           [&](Workers& workers) {
+                             const at::Tensor own = part_of(workers.rank(), length);
+                             workers.sum(own);
+                             return own.equal(tree_sum_of(size, length));
+                           }))
+          << size << " ranks, " << length << " elements";
+    }
   }
+}
+
+TEST(Workers, SumRangesThatOverlapAndAreNotAlike) {
+  const int64_t length = kExchangeElements / 2;
+  const std::vector<ElementRange> ranges = {{0, length}, {length / 2, length}, {7, 7}, {16, 39}};
+  EXPECT_TRUE(as_ranks(4, [&](Workers& workers) {
+    const at::Tensor own = part_of(workers.rank(), length);
+    const ElementRange range = ranges[static_cast<size_t>(workers.rank())];
+    const at::Tensor sum = at::empty({range.size()}, at::kFloat);
+    workers.sum_ranges(own, ranges, sum);
+    return sum.equal(tree_sum_of(4, length).slice(0, range.begin, range.end)) &&
+           own.equal(part_of(workers.rank(), length));
+  }));
+}
+
+TEST(Workers, GatherRangesWhereTheyAreWanted) {
+  const int64_t length = kExchangeElements + 5;
+  const std::vector<ElementRange> ranges = {{0, 11}, {11, 11}, {11, length}};
+  EXPECT_TRUE(as_ranks(3, [&](Workers& workers) {
+    const at::Tensor expected = part_of(7, length);
+    const ElementRange range = ranges[static_cast<size_t>(workers.rank())];
+    const at::Tensor own = expected.slice(0, range.begin, range.end);
+    at::Tensor whole;
+    if (!workers.leads()) whole = at::empty({length}, at::kFloat);
+    workers.gather_ranges(own, ranges, whole);
+    return workers.leads() || whole.equal(expected);
+  }));
 }
 
 TEST(Workers, GatherInTheOrderOfTheRanks) {
@@ -134,8 +168,10 @@ TEST(Workers, ShareOutWithoutGapOrOverlap) {
   class Some final : public Workers {
    public:
     using Workers::Workers;
-    void sum(const at::Tensor&) override {}
-    std::vector<double> gather(std::span<const double>) override { return {}; }
+
+   protected:
+    void all_to_all(const at::Tensor&, const at::Tensor&) override {}
+    void all_gather(const at::Tensor&, const at::Tensor&) override {}
   };
   std::vector<int> items(7);
   std::iota(items.begin(), items.end(), 0);

@@ -23,6 +23,28 @@ TEST(Memory, MuonKeepsOneMomentOfHiddenMatrices) {
             state_bytes(OptimizerKind::kAdamW, kShape, 0));
 }
 
+TEST(Memory, RanksShareTheMoments) {
+  const double parameters = 124439808;
+  EXPECT_EQ(moment_bytes(OptimizerKind::kAdamW, kShape, 12), 8.0 * parameters);
+  EXPECT_EQ(shared_moment_bytes(OptimizerKind::kAdamW, kShape, 12, 8), parameters);
+  // With Muon a rank may keep a part of the embedding, with two moments, or of matrices with one.
+  const double hidden = 12.0 * (4.0 * 768 * 768 + 2.0 * 768 * 3072);
+  EXPECT_EQ(shared_moment_bytes(OptimizerKind::kMuon, kShape, 12, 8), parameters);
+  EXPECT_EQ(shared_moment_bytes(OptimizerKind::kMuon, kShape, 12, 2),
+            4.0 * (parameters / 2 + parameters - hidden));
+  RunConfig config;
+  EXPECT_EQ(spared_bytes(config, kShape, 8), 0.0);
+  config.run.shard_optimizer = true;
+  EXPECT_EQ(spared_bytes(config, kShape, 8), 7.0 * parameters);
+  EXPECT_EQ(spared_bytes(config, kShape, 1), 0.0);
+}
+
+TEST(Memory, AnExchangeKeepsTwoBuffersOfBoundedSize) {
+  EXPECT_EQ(exchange_bytes(kShape, 12), 32.0 * 1024 * 1024);
+  const ModelShape tiny = {Architecture::kGpt2, 2, 16, 2, 16, 257};
+  EXPECT_EQ(exchange_bytes(tiny, 2), 8.0 * static_cast<double>(num_parameters(tiny, 2)));
+}
+
 TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   RunConfig config;
   config.model.context = 1024;

@@ -8,8 +8,9 @@
 namespace apollo {
 namespace {
 
-RunPlan plan_of(int64_t batch_size, int64_t micro_batch_size) {
+RunPlan plan_of(int64_t batch_size, int64_t micro_batch_size, bool shard_optimizer = false) {
   RunConfig config;
+  config.run.shard_optimizer = shard_optimizer;
   config.model.width = 64;
   config.model.heads = 4;
   config.model.context = 128;
@@ -46,6 +47,23 @@ TEST(PlanProcesses, EachSendsAllSlicesExceptItsOwnTwice) {
     EXPECT_EQ(four.stages[i].bytes,
               plan.stages[i].state_bytes + plan.stages[i].activation_bytes + 3 * 4.0 * parameters);
   }
+}
+
+TEST(PlanProcesses, SharedMomentsTakeTheirPart) {
+  const SharedPlan whole = plan_processes(plan_of(16, 2), 4);
+  const RunPlan plan = plan_of(16, 2, /*shard_optimizer=*/true);
+  const SharedPlan shared = plan_processes(plan, 4);
+  for (size_t i = 0; i < shared.stages.size(); ++i) {
+    const auto parameters = static_cast<double>(plan.stages[i].parameters);
+    EXPECT_EQ(whole.stages[i].moment_bytes, 8.0 * parameters);
+    EXPECT_EQ(shared.stages[i].moment_bytes, 2.0 * parameters);
+    // A rank's part of the sum of the gradients lies beside them for a moment.
+    EXPECT_EQ(shared.stages[i].bytes, whole.stages[i].bytes - 6.0 * parameters + parameters);
+    EXPECT_EQ(shared.stages[i].network_bytes, whole.stages[i].network_bytes);
+  }
+  const SharedPlan alone = plan_processes(plan, 1);
+  EXPECT_EQ(alone.stages.back().bytes, plan_processes(plan_of(16, 2), 1).stages.back().bytes);
+  EXPECT_NE(shared_table(shared).find("moments thereof"), std::string::npos);
 }
 
 TEST(PlanProcesses, SaysWhereTheBitsAreThoseOfOne) {

@@ -46,11 +46,15 @@ TrainState trained_state(const TinyRun& run) {
 
 const CheckpointInfo kInfo = {"config", "train", "valid", "tokenizer", 12345, "adamw", "blas"};
 
+CheckpointCopy copy_of(const TrainState& state) {
+  return copy_for_checkpoint(state, copy_on_host(state.optimizer), kInfo);
+}
+
 class CheckpointTest : public testing::Test {
  protected:
   fs::path save_at(int64_t step, int64_t keep = 5) {
     state_.position.step = step;
-    return write_checkpoint(dir_, copy_for_checkpoint(state_, kInfo), tokenizer_.get(), keep);
+    return write_checkpoint(dir_, copy_of(state_), tokenizer_.get(), keep);
   }
   std::string load_error() const {
     std::string text =
@@ -95,8 +99,23 @@ TEST_F(CheckpointTest, RoundTripsToTheBit) {
       << "slots of different ages, or the test says little";
 }
 
+TEST_F(CheckpointTest, LoadsThePartOfTheMomentsThatIsAskedFor) {
+  save_at(2);
+  const ElementRange part = {160, 1456};  // begins and ends inside of tensors
+  const LoadedCheckpoint loaded =
+      load_latest_checkpoint(dir_, at::kCPU, [&](const ParameterLayout&) { return part; }).value();
+  ASSERT_EQ(loaded.state.optimizer.buffers.size(), state_.optimizer.buffers.size());
+  for (const OptimizerState::Buffer& whole : state_.optimizer.buffers) {
+    const OptimizerState::Buffer& own = loaded.state.optimizer.find(whole.name);
+    EXPECT_EQ(own.part(), part);
+    EXPECT_TRUE(own.values.equal(whole.values.slice(0, part.begin, part.end)));
+    EXPECT_GT(own.values.abs().sum().item<double>(), 0.0);
+  }
+  EXPECT_EQ(loaded.state.optimizer.num_steps, state_.optimizer.num_steps);
+}
+
 TEST_F(CheckpointTest, ACopyIsNotTouchedByTrainingThatGoesOn) {
-  const CheckpointCopy copy = copy_for_checkpoint(state_, kInfo);
+  const CheckpointCopy copy = copy_of(state_);
   const TrainState before = trained_state(run_);
   state_.model->parameters().values().zero_();
   for (OptimizerState::Buffer& buffer : state_.optimizer.buffers)

@@ -21,7 +21,8 @@ class CheckpointWriterTest : public testing::Test {
 
   void start(CheckpointWriter& writer, int64_t step) {
     state_.position.step = step;
-    writer.start(copy_for_checkpoint(state_, {}), CheckpointWriter::Clock::now());
+    writer.start(copy_for_checkpoint(state_, copy_on_host(state_.optimizer), {}),
+                 CheckpointWriter::Clock::now());
   }
   int64_t latest_step() const {
     return load_latest_checkpoint(dir_, at::kCPU)->state.position.step;
