@@ -75,7 +75,7 @@ int serve(const Options& options) {
   const ModelSpec& spec = state.model->spec();
   const RunConfig config = bench_config(spec, options);
   const TokenDataset dataset = TokenDataset::open(options.tokens);
-  const auto tokenizer = spec.shape.architecture == Architecture::kBert
+  const auto tokenizer = objective_of(spec.shape.architecture) == Objective::kMasked
                              ? load_tokenizer(options.model_folder)
                              : std::unique_ptr<Tokenizer>();
   Run run;

@@ -29,6 +29,7 @@ SIZES = {
     "BERT": ("bert", 12, 256, 4, 128, 8192, 32),
     "L": ("llama", 12, 384, 6, 256, 8192, 8),
     "Q": ("qwen3", 12, 384, 6, 256, 8192, 8),
+    "MB": ("modernbert", 12, 256, 4, 128, 8192, 32),
     # For GPUs.
     "GPT-2": ("gpt2", 12, 768, 12, 1024, 50304, 16),
     "BERT-base": ("bert", 12, 768, 12, 512, 30528, 32),
@@ -121,11 +122,17 @@ def make_model(size, folder, dropout):
             head_dim=width // heads, intermediate_size=GATED_INNER, attention_dropout=dropout,
             bos_token_id=None, eos_token_id=None, pad_token_id=None))
     else:
-        model = transformers.BertForMaskedLM(transformers.BertConfig(
-            vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
-            num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=4 * width,
-            hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
-            pad_token_id=None))
+        sizes = dict(vocab_size=vocab, max_position_embeddings=context, hidden_size=width,
+                     num_hidden_layers=layers, num_attention_heads=heads, pad_token_id=None)
+        if family == "bert":
+            model = transformers.BertForMaskedLM(transformers.BertConfig(
+                intermediate_size=4 * width, hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=dropout, **sizes))
+        else:
+            model = transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
+                intermediate_size=3 * width // 2, embedding_dropout=dropout,
+                attention_dropout=dropout, mlp_dropout=dropout, bos_token_id=None,
+                eos_token_id=None, cls_token_id=None, sep_token_id=None, **sizes))
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         words += [f"t{i}" for i in range(vocab - len(words))]
         folder.mkdir()

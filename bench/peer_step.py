@@ -2,10 +2,11 @@
 
     peer_step.py KIND MODEL_FOLDER BATCH THREADS LR [DEVICE [PRECISION]]
 
-KIND is `transformers` (GPT2LMHeadModel, BertForMaskedLM, LlamaForCausalLM or Qwen3ForCausalLM),
-`plain` (GPT-2 or BERT written the plain way, after nanoGPT), either with `-compiled` for torch.compile, or `products`: the matrix
-products and the attention of such a step of GPT-2 or BERT alone, forward and backward. On a GPU,
-`-graphed` is torch.compile with CUDA graphs (its mode "reduce-overhead"). Each line read from stdin
+KIND is `transformers` (GPT2LMHeadModel, BertForMaskedLM, ModernBertForMaskedLM, LlamaForCausalLM or
+Qwen3ForCausalLM), `plain` (GPT-2 or BERT written the plain way, after nanoGPT), either with
+`-compiled` for torch.compile, or `products`: the matrix products and the attention of such a step
+of GPT-2 or BERT alone, forward and backward. On a GPU, `-graphed` is torch.compile with CUDA graphs
+(its mode "reduce-overhead"). Each line read from stdin
 is a JSON object with `inputs` and `targets` and runs as many `steps` on them as it says (1); its
 answer is one JSON line with the loss of the first (null for `products`), the mean seconds of a step
 and the most memory of the GPU that was held so far. The optimizer is PyTorch's fused AdamW, with
@@ -20,7 +21,7 @@ import time
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, BertForMaskedLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 from transformers.utils import logging
 
 
@@ -169,7 +170,8 @@ def make_stepper(kind, folder, lr, device, precision):
     if kind == "products":
         return Products(config)
     if kind.startswith("transformers"):
-        family = BertForMaskedLM if config.model_type == "bert" else AutoModelForCausalLM
+        masked = config.model_type in ("bert", "modernbert")
+        family = AutoModelForMaskedLM if masked else AutoModelForCausalLM
         model = family.from_pretrained(folder)
         model.config.use_cache = False
     else:

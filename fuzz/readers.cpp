@@ -206,6 +206,11 @@ Strings model_configs(const fs::path&) {
   Strings files = {to_hf_config(spec, 3, {}).dump(2)};
   spec.shape.architecture = Architecture::kBert;
   files.push_back(to_hf_config(spec, 12, {}).dump(2));
+  spec.shape.architecture = Architecture::kModernBert;
+  spec.shape.local = {.window = 8, .global_every = 3};
+  spec.rope.theta = 160000.0;
+  spec.local_rope.theta = 10000.0;
+  files.push_back(to_hf_config(spec, 7, {}).dump(2));
   return files;
 }
 

@@ -131,6 +131,15 @@ def _layer_list(model: nn.Module) -> tuple[nn.Module, str]:
     return found[0]
 
 
+def _require_alike(model: nn.Module) -> None:
+    """Raises UsageError where what a layer is depends on its place."""
+    if getattr(getattr(model, "config", None), "model_type", None) == "modernbert":
+        raise UsageError(
+            "a layer of a ModernBERT cannot stand in another place: the first has no norm before its "
+            "attention, and every third sees all (hint: `apollo grow` grows a folder)"
+        )
+
+
 def layers_of(model: nn.Module) -> list[nn.Module]:
     """The blocks of a model of ``transformers`` (GPT-2, BERT, Llama, Qwen3 and their like), in the
     order in which a pass runs them. Raises UsageError where there is no list of layers."""
@@ -140,9 +149,12 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
 
 def set_blocks_(model: nn.Module, blocks: Sequence[nn.Module]) -> None:
     """From here on a pass runs ``blocks`` in this order; one module may stand there several times,
-    and then receives the sum of its gradients. Turns ``use_cache`` off, which numbers blocks."""
+    and then receives the sum of its gradients. Turns ``use_cache`` off, which numbers blocks.
+
+    Raises UsageError for a ModernBERT, whose blocks are told by their place."""
     from torch import nn
 
+    _require_alike(model)
     parent, name = _layer_list(model)
     before = len(getattr(parent, name))
     setattr(parent, name, nn.ModuleList(blocks))
@@ -170,10 +182,11 @@ def grow_(
     ``layers``: the unique ones, by default those that the model's list holds, each once. The first
     copy of a layer is the layer itself. Returns the layers, which the model's list then holds.
 
-    Raises UsageError for a map that names no such layer or leaves one out.
+    Raises UsageError for a map that names no such layer or leaves one out, and for a ModernBERT.
 
     >>> grow_(model, optimizer, growth_map(3, 6))  # doctest: +SKIP
     """
+    _require_alike(model)
     if layers is None:
         layers = list(dict.fromkeys(layers_of(model)))
     if set(map) != set(range(len(layers))):
@@ -228,6 +241,10 @@ def grow_state_dict(
         raise UsageError(
             f"the weights have layers {sorted(parts)}, and the map names {sorted(set(map))}"
         )
+    endings = {place: {name[m.end() :] for m, name, _ in own} for place, own in parts.items()}
+    for place, own in endings.items():
+        if lacking := sorted(set().union(*endings.values()) - own):
+            raise UsageError(f"layer {place} has no {', '.join(lacking)}, which other layers have")
     for place, source in enumerate(map):
         for match, name, tensor in parts[source]:
             grown[f"{match[1]}{match[2]}.{place}.{name[match.end():]}"] = tensor.clone()

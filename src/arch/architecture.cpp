@@ -6,9 +6,9 @@ namespace {
 struct Registry {
   // In the order of the enumeration.
   std::vector<const ArchitectureInfo*> infos = {&gpt2_info(), &bert_info(), &llama_info(),
-                                                &qwen3_info()};
+                                                &qwen3_info(), &modernbert_info()};
   std::vector<std::string_view> names = {gpt2_info().name, bert_info().name, llama_info().name,
-                                         qwen3_info().name};
+                                         qwen3_info().name, modernbert_info().name};
 };
 
 Registry& registry() {

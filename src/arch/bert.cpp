@@ -117,7 +117,7 @@ std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_la
 
 // Queries, keys and values; scores; mixing; the projection of the heads; the MLP. Behind the mixing
 // no position reads another, so the last block runs from there on at the masked ones only.
-std::vector<MatrixProduct> bert_block_products(const ModelShape& shape) {
+std::vector<MatrixProduct> bert_block_products(const ModelShape& shape, int64_t /*place*/) {
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();
   constexpr int64_t kLength = MatrixProduct::kSequenceLength;
@@ -187,6 +187,8 @@ const ArchitectureInfo& bert_info() {
       .title = "BERT",
       .objective = Objective::kMasked,
       .sequence_classifier_class = "BertForSequenceClassification",
+      .classifier_head = ClassifierHead::kPooler,
+      .takes_segments = true,
       .norm_epsilon = 1e-12,
       .parameters = bert_parameters,
       .block_products = bert_block_products,

@@ -56,6 +56,11 @@ bool ConfigReader::flag(const char* key, bool fallback) const {
   return found->get<bool>();
 }
 
+bool ConfigReader::is_null(const char* key) const {
+  const auto found = config_.find(key);
+  return found != config_.end() && found->is_null();
+}
+
 const Json* ConfigReader::find(const char* key) const {
   const auto found = config_.find(key);
   return found == config_.end() || found->is_null() ? nullptr : &*found;

@@ -25,6 +25,8 @@ class ConfigReader {
   double number(const char* key, double fallback) const;
   // true or false; `fallback` where the key is missing or null.
   bool flag(const char* key, bool fallback) const;
+  // Whether the key stands there with the value null.
+  bool is_null(const char* key) const;
   // Null where the key is missing or its value null.
   const Json* find(const char* key) const;
   // Refuses a value other than those that Apollo computes; a key left out or null is the first.

@@ -68,7 +68,7 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
 }
 
 // Queries, keys and values; scores; mixing; the projection of the heads; the MLP.
-std::vector<MatrixProduct> gpt2_block_products(const ModelShape& shape) {
+std::vector<MatrixProduct> gpt2_block_products(const ModelShape& shape, int64_t /*place*/) {
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();
   constexpr int64_t kLength = MatrixProduct::kSequenceLength;

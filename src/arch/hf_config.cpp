@@ -30,7 +30,11 @@ ConfigTokens config_tokens(const Tokenizer* tokenizer) {
   if (tokenizer == nullptr) return {};
   const TokenRoles& roles = tokenizer->roles();
   const std::optional<TokenId> end = tokenizer->end_of_text();
-  return {roles.bos ? roles.bos : end, end, roles.pad ? roles.pad : end};
+  return {.bos = roles.bos ? roles.bos : end,
+          .eos = end,
+          .pad = roles.pad ? roles.pad : end,
+          .cls = roles.cls,
+          .sep = roles.sep};
 }
 
 Json to_hf_config(const ModelSpec& spec, int64_t num_layers, const ConfigTokens& tokens) {

@@ -36,7 +36,7 @@ const ArchitectureInfo& llama_info() {
             return rotary_decoder_parameters(spec, num_layers, /*qk_norm=*/false);
           },
       .block_products =
-          [](const ModelShape& shape) {
+          [](const ModelShape& shape, int64_t /*place*/) {
             return rotary_decoder_block_products(shape, /*qk_norm=*/false);
           },
       .head_products = rotary_decoder_head_products,

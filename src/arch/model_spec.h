@@ -13,7 +13,7 @@
 namespace apollo {
 
 // A place in the list of architectures (architecture.h), which programs may add to.
-enum class Architecture : int { kGpt2, kBert, kLlama, kQwen3 };
+enum class Architecture : int { kGpt2, kBert, kLlama, kQwen3, kModernBert };
 template <>
 inline constexpr bool kHasEnumNames<Architecture> = true;
 template <>
@@ -24,6 +24,20 @@ enum class LayerMapKind { kInterpolate, kStack, kMiddleBlock, kMiddle };
 template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<LayerMapKind> = {
     "interpolate", "stack", "middle_block", "middle"};
+
+// Local blocks, whose positions see their neighbourhood alone. Which blocks of a pass are local
+// says their place in it, 0, 1, ..., whatever layer they run: all but every `global_every`-th.
+struct LocalAttention {
+  int64_t window = 0;  // a position sees those at most so many places away; 0: no block is local
+  int64_t global_every = 1;
+
+  bool is_local(int64_t place) const { return window > 0 && place % global_every != 0; }
+  // Of the first `places` blocks.
+  int64_t num_local(int64_t places) const {
+    return window > 0 ? places - (places + global_every - 1) / global_every : 0;
+  }
+  bool operator==(const LocalAttention&) const = default;
+};
 
 // What parameters and FLOPs depend on.
 struct ModelShape {
@@ -38,6 +52,7 @@ struct ModelShape {
   int64_t kv = 0;           // heads of keys and values; 0: as many as of queries
   int64_t head = 0;         // width of a head; 0: the usual width / heads
   bool tied = true;         // the output layer has the weights of the embedding
+  LocalAttention local = {};
 
   int64_t inner_width() const { return inner > 0 ? inner : 4 * width; }
   void set_inner_width(int64_t value) { inner = value == 4 * width ? 0 : value; }
@@ -75,6 +90,7 @@ struct ModelSpec {
   double norm_epsilon = 1e-5;
   double init_std = 0.02;  // of fresh matrices and embeddings
   Rope rope = {};
+  Rope local_rope = {};  // of local blocks
 
   bool operator==(const ModelSpec&) const = default;
 };

@@ -8,7 +8,8 @@
 
 namespace apollo {
 
-enum class Init { kZeros, kOnes, kNormal };
+// kTruncatedNormal: N(0, init_std), drawn anew beyond two deviations.
+enum class Init { kZeros, kOnes, kNormal, kTruncatedNormal };
 
 // What growth and frozen layers must know of a tensor: it is the last of a residual branch, so that
 // without it the branch adds nothing; or part of the output head, which trains whatever is frozen.
@@ -63,6 +64,8 @@ struct ParameterSpec {
   Role role = Role::kOther;
   std::vector<Axis> axes = {};  // of each dimension; empty: a model that does not grow in width
   SideBySide matrices = {};     // of a tensor of a block, for optimizers that look at matrices
+  // Hugging Face's format has no place for it: a folder keeps it in apollo/ (model/hf_folder.h).
+  bool outside_format = false;
 };
 
 // The rows of each piece; empty where there are none.

@@ -48,7 +48,7 @@ const ArchitectureInfo& qwen3_info() {
             return rotary_decoder_parameters(spec, num_layers, /*qk_norm=*/true);
           },
       .block_products =
-          [](const ModelShape& shape) {
+          [](const ModelShape& shape, int64_t /*place*/) {
             return rotary_decoder_block_products(shape, /*qk_norm=*/true);
           },
       .head_products = rotary_decoder_head_products,

@@ -44,8 +44,8 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
       options.masked_fraction || options.mask_whole_words || options.separate_documents;
   if (model.is_causal() && asks_for_masking) {
     fail<UsageError>(
-        "--masked-fraction, --whole-words and --separate-documents are for masked models (bert), "
-        "and this one is causal ({})",
+        "--masked-fraction, --whole-words and --separate-documents are for masked models (bert, "
+        "modernbert), and this one is causal ({})",
         enum_name(config.model.architecture));
   }
   if (options.masked_fraction) config.data.masked_fraction = *options.masked_fraction;

@@ -59,8 +59,9 @@ void add_finetune_command(CLI::App* command) {
   auto arguments = std::make_shared<FinetuneArguments>();
   command->description(
       "Fine-tune on tables of texts with labels or numbers; the same command again resumes");
-  command->add_option("CHECKPOINT", arguments->checkpoint,
-                      "checkpoint, run or Hugging Face folder: BERT, GPT-2, Llama or Qwen3");
+  command->add_option(
+      "CHECKPOINT", arguments->checkpoint,
+      "checkpoint, run or Hugging Face folder: BERT, ModernBERT, GPT-2, Llama or Qwen3");
   command->add_option("TASK.toml", arguments->task, "the task's config");
   command
       ->add_option("--set", arguments->overrides,

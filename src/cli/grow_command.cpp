@@ -45,7 +45,8 @@ void grow(const GrowArguments& arguments) {
 void add_grow_command(CLI::App* command) {
   auto arguments = std::make_shared<GrowArguments>();
   command->description(
-      "Grow any Hugging Face GPT-2, BERT, Llama or Qwen3 folder to more layers, offline");
+      "Grow any Hugging Face GPT-2, BERT, ModernBERT, Llama or Qwen3 folder to more layers, "
+      "offline");
   command->add_option("CHECKPOINT", arguments->checkpoint, "checkpoint, run or Hugging Face folder")
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();

@@ -125,8 +125,9 @@ std::string version_text() {
 }
 
 int run(int argc, char** argv, std::span<const Command> commands) {
-  CLI::App app{"Trains GPT, Llama, Qwen3 and BERT language models that grow while they train.",
-               "apollo"};
+  CLI::App app{
+      "Trains GPT, Llama, Qwen3, BERT and ModernBERT language models that grow while they train.",
+      "apollo"};
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.footer("Each command has its own help: apollo train --help");

@@ -82,7 +82,7 @@ constexpr std::array<std::string_view, 10> kFirstKeys = {
     "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
 // Keys that the method, the machine or custom sets well enough for nearly all runs.
-constexpr std::array<std::string_view, 41> kExpertKeys = {
+constexpr std::array<std::string_view, 44> kExpertKeys = {
     "run.kernels",
     "run.matmul",
     "run.cuda_graphs",
@@ -98,6 +98,9 @@ constexpr std::array<std::string_view, 41> kExpertKeys = {
     "model.inner_width",
     "model.vocab_size",
     "model.rope_theta",
+    "model.local_attention",
+    "model.global_attn_every_n_layers",
+    "model.local_rope_theta",
     "model.tie_embeddings",
     "model.norm_epsilon",
     "model.init_std",

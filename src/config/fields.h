@@ -77,13 +77,13 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
               "how train:bpe:SIZE cuts text into words: as gpt2 (and ModernBERT), llama3 or qwen"},
         c.data.pretokenizer...);
   visit(Field{"data", "masked_fraction", Effect::kResult,
-              "bert: share of the tokens that the model predicts, in (0, 1)"},
+              "masked models: share of the tokens that the model predicts, in (0, 1)"},
         c.data.masked_fraction...);
   visit(Field{"data", "mask_whole_words", Effect::kResult,
-              "bert: mask all tokens of a word, or none of them"},
+              "masked models: mask all tokens of a word, or none"},
         c.data.mask_whole_words...);
   visit(Field{"data", "separate_documents", Effect::kResult,
-              "bert: no attention between documents that share a sequence"},
+              "masked models: no attention between documents that share a sequence"},
         c.data.separate_documents...);
   visit(Field{"data", "cache", Effect::kNone,
               "folder for prepared text; empty: the user's cache folder"},
@@ -113,22 +113,37 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"model", "head_dim", Effect::kResult,
               "llama, qwen3: width of a head, even; 0: width / heads"},
         c.model.head_dim...);
-  visit(Field{"model", "inner_width", Effect::kResult,
-              "inside the MLP; 0: 4 * width, for llama and qwen3 8/3 of it, a multiple of 16"},
-        c.model.inner_width...);
+  visit(
+      Field{"model", "inner_width", Effect::kResult,
+            "inside the MLP; 0: 4 * width; llama, qwen3: 8/3 of it, modernbert: 3/2, a multiple of "
+            "16"},
+      c.model.inner_width...);
   visit(Field{"model", "context", Effect::kResult, "tokens per sequence"}, c.model.context...);
   visit(Field{"model", "vocab_size", Effect::kResult,
               "entries of the embedding; 0: as many as the tokenizer has"},
         c.model.vocab_size...);
   visit(Field{"model", "rope_theta", Effect::kResult,
-              "llama, qwen3: base of the rotary positions; 0: 10000"},
+              "llama, qwen3, modernbert: base of the rotary positions; 0: 10000, for modernbert "
+              "160000"},
         c.model.rope_theta...);
+  visit(
+      Field{"model", "local_attention", Effect::kResult,
+            "modernbert: positions that one sees in a local block, half before it and half behind "
+            "it; 0: 128"},
+      c.model.local_attention...);
+  visit(Field{"model", "global_attn_every_n_layers", Effect::kResult,
+              "modernbert: the first block and then each n-th sees the whole sequence; 0: 3"},
+        c.model.global_attn_every_n_layers...);
+  visit(Field{"model", "local_rope_theta", Effect::kResult,
+              "modernbert: base of the rotary positions in local blocks; 0: 10000"},
+        c.model.local_rope_theta...);
   visit(Field{"model", "tie_embeddings", Effect::kResult,
               "llama, qwen3: whether the output layer has the embedding's weights; auto: for all "
               "but llama"},
         c.model.tie_embeddings...);
   visit(Field{"model", "norm_epsilon", Effect::kResult,
-              "of the norms; 0: 1e-5 for gpt2, 1e-12 for bert, 1e-6 for llama and qwen3"},
+              "of the norms; 0: 1e-5 for gpt2 and modernbert, 1e-12 for bert, 1e-6 for llama and "
+              "qwen3"},
         c.model.norm_epsilon...);
   visit(Field{"model", "dropout", Effect::kResult,
               "probability, in [0, 1); llama, qwen3: of attention weights only"},

@@ -24,12 +24,21 @@ ModelShape model_shape(const RunConfig& config, int64_t vocab_size) {
   if (model.kv_heads > 0) shape.set_kv_heads(model.kv_heads);
   if (model.head_dim > 0) shape.set_head_dim(model.head_dim);
   shape.tied = model.tie_embeddings.value_or(architecture.tied);
+  shape.local = architecture.local;
+  if (model.local_attention > 0) shape.local.window = model.local_attention / 2;
+  if (model.global_attn_every_n_layers > 0)
+    shape.local.global_every = model.global_attn_every_n_layers;
   return shape;
 }
 
 Rope model_rope(const RunConfig& config) {
   const double theta = describe(config.model.architecture).rope_theta;
   return {.theta = config.model.rope_theta > 0.0 ? config.model.rope_theta : theta};
+}
+
+Rope model_local_rope(const RunConfig& config) {
+  const double theta = describe(config.model.architecture).local_rope_theta;
+  return {.theta = config.model.local_rope_theta > 0.0 ? config.model.local_rope_theta : theta};
 }
 
 }  // namespace apollo

@@ -16,7 +16,8 @@ int64_t targets_per_sequence(const RunConfig& config);
 // The shape of the final model; what the config leaves open is the architecture's own.
 ModelShape model_shape(const RunConfig& config, int64_t vocab_size);
 
-// How its positions rotate.
+// How its positions rotate, and how those in its local blocks.
 Rope model_rope(const RunConfig& config);
+Rope model_local_rope(const RunConfig& config);
 
 }  // namespace apollo

@@ -78,6 +78,9 @@ struct RunConfig {
     int64_t head_dim = 0;
     int64_t inner_width = 0;
     double rope_theta = 0.0;
+    int64_t local_attention = 0;  // span of a local block, half of it before a position
+    int64_t global_attn_every_n_layers = 0;
+    double local_rope_theta = 0.0;
     std::optional<bool> tie_embeddings;
     double norm_epsilon = 0.0;
     double dropout = 0.0;

@@ -153,6 +153,14 @@ void check_model(const RunConfig::Model& model, Checker& check) {
   check.at_least<int64_t>("model.head_dim", model.head_dim, 0);
   check.at_least<int64_t>("model.inner_width", model.inner_width, 0);
   check.at_least("model.rope_theta", model.rope_theta, 0.0);
+  check.at_least("model.local_rope_theta", model.local_rope_theta, 0.0);
+  check.at_least<int64_t>("model.global_attn_every_n_layers", model.global_attn_every_n_layers, 0);
+  check.require(
+      model.local_attention == 0 || model.local_attention >= 2, {"model.local_attention"},
+      fmt::format("model.local_attention must be 0 or at least 2 (got {})", model.local_attention));
+  check.at_most("model.local_attention", model.local_attention, 2 * SizeLimits::kContext);
+  check.at_most("model.global_attn_every_n_layers", model.global_attn_every_n_layers,
+                SizeLimits::kLayers);
   check.at_least("model.norm_epsilon", model.norm_epsilon, 0.0);
   check.fraction("model.dropout", model.dropout);
   check.positive("model.init_std", model.init_std);
@@ -164,21 +172,34 @@ void check_architecture_keys(const ResolvedConfig& resolved, Checker& check) {
   if (resolved.unreadable.contains("model.architecture")) return;
   const RunConfig::Model& model = resolved.config.model;
   const ArchitectureInfo& architecture = describe(model.architecture);
-  const auto refuse = [&](bool is_default, const std::string& path, const char* why) {
+  const auto refuse = [&](bool is_default, const std::string& path, const char* why,
+                          const char* others) {
     check.require(
         is_default, {path},
         fmt::format("{} is no key of architecture '{}', {}", path, architecture.name, why),
-        "remove it, or set model.architecture = \"llama\" or \"qwen3\"");
+        fmt::format("remove it, or set model.architecture = {}", others));
   };
+  constexpr const char* kRotaryDecoders = "\"llama\" or \"qwen3\"";
   if (!architecture.groups_queries) {
-    refuse(model.kv_heads == 0, "model.kv_heads", "where every head has its own keys and values");
-    refuse(model.head_dim == 0, "model.head_dim", "whose heads divide the width");
+    refuse(model.kv_heads == 0, "model.kv_heads", "where every head has its own keys and values",
+           kRotaryDecoders);
+    refuse(model.head_dim == 0, "model.head_dim", "whose heads divide the width", kRotaryDecoders);
   }
-  if (architecture.rope_theta == 0.0)
-    refuse(model.rope_theta == 0.0, "model.rope_theta", "which learns its positions");
+  if (architecture.rope_theta == 0.0) {
+    refuse(model.rope_theta == 0.0, "model.rope_theta", "which learns its positions",
+           kRotaryDecoders);
+  }
   if (!architecture.may_untie) {
     refuse(model.tie_embeddings.value_or(architecture.tied) == architecture.tied,
-           "model.tie_embeddings", "whose output layer always has the embedding's weights");
+           "model.tie_embeddings", "whose output layer always has the embedding's weights",
+           kRotaryDecoders);
+  }
+  if (architecture.local.window == 0) {
+    constexpr const char* kWhy = "whose blocks all see the whole sequence";
+    refuse(model.local_attention == 0, "model.local_attention", kWhy, "\"modernbert\"");
+    refuse(model.global_attn_every_n_layers == 0, "model.global_attn_every_n_layers", kWhy,
+           "\"modernbert\"");
+    refuse(model.local_rope_theta == 0.0, "model.local_rope_theta", kWhy, "\"modernbert\"");
   }
   if (model.kv_heads > 0 && model.heads > 0 && architecture.groups_queries) {
     check.require(model.heads % model.kv_heads == 0, {"model.kv_heads", "model.heads"},
@@ -192,11 +213,11 @@ void check_architecture_keys(const ResolvedConfig& resolved, Checker& check) {
                   fmt::format("the width of a head must be even, since rotation takes pairs (got "
                               "{}{})",
                               head_dim, model.head_dim > 0 ? "" : ", width / heads"),
-                  "set model.head_dim");
+                  architecture.groups_queries ? "set model.head_dim" : "set model.heads");
   }
 }
 
-// What a sequence of BERT is made of.
+// What a sequence of a masked model is made of.
 void check_masking(const ResolvedConfig& resolved, Checker& check) {
   const RunConfig::Data& data = resolved.config.data;
   const int64_t context = resolved.config.model.context;
@@ -204,7 +225,8 @@ void check_masking(const ResolvedConfig& resolved, Checker& check) {
                 fmt::format("data.masked_fraction must be above 0 and below 1 (got {})",
                             data.masked_fraction));
   check.require(context < 1 || context >= 3, {"model.context", "model.architecture"},
-                fmt::format("model.context must be at least 3 for 'bert' (got {})", context),
+                fmt::format("model.context must be at least 3 for '{}' (got {})",
+                            enum_name(resolved.config.model.architecture), context),
                 "[CLS] and [SEP] take two of its tokens");
   const bool has_no_mask = data.tokenizer.empty() || data.tokenizer == "bytes";
   check.require(!has_no_mask, {"data.tokenizer", "model.architecture"},
@@ -218,9 +240,10 @@ void check_masking(const ResolvedConfig& resolved, Checker& check) {
 void check_no_masking(const RunConfig::Data& data, Checker& check) {
   const RunConfig::Data defaults;
   const auto refuse = [&](bool is_default, const char* path) {
-    check.require(is_default, {path},
-                  fmt::format("{} is for architecture 'bert' only, which alone masks tokens", path),
-                  "remove it, or set model.architecture = \"bert\"");
+    check.require(
+        is_default, {path},
+        fmt::format("{} is for architectures 'bert' and 'modernbert', which mask tokens", path),
+        "remove it, or set model.architecture = \"bert\" or \"modernbert\"");
   };
   refuse(data.masked_fraction == defaults.masked_fraction, "data.masked_fraction");
   refuse(data.mask_whole_words == defaults.mask_whole_words, "data.mask_whole_words");

@@ -5,6 +5,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tanh.h>
 
+#include <cmath>
 #include <utility>
 
 #include "arch/hf_config.h"
@@ -41,15 +42,28 @@ ParameterSpec matrix(const std::string& name, int64_t rows, int64_t columns, dou
   return spec;
 }
 
+ClassifierHead head_of(const ModelSpec& spec) {
+  return describe(spec.shape.architecture).classifier_head;
+}
+
 ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
   const int64_t width = spec.shape.width;
-  if (objective_of(spec.shape.architecture) == Objective::kCausal) {
-    return ParameterLayout({matrix("score.weight", num_outputs, width, spec.init_std)});
+  switch (head_of(spec)) {
+    case ClassifierHead::kLastToken:
+      return ParameterLayout({matrix("score.weight", num_outputs, width, spec.init_std)});
+    case ClassifierHead::kPooler:
+      return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std),
+                              bias(kPoolerBias, width),
+                              matrix("classifier.weight", num_outputs, width, spec.init_std),
+                              bias("classifier.bias", num_outputs)});
+    case ClassifierHead::kTransform:
+      break;
   }
-  return ParameterLayout({matrix(kPoolerWeight, width, width, spec.init_std),
-                          bias(kPoolerBias, width),
-                          matrix("classifier.weight", num_outputs, width, spec.init_std),
-                          bias("classifier.bias", num_outputs)});
+  // As `transformers` begins it, by the width alone.
+  const double std = 1.0 / std::sqrt(static_cast<double>(width));
+  ParameterSpec weight = matrix("classifier.weight", num_outputs, width, std);
+  weight.init = Init::kTruncatedNormal;
+  return ParameterLayout({weight, bias("classifier.bias", num_outputs)});
 }
 
 Json classifier_config(const ModelSpec& spec, const ClassifierFolder& saved) {
@@ -76,29 +90,50 @@ Json classifier_config(const ModelSpec& spec, const ClassifierFolder& saved) {
 
 }  // namespace
 
-SequenceClassifier::SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs)
+SequenceClassifier::SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs,
+                                       Pooling pooling)
     : body_(std::move(body)),
       num_outputs_(num_outputs),
+      pooling_(pooling),
       blocks_(body_->blocks(body_->num_layers())),
       head_(head_layout(body_->spec(), num_outputs), body_->device()) {}
+
+// The vector of each row that the head reads, [B, W].
+at::Tensor SequenceClassifier::pooled(const ClassifierBatch& batch,
+                                      const PassOptions& options) const {
+  DeviceBatch read = batch.tokens;
+  const at::Tensor& inputs_BT = read.inputs_BT;
+  if (head_of(body_->spec()) == ClassifierHead::kTransform && pooling_ == Pooling::kMean) {
+    const at::Tensor hidden_BTW = body_->hidden(read, blocks_, options);
+    if (!read.documents_BT.defined()) return hidden_BTW.mean(1);
+    // Padding is no part of the row.
+    const at::Tensor of_row_BT1 = read.documents_BT.eq(0).unsqueeze(2).to(hidden_BTW.scalar_type());
+    return (hidden_BTW * of_row_BT1).sum(1) / of_row_BT1.sum(1);
+  }
+  // The last token of each sequence, or its first.
+  read.target_rows_M =
+      body_->is_causal() ? batch.last_rows_B
+                         : at::arange(0, inputs_BT.numel(), inputs_BT.size(1), inputs_BT.options());
+  return body_->target_hidden(read, blocks_, options);
+}
 
 at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
                                       const PassOptions& options) const {
   const PrecisionScope precision(options.precision, body_->device());
-  const at::Tensor& inputs_BT = batch.tokens.inputs_BT;
-  // The head reads one place of each sequence: the last token, or BERT's first.
-  DeviceBatch read = batch.tokens;
-  read.target_rows_M =
-      body_->is_causal() ? batch.last_rows_B
-                         : at::arange(0, inputs_BT.numel(), inputs_BT.size(1), inputs_BT.options());
-  const at::Tensor hidden_BW = body_->target_hidden(read, blocks_, options);
-  if (body_->is_causal()) {
-    return at::linear(hidden_BW, head_.tensor("score.weight")).to(at::kFloat);
+  at::Tensor features_BW = pooled(batch, options);
+  switch (head_of(body_->spec())) {
+    case ClassifierHead::kLastToken:
+      return at::linear(features_BW, head_.tensor("score.weight")).to(at::kFloat);
+    case ClassifierHead::kPooler:
+      features_BW =
+          at::tanh(at::linear(features_BW, head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
+      break;
+    case ClassifierHead::kTransform:
+      features_BW = body_->output_transform(features_BW, options);
+      break;
   }
-  const at::Tensor pooled_BW =
-      at::tanh(at::linear(hidden_BW, head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
   const at::Tensor kept_BW = dropout(
-      pooled_BW, dropout_at(DropoutSite::kHead, 0, body_->spec(), options), options.kernels);
+      features_BW, dropout_at(DropoutSite::kHead, 0, body_->spec(), options), options.kernels);
   return at::linear(kept_BW, head_.tensor("classifier.weight"), head_.tensor("classifier.bias"))
       .to(at::kFloat);
 }
@@ -138,8 +173,27 @@ bool takes_shift(Architecture architecture) {
          !describe(architecture).output_shift.empty();
 }
 
+namespace {
+
+// `asked`, or what the config of the folder names.
+Pooling pooling_of(const ModelSpec& spec, const Json& config, Pooling asked) {
+  if (head_of(spec) != ClassifierHead::kTransform) {
+    if (asked != Pooling::kAuto) {
+      fail<UsageError>("train.pooling: a classifier of architecture '{}' reads one token, '{}'",
+                       enum_name(spec.shape.architecture),
+                       head_of(spec) == ClassifierHead::kPooler ? "cls" : "last");
+    }
+    return Pooling::kCls;
+  }
+  if (asked != Pooling::kAuto) return asked;
+  return config.value("classifier_pooling", Json()) == Json("mean") ? Pooling::kMean
+                                                                    : Pooling::kCls;
+}
+
+}  // namespace
+
 ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double dropout,
-                                 at::Device device)
+                                 at::Device device, Pooling pooling)
     : device_(device) {
   const auto source = load_hf_model(folder, device, {.needs_head = false});
   source->parameters().drop_gradients();
@@ -148,6 +202,7 @@ ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double d
   folder_layers_ = source->num_layers();
   const FolderRest rest = read_folder_rest(folder);
   folder_config_ = rest.config;
+  pooling_ = pooling_of(spec_, folder_config_, pooling);
   if (depth == 0) depth = spec_.shape.layers;
   if (depth < source->num_layers()) {
     fail<UsageError>(
@@ -160,7 +215,7 @@ ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double d
   const ParameterLayout unrolled(model_parameters(spec_, depth));
   body_values_ =
       grow_buffer(source->parameters().values(), source->parameters().layout(), unrolled, blocks);
-  if (objective_of(spec_.shape.architecture) != Objective::kMasked) return;
+  if (head_of(spec_) != ClassifierHead::kPooler) return;
   const auto weight = rest.find(kPoolerWeight);
   const auto pooler_bias = rest.find(kPoolerBias);
   if (!weight || !pooler_bias) return;
@@ -177,11 +232,17 @@ ClassifierStart::ClassifierStart(const fs::path& folder, int64_t depth, double d
 Json ClassifierStart::config() const {
   ModelSpec before = folder_spec_;
   before.dropout = -1.0;  // so that it counts as changed: a folder may have another at each place
-  return derived_hf_config(folder_config_, {before, folder_layers_}, {spec_, spec_.shape.layers});
+  Json config =
+      derived_hf_config(folder_config_, {before, folder_layers_}, {spec_, spec_.shape.layers});
+  if (head_of(spec_) == ClassifierHead::kTransform) {
+    config["classifier_pooling"] = enum_name(pooling_);
+    config["classifier_dropout"] = spec_.dropout;
+  }
+  return config;
 }
 
 SequenceClassifier ClassifierStart::make(int64_t num_outputs) const {
-  return {make_model(spec_, spec_.shape.layers, device_), num_outputs};
+  return {make_model(spec_, spec_.shape.layers, device_), num_outputs, pooling_};
 }
 
 void ClassifierStart::restart(SequenceClassifier& classifier, const StartOptions& options) const {
@@ -203,12 +264,15 @@ void save_classifier(const SequenceClassifier& classifier, const ClassifierFolde
                      const fs::path& dir) {
   const Json config = classifier_config(classifier.body().spec(), saved);
   write_file_atomic(dir / "config.json", config.dump(2) + "\n");
-  NamedTensors tensors = hf_tensors(weights_of(classifier.body()), /*with_head=*/false);
+  const LanguageModel& body = classifier.body();
+  NamedTensors tensors =
+      hf_tensors(weights_of(body), {describe(body.spec().shape.architecture).names.head});
   const ParameterSet& head = classifier.head();
   for (const ParameterSlot& slot : head.layout().slots())
     tensors.emplace_back(slot.spec.name, slot_view(head.values(), slot));
   write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
-  save_hf_tokenizer(saved.tokenizer, dir, saved.max_length);
+  save_hf_tokenizer(saved.tokenizer, dir, saved.max_length,
+                    describe(body.spec().shape.architecture).takes_segments);
   if (classifier.body().is_causal())
     put_before_texts(dir, saved.tokenizer, saved.tokens.begin.value());
 }

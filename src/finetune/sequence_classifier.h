@@ -1,7 +1,8 @@
-// A language model's body with a head that reads one vector a row: BertForSequenceClassification
-// (tanh pooler over [CLS], dropout, linear layer) and GPT2-, Llama- and
-// Qwen3ForSequenceClassification (a linear layer without bias over the last token), under the names
-// and with the arithmetic of `transformers`.
+// A language model's body with a head that reads one vector a row, under the names and with the
+// arithmetic of `transformers`: BertForSequenceClassification (tanh pooler over [CLS], dropout,
+// linear layer), ModernBertForSequenceClassification (the language head's transform of [CLS] or of
+// the mean of all tokens, dropout, linear layer), and GPT2-, Llama- and
+// Qwen3ForSequenceClassification (a linear layer without bias over the last token).
 //
 // Shape suffixes: B rows, T positions, W width, C outputs (classes, or 1 for regression).
 #pragma once
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/json_lines.h"
+#include "finetune/pooling.h"
 #include "finetune/row_batches.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
@@ -29,8 +31,10 @@ struct ClassifierWeights {
 
 class SequenceClassifier {
  public:
-  // `dropout` is the body's own, before the last layer of a BERT too. The head is zero.
-  SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs);
+  // `dropout` is the body's own, before the last layer of an encoder too. The head is zero.
+  // `pooling`, kCls or kMean, is for ClassifierHead::kTransform; others have one of their own.
+  SequenceClassifier(std::unique_ptr<LanguageModel> body, int64_t num_outputs,
+                     Pooling pooling = Pooling::kCls);
 
   // [B, C] in float32. Throws UsageError where a row exceeds the context.
   at::Tensor logits(const ClassifierBatch& batch, const PassOptions& options) const;
@@ -40,6 +44,7 @@ class SequenceClassifier {
   ParameterSet& head() { return head_; }
   const ParameterSet& head() const { return head_; }
   int64_t num_outputs() const { return num_outputs_; }
+  Pooling pooling() const { return pooling_; }
 
   ClassifierWeights weights() const;
   void set_weights(const ClassifierWeights& weights);
@@ -50,8 +55,11 @@ class SequenceClassifier {
   void rescale_output(double scale, double shift);
 
  private:
+  at::Tensor pooled(const ClassifierBatch& batch, const PassOptions& options) const;
+
   std::unique_ptr<LanguageModel> body_;
   int64_t num_outputs_;
+  Pooling pooling_;
   LayerMap blocks_;
   ParameterSet head_;
 };
@@ -70,11 +78,13 @@ class ClassifierStart {
  public:
   // Opens the model of `folder` (a Hugging Face folder) as one of `depth` blocks (0: of its final
   // depth), each with weights of its own. Throws CheckpointError as load_hf_model() does,
-  // UsageError where it has more layers than `depth`.
+  // UsageError where the folder has more layers than `depth`, or a `pooling` is named for an
+  // architecture that has no choice of it.
   ClassifierStart(const std::filesystem::path& folder, int64_t depth, double dropout,
-                  at::Device device);
+                  at::Device device, Pooling pooling = Pooling::kAuto);
 
   const ModelSpec& spec() const { return spec_; }
+  Pooling pooling() const { return pooling_; }
   // config.json of the body as training leaves it, with all else that the folder's own says.
   Json config() const;
   // A classifier of that model; its weights are those of restart().
@@ -87,6 +97,7 @@ class ClassifierStart {
   at::Tensor body_values_;
   at::Tensor pooler_weight_;  // undefined where there is none
   at::Tensor pooler_bias_;
+  Pooling pooling_ = Pooling::kCls;
   ModelSpec folder_spec_;  // of the folder as it stands
   int64_t folder_layers_ = 0;
   Json folder_config_;

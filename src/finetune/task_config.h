@@ -14,6 +14,7 @@
 #include "config/enum_names.h"
 #include "config/fields.h"
 #include "config/toml_source.h"
+#include "finetune/pooling.h"
 
 namespace apollo {
 
@@ -72,6 +73,7 @@ struct TaskConfig {
     double clip = 1.0;
     double dropout = 0.1;
     int64_t depth = 0;
+    Pooling pooling = Pooling::kAuto;
     int64_t max_train_rows = 0;
     Precision precision = Precision::kFp32;
   } train;
@@ -141,6 +143,11 @@ void visit_task_train_section(Visitor&& visit, Configs&... c) {
   visit(Field{"train", "dropout", Effect::kResult, "probability, in [0, 1)"}, c.train.dropout...);
   visit(Field{"train", "depth", Effect::kResult, "blocks of the model; 0: its final depth"},
         c.train.depth...);
+  visit(
+      Field{"train", "pooling", Effect::kResult,
+            "modernbert: whether the head reads the first token, or the mean of all; auto: as the "
+            "model's config.json says, else cls"},
+      c.train.pooling...);
   visit(Field{"train", "max_train_rows", Effect::kResult,
               "size of the sample to learn from, the same for all runs; 0: all rows"},
         c.train.max_train_rows...);

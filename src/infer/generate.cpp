@@ -167,9 +167,9 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
   if (!loaded.model->is_causal()) {
     fail<CheckpointError>(
-        "{}: a masked model (bert) fills gaps and does not write on; expected a causal one; "
+        "{}: a masked model ({}) fills gaps and does not write on; expected a causal one; "
         "hint: `apollo score` rates given text",
-        loaded.folder.string());
+        loaded.folder.string(), enum_name(loaded.model->spec().shape.architecture));
   }
   const Tokenizer& tokenizer = require_tokenizer(loaded);
   std::vector<TokenId> ids;

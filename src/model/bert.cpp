@@ -66,6 +66,11 @@ class Bert final : public LanguageModel {
     return run(batch, blocks, batch.target_rows_M, options);
   }
 
+  at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
+    const at::Tensor inner = linear_gelu(Norm{x_MW}, transform_, GeluKind::kErf, options.kernels);
+    return apply_norm(inner, transform_norm_, options.kernels).value;
+  }
+
  private:
   // The last hidden state: [B, T, W], or [M, W] of these rows of its [N, W].
   at::Tensor run(const DeviceBatch& batch, const LayerMap& blocks, const at::Tensor& rows_M,
@@ -100,11 +105,6 @@ class Bert final : public LanguageModel {
   }
 
   OutputLayer output_layer() const override { return {token_embedding_, output_bias_}; }
-
-  at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const override {
-    const at::Tensor inner = linear_gelu(Norm{x_MW}, transform_, GeluKind::kErf, options.kernels);
-    return apply_norm(inner, transform_norm_, options.kernels).value;
-  }
 
   at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
     const int64_t length = batch.inputs_BT.size(1);

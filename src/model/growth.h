@@ -27,7 +27,8 @@ void fill_grown(const at::Tensor& buffer, const ParameterLayout& from, const at:
 struct AddedLayers {
   // copy: they stay copies. identity: those of their tensors that end a residual branch are zero,
   // so that a block of GPT-2 adds nothing and the function at the models' own depths is the same
-  // to the bit; a BERT still normalises behind the block. random: map must have no copies
+  // to the bit; a BERT still normalises behind the block, and of a ModernBERT that holds where old
+  // layers come to places of their kind, local or global. random: map must have no copies
   // (without_copies()), and kFresh layers start as those of a new model do.
   NewLayers kind = NewLayers::kCopy;
   uint64_t seed = 0;  // of fresh layers

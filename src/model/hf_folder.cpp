@@ -72,6 +72,18 @@ bool starts_with_any(std::string_view name, const std::vector<std::string_view>&
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// Prefixes of the parts of the language head.
+std::vector<std::string_view> heads_of(const WeightNames& names) {
+  if (names.transform.empty()) return {names.head};
+  return {names.head, names.transform};
+}
+
+std::vector<std::string_view> parts_of_model(const WeightNames& names) {
+  std::vector<std::string_view> parts = heads_of(names);
+  parts.push_back(names.body);
+  return parts;
+}
+
 // The names and shapes under which a folder holds a parameter.
 std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const ParameterSpec& spec) {
   if (spec.pieces.empty()) return {{spec.name, spec.shape}};
@@ -179,7 +191,7 @@ FolderTensors read_folder(const fs::path& dir, const HfConfig& config) {
                     [&](std::string_view ending) { return canonical.ends_with(ending); });
     if (is_constant) continue;
     const bool known = starts_with_any(canonical, names.beside);
-    if (known || !starts_with_any(canonical, {names.body, names.head})) {
+    if (known || !starts_with_any(canonical, parts_of_model(names))) {
       if (!known) unknown.push_back(name);
       found.beside.emplace_back(canonical, std::move(tensor));
       continue;
@@ -201,14 +213,20 @@ FolderTensors read_folder(const fs::path& dir, const HfConfig& config) {
   return found;
 }
 
-bool has_language_head(const WeightMap& found, const ModelSpec& spec) {
-  const std::string_view head = describe(spec.shape.architecture).names.head;
+// Prefixes of those parts of the language head of which the folder has nothing.
+std::vector<std::string_view> lacking_heads(const WeightMap& found, const ModelSpec& spec) {
+  std::vector<std::string_view> lacking;
   const std::vector<ParameterSpec> parameters = model_parameters(spec, /*num_layers=*/0);
-  const auto in_head = [&](std::string_view name) { return name.starts_with(head); };
-  const bool needed = std::any_of(parameters.begin(), parameters.end(),
-                                  [&](const ParameterSpec& part) { return in_head(part.name); });
-  return !needed || std::any_of(found.begin(), found.end(),
-                                [&](const auto& entry) { return in_head(entry.first); });
+  for (const std::string_view head : heads_of(describe(spec.shape.architecture).names)) {
+    const bool needed =
+        std::any_of(parameters.begin(), parameters.end(),
+                    [&](const ParameterSpec& part) { return part.name.starts_with(head); });
+    const bool there = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
+      return entry.first.starts_with(head);
+    });
+    if (needed && !there) lacking.push_back(head);
+  }
+  return lacking;
 }
 
 // Holds the weights to the config before a model of its sizes is allocated.
@@ -218,15 +236,15 @@ void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap&
     fail<CheckpointError>("{}: config.json asks for {} layers, but there are {} parameters",
                           dir.string(), config.num_layers, found.size());
   }
-  const std::string_view head = describe(config.spec.shape.architecture).names.head;
-  const bool has_head = has_language_head(found, config.spec);
+  const std::vector<std::string_view> lacking = lacking_heads(found, config.spec);
   std::set<std::string> expected;
   for (const ParameterSpec& spec : model_parameters(config.spec, config.num_layers)) {
+    if (spec.outside_format) continue;
     for (const auto& [name, shape] : stored_parts(spec)) {
       expected.insert(name);
       const auto entry = found.find(name);
       if (entry == found.end()) {
-        const bool lacks_head = name.starts_with(head) && !has_head;
+        const bool lacks_head = starts_with_any(name, lacking);
         if (lacks_head && !needs_head) continue;
         fail<CheckpointError>("{}: parameter '{}' is missing{}", dir.string(), name,
                               lacks_head ? "; the model has no language head, which only `apollo "
@@ -257,6 +275,57 @@ void write_folder(const fs::path& dir, const Json& config, const NamedTensors& t
   write_safetensors(dir / "model.safetensors", tensors, {{"format", "pt"}});
 }
 
+constexpr const char* kOutsideFile = "apollo/parameters.safetensors";
+
+// Parameters outside of HF's format, by their names here.
+NamedTensors outside_tensors(const ParameterLayout& layout, const at::Tensor& values) {
+  NamedTensors tensors;
+  for (const ParameterSlot& slot : layout.slots()) {
+    if (slot.spec.outside_format) tensors.emplace_back(slot.spec.name, slot_view(values, slot));
+  }
+  return tensors;
+}
+
+void write_outside(const fs::path& dir, const ModelWeights& weights) {
+  const NamedTensors tensors = outside_tensors(weights.layout, weights.values);
+  if (tensors.empty()) return;
+  fs::create_directories(dir / "apollo");
+  write_safetensors(dir / kOutsideFile, tensors, {{"format", "pt"}});
+}
+
+// Reads them where the folder has them. A final model's begin anew where it has not: nothing reads
+// them before the model grows.
+void read_outside(const fs::path& dir, LanguageModel& model, uint64_t seed) {
+  ParameterSet& parameters = model.parameters();
+  const NamedTensors wanted = outside_tensors(parameters.layout(), parameters.values());
+  if (wanted.empty()) return;
+  const fs::path path = dir / kOutsideFile;
+  if (!fs::exists(path)) {
+    if (model.num_layers() < model.spec().shape.layers) {
+      fail<CheckpointError>(
+          "{}: there is no {}, which holds '{}' of a model that shares its layers (hint: without "
+          "the key 'apollo' in config.json it is one of {} layers that it does not share)",
+          dir.string(), kOutsideFile, wanted.front().first, model.num_layers());
+    }
+    for (const ParameterSlot& slot : parameters.layout().slots()) {
+      if (slot.spec.outside_format) parameters.initialize_layer(slot.spec.layer, seed);
+    }
+    return;
+  }
+  const NamedTensors stored = read_safetensors(path).tensors;
+  const std::map<std::string, at::Tensor> found(stored.begin(), stored.end());
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, value] : wanted) {
+    const auto entry = found.find(name);
+    if (entry == found.end() || entry->second.sizes() != value.sizes() ||
+        !entry->second.is_floating_point()) {
+      fail<CheckpointError>("{}: expected parameter '{}' of {} numbers", path.string(), name,
+                            value.numel());
+    }
+    value.copy_(entry->second);
+  }
+}
+
 }  // namespace
 
 ModelWeights weights_of(const LanguageModel& model) {
@@ -264,11 +333,10 @@ ModelWeights weights_of(const LanguageModel& model) {
           model.parameters().values()};
 }
 
-NamedTensors hf_tensors(const ModelWeights& weights, bool with_head) {
-  const std::string_view head = describe(weights.spec.shape.architecture).names.head;
+NamedTensors hf_tensors(const ModelWeights& weights, const std::vector<std::string_view>& without) {
   NamedTensors tensors;
   for (const ParameterSlot& slot : weights.layout.slots()) {
-    if (!with_head && slot.spec.name.starts_with(head)) continue;
+    if (slot.spec.outside_format || starts_with_any(slot.spec.name, without)) continue;
     for (auto& part : stored_views(slot.spec, slot_view(weights.values, slot)))
       tensors.push_back(std::move(part));
   }
@@ -276,8 +344,8 @@ NamedTensors hf_tensors(const ModelWeights& weights, bool with_head) {
 }
 
 void save_hf_model(const ModelWeights& weights, const fs::path& dir, const ConfigTokens& tokens) {
-  write_folder(dir, to_hf_config(weights.spec, weights.num_layers, tokens),
-               hf_tensors(weights, /*with_head=*/true));
+  write_folder(dir, to_hf_config(weights.spec, weights.num_layers, tokens), hf_tensors(weights));
+  write_outside(dir, weights);
 }
 
 void save_hf_model(const LanguageModel& model, const fs::path& dir, const ConfigTokens& tokens) {
@@ -292,6 +360,7 @@ std::unique_ptr<LanguageModel> load_hf_model(const fs::path& dir, at::Device dev
   auto model = make_model(config.spec, config.num_layers, device);
   ParameterSet& parameters = model->parameters();
   if (!options.needs_head) parameters.initialize(options.seed);
+  read_outside(dir, *model, options.seed);
   const at::NoGradGuard no_grad;
   for (const ParameterSlot& slot : parameters.layout().slots()) {
     for (auto& [name, view] : stored_views(slot.spec, slot_view(parameters.values(), slot))) {
@@ -314,7 +383,7 @@ FolderRest read_folder_rest(const fs::path& dir) {
   FolderTensors found = read_folder(dir, config);
   FolderRest rest;
   rest.config = read_json(dir / "config.json");
-  rest.has_head = has_language_head(found.model, config.spec);
+  rest.lacks = lacking_heads(found.model, config.spec);
   rest.tensors = std::move(found.beside);
   if (found.model.empty()) return rest;
   const at::ScalarType first = found.model.begin()->second.value.scalar_type();
@@ -327,7 +396,7 @@ FolderRest read_folder_rest(const fs::path& dir) {
 
 void save_derived_model(const LanguageModel& model, const FolderRest& rest,
                         const DescribedModel& from, const fs::path& dir) {
-  NamedTensors tensors = hf_tensors(weights_of(model), rest.has_head);
+  NamedTensors tensors = hf_tensors(weights_of(model), rest.lacks);
   for (auto& [name, tensor] : tensors)
     tensor = tensor.to(rest.dtype);
   if (model.spec().shape.width == from.spec.shape.width) {
@@ -338,6 +407,7 @@ void save_derived_model(const LanguageModel& model, const FolderRest& rest,
   }
   write_folder(dir, derived_hf_config(rest.config, from, {model.spec(), model.num_layers()}),
                tensors);
+  if (model.num_layers() < model.spec().shape.layers) write_outside(dir, weights_of(model));
 }
 
 }  // namespace apollo

@@ -38,12 +38,16 @@ void state_max_length(const fs::path& dir, int64_t max_length) {
   write_file_atomic(dir / kConfigFile, config.dump(2) + "\n");
 }
 
-void save_hf_tokenizer(const Tokenizer& tokenizer, const fs::path& dir, int64_t max_length) {
+void save_hf_tokenizer(const Tokenizer& tokenizer, const fs::path& dir, int64_t max_length,
+                       bool takes_segments) {
   tokenizer.save(dir);
   Json config = read_tokenizer_config(dir);
   config["model_max_length"] = max_length;
   if (!says(config, "pad_token") && says(config, "eos_token"))
     config["pad_token"] = config["eos_token"];
+  config["model_input_names"] = takes_segments
+                                    ? Json{"input_ids", "token_type_ids", "attention_mask"}
+                                    : Json{"input_ids", "attention_mask"};
   write_file_atomic(dir / kConfigFile, config.dump(2) + "\n");
 }
 

@@ -16,9 +16,10 @@ void state_max_length(const std::filesystem::path& dir, int64_t max_length);
 
 // Writes the tokenizer's files into `dir`, beside a model that reads `max_length` tokens, with a
 // token to pad with: a batch of unequal texts needs one. Where the tokenizer has none, the token
-// that ends documents serves.
+// that ends documents serves. `takes_segments`: whether the model is told which tokens are of a
+// second text (`token_type_ids`); one that is not refuses them.
 void save_hf_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& dir,
-                       int64_t max_length);
+                       int64_t max_length, bool takes_segments);
 
 // Makes the tokenizer that save_hf_tokenizer() wrote put `token` before every text, and between the
 // two texts of a pair.

@@ -16,7 +16,7 @@ LinearLayer scaled(const LinearLayer& layer, double factor) {
 }
 
 at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, Kernels kernels) {
-  if (has_own_kernels(x.value, kernels)) {
+  if (has_own_kernels(x.value, kernels) && layer.bias.defined()) {
     return bias_gelu(linear_without_bias(x, layer, kernels), layer.bias, kind, kernels);
   }
   return at::gelu(linear(x, layer, kernels), kind == GeluKind::kTanh ? "tanh" : "none");

@@ -12,7 +12,7 @@ namespace apollo {
 // The layer whose output is that of `layer` times `factor`.
 LinearLayer scaled(const LinearLayer& layer, double factor);
 
-// gelu(x W + b).
+// gelu(x W + b), or gelu(x W) where there is no b.
 at::Tensor linear_gelu(const Norm& x, const LinearLayer& layer, GeluKind kind, Kernels kernels);
 
 // The end of a residual branch: sum = residual + dropout(x W + b), and the LayerNorm of it.

@@ -42,8 +42,8 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
 }
 
 std::map<Architecture, ModelFactory>& factories() {
-  static std::map<Architecture, ModelFactory> factories = {gpt2_model(), bert_model(),
-                                                           llama_model(), qwen3_model()};
+  static std::map<Architecture, ModelFactory> factories = {
+      gpt2_model(), bert_model(), llama_model(), qwen3_model(), modernbert_model()};
   return factories;
 }
 
@@ -161,6 +161,7 @@ ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size) {
                           ? config.model.norm_epsilon
                           : describe(config.model.architecture).norm_epsilon;
   spec.rope = model_rope(config);
+  spec.local_rope = model_local_rope(config);
   return spec;
 }
 

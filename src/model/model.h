@@ -73,6 +73,12 @@ class LanguageModel {
   virtual at::Tensor target_hidden(const DeviceBatch& batch, const LayerMap& blocks,
                                    const PassOptions& options) const;
 
+  // What stands between the last hidden state and the output layer, [M, W] -> [M, W].
+  virtual at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const {
+    (void)options;
+    return x_MW;
+  }
+
   // Sum over the targets of -log p(target), in nats; divide by the number of targets for the mean.
   // The output head runs on the targets' positions alone.
   at::Tensor loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
@@ -106,11 +112,6 @@ class LanguageModel {
 
   // The linear layer into the vocabulary.
   virtual OutputLayer output_layer() const = 0;
-  // What stands between the last hidden state and the output layer, [M, W] -> [M, W].
-  virtual at::Tensor output_transform(const at::Tensor& x_MW, const PassOptions& options) const {
-    (void)options;
-    return x_MW;
-  }
 
  private:
   at::Tensor output_rows(const DeviceBatch& batch, const LayerMap& blocks,

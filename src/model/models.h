@@ -12,5 +12,6 @@ std::pair<Architecture, ModelFactory> gpt2_model();
 std::pair<Architecture, ModelFactory> bert_model();
 std::pair<Architecture, ModelFactory> llama_model();
 std::pair<Architecture, ModelFactory> qwen3_model();
+std::pair<Architecture, ModelFactory> modernbert_model();
 
 }  // namespace apollo

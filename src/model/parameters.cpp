@@ -2,12 +2,17 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/erfinv.h>
 #include <ATen/ops/normal.h>
+#include <ATen/ops/uniform.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 #include <numeric>
 #include <utility>
 
@@ -33,6 +38,18 @@ uint64_t tensor_seed(uint64_t seed, const std::string& name) {
                      std::stoull(hash_text(name).substr(0, 16), nullptr, 16));
 }
 
+// N(0, init_std) within two deviations, from uniform numbers by the inverse of the distribution
+// function, as torch.nn.init.trunc_normal_ draws it.
+at::Tensor truncated_normal(const ParameterSpec& spec, const at::Generator& generator) {
+  constexpr double kCutoff = 2.0;
+  const double edge = std::erf(kCutoff / std::numbers::sqrt2);
+  return at::empty(spec.shape, at::kFloat)
+      .uniform_(-edge, edge, generator)
+      .erfinv_()
+      .mul_(spec.init_std * std::numbers::sqrt2)
+      .clamp_(-kCutoff * spec.init_std, kCutoff * spec.init_std);
+}
+
 void initialize_slot(const at::Tensor& values, const ParameterSlot& slot, uint64_t seed) {
   const at::NoGradGuard no_grad;
   const at::Tensor target = slot_view(values, slot);
@@ -43,11 +60,14 @@ void initialize_slot(const at::Tensor& values, const ParameterSlot& slot, uint64
     case Init::kOnes:
       target.fill_(1.0);
       break;
-    case Init::kNormal: {
+    case Init::kNormal:
+    case Init::kTruncatedNormal: {
       // On the CPU for every device, so that a seed means the same weights everywhere.
       auto generator = at::make_generator<at::CPUGeneratorImpl>(tensor_seed(seed, slot.spec.name));
       target.copy_(
-          at::empty(slot.spec.shape, at::kFloat).normal_(0.0, slot.spec.init_std, generator));
+          slot.spec.init == Init::kNormal
+              ? at::empty(slot.spec.shape, at::kFloat).normal_(0.0, slot.spec.init_std, generator)
+              : truncated_normal(slot.spec, generator));
       break;
     }
   }

@@ -6,7 +6,7 @@
 
 #include "model/models.h"
 #include "model/pre_norm_decoder.h"
-#include "ops/swiglu_linear.h"
+#include "ops/gated_linear.h"
 
 namespace apollo {
 namespace {
@@ -82,9 +82,9 @@ class RotaryDecoder final : public PreNormDecoder {
     const SumAndNorm attended =
         add_linear_and_norm(stream.sum, mixed_BTX, scaled(w.attn_proj, options.branch_scale),
                             w.mlp_norm, /*dropout=*/{}, options.kernels);
-    const at::Tensor mlp_BTW =
-        swiglu_linear_without_bias(linear(attended.norm, w.gate_up, options.kernels),
-                                   scaled(w.down, options.branch_scale), options.kernels);
+    const at::Tensor mlp_BTW = gated_linear_without_bias(
+        linear(attended.norm, w.gate_up, options.kernels), GateKind::kSilu,
+        scaled(w.down, options.branch_scale), options.kernels);
     return add_and_norm(attended.sum, {mlp_BTW}, next_norm, options.kernels);
   }
 

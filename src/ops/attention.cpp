@@ -1,6 +1,7 @@
 #include "ops/attention.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
@@ -27,8 +28,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// What each position sees as a mask, or undefined where it sees all, or is causal: [B, 1, T, T] or
+// [T, T].
+at::Tensor visible_of(const AttentionPattern& pattern, int64_t length, at::Device device) {
+  if (pattern.window == 0) return pattern.visible_B1TT;
+  const at::Tensor places_T = at::arange(length, at::TensorOptions(device).dtype(at::kLong));
+  const at::Tensor near_TT =
+      (places_T.unsqueeze(1) - places_T.unsqueeze(0)).abs() <= pattern.window;
+  return pattern.visible_B1TT.defined() ? pattern.visible_B1TT.logical_and(near_TT) : near_TT;
+}
+
 at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
-                           const at::Tensor& v_BHTK, bool causal, const at::Tensor& visible_B1TT,
+                           const at::Tensor& v_BHTK, bool causal, const at::Tensor& visible,
                            const DropoutDraw& dropout) {
   const int64_t length = q_BHTK.size(2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_BHTK.size(3)));
@@ -38,9 +49,9 @@ at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
         at::ones({length, length}, q_BHTK.options().dtype(at::kBool)).triu(1);
     scores_BHTT = scores_BHTT.masked_fill(future_TT, -std::numeric_limits<double>::infinity());
   }
-  if (visible_B1TT.defined()) {
-    scores_BHTT = scores_BHTT.masked_fill(visible_B1TT.logical_not(),
-                                          -std::numeric_limits<double>::infinity());
+  if (visible.defined()) {
+    scores_BHTT =
+        scores_BHTT.masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity());
   }
   return at::matmul(composed_dropout(at::softmax(scores_BHTT, -1), dropout), v_BHTK);
 }
@@ -75,6 +86,7 @@ at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern&
   const std::vector<at::Tensor> parts = split_heads(qkv_BTX, pattern);
   const at::Tensor& q_BHTK = parts[0];
   const int64_t group = pattern.heads / pattern.num_kv_heads();
+  const at::Tensor visible = visible_of(pattern, qkv_BTX.size(1), qkv_BTX.device());
   at::Tensor mixed_BHTK;
   const bool needs_key = dropout.probability > 0.0 && qkv_BTX.device().is_cpu();
   if (kernels == Kernels::kReference || needs_key) {
@@ -82,10 +94,10 @@ at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern&
       return group == 1 ? x_BGTK : x_BGTK.repeat_interleave(group, 1);
     };
     mixed_BHTK = plain_attention(q_BHTK, repeated(parts[1]), repeated(parts[2]), pattern.causal,
-                                 pattern.visible_B1TT, dropout);
+                                 visible, dropout);
   } else {
     std::optional<at::Tensor> mask;
-    if (pattern.visible_B1TT.defined()) mask = pattern.visible_B1TT;
+    if (visible.defined()) mask = visible;
     mixed_BHTK = at::scaled_dot_product_attention(q_BHTK, parts[1], parts[2], mask,
                                                   dropout.probability, pattern.causal,
                                                   /*scale=*/std::nullopt, /*enable_gqa=*/group > 1);
@@ -129,6 +141,7 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& patte
   heads.num_kv_heads = pattern.num_kv_heads();
   heads.head_width = head_width(qkv_BTX, pattern);
   heads.causal = pattern.causal;
+  heads.window = pattern.window;
   if (pattern.visible_B1TT.defined())
     heads.visible_BTT = pattern.visible_B1TT.const_data_ptr<bool>();
   heads.dropout = dropout;
@@ -153,6 +166,7 @@ class Attention : public torch::autograd::Function<Attention> {
     });
     context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, pattern.visible_B1TT});
     context->saved_data["causal"] = pattern.causal;
+    context->saved_data["window"] = pattern.window;
     context->saved_data["kv_heads"] = pattern.num_kv_heads();
     save_draw(*context, dropout);
     return mixed_BTW;
@@ -164,6 +178,7 @@ class Attention : public torch::autograd::Function<Attention> {
     const AttentionPattern pattern{.heads = saved[2].size(1),
                                    .kv_heads = context->saved_data["kv_heads"].toInt(),
                                    .causal = context->saved_data["causal"].toBool(),
+                                   .window = context->saved_data["window"].toInt(),
                                    .visible_B1TT = saved[3]};
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
@@ -183,7 +198,8 @@ bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern
                       const DropoutDraw& dropout, Kernels kernels) {
   const at::Tensor& visible = pattern.visible_B1TT;
   return has_own_kernels(qkv_BTX, kernels) && dropout.probability < 1.0 &&
-         qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0 && !(pattern.causal && visible.defined()) &&
+         qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0 &&
+         !(pattern.causal && (visible.defined() || pattern.window > 0)) &&
          (!visible.defined() ||
           (visible.scalar_type() == at::kBool && visible.is_contiguous() &&
            visible.sizes() ==

@@ -14,8 +14,9 @@ struct AttentionPattern {
   int64_t heads = 1;
   int64_t kv_heads = 0;  // of keys and values, a divisor of `heads`; 0: as many
   bool causal = false;   // position t sees positions <= t
-  // Bool: which positions (last dimension) each position sees; undefined: all. Not together with
-  // `causal`. Every position must see at least one.
+  int64_t window = 0;    // it sees those at most so many away; 0: all; not with `causal`
+  // Bool: which positions (last dimension) each position sees, of those in the window; undefined:
+  // all. Not together with `causal`. Every position must see at least one.
   at::Tensor visible_B1TT = {};
 
   int64_t num_kv_heads() const { return kv_heads > 0 ? kv_heads : heads; }

@@ -62,8 +62,20 @@ struct Head {
   const float* keys() const { return heads.qkv_BTX + key_place; }
   const float* values() const { return heads.qkv_BTX + value_place; }
 
+  bool has_window() const { return heads.window > 0; }
   // How many keys from the first on the queries before `end` see.
-  int64_t keys_seen(int64_t end) const { return heads.causal ? least(end, length) : length; }
+  int64_t keys_seen(int64_t end) const {
+    if (has_window()) return least(end + heads.window, length);
+    return heads.causal ? least(end, length) : length;
+  }
+  // The first key that a query sees, and those behind it.
+  int64_t first_seen(int64_t query) const {
+    return has_window() ? most(0, query - heads.window) : 0;
+  }
+  // Where the block of that key begins.
+  int64_t first_block_seen(int64_t query) const {
+    return first_seen(query) / kKeyBlock * kKeyBlock;
+  }
 
   // The scores of a query for the keys of a vector, or kHidden.
   Floats seen(const Floats& scores, int64_t query, int64_t key) const {
@@ -73,6 +85,11 @@ struct Head {
       const Bits beyond = lane_numbers() + static_cast<uint32_t>(most(0, key - limit + kLanes));
       result = beyond < static_cast<uint32_t>(kLanes) ? result : Floats{} + kHidden;
       if (key >= limit) return Floats{} + kHidden;
+    }
+    const int64_t before = first_seen(query) - key;
+    if (before > 0) {
+      const Bits outside = Bits{} + static_cast<uint32_t>(least(before, kLanes));
+      result = lane_numbers() < outside ? Floats{} + kHidden : result;
     }
     if (visible_TT == nullptr) return result;
     Bytes shown = {};
@@ -178,6 +195,27 @@ struct Block {
   int64_t columns(const Head& head, int64_t end) const {
     return most(0, least(head.keys_seen(query + end), key_end) - key);
   }
+
+  // With a window, rows are taken in whole tiles, whatever rows are left at the block's end, and
+  // columns in whole vectors: so a vector of scores exists for all rows of a tile or for none.
+  static int64_t tile_begin(int64_t row) { return row / kTileRows * kTileRows; }
+  // Which of the block's keys the queries of the tile of `row` see: those before this column.
+  int64_t columns_of_tile(const Head& head, int64_t row) const {
+    const int64_t end = tile_begin(row) + kTileRows;
+    return columns(head, head.has_window() ? end : least(end, queries()));
+  }
+  // And from this one on, the first of its vector.
+  int64_t first_column_of_tile(const Head& head, int64_t row) const {
+    return most(0, head.first_seen(query + tile_begin(row)) - key) / kLanes * kLanes;
+  }
+  // The rows whose scores for the vector of keys at `column` exist, with a window.
+  int64_t first_row(const Head& head, int64_t column) const {
+    return tile_begin(most(0, key + column - head.heads.window - query));
+  }
+  int64_t end_row(const Head& head, int64_t column) const {
+    const int64_t beyond = key + column + kLanes + head.heads.window - query;
+    return beyond <= 0 ? 0 : least(queries(), tile_begin(beyond + kTileRows - 1));
+  }
 };
 
 // Rows are queries, columns keys, steps the width.
@@ -186,8 +224,10 @@ inline void multiply_by_keys(const Head& head, const Block& block, const LeftFac
                              const float* transposed, const Finish& finish) {
   multiply_tiles(
       block.queries(), left, {transposed + block.key * head.padded_width, kKeyBlock},
-      [&](int64_t, int64_t end) {
-        return TileRange{block.columns(head, end), 0, head.width};
+      [&](int64_t begin, int64_t end) {
+        if (!head.has_window()) return TileRange{block.columns(head, end), 0, head.width};
+        return TileRange{block.columns_of_tile(head, begin), 0, head.width,
+                         block.first_column_of_tile(head, begin)};
       },
       finish);
 }
@@ -198,8 +238,10 @@ inline void add_by_queries(const Head& head, const Block& block, const float* sc
   multiply_tiles(
       block.queries(), {scores, kKeyBlock, 1},
       {rows + block.key * head.padded_width, head.padded_width},
-      [&](int64_t, int64_t end) {
-        return TileRange{head.padded_width, 0, block.columns(head, end)};
+      [&](int64_t begin, int64_t end) {
+        if (!head.has_window()) return TileRange{head.padded_width, 0, block.columns(head, end)};
+        return TileRange{head.padded_width, block.first_column_of_tile(head, begin),
+                         block.columns_of_tile(head, begin)};
       },
       [&](int64_t row, int64_t column, const Floats& sums) {
         float* place = to + row * head.padded_width + column;
@@ -214,6 +256,11 @@ inline void add_by_keys(const Head& head, const Block& block, const float* score
       block.keys(), {scores, 1, kKeyBlock},
       {rows + block.query * head.padded_width, head.padded_width},
       [&](int64_t begin, int64_t) {
+        if (head.has_window()) {
+          const int64_t column = begin / kLanes * kLanes;
+          return TileRange{head.padded_width, block.first_row(head, column),
+                           block.end_row(head, column)};
+        }
         const int64_t first = head.heads.causal ? most(0, block.key + begin - block.query) : 0;
         return TileRange{head.padded_width, first, block.queries()};
       },
@@ -226,7 +273,7 @@ inline void add_by_keys(const Head& head, const Block& block, const float* score
 template <class Each>
 inline void for_key_blocks(const Head& head, int64_t query, int64_t query_end, const Each& each) {
   const int64_t seen = head.keys_seen(query_end);
-  for (int64_t key = 0; key < seen; key += kKeyBlock)
+  for (int64_t key = head.first_block_seen(query); key < seen; key += kKeyBlock)
     each(Block{query, query_end, key, least(key + kKeyBlock, seen)});
 }
 
@@ -242,14 +289,14 @@ inline void exponentiate_block(const Head& head, const Block& block, RowSums& su
                                float* mixed) {
   for (int64_t row = 0; row < block.queries(); ++row) {
     float* s = scores + row * kKeyBlock;
-    const int64_t tile_end = least(row / kTileRows * kTileRows + kTileRows, block.queries());
-    const int64_t columns = block.columns(head, tile_end);
+    const int64_t first = block.first_column_of_tile(head, row);
+    const int64_t columns = block.columns_of_tile(head, row);
     Floats tops = Floats{} + sums.top[row];
-    for (int64_t i = 0; i < columns; i += kLanes)
+    for (int64_t i = first; i < columns; i += kLanes)
       tops = larger(load(s + i), tops);
     const float top = largest(tops);
     Floats totals = {};
-    for (int64_t i = 0; i < columns; i += kLanes) {
+    for (int64_t i = first; i < columns; i += kLanes) {
       const Floats e = exp_of_negative(load(s + i) - top);
       totals += e;
       store(s + i, head.mask.active() ? e * head.kept(block.query + row, block.key + i) : e);
@@ -257,7 +304,7 @@ inline void exponentiate_block(const Head& head, const Block& block, RowSums& su
     const float shrink = exp_of_negative(Floats{} + (sums.top[row] - top))[0];
     sums.total[row] = sums.total[row] * shrink + sum(totals);
     sums.top[row] = top;
-    if (block.key == 0) continue;
+    if (block.key == head.first_block_seen(block.query)) continue;
     float* m = mixed + row * head.padded_width;
     for (int64_t i = 0; i < head.padded_width; i += kLanes)
       store(m + i, load(m + i) * shrink);

@@ -21,7 +21,8 @@ struct AttentionHeads {
   int64_t num_kv_heads;  // G
   int64_t head_width;    // K
   bool causal;
-  const bool* visible_BTT;  // null: all; not together with `causal`
+  int64_t window;           // a position sees those at most so many away; 0: all; not with `causal`
+  const bool* visible_BTT;  // null: all; not with `causal`; within the window where there is one
   DropoutDraw dropout;      // of weights; rows are those of [B, H, T, T]
   const float* qkv_BTX;
   float* mixed_BTHK;

@@ -28,9 +28,10 @@ struct RightFactor {
 
 // Which part of a tile's rows is wanted and which steps contribute to it.
 struct TileRange {
-  int64_t columns;  // from 0
+  int64_t columns;  // up to here
   int64_t first_step;
   int64_t end_step;
+  int64_t first_column = 0;  // a multiple of kLanes
 };
 
 template <int kRows, int kVectors>
@@ -76,7 +77,7 @@ inline void one_tile(LeftFactor left, RightFactor right, const TileRange& range,
 template <int kRows, class Finish>
 inline void row_of_tiles(const LeftFactor& left, const RightFactor& right, const TileRange& range,
                          int64_t row, const Finish& finish) {
-  int64_t column = 0;
+  int64_t column = range.first_column;
   for (; column + (kTileVectors - 1) * kLanes < range.columns; column += kTileVectors * kLanes)
     one_tile<kRows, kTileVectors>(left, right, range, row, column, finish);
   const int64_t vectors = (range.columns - column + kLanes - 1) / kLanes;

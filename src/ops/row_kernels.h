@@ -16,6 +16,9 @@ namespace apollo {
 // Which function GELU is: x P(X < x) of a normal X, or its approximation by tanh.
 enum class GeluKind { kErf, kTanh };
 
+// By which function a gated MLP turns its first factor: silu(x) = x / (1 + e^-x), or GELU by erf.
+enum class GateKind { kSilu, kGelu };
+
 constexpr int64_t kBlockRows = 64;
 
 // sum = residual + dropout(branch + branch_bias); norm = (sum - mean) * rstd * weight + bias, with
@@ -94,15 +97,17 @@ struct BiasGeluGradientRows {
   float* y_NW;          // the GELU once more; null: not wanted
 };
 
-// y = silu(gate) * up with silu(x) = x / (1 + e^-x), of gate and up side by side in each row.
-struct SwigluRows {
+// y = act(gate) * up, of gate and up side by side in each row.
+struct GatedRows {
   int64_t width;  // I, of y
+  GateKind kind;
   const float* x_N2I;
   float* y_NI;
 };
 
-struct SwigluGradientRows {
+struct GatedGradientRows {
   int64_t width;
+  GateKind kind;
   const float* x_N2I;
   const float* grad_y_NI;
   float* grad_x_N2I;
@@ -153,8 +158,8 @@ struct RowKernels {
   void (*dropout)(const DropoutRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu)(const BiasGeluRows& rows, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGeluGradientRows& rows, int64_t begin, int64_t end);
-  void (*swiglu)(const SwigluRows& rows, int64_t begin, int64_t end);
-  void (*swiglu_gradient)(const SwigluGradientRows& rows, int64_t begin, int64_t end);
+  void (*gated)(const GatedRows& rows, int64_t begin, int64_t end);
+  void (*gated_gradient)(const GatedGradientRows& rows, int64_t begin, int64_t end);
   void (*rotate)(const RotateRows& rows, int64_t begin, int64_t end);
   void (*rotate_gradient)(const RotateGradientRows& rows, int64_t begin, int64_t end);
   void (*cross_entropy)(const CrossEntropyRows& rows, int64_t begin, int64_t end);

@@ -213,19 +213,46 @@ struct Logistic {
   Floats value, rest;
 };
 
-void swiglu(const SwigluRows& rows, int64_t begin, int64_t end) {
+// An activation and its slope.
+struct Activated {
+  Floats value, slope;
+};
+
+inline Activated silu(const Floats& x) {
+  const Logistic logistic(x);
+  const Floats value = x * logistic.value;
+  return {value, logistic.value + value * logistic.rest};
+}
+
+inline Activated gelu(const Floats& x) {
+  const PhiAndSlope found = phi_by_erf(x);
+  return {x * found.phi, found.phi + found.x_slope};
+}
+
+template <class Activate>
+inline void gated_with(const Activate& activate, const GatedRows& rows, int64_t begin,
+                       int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const float* gate = rows.x_N2I + row * 2 * rows.width;
     const float* up = gate + rows.width;
     float* y = rows.y_NI + row * rows.width;
     for_columns(rows.width, [&](int64_t i, const auto& lanes) {
-      const Floats g = lanes.load(gate + i);
-      lanes.store(y + i, g * Logistic(g).value * lanes.load(up + i));
+      lanes.store(y + i, activate(lanes.load(gate + i)).value * lanes.load(up + i));
     });
   }
 }
 
-void swiglu_gradient(const SwigluGradientRows& rows, int64_t begin, int64_t end) {
+void gated(const GatedRows& rows, int64_t begin, int64_t end) {
+  if (rows.kind == GateKind::kSilu) {
+    gated_with([](const Floats& x) { return silu(x); }, rows, begin, end);
+  } else {
+    gated_with([](const Floats& x) { return gelu(x); }, rows, begin, end);
+  }
+}
+
+template <class Activate>
+inline void gated_gradient_with(const Activate& activate, const GatedGradientRows& rows,
+                                int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const float* gate = rows.x_N2I + row * 2 * rows.width;
     const float* up = gate + rows.width;
@@ -234,15 +261,21 @@ void swiglu_gradient(const SwigluGradientRows& rows, int64_t begin, int64_t end)
     float* grad_up = grad_gate + rows.width;
     float* y = rows.y_NI == nullptr ? nullptr : rows.y_NI + row * rows.width;
     for_columns(rows.width, [&](int64_t i, const auto& lanes) {
-      const Floats g = lanes.load(gate + i);
+      const Activated found = activate(lanes.load(gate + i));
       const Floats u = lanes.load(up + i);
       const Floats grad = lanes.load(grad_y + i);
-      const Logistic logistic(g);
-      const Floats silu = g * logistic.value;
-      if (y != nullptr) lanes.store(y + i, silu * u);
-      lanes.store(grad_up + i, grad * silu);
-      lanes.store(grad_gate + i, grad * u * (logistic.value + silu * logistic.rest));
+      if (y != nullptr) lanes.store(y + i, found.value * u);
+      lanes.store(grad_up + i, grad * found.value);
+      lanes.store(grad_gate + i, grad * u * found.slope);
     });
+  }
+}
+
+void gated_gradient(const GatedGradientRows& rows, int64_t begin, int64_t end) {
+  if (rows.kind == GateKind::kSilu) {
+    gated_gradient_with([](const Floats& x) { return silu(x); }, rows, begin, end);
+  } else {
+    gated_gradient_with([](const Floats& x) { return gelu(x); }, rows, begin, end);
   }
 }
 
@@ -290,8 +323,8 @@ constexpr RowKernels kRowKernels = {.add_norm = add_norm,
                                     .dropout = dropout,
                                     .bias_gelu = bias_gelu,
                                     .bias_gelu_gradient = bias_gelu_gradient,
-                                    .swiglu = swiglu,
-                                    .swiglu_gradient = swiglu_gradient,
+                                    .gated = gated,
+                                    .gated_gradient = gated_gradient,
                                     .rotate = rotate,
                                     .rotate_gradient = rotate_gradient,
                                     .cross_entropy = cross_entropy,

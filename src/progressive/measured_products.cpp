@@ -34,7 +34,7 @@ std::vector<MeasuredProduct> measured_products(const RunConfig& config, const Mo
   const ArchitectureInfo& info = describe(shape.architecture);
   const int64_t sequences = std::max<int64_t>(1, config.train.micro_batch_size);
   std::vector<MeasuredProduct> products;
-  add_products(info.block_products(shape), sequences * shape.context,
+  add_products(info.block_products(shape, /*place=*/0), sequences * shape.context,
                static_cast<double>(shape.layers), products);
   add_products(info.head_products(shape), sequences * targets_per_sequence(config), 1.0, products);
   double pass = 0.0;

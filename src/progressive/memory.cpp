@@ -23,7 +23,8 @@ struct KeptByBlock {
 
 KeptByBlock kept_by_block(const ModelShape& shape) {
   KeptByBlock kept{.all = static_cast<double>(shape.width)};
-  for (const MatrixProduct& product : describe(shape.architecture).block_products(shape)) {
+  for (const MatrixProduct& product :
+       describe(shape.architecture).block_products(shape, /*place=*/0)) {
     if (product.outer == MatrixProduct::kSequenceLength) continue;
     const auto numbers = static_cast<double>(product.kept * product.outer);
     kept.all += numbers;

@@ -24,44 +24,51 @@ double rows_per_pass(const RunConfig& config) {
 // FLOPs of one step at full length.
 class StepFlops {
  public:
-  StepFlops(const RunConfig& config, const ModelShape& shape) {
-    const int64_t rows = config.train.batch_size;
-    const int64_t positions = rows * targets_per_sequence(config);
-    forward_layer_ = layer_forward_flops(shape, rows, shape.context);
-    forward_last_ = last_layer_forward_flops(shape, rows, shape.context, positions);
-    forward_head_ = head_forward_flops(shape, positions);
-    update_layer_ = update_flops(config.train.optimizer, shape);
-    always_again_ = config.train.recompute == Recompute::kAll;
-    deep_again_ = config.train.recompute == Recompute::kDeep;
-  }
+  StepFlops(const RunConfig& config, const ModelShape& shape)
+      : shape_(shape),
+        rows_(config.train.batch_size),
+        positions_(rows_ * targets_per_sequence(config)),
+        forward_head_(head_forward_flops(shape, positions_)),
+        update_layer_(update_flops(config.train.optimizer, shape)),
+        always_again_(config.train.recompute == Recompute::kAll),
+        deep_again_(config.train.recompute == Recompute::kDeep) {}
 
   // FLOPs of the output head, forward and backward.
   double head() const { return 3.0 * forward_head_; }
-  // FLOPs of the blocks of a pass, forward and backward, at a mean depth, which need not be whole,
-  // and of the update of `layers` layers. The first `frozen` blocks only run forward.
-  double blocks(double depth, int64_t layers, int64_t frozen = 0) const {
-    const double alone = static_cast<double>(frozen) * forward_layer_;
-    return (always_again_ ? 4.0 : 3.0) * (forward(depth) - alone) + alone +
+  // FLOPs of the blocks of passes whose forward takes `forward`, forward and backward, and of the
+  // update of `layers` layers. The first `frozen` blocks only run forward.
+  double blocks(double forward, int64_t layers, int64_t frozen = 0) const {
+    const double alone = first_layers_forward_flops(shape_, frozen, rows_, shape_.context);
+    return (always_again_ ? 4.0 : 3.0) * (forward - alone) + alone +
            update_layer_ * static_cast<double>(layers - frozen);
   }
-  double at(double depth, int64_t layers, int64_t frozen = 0) const {
-    return blocks(depth, layers, frozen) + head();
-  }
-  // Mean over the draws of what blocks of passes deeper than their stage cost when they run again.
-  double again_when_deep(const Stage& stage) const {
-    if (!deep_again_) return 0.0;
-    double mean = 0.0;
-    for (int64_t depth = stage.layers + 1; depth <= stage.depths.max_depth(); ++depth)
-      mean += stage.depths.probability(depth) * forward(static_cast<double>(depth));
-    return mean;
+  // Of the final model.
+  double final_blocks() const { return blocks(forward(shape_.layers), shape_.layers); }
+  double final_step() const { return final_blocks() + head(); }
+  // Of a stage, a mean over its steps, of which this share draws depths.
+  double of_stage(const Stage& stage, double rehearsal) const {
+    const double drawn = mean_over_draws(stage, stage.layers) - forward(stage.layers);
+    const double step =
+        blocks(forward(stage.depth) + rehearsal * drawn, stage.layers, stage.frozen) + head();
+    // What passes deeper than their stage run again.
+    return step + (deep_again_ ? rehearsal * mean_over_draws(stage, stage.layers + 1) : 0.0);
   }
 
  private:
-  double forward(double depth) const {
-    return depth > 0.0 ? (depth - 1.0) * forward_layer_ + forward_last_ : 0.0;
+  double forward(int64_t depth) const {
+    return layers_forward_flops(shape_, depth, rows_, shape_.context, positions_);
+  }
+  // Of the forward passes of the draws of at least `shallowest`.
+  double mean_over_draws(const Stage& stage, int64_t shallowest) const {
+    double mean = 0.0;
+    for (int64_t depth = shallowest; depth <= stage.depths.max_depth(); ++depth)
+      mean += stage.depths.probability(depth) * forward(depth);
+    return mean;
   }
 
-  double forward_layer_, forward_last_, forward_head_, update_layer_;
+  ModelShape shape_;
+  int64_t rows_, positions_;
+  double forward_head_, update_layer_;
   bool always_again_, deep_again_;
 };
 
@@ -108,8 +115,7 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.state_bytes = state_bytes(config.train.optimizer, shape, stage.layers);
   plan.activation_bytes = largest_activation_bytes(config, shape, stage);
   const StepFlops step(config, shape);
-  plan.step_flops = step.at(plan.expected_depth, stage.layers, stage.frozen) +
-                    rehearsal * step.again_when_deep(stage);
+  plan.step_flops = step.of_stage(stage, rehearsal);
   if (summary == nullptr) return plan;
 
   plan.first_step = summary->first_step;
@@ -117,8 +123,7 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
   plan.actual_depth = summary->mean_depth;
   plan.flops = summary->flops;
   if (plan.steps == 0) return plan;
-  const double scratch =
-      static_cast<double>(plan.steps) * step.at(static_cast<double>(shape.layers), shape.layers);
+  const double scratch = static_cast<double>(plan.steps) * step.final_step();
   plan.share_of_scratch = plan.flops / scratch;
   return plan;
 }
@@ -143,8 +148,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
 
   const double batch = static_cast<double>(config.train.batch_size);
   const StepFlops step(config, shape);
-  const double layers = static_cast<double>(shape.layers);
-  plan.scratch_step_flops = step.at(layers, shape.layers);
+  plan.scratch_step_flops = step.final_step();
   double num_passes = 0.0;  // of the head
   for (size_t i = 0; i < schedule.stages().size(); ++i) {
     StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
@@ -152,7 +156,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
     if (stage.steps > 0) {
       const double steps = static_cast<double>(stage.steps);
       stage.layer_share_of_scratch =
-          (stage.flops - steps * step.head()) / (steps * step.blocks(layers, shape.layers));
+          (stage.flops - steps * step.head()) / (steps * step.final_blocks());
       num_passes += steps;
     }
     plan.stages.push_back(stage);
@@ -163,9 +167,9 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   plan.flops = schedule.total_flops();
   const double steps = static_cast<double>(plan.steps);
   plan.tokens = steps * batch * static_cast<double>(shape.context);
-  plan.share_of_scratch = plan.flops / (steps * step.at(layers, shape.layers));
+  plan.share_of_scratch = plan.flops / (steps * step.final_step());
   plan.layer_share_of_scratch =
-      (plan.flops - num_passes * step.head()) / (steps * step.blocks(layers, shape.layers));
+      (plan.flops - num_passes * step.head()) / (steps * step.final_blocks());
   plan.advice = advise(config, shape, plan.before.flops + plan.flops);
   if (flops_per_second > 0.0) plan.seconds = plan.flops / flops_per_second;
   return plan;

@@ -85,6 +85,7 @@ SourceModel read_source_model(const fs::path& path) {
   source.shape = config.spec.shape;
   source.shape.layers = config.num_layers;
   source.rope = config.spec.rope;
+  source.local_rope = config.spec.local_rope;
   source.cost = read_training_cost(source.folder);
   if (source.cost) {
     source.tokenizer_hash = read_object(state_path(source.folder)).value("tokenizer", "");
@@ -123,6 +124,12 @@ void take_source(ResolvedConfig& resolved) {
   take("model.context", model.context, shape.context);
   take("model.vocab_size", model.vocab_size, shape.vocab_size);
   if (source.rope.theta > 0.0) take("model.rope_theta", model.rope_theta, source.rope.theta);
+  if (architecture.local.window > 0) {
+    take("model.local_attention", model.local_attention, 2 * shape.local.window);
+    take("model.global_attn_every_n_layers", model.global_attn_every_n_layers,
+         shape.local.global_every);
+    take("model.local_rope_theta", model.local_rope_theta, source.local_rope.theta);
+  }
   if (architecture.may_untie) take("model.tie_embeddings", model.tie_embeddings, shape.tied);
   if (has_tokenizer(source.folder))
     take("data.tokenizer", config.data.tokenizer, fs::absolute(path).lexically_normal().string());
@@ -132,10 +139,12 @@ void take_source(ResolvedConfig& resolved) {
 
 std::vector<std::string> settings_before_source(const ResolvedConfig& resolved) {
   const std::set<std::string_view> keys = {
-      "model.architecture", "model.width",      "model.heads",          "model.inner_width",
-      "model.kv_heads",     "model.head_dim",   "model.layers",         "model.context",
-      "model.vocab_size",   "model.rope_theta", "model.tie_embeddings", "data.tokenizer",
-      "progressive.method"};
+      "model.architecture",    "model.width",           "model.heads",
+      "model.inner_width",     "model.kv_heads",        "model.head_dim",
+      "model.layers",          "model.context",         "model.vocab_size",
+      "model.rope_theta",      "model.tie_embeddings",  "data.tokenizer",
+      "progressive.method",    "model.local_attention", "model.global_attn_every_n_layers",
+      "model.local_rope_theta"};
   std::vector<std::string> settings;
   visit_fields(
       [&](const Field& field, const auto& value) {
@@ -199,6 +208,13 @@ std::vector<Diagnostic> source_faults(const SourceModel& source, const RunConfig
                        source.rope.theta, source.rope.scaling ? ", scaled as \"llama3\"" : "",
                        model_rope(config).theta),
            source.rope.scaling ? "" : fmt::format("model.rope_theta = {}", source.rope.theta));
+  }
+  if (from.local != shape.local || source.local_rope != model_local_rope(config)) {
+    refuse(fmt::format(
+        "the source's local blocks see otherwise: local_attention {}, "
+        "global_attn_every_n_layers {}, local_rope_theta {}, the model's {}, {}, {}",
+        2 * from.local.window, from.local.global_every, source.local_rope.theta,
+        2 * shape.local.window, shape.local.global_every, model_local_rope(config).theta));
   }
   if (const std::string fault = width_growth_fault(from, shape); !fault.empty()) refuse(fault);
   const auto at_most = [&](const char* what, int64_t size, int64_t largest, const char* key) {

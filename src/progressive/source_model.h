@@ -25,6 +25,7 @@ struct SourceModel {
   std::filesystem::path folder;  // of the model itself
   ModelShape shape;              // `layers`: the unique layers of the folder
   Rope rope;
+  Rope local_rope;
   std::string tokenizer_hash;        // as its checkpoint notes it; empty: it does not
   std::optional<TrainingCost> cost;  // nothing: the folder does not say
 };

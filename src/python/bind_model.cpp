@@ -56,7 +56,7 @@ nb::dict describe(const Model& model) {
 // By Hugging Face's names, views of the model's own memory.
 nb::dict state_dict(const Model& model) {
   nb::dict found;
-  for (const auto& [name, tensor] : hf_tensors(weights_of(*model.loaded.model), /*with_head=*/true))
+  for (const auto& [name, tensor] : hf_tensors(weights_of(*model.loaded.model)))
     found[name.c_str()] = nb::cast(tensor);
   return found;
 }

@@ -239,7 +239,11 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
   write_folder_atomic(dir, [&](const fs::path& fresh) {
     fs::create_directories(fresh / "apollo");
     save_hf_model(copy.weights, fresh, config_tokens(tokenizer));
-    if (tokenizer != nullptr) save_hf_tokenizer(*tokenizer, fresh, copy.weights.spec.shape.context);
+    if (tokenizer != nullptr) {
+      const ModelShape& shape = copy.weights.spec.shape;
+      save_hf_tokenizer(*tokenizer, fresh, shape.context,
+                        describe(shape.architecture).takes_segments);
+    }
     save_optimizer(copy.optimizer, copy.weights.layout, fresh / kOptimizerFile);
     SavedState state = copy.state;
     state.files = hashes_of(fresh);

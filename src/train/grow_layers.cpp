@@ -5,6 +5,20 @@
 #include "progressive/growth_effect.h"
 
 namespace apollo {
+namespace {
+
+// Whether a layer that stays comes to a place where a block is local that was global, or the other
+// way round.
+bool changes_kinds(const LayerMap& map, const LocalAttention& local) {
+  const std::vector<bool> is_added = added_layers(map);
+  for (size_t i = 0; i < map.size(); ++i) {
+    if (!is_added[i] && local.is_local(static_cast<int64_t>(i)) != local.is_local(map[i]))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
                         const RunConfig& config, Shards& shards) {
@@ -17,6 +31,13 @@ GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t targ
   }
   GrownLayers grown;
   grown.map = growth_map(kind, layers, target);
+  if (keys.new_layers == NewLayers::kIdentity &&
+      changes_kinds(grown.map, state.model->spec().shape.local)) {
+    log_info(
+        "growth from {} to {} layers moves some between local and global places, which changes "
+        "what the model computes (hint: layer_map = \"stack\" adds layers on top)",
+        layers, target);
+  }
   // Layers that do not go on with the work of others have no moments of theirs.
   const LayerMap moments =
       keys.new_layers == NewLayers::kCopy ? grown.map : without_copies(grown.map);

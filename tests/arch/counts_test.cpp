@@ -128,6 +128,74 @@ TEST(Flops, ParametersOfKnownLlamasAndQwen3s) {
   EXPECT_EQ(num_parameters(qwen, 28), 596049920);
 }
 
+// Odd sizes: 3 heads of 4, an inner width of 20, every second block global, windows of 3.
+ModelShape odd_modernbert() {
+  ModelShape shape = {Architecture::kModernBert, 5, 12, 3, 11, 23};
+  shape.set_inner_width(20);
+  shape.local = {.window = 3, .global_every = 2};
+  return shape;
+}
+
+// Counted one by one, for all windows and lengths that come near each other.
+TEST(Flops, ALocalBlockHasThePairsOfItsWindow) {
+  for (int64_t window = 1; window < 9; ++window) {
+    for (int64_t length = 1; length < 12; ++length) {
+      double pairs = 0.0;
+      for (int64_t query = 0; query < length; ++query) {
+        for (int64_t key = 0; key < length; ++key)
+          pairs += std::abs(query - key) <= window ? 1.0 : 0.0;
+      }
+      ModelShape shape = odd_modernbert();
+      shape.local.window = window;
+      const double rows = 5.0 * static_cast<double>(length);
+      const double products = 2 * rows * (12 * 36 + 12 * 12 + 12 * 40 + 20 * 12);
+      EXPECT_EQ(layer_forward_flops(shape, 5, length, /*place=*/1),
+                products + 2 * (2 * 5 * pairs * 12))
+          << window << " " << length;
+      EXPECT_EQ(layer_forward_flops(shape, 5, length, /*place=*/2),
+                products + 2 * (2 * rows * static_cast<double>(length) * 12));
+    }
+  }
+}
+
+TEST(Flops, OfModernBertByHand) {
+  const ModelShape shape = odd_modernbert();
+  const double rows = 2 * 11, targets = 2 * 4;
+  const double qkv = 2 * rows * 12 * 36;
+  const double global = 2 * (2 * rows * 11 * 12);
+  const double local = 2 * (2 * 2 * (11 * 7 - 3 * 4) * 12.0);
+  const double after = 12 * 12 + 12 * 40 + 20 * 12;
+  const double head = 2 * targets * (12 * 12 + 12 * 23);
+  // Places 0, 2 and 4 are global; the last runs behind its attention at the masked positions.
+  const double blocks =
+      5 * qkv + 3 * global + 2 * local + 4 * 2 * rows * after + 2 * targets * after;
+  EXPECT_EQ(layers_forward_flops(shape, 5, 2, 11, 8), blocks);
+  EXPECT_EQ(forward_flops(shape, 5, 2, 11, 8), blocks + head);
+  EXPECT_EQ(train_flops(shape, 5, 2, 4), 3 * (blocks + head));
+  const double frozen = 3 * qkv + 2 * global + local + 3 * 2 * rows * after;
+  EXPECT_EQ(first_layers_forward_flops(shape, 3, 2, 11), frozen);
+  EXPECT_EQ(train_flops(shape, 5, 2, 4, /*recompute=*/false, /*frozen=*/3),
+            3 * (blocks + head) - 2 * frozen);
+  EXPECT_EQ(train_flops(shape, 5, 2, 4, /*recompute=*/true), 4 * blocks + 3 * head);
+  // A pass of two blocks ends in a local one.
+  EXPECT_EQ(layers_forward_flops(shape, 2, 2, 11, 8),
+            2 * qkv + global + local + 2 * rows * after + 2 * targets * after);
+  ModelShape all_global = shape;
+  all_global.local.global_every = 1;
+  EXPECT_EQ(layers_forward_flops(all_global, 5, 2, 11, 8), blocks + 2 * (global - local));
+}
+
+TEST(Flops, ParametersOfModernBert) {
+  const ModelShape shape = odd_modernbert();
+  const int64_t layer = 12 * 36 + 12 * 12 + 12 * 40 + 20 * 12 + 2 * 12;
+  EXPECT_EQ(num_layer_parameters(shape), layer);
+  EXPECT_EQ(num_parameters(shape, 5), 5 * layer + 23 * 12 + 3 * 12 + 12 * 12 + 23);
+  // ModernBERT-base has 149,655,232 by the count of transformers, without the first layer's norm.
+  ModelShape base = {Architecture::kModernBert, 22, 768, 12, 8192, 50368};
+  base.set_inner_width(1152);
+  EXPECT_EQ(num_parameters(base, 22), 149655232 + 768);
+}
+
 // Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers
 // throughout.
 double share_of_scratch(const std::vector<double>& ends) {
@@ -180,6 +248,24 @@ TEST(Flops, WhatAConfigLeavesOpenIsTheArchitecturesOwn) {
   EXPECT_EQ(shape.inner_width(), 52);
   EXPECT_FALSE(shape.tied);
   EXPECT_EQ(model_rope(config).theta, 5e5);
+}
+
+TEST(Flops, WindowsOfAConfig) {
+  RunConfig config;
+  EXPECT_EQ(model_shape(config, 300).local, LocalAttention{});
+  config.model.architecture = Architecture::kModernBert;
+  config.model.width = 768;
+  EXPECT_EQ(model_shape(config, 300).inner_width(), 1152);
+  EXPECT_EQ(model_shape(config, 300).local, (LocalAttention{.window = 64, .global_every = 3}));
+  EXPECT_EQ(model_rope(config).theta, 160000.0);
+  EXPECT_EQ(model_local_rope(config).theta, 10000.0);
+  config.model.local_attention = 13;
+  config.model.global_attn_every_n_layers = 2;
+  config.model.rope_theta = 7e4;
+  config.model.local_rope_theta = 500.0;
+  EXPECT_EQ(model_shape(config, 300).local, (LocalAttention{.window = 6, .global_every = 2}));
+  EXPECT_EQ(model_rope(config).theta, 7e4);
+  EXPECT_EQ(model_local_rope(config).theta, 500.0);
 }
 
 TEST(Flops, FrozenBlocksRunForwardAlone) {

@@ -59,6 +59,17 @@ TEST(HiddenMatrices, OfLlamaAndQwen3KnowGroupedQueriesAndGates) {
   }
 }
 
+TEST(HiddenMatrices, OfModernBertKnowItsGates) {
+  ModelShape shape = {Architecture::kModernBert, 2, 8, 2, 4, 11};
+  shape.set_inner_width(20);
+  EXPECT_EQ(names_of(shape, 1),
+            (std::vector<std::string>{
+                "0 attn.Wqkv.weight: 8 x 8, 8 from 0", "0 attn.Wqkv.weight: 8 x 8, 8 from 8",
+                "0 attn.Wqkv.weight: 8 x 8, 8 from 16", "0 attn.Wo.weight: 8 x 8, 8 from 0",
+                "0 mlp.Wi.weight: 20 x 8, 20 from 0", "0 mlp.Wi.weight: 20 x 8, 20 from 20",
+                "0 mlp.Wo.weight: 8 x 20, 8 from 0"}));
+}
+
 TEST(HiddenMatrices, MayBeOfUnequalSizes) {
   ParameterSpec spec{.name = "qkv", .part = "qkv", .layer = 0, .shape = {16, 8}};
   spec.matrices = {.dimension = 0, .sizes = {8, 4, 4}};

@@ -1,4 +1,4 @@
-"""`eval`, `score` and `generate` on a GPT and on a BERT, and their bad calls."""
+"""`eval`, `score` and `generate` on a GPT, a BERT and others, and their bad calls."""
 
 import json
 import subprocess
@@ -18,10 +18,6 @@ class Evaluation(ApolloTest):
         self.write("lambada.jsonl", '{"text": "the rain it sees"}\n')
         self.write("lines.txt", "The rain.\n\nIt stops and it is a line longer than the context.\n")
 
-    def train_bert(self):
-        self.train("bert", "model.architecture=bert", "data.tokenizer=train:wordpiece:300")
-        return "bert"
-
     def train_gpt(self):
         self.train("gpt", "train.duration=8 steps")
         return "gpt"
@@ -30,13 +26,19 @@ class Evaluation(ApolloTest):
         return json.loads(self.run_apollo(*arguments, "--json")[0])
 
     def test_a_bert(self):
-        bert = self.train_bert()
+        self.check_masked("bert", "data.tokenizer=train:wordpiece:300")
+
+    def test_a_modernbert(self):
+        self.check_masked("modernbert", "data.tokenizer=train:bpe:300", "model.local_attention=6")
+
+    def check_masked(self, bert, *overrides):
+        self.train(bert, f"model.architecture={bert}", *overrides)
         self.run_apollo("prepare", "--tokenizer", f"{bert}/checkpoints/latest", "--out", "data",
                         "valid.txt")
         found = self.json("eval", bert, "--data", "data")
         self.assertEqual(list(found), ["depth", "loss", "accuracy", "tokens", "flops"])
         # The trainer's own evaluation is of the same positions.
-        trained = [row for row in self.rows("bert", "eval") if row["which"] == "full"][-1]
+        trained = [row for row in self.rows(bert, "eval") if row["which"] == "full"][-1]
         whole = self.json("eval", bert, "--data", "data", "--max-tokens", "160")
         self.assertAlmostEqual(whole["loss"], trained["loss"], places=4)
         self.assertAlmostEqual(whole["accuracy"], trained["accuracy"], places=4)
@@ -57,7 +59,7 @@ class Evaluation(ApolloTest):
         self.assertEqual(counts[1], 0)
         self.assertGreater(counts[2], 14, "longer than the context without [CLS] and [SEP]")
         _, stderr = self.run_apollo("generate", bert, "--prompt", "The", expect=1)
-        self.assertIn("a masked model (bert) fills gaps and does not write on", stderr)
+        self.assertIn(f"a masked model ({bert}) fills gaps and does not write on", stderr)
 
     def test_a_gpt(self):
         gpt = self.train_gpt()
@@ -67,7 +69,7 @@ class Evaluation(ApolloTest):
         self.run_apollo("prepare", "--tokenizer", "bytes", "--out", "data", "valid.txt")
         self.assertIn("bpb", self.json("eval", gpt, "--data", "data"))
         _, stderr = self.run_apollo("eval", gpt, "--data", "data", "--whole-words", expect=2)
-        self.assertIn("are for masked models (bert), and this one is causal (gpt2)", stderr)
+        self.assertIn("are for masked models (bert, modernbert), and this one is causal (gpt2)", stderr)
 
     def test_text_and_the_runs_own_data(self):
         gpt = self.train_gpt()

@@ -19,6 +19,10 @@ class KillResume(ApolloTest):
         self.kill_and_resume(10, LONG + ["model.architecture=bert",
                                          "data.tokenizer=train:wordpiece:100"])
 
+    def test_ten_kills_of_a_modernbert(self):
+        self.kill_and_resume(10, LONG + ["model.architecture=modernbert", "model.local_attention=6",
+                                         "data.tokenizer=train:bpe:300"])
+
     def test_kills_while_a_checkpoint_is_written(self):
         overrides = ["train.duration=120 steps", "checkpoint.every=5 steps", "model.width=64",
                      "eval.every=0 steps"]

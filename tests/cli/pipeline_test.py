@@ -30,6 +30,7 @@ epochs = [20]
 seeds = [1]
 batch_size = 4
 max_length = {max_length}
+pooling = "{pooling}"
 """
 
 
@@ -48,13 +49,14 @@ class Pipelines(ApolloTest):
         """A checkpoint in the middle of growth, an export of it, and a grown one."""
         self.train("run", f"model.architecture={architecture}", f"data.tokenizer={tokenizer}",
                    "model.width=32", "model.layers=4", f"model.context={CONTEXT}",
+                   *(["model.local_attention=6"] if architecture == "modernbert" else []),
                    'progressive.stages=[{layers=2, until="50%"}, {layers=4}]')
         shared = self.dir / "run/checkpoints/step-00000003"
         self.run_apollo("export", shared, self.dir / "export")
         self.run_apollo("grow", shared, self.dir / "grown", "--layers", 3)
         return self.dir / "run/checkpoints/latest", self.dir / "export", self.dir / "grown"
 
-    def finetuned(self, source, name, kind, pairs, max_length):
+    def finetuned(self, source, name, kind, pairs, max_length, pooling):
         """A classifier's folder, its rows, and Apollo's answers to them by label."""
         texts = self.texts()
         rows = [{"a": text, "label": i % 3 if kind == "classification" else 5000 + 100 * (i % 3)}
@@ -64,15 +66,17 @@ class Pipelines(ApolloTest):
                 row["b"] = text or "b"
         self.write("rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         more = 'text_pair = "b"' if pairs else ""
-        self.write("task.toml", TASK.format(kind=kind, more=more, max_length=max_length))
+        self.write("task.toml", TASK.format(kind=kind, more=more, max_length=max_length,
+                                            pooling=pooling))
         self.run_apollo("finetune", source, "task.toml", "--out", name, "--threads", 1)
         head, *lines = (self.dir / name / "predictions-dev.tsv").read_text().split("\n")[:-1]
         self.assertEqual(len(lines), len(rows))
         answers = [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
         return self.dir / name / "model", rows, answers
 
-    def check_classifier(self, source, name, kind="classification", pairs=False, max_length=0):
-        folder, rows, answers = self.finetuned(source, name, kind, pairs, max_length)
+    def check_classifier(self, source, name, kind="classification", pairs=False, max_length=0,
+                         pooling="auto"):
+        folder, rows, answers = self.finetuned(source, name, kind, pairs, max_length, pooling)
         pipe = transformers.pipeline("text-classification", model=str(folder), device="cpu")
         self.assertEqual(pipe.tokenizer.model_max_length, max_length or CONTEXT)
         inputs = [{"text": row["a"], "text_pair": row["b"]} if pairs else row["a"] for row in rows]
@@ -113,12 +117,35 @@ class Pipelines(ApolloTest):
     def test_classifiers_of_a_gpt2(self):
         self.check_classifiers("gpt2", "train:bpe:300")
 
+    def test_classifiers_of_a_modernbert(self):
+        self.check_classifiers("modernbert", "train:bpe:300")
+
+    def test_a_modernbert_may_read_the_mean_of_all_tokens(self):
+        print()
+        latest, export, _ = self.folders("modernbert", "train:bpe:300")
+        model = self.check_classifier(latest, "mean", pooling="mean")
+        self.check_classifier(export, "mean-pairs", pairs=True, pooling="mean", max_length=11)
+        # It goes on with what its folder says.
+        again = self.check_classifier(model, "mean-again")
+        for folder in (model, again):
+            config = json.loads((folder / "config.json").read_text())
+            self.assertEqual(config["classifier_pooling"], "mean")
+        _, stderr = self.run_apollo("finetune", latest, "task.toml", "--set", "train.pooling=max",
+                                    expect=2)
+        self.assertIn("train.pooling must be one of 'auto', 'cls', 'mean' (got string 'max')", stderr)
+
     def layers(self, folder):
         config = json.loads((folder / "config.json").read_text())
         return config.get("num_hidden_layers", config.get("n_layer"))
 
     def test_masks_of_a_bert(self):
-        for folder in self.folders("bert", "train:wordpiece:300"):
+        self.check_masks("bert", "train:wordpiece:300")
+
+    def test_masks_of_a_modernbert(self):
+        self.check_masks("modernbert", "train:bpe:300")
+
+    def check_masks(self, architecture, tokenizer):
+        for folder in self.folders(architecture, tokenizer):
             pipe = transformers.pipeline("fill-mask", model=str(folder), device="cpu",
                                          tokenizer_kwargs={"truncation": True})
             tokenizer = pipe.tokenizer

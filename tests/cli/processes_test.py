@@ -25,7 +25,9 @@ KINDS = {"gpt2": [], "bert": ["model.architecture=bert", "data.tokenizer=train:w
          "qwen3": ["model.architecture=qwen3", "model.kv_heads=1", "model.head_dim=6"],
          "muon": ["train.optimizer=muon", "train.lr=1e-3"],
          "bert-muon": ["model.architecture=bert", "data.tokenizer=train:wordpiece:100",
-                       "train.optimizer=muon", "train.lr=1e-3"]}
+                       "train.optimizer=muon", "train.lr=1e-3"],
+         "modernbert": ["model.architecture=modernbert", "model.local_attention=6",
+                        "data.tokenizer=train:bpe:300"]}
 TORCHRUN = pathlib.Path(sys.executable).parent / "torchrun"
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/distributed.md"
 PLAIN, ZERO = [], [SHARDED]
@@ -36,7 +38,7 @@ TABLE = {
                   ("bert", 2, ZERO), ("bert", 4, PLAIN), ("bert", 8, ZERO),
                   ("llama", 2, ZERO), ("llama", 4, PLAIN), ("qwen3", 2, PLAIN), ("qwen3", 4, ZERO),
                   ("muon", 2, PLAIN), ("muon", 4, ZERO), ("muon", 8, ZERO),
-                  ("bert-muon", 2, ZERO)],
+                  ("bert-muon", 2, ZERO), ("modernbert", 2, ZERO)],
     "torchrun": [("gpt2", 2, ZERO), ("muon", 8, ZERO)],
     "mpirun": [("gpt2", 2, ZERO), ("muon", 8, ZERO)],
 }

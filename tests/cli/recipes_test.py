@@ -22,7 +22,7 @@ EXPECTED = {f"{model}-base-{method}" for model in ("bert", "gpt2")
             for method in ("apollo", "scratch")} | {
     f"gpt2-base-{method}-short" for method in ("apollo", "scratch")} | {
     f"{model}-tiny12-{method}" for model in ("bert", "gpt2") for method in ("apollo", "scratch")} | {
-    "llama-tiny12", "qwen3-tiny12"}
+    "llama-tiny12", "qwen3-tiny12", "modernbert-tiny12"}
 
 
 def opening(name):

@@ -124,6 +124,43 @@ TEST(Validate, KeysThatAnArchitectureHasNot) {
   }
 }
 
+TEST(Validate, LocalBlocksAreModernBerts) {
+  for (const char* key : {"local_attention", "global_attn_every_n_layers", "local_rope_theta"}) {
+    EXPECT_EQ(error_of(fmt::format("model.{}=7", key)),
+              fmt::format("--set: error: model.{} is no key of architecture 'gpt2', whose blocks "
+                          "all see the whole sequence\n  hint: remove it, or set "
+                          "model.architecture = \"modernbert\"",
+                          key));
+  }
+  const auto error = [](const std::vector<std::string>& overrides) {
+    return load_error(
+        "[data]\ntrain = [\"a\"]\ntokenizer = \"train:bpe:8192\"\n[model]\narchitecture = "
+        "\"modernbert\"\n",
+        overrides);
+  };
+  EXPECT_EQ(error({}), "");
+  EXPECT_EQ(error({"model.local_attention=31", "model.global_attn_every_n_layers=1",
+                   "model.local_rope_theta=500", "model.rope_theta=9e4", "data.masked_fraction=0.3",
+                   "data.separate_documents=true"}),
+            "");
+  EXPECT_EQ(error({"model.local_attention=1"}),
+            "--set: error: model.local_attention must be 0 or at least 2 (got 1)");
+  EXPECT_EQ(error({"model.global_attn_every_n_layers=-1"}),
+            "--set: error: model.global_attn_every_n_layers must be at least 0 (got -1)");
+  EXPECT_EQ(error({"model.heads=384"}),
+            "--set: error: the width of a head must be even, since rotation takes pairs (got 1, "
+            "width / heads)\n  hint: set model.heads");
+  EXPECT_EQ(
+      error({"data.tokenizer=bytes"}),
+      "--set: error: data.tokenizer must be one with a [MASK] for 'modernbert' (got 'bytes')\n"
+      "  hint: for example \"train:wordpiece:8192\", \"train:bpe:8192\" or the folder of a "
+      "BERT");
+  EXPECT_EQ(error({"model.kv_heads=2"}),
+            "--set: error: model.kv_heads is no key of architecture 'modernbert', where every head "
+            "has its own keys and values\n  hint: remove it, or set model.architecture = \"llama\" "
+            "or \"qwen3\"");
+}
+
 TEST(Validate, SizesOfLlamaAndQwen3) {
   const auto error = [](const std::vector<std::string>& overrides) {
     return load_error("[data]\ntrain = [\"a\"]\n[model]\narchitecture = \"qwen3\"\n", overrides);
@@ -201,17 +238,18 @@ TEST(Validate, BertNeedsRoomAndSomethingToPredict) {
   }
 }
 
-TEST(Validate, MaskingIsForBertOnly) {
+TEST(Validate, MaskingIsForMaskedModelsOnly) {
   const auto expected = [](const std::string& key) {
     return "--set: error: data." + key +
-           " is for architecture 'bert' only, which alone masks tokens\n"
-           "  hint: remove it, or set model.architecture = \"bert\"";
+           " is for architectures 'bert' and 'modernbert', which mask tokens\n"
+           "  hint: remove it, or set model.architecture = \"bert\" or \"modernbert\"";
   };
   EXPECT_EQ(error_of("data.masked_fraction=0.2"), expected("masked_fraction"));
   EXPECT_EQ(error_of("data.mask_whole_words=true"), expected("mask_whole_words"));
   EXPECT_EQ(error_of("data.separate_documents=true"), expected("separate_documents"));
   EXPECT_EQ(error_of("model.architecture=gtp2", "data.masked_fraction=0.2"),
-            "--set: error: model.architecture must be one of 'gpt2', 'bert', 'llama', 'qwen3' (got "
+            "--set: error: model.architecture must be one of 'gpt2', 'bert', 'llama', 'qwen3', "
+            "'modernbert' (got "
             "string 'gtp2')\n"
             "  hint: did you mean 'gpt2'?");
 }

@@ -3,7 +3,8 @@
 
     classifier_reference.py make DIR              random bodies of odd sizes: DIR/bert, a bare BertModel
                                                   with pooler; DIR/bert_lm, a BertForMaskedLM without;
-                                                  DIR/gpt2, DIR/llama, DIR/qwen3, bare models;
+                                                  DIR/gpt2, DIR/llama, DIR/qwen3, DIR/modernbert, bare
+                                                  models; DIR/modernbert_lm, a ModernBertForMaskedLM;
                                                   DIR/bert/pooler.safetensors: the pooler's output for
                                                   two rows
     classifier_reference.py logits DIR ROWS OUT   loads a classifier's folder with its tokenizer, refuses
@@ -31,13 +32,21 @@ def shake(model):
 
 def make(folder):
     from transformers import (BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2Model,
-                              LlamaConfig, LlamaModel, Qwen3Config, Qwen3Model)
+                              LlamaConfig, LlamaModel, ModernBertConfig, ModernBertForMaskedLM,
+                              ModernBertModel, Qwen3Config, Qwen3Model)
 
     torch.manual_seed(1)
     words = SPECIAL + [f"w{i}" for i in range(40)] + [f"##c{i}" for i in range(5)]
     config = BertConfig(vocab_size=len(words), hidden_size=60, num_hidden_layers=3,
                         num_attention_heads=4, intermediate_size=100, max_position_embeddings=24)
-    for name, kind in (("bert", BertModel), ("bert_lm", BertForMaskedLM)):
+    # A window of 3 to each side, which rows of padding alone do not fill.
+    modern = ModernBertConfig(vocab_size=len(words), hidden_size=60, num_hidden_layers=4,
+                              num_attention_heads=6, intermediate_size=90, max_position_embeddings=24,
+                              local_attention=6, pad_token_id=0, bos_token_id=None, eos_token_id=None,
+                              cls_token_id=2, sep_token_id=3)
+    for name, kind, config in (("bert", BertModel, config), ("bert_lm", BertForMaskedLM, config),
+                               ("modernbert", ModernBertModel, modern),
+                               ("modernbert_lm", ModernBertForMaskedLM, modern)):
         model = kind(config)
         shake(model)
         model.save_pretrained(f"{folder}/{name}")

@@ -6,6 +6,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 
+#include <cmath>
+
 #include "base/json_lines.h"
 #include "finetune/predict.h"
 #include "finetune/written_files.h"
@@ -13,6 +15,7 @@
 #include "model/made_up_model.h"
 #include "model/safetensors.h"
 #include "support/python_original.h"
+#include "support/thrown_text.h"
 
 namespace apollo {
 namespace {
@@ -29,10 +32,11 @@ const TempDir& bodies() {
 // Writes a classifier on `body` as a folder, and holds its logits to those of transformers.
 // Returns what transformers said of it.
 std::string compare_logits(const std::string& body, bool pairs,
-                           const std::vector<std::string>& labels) {
+                           const std::vector<std::string>& labels,
+                           Pooling pooling = Pooling::kAuto) {
   const TempDir dir;
   const auto folder = bodies() / body;
-  const ClassifierStart start(folder, 0, 0.1, at::kCPU);
+  const ClassifierStart start(folder, 0, 0.1, at::kCPU, pooling);
   SequenceClassifier classifier =
       start.make(static_cast<int64_t>(std::max<size_t>(1, labels.size())));
   start.restart(classifier, {.seed = 5});
@@ -42,8 +46,8 @@ std::string compare_logits(const std::string& body, bool pairs,
   }
   const bool shifts = labels.empty() && takes_shift(start.spec().shape.architecture);
   classifier.rescale_output(3.0, shifts ? 700.0 : 0.0);
-  const bool bert = start.spec().shape.architecture == Architecture::kBert;
-  const auto tokenizer = load_tokenizer(bert ? folder.string() : "bytes");
+  const bool masked = objective_of(start.spec().shape.architecture) == Objective::kMasked;
+  const auto tokenizer = load_tokenizer(masked ? folder.string() : "bytes");
   const RowTokens tokens =
       row_tokens(*tokenizer, objective_of(start.spec().shape.architecture), "here");
   TaskRows rows;
@@ -53,7 +57,7 @@ std::string compare_logits(const std::string& body, bool pairs,
                 "w5 w6 w7c1 w8 w9 zz",
                 "w3 w4 w5 w6 w7 w8 w9 w1 w2 w3 w4 w5 w6 w7 w8 w9 w1 w2 w3 w4 w5 w6 w7 w8",
                 "",
-                bert ? "w1 [PAD]" : "w1<|endoftext|>"};
+                masked ? "w1 [PAD]" : "w1<|endoftext|>"};
   if (pairs) rows.pairs = {"w1", "w2 w3 w1 w9", "w3", "w1 w2", "w9", ""};
   Json listed = Json::array();
   for (size_t i = 0; i < rows.texts.size(); ++i) {
@@ -72,7 +76,9 @@ std::string compare_logits(const std::string& body, bool pairs,
                                                    (dir / "out.safetensors").string() + "'");
   const at::Tensor theirs = read_safetensors(dir / "out.safetensors").tensors.at(0).second;
   EXPECT_EQ(ours.sizes(), theirs.sizes());
-  EXPECT_LT(largest_difference(ours, theirs), shifts ? 1e-3 : 1e-4);
+  // Of logits of some tens in float32, in which transformers computes too.
+  const double size = std::max(10.0, theirs.abs().max().item<double>());
+  EXPECT_LT(largest_difference(ours, theirs), shifts ? 1e-3 : 1e-5 * size);
   EXPECT_GT(largest_difference(ours[0], ours[1]), 1e-2);
   return said.substr(said.rfind('\n', said.size() - 2) + 1);
 }
@@ -106,6 +112,51 @@ TEST(SequenceClassifier, LlamaAndQwen3AreThoseOfTransformers) {
               std::string(name) +
                   "ForSequenceClassification regression 1 {0: 'score'} {'score': 0} 256\n");
   }
+}
+
+TEST(SequenceClassifier, ModernBertIsThatOfTransformers) {
+  APOLLO_SKIP_WITHOUT_PYTHON();
+  for (const Pooling pooling : {Pooling::kCls, Pooling::kMean}) {
+    SCOPED_TRACE(enum_name(pooling));
+    EXPECT_EQ(compare_logits("modernbert_lm", false, {"no", "maybe", "yes"}, pooling),
+              "ModernBertForSequenceClassification single_label_classification 3 "
+              "{0: 'no', 1: 'maybe', 2: 'yes'} {'no': 0, 'maybe': 1, 'yes': 2} 0\n");
+    EXPECT_EQ(compare_logits("modernbert", true, {}, pooling),
+              "ModernBertForSequenceClassification regression 1 {0: 'score'} {'score': 0} 0\n");
+  }
+}
+
+// The part of the language head that a classifier keeps is the pre-trained one; the last layer
+// begins by the width, whatever init_std is.
+TEST(SequenceClassifier, OfModernBertBeginsWithThePretrainedTransform) {
+  const TempDir dir;
+  const ModelSpec spec = small_spec_of(Architecture::kModernBert, 4);
+  const auto model = random_model(spec, 2);
+  save_hf_model(*model, dir.path(), {});
+  Json config = read_json(dir / "config.json");
+  const auto start = [&](Pooling pooling) {
+    return ClassifierStart(dir.path(), 0, 0.25, at::kCPU, pooling);
+  };
+  EXPECT_EQ(start(Pooling::kAuto).pooling(), Pooling::kCls);
+  config["classifier_pooling"] = "mean";
+  write_text(dir, "config.json", config.dump());
+  EXPECT_EQ(start(Pooling::kCls).pooling(), Pooling::kCls);
+  const ClassifierStart mean = start(Pooling::kAuto);
+  EXPECT_EQ(mean.pooling(), Pooling::kMean);
+  EXPECT_EQ(mean.config()["classifier_pooling"], "mean");
+  EXPECT_EQ(mean.config()["classifier_dropout"], 0.25);
+  EXPECT_EQ(mean.config()["layer_types"].size(), 4U) << "unrolled";
+  SequenceClassifier classifier = mean.make(300);
+  mean.restart(classifier, {.seed = 1});
+  for (const char* name : {"head.dense.weight", "head.norm.weight"}) {
+    EXPECT_TRUE(
+        at::equal(classifier.body().parameters().tensor(name), model->parameters().tensor(name)));
+  }
+  EXPECT_NEAR(classifier.head().tensor("classifier.weight").std().item<double>(),
+              0.8796 / std::sqrt(20.0), 4e-3);
+  save_hf_model(*random_model(small_spec(4), 2), dir.path(), {});
+  EXPECT_EQ(thrown_text<UsageError>([&] { start(Pooling::kMean); }),
+            "train.pooling: a classifier of architecture 'gpt2' reads one token, 'last'");
 }
 
 TEST(SequenceClassifier, WithoutABiasThereIsNoShift) {

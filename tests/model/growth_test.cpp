@@ -57,7 +57,7 @@ TEST_P(GrowthOf, IsExactlyFunctionPreservingWhereNDividesN) {
 
 INSTANTIATE_TEST_SUITE_P(Architectures, GrowthOf,
                          testing::Values(Architecture::kGpt2, Architecture::kLlama,
-                                         Architecture::kQwen3),
+                                         Architecture::kQwen3, Architecture::kModernBert),
                          [](const auto& info) { return std::string(enum_name(info.param)); });
 
 TEST(Growth, ChangesTheFunctionWhereNDoesNotDivideN) {

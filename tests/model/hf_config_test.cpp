@@ -273,7 +273,124 @@ TEST_F(HfConfigTest, RefusesALlamaOrQwen3ThatIsNotComputed) {
             "(expected \"full_attention\")");
   EXPECT_EQ(qwen("layer_types", {"full_attention", "full_attention"}), "no error");
   EXPECT_EQ(qwen("model_type", "qwen3_moe"),
-            "FILE: model_type is 'qwen3_moe': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
+            "FILE: model_type is 'qwen3_moe': expected one of 'gpt2', 'bert', 'llama', 'qwen3', "
+            "'modernbert'");
+}
+
+TEST_F(HfConfigTest, ModernBertRoundTrips) {
+  ModelSpec spec = small_spec_of(Architecture::kModernBert, 12, LayerMapKind::kStack);
+  spec.dropout = 0.25;
+  spec.init_std = 0.07;
+  spec.norm_epsilon = 1e-6;
+  spec.rope.theta = 700.0;
+  spec.local_rope.theta = 50.0;
+  for (const int64_t global_every : {1, 2, 3, 5}) {
+    for (const int64_t layers : {1, 2, 3, 12}) {
+      spec.shape.local = {.window = 7, .global_every = global_every};
+      const Json config = to_hf_config(spec, layers, {.pad = 3, .cls = 1, .sep = 2});
+      EXPECT_EQ(config["layer_types"].size(), static_cast<size_t>(layers));
+      EXPECT_EQ(config["local_attention"], 14);
+      EXPECT_EQ(config["cls_token_id"], 1);
+      EXPECT_EQ(config["eos_token_id"], 2);
+      EXPECT_TRUE(config["rope_parameters"]["full_attention"]["rope_theta"].is_number_float());
+      const HfConfig found = read(config);
+      EXPECT_EQ(found.spec, spec);
+      EXPECT_EQ(found.num_layers, layers);
+    }
+  }
+}
+
+// As transformers 4 and 5 write them.
+TEST_F(HfConfigTest, KindsAndAnglesOfForeignModernBerts) {
+  const Json bare = Json::parse(
+      R"({"model_type":"modernbert","num_hidden_layers":5,"hidden_size":64,"num_attention_heads":4,
+          "max_position_embeddings":128,"vocab_size":97,"intermediate_size":96})");
+  const auto spec_of = [&](const Json& keys) {
+    Json config = bare;
+    config.update(keys);
+    return read(config).spec;
+  };
+  ModelSpec found = spec_of(Json::object());
+  EXPECT_EQ(found.shape.local, (LocalAttention{.window = 64, .global_every = 3}));
+  EXPECT_EQ(found.rope, Rope{160000.0});
+  EXPECT_EQ(found.local_rope, Rope{10000.0});
+  found = spec_of({{"global_attn_every_n_layers", 2},
+                   {"local_attention", 31},
+                   {"global_rope_theta", 8e4},
+                   {"local_rope_theta", nullptr}});
+  EXPECT_EQ(found.shape.local, (LocalAttention{.window = 15, .global_every = 2}));
+  EXPECT_EQ(found.rope, Rope{8e4});
+  EXPECT_EQ(found.local_rope, Rope{8e4}) << "to transformers 4 a null is the global one";
+  const Json full = "full_attention", near = "sliding_attention";
+  const auto every = [&](const Json& types) {
+    return spec_of({{"layer_types", types}}).shape.local.global_every;
+  };
+  EXPECT_EQ(every({full, near, near, full, near}), 3);
+  EXPECT_EQ(every({full, near, full, near, full}), 2);
+  EXPECT_EQ(every({full, full, full, full, full}), 1);
+  EXPECT_EQ(every({full, near, near, near, near}), 5);
+  found = spec_of({{"rope_parameters",
+                    {{"full_attention", {{"rope_type", "default"}, {"rope_theta", 4e4}}},
+                     {"sliding_attention", {{"rope_theta", 3e3}}}}}});
+  EXPECT_EQ(found.rope, Rope{4e4});
+  EXPECT_EQ(found.local_rope, Rope{3e3});
+}
+
+TEST_F(HfConfigTest, RefusesAModernBertThatIsNotComputed) {
+  const auto error = [&](const std::string& key, const Json& value) {
+    Json config = to_hf_config(small_spec_of(Architecture::kModernBert, 3), 3, {});
+    config[key] = value;
+    return read_error(config);
+  };
+  const auto computed = [](const std::string& key, const std::string& found,
+                           const std::string& expected) {
+    return fmt::format("FILE: key '{}' is {}, which Apollo does not compute (expected {})", key,
+                       found, expected);
+  };
+  for (const char* key : {"hidden_activation", "classifier_activation"})
+    EXPECT_EQ(error(key, "silu"), computed(key, "\"silu\"", "\"gelu\""));
+  for (const char* key : {"norm_bias", "attention_bias", "mlp_bias", "classifier_bias"})
+    EXPECT_EQ(error(key, true), computed(key, "true", "false"));
+  for (const char* key : {"decoder_bias", "tie_word_embeddings"})
+    EXPECT_EQ(error(key, false), computed(key, "false", "true"));
+  EXPECT_EQ(error("classifier_pooling", "max"),
+            computed("classifier_pooling", "\"max\"", "\"cls\""));
+  EXPECT_EQ(error("head_dim", 32), computed("head_dim", "32", "10"));
+  EXPECT_EQ(error("local_attention", 1), "FILE: local_attention must be at least 2, found 1");
+  EXPECT_EQ(error("rope_parameters", {{"full_attention", {{"rope_type", "yarn"}}}}),
+            "FILE: key 'rope_parameters': rope_type of full_attention is \"yarn\", which Apollo "
+            "does not compute (expected \"default\")");
+  EXPECT_EQ(error("rope_parameters", 7),
+            "FILE: key 'rope_parameters': expected an object, found 7");
+  EXPECT_EQ(error("rope_parameters", {{"full_attention", 7}}),
+            "FILE: key 'rope_parameters': expected an object for full_attention, found 7");
+  EXPECT_EQ(error("num_attention_heads", 3),
+            "FILE: num_attention_heads 3 does not divide hidden_size 20");
+  EXPECT_EQ(error("num_attention_heads", 4),
+            "FILE: hidden_size / num_attention_heads is 5, which is odd, but rotation takes pairs");
+  const std::string kinds =
+      "FILE: key 'layer_types': expected 'full_attention' for the first and then for each n-th of "
+      "3 "
+      "layers and 'sliding_attention' for all others, found ";
+  for (const Json& types :
+       {Json{"sliding_attention", "full_attention", "full_attention"},
+        Json{"full_attention", "full_attention"}, Json{"full_attention", "chunked", "chunked"},
+        Json{"full_attention", "full_attention", "sliding_attention"}, Json("full_attention")}) {
+    EXPECT_EQ(error("layer_types", types), kinds + types.dump());
+  }
+}
+
+// What it lists for each layer follows the depth.
+TEST_F(HfConfigTest, ADerivedModernBertListsItsLayers) {
+  const ModelSpec spec = small_spec_of(Architecture::kModernBert, 2);
+  Json source = to_hf_config(spec, 2, {});
+  source["classifier_pooling"] = "mean";
+  ModelSpec deeper = spec;
+  deeper.shape.layers = 4;
+  const Json derived = derived_hf_config(source, {spec, 2}, {deeper, 4});
+  EXPECT_EQ(derived["layer_types"],
+            Json({"full_attention", "sliding_attention", "sliding_attention", "full_attention"}));
+  EXPECT_EQ(derived["classifier_pooling"], "mean");
 }
 
 // What it lists for each layer would not fit a model of another depth.
@@ -312,14 +429,18 @@ TEST_F(HfConfigTest, ADerivedConfigKeepsWhatIsNotOfTheLayers) {
 }
 
 TEST_F(HfConfigTest, RefusesOtherArchitectures) {
-  EXPECT_EQ(error_with("model_type", "t5"),
-            "FILE: model_type is 't5': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
-  EXPECT_EQ(error_with("model_type", 5),
-            "FILE: model_type is '5': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
-  EXPECT_EQ(read_error(std::string("{}")),
-            "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
-  EXPECT_EQ(read_error(std::string("[]")),
-            "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
+  EXPECT_EQ(
+      error_with("model_type", "t5"),
+      "FILE: model_type is 't5': expected one of 'gpt2', 'bert', 'llama', 'qwen3', 'modernbert'");
+  EXPECT_EQ(
+      error_with("model_type", 5),
+      "FILE: model_type is '5': expected one of 'gpt2', 'bert', 'llama', 'qwen3', 'modernbert'");
+  EXPECT_EQ(
+      read_error(std::string("{}")),
+      "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3', 'modernbert'");
+  EXPECT_EQ(
+      read_error(std::string("[]")),
+      "FILE: model_type is '': expected one of 'gpt2', 'bert', 'llama', 'qwen3', 'modernbert'");
 }
 
 TEST_F(HfConfigTest, RefusesADamagedNoteOfApollo) {

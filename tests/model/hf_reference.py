@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The originals that the model tests compare with: transformers' GPT-2, BERT, Llama and Qwen3 and the
-safetensors package.
+"""The originals that the model tests compare with: transformers' GPT-2, BERT, ModernBERT, Llama and
+Qwen3 and the safetensors package.
 
     hf_reference.py make DIR             random GPT-2s of odd sizes as folders DIR/NAME, and beside each
                                          DIR/NAME.safetensors: inputs, targets, logits, mean loss and
@@ -8,6 +8,7 @@ safetensors package.
     hf_reference.py make_bert DIR        the same with BERTs; also segments and documents, and -100
                                          where a position has no target
     hf_reference.py make_decoders DIR    the same with Llamas and Qwen3s, folders in bf16 and in shards too
+    hf_reference.py make_modernbert DIR  the same with ModernBERTs, folders as above and of a classifier
     hf_reference.py logits DIR IN OUT    loads a folder, refuses missing or unexpected weights, and
                                          writes the logits for the `inputs` of IN
     hf_reference.py logits64 IN OUT DIR...   the same of several folders, in float64, by number
@@ -53,6 +54,17 @@ DECODER_SIZES = {
 }
 
 
+# name: layers, width, heads, inner width, vocabulary, context, local_attention, every which block is
+# global, sequences, length, documents in a sequence
+MODERNBERT_SIZES = {
+    "five_layers": (5, 60, 6, 90, 97, 33, 12, 3, 3, 29, 1),
+    "one_layer": (1, 20, 2, 33, 13, 9, 4, 3, 2, 9, 1),
+    "all_global": (3, 24, 3, 50, 31, 20, 8, 1, 2, 20, 1),
+    "long": (4, 32, 4, 48, 41, 300, 75, 2, 1, 300, 1),
+    "packed": (3, 24, 2, 40, 50, 150, 20, 3, 2, 150, 3),
+}
+
+
 def shake(model):
     """Norms and biases away from 1 and 0, and weights large enough that nothing is linear."""
     with torch.no_grad():
@@ -95,6 +107,19 @@ def random_decoder(kind, layers, width, heads, kv_heads, head_dim, inner, vocab_
                          tie_word_embeddings=tied, bos_token_id=0, eos_token_id=1, pad_token_id=None,
                          **({"rope_parameters": rope} if rope else {}))
     return shake(make_model(config).eval())
+
+
+def random_modernbert(layers, width, heads, inner, vocab_size, context, span, every):
+    from transformers import ModernBertConfig, ModernBertForMaskedLM
+
+    # Without pad_token_id, whose embedding `transformers` gives no gradient.
+    config = ModernBertConfig(num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads,
+                              intermediate_size=inner, vocab_size=vocab_size,
+                              max_position_embeddings=context, local_attention=span,
+                              global_attn_every_n_layers=every, pad_token_id=None,
+                              bos_token_id=None, eos_token_id=None, cls_token_id=None,
+                              sep_token_id=None)
+    return shake(ModernBertForMaskedLM(config).eval())
 
 
 def reference(model, inputs, targets, **more):
@@ -164,11 +189,46 @@ def make_decoders(folder):
                   f"{folder}/{name}.safetensors")
 
 
-def load(folder):
-    from transformers import AutoConfig, AutoModelForCausalLM, BertForMaskedLM
+def make_modernbert(folder):
+    from transformers import ModernBertForSequenceClassification
 
-    is_bert = AutoConfig.from_pretrained(folder).model_type == "bert"
-    model, info = (BertForMaskedLM if is_bert else AutoModelForCausalLM).from_pretrained(
+    for seed, (name, sizes) in enumerate(MODERNBERT_SIZES.items()):
+        *shape, rows, length, documents = sizes
+        vocab, span = shape[4], shape[6]
+        torch.manual_seed(seed)
+        model = random_modernbert(*shape)
+        model.save_pretrained(f"{folder}/{name}")
+        model.model.save_pretrained(f"{folder}/{name}.bare")
+        model.save_pretrained(f"{folder}/{name}.sharded", max_shard_size="20KB")
+        classifier = ModernBertForSequenceClassification(model.config)
+        classifier.model.load_state_dict(model.model.state_dict())
+        classifier.head.load_state_dict(model.head.state_dict())
+        classifier.save_pretrained(f"{folder}/{name}.classifier")
+        inputs = torch.randint(vocab, (rows, length))
+        targets = torch.randint(vocab, (rows, length))
+        targets[torch.rand(rows, length) < 0.7] = -100
+        owners = torch.randint(documents, (rows, length))
+        visible = owners[:, None, :, None] == owners[:, None, None, :]
+        places = torch.arange(length)
+        near = (places[:, None] - places[None, :]).abs() <= span // 2
+        # Where there is one document, the masks are those that the model makes.
+        masks = {"full_attention": visible, "sliding_attention": visible & near}
+        more = {"attention_mask": masks} if documents > 1 else {}
+        rough = random_modernbert(*shape).to(torch.bfloat16)
+        rough.save_pretrained(f"{folder}/{name}.bf16")
+        # Loaded anew, since bf16 would round the angles too.
+        rough = type(rough).from_pretrained(f"{folder}/{name}.bf16", dtype=torch.float32).double()
+        with torch.no_grad():
+            rough_logits = rough(inputs).logits
+        save_file({**reference(model, inputs, targets, **more), "documents": owners,
+                   "bf16_logits": rough_logits}, f"{folder}/{name}.safetensors")
+
+
+def load(folder):
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+
+    masked = AutoConfig.from_pretrained(folder).model_type in ("bert", "modernbert")
+    model, info = (AutoModelForMaskedLM if masked else AutoModelForCausalLM).from_pretrained(
         folder, output_loading_info=True)
     for problem, names in info.items():
         if names:
@@ -214,5 +274,6 @@ def same(first, second):
 
 
 if __name__ == "__main__":
-    {"make": make, "make_bert": make_bert, "make_decoders": make_decoders, "logits": logits,
-     "logits64": logits64, "tensors": tensors, "same": same}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "make_bert": make_bert, "make_decoders": make_decoders,
+     "make_modernbert": make_modernbert, "logits": logits, "logits64": logits64, "tensors": tensors,
+     "same": same}[sys.argv[1]](*sys.argv[2:])

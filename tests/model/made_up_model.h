@@ -23,7 +23,8 @@ inline ModelSpec small_spec(int64_t final_layers, LayerMapKind kind = LayerMapKi
 }
 
 constexpr Architecture kAllArchitectures[] = {Architecture::kGpt2, Architecture::kBert,
-                                              Architecture::kLlama, Architecture::kQwen3};
+                                              Architecture::kLlama, Architecture::kQwen3,
+                                              Architecture::kModernBert};
 
 // The same of an architecture; sizes that only some have are odd there.
 inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
@@ -35,6 +36,9 @@ inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
   spec.shape.tied = info.tied;
   spec.norm_epsilon = info.norm_epsilon;
   spec.rope.theta = info.rope_theta;
+  spec.local_rope.theta = info.local_rope_theta;
+  // Smaller than the context, so that local blocks do not see all of it.
+  if (info.local.window > 0) spec.shape.local = {.window = 2, .global_every = 3};
   if (!info.groups_queries) return spec;
   spec.shape.heads = 4;
   spec.shape.set_kv_heads(2);

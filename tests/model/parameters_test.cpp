@@ -118,6 +118,33 @@ TEST(Initialisation, IsThatOfGpt2) {
   }
 }
 
+// The deviation of a normal draw that is cut at two of its deviations is 0.8796 of it.
+TEST(Initialisation, IsThatOfModernBert) {
+  ModelSpec spec = small_spec_of(Architecture::kModernBert, 12);
+  spec.shape = {Architecture::kModernBert, 12, 128, 4, 64, 500};
+  spec.shape.set_inner_width(192);
+  const auto model = make_model(spec, 3, test_device());
+  model->parameters().initialize(9);
+  constexpr double kCut = 0.87962566;
+  const double residual = 0.02 / std::sqrt(2.0 * 12.0);
+  for (const ParameterSlot& slot : model->parameters().layout().slots()) {
+    SCOPED_TRACE(slot.spec.name);
+    const at::Tensor value = slot_view(model->parameters().values(), slot);
+    if (slot.spec.shape.size() == 1) {
+      EXPECT_TRUE(value.eq(slot.spec.name == "decoder.bias" ? 0.0 : 1.0).all().item<bool>());
+      continue;
+    }
+    const bool is_small =
+        slot.spec.name.ends_with("Wo.weight") || slot.spec.name == "head.dense.weight";
+    const double std = is_small ? residual : 0.02;
+    EXPECT_NEAR(value.std().item<double>(), kCut * std, 0.02 * std);
+    EXPECT_NEAR(value.mean().item<double>(), 0.0, 0.02 * std);
+    const double largest = value.abs().max().item<double>();
+    EXPECT_LE(largest, 2.0 * std * (1 + 1e-6));
+    EXPECT_GT(largest, 1.99 * std);
+  }
+}
+
 // The same draws, only wider.
 TEST(Initialisation, ScalesWithInitStd) {
   for (const Architecture architecture : kAllArchitectures) {
@@ -128,7 +155,9 @@ TEST(Initialisation, ScalesWithInitStd) {
     usual->parameters().initialize(9);
     wide->parameters().initialize(9);
     for (const ParameterSlot& slot : usual->parameters().layout().slots()) {
-      const double factor = slot.spec.init == Init::kNormal ? 4.0 : 1.0;
+      const bool is_drawn =
+          slot.spec.init == Init::kNormal || slot.spec.init == Init::kTruncatedNormal;
+      const double factor = is_drawn ? 4.0 : 1.0;
       const at::Tensor expected = usual->parameters().tensor(slot.spec.name) * factor;
       EXPECT_TRUE(wide->parameters().tensor(slot.spec.name).allclose(expected)) << slot.spec.name;
     }

@@ -27,7 +27,8 @@ class PassOptionsTest : public testing::TestWithParam<Architecture> {
     for (const ParameterSlot& slot : model_->parameters().layout().slots()) {
       const bool is_embedding = slot.spec.name.find("wte.") != std::string::npos ||
                                 slot.spec.name.find("word_embeddings.") != std::string::npos ||
-                                slot.spec.name.find("embed_tokens.") != std::string::npos;
+                                slot.spec.name.find("embed_tokens.") != std::string::npos ||
+                                slot.spec.name.find("tok_embeddings.") != std::string::npos;
       if (is_embedding && model_->spec().shape.tied) return slot.spec.name;
     }
     return "";

@@ -109,17 +109,22 @@ TEST(Attention, ThePlainFormIsTheFormula) {
   const at::Tensor qkv = random_qkv(size).to(at::kCPU, at::kDouble);
   const auto x = qkv.view({2, 7, 3, 3, 5});
   const auto in = x.accessor<double, 5>();
-  for (const bool causal : {true, false}) {
+  const AttentionPattern patterns[] = {
+      {.heads = 3, .causal = true}, {.heads = 3}, {.heads = 3, .window = 2}};
+  for (const AttentionPattern& pattern : patterns) {
     const at::Tensor mixed =
-        multi_head_attention(qkv, {.heads = 3, .causal = causal}, {}, Kernels::kReference)
-            .view({2, 7, 3, 5});
+        multi_head_attention(qkv, pattern, {}, Kernels::kReference).view({2, 7, 3, 5});
     const auto found = mixed.accessor<double, 4>();
+    const auto sees = [&](int64_t i, int64_t j) {
+      return pattern.window > 0 ? std::abs(i - j) <= pattern.window : !pattern.causal || j <= i;
+    };
     for (int64_t b = 0; b < 2; ++b) {
       for (int64_t h = 0; h < 3; ++h) {
         for (int64_t i = 0; i < 7; ++i) {
           double total = 0.0;
           double sums[5] = {};
-          for (int64_t j = 0; j < (causal ? i + 1 : 7); ++j) {
+          for (int64_t j = 0; j < 7; ++j) {
+            if (!sees(i, j)) continue;
             double score = 0.0;
             for (int64_t c = 0; c < 5; ++c)
               score += in[b][i][0][h][c] * in[b][j][1][h][c];
@@ -161,10 +166,10 @@ Result grouped_in_double(const at::Tensor& qkv_BTX, const AttentionPattern& patt
     for (int64_t head = 0; head < heads; ++head)
       all.push_back(parts[i].narrow(2, head * kv_heads / heads, 1));
   }
-  const at::Tensor mixed = multi_head_attention(
-      at::cat(all, 2).flatten(2, 3),
-      {.heads = heads, .causal = pattern.causal, .visible_B1TT = pattern.visible_B1TT}, {},
-      Kernels::kReference);
+  AttentionPattern whole = pattern;
+  whole.kv_heads = 0;
+  const at::Tensor mixed =
+      multi_head_attention(at::cat(all, 2).flatten(2, 3), whole, {}, Kernels::kReference);
   (mixed * draw(mixed.sizes().vec(), 17).to(at::kDouble)).sum().backward();
   return {mixed.detach(), leaf.grad()};
 }
@@ -248,6 +253,55 @@ TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
     SCOPED_TRACE(text(size));
     expect_close_everywhere(random_qkv(size),
                             {.heads = size.heads, .visible_B1TT = documents_mask(size)});
+  }
+}
+
+// Around the sizes of vectors, tiles and blocks, where the tiles beside a window are left out.
+TEST(Attention, WindowsEqualDoublePrecisionAtAwkwardSizes) {
+  for (const int64_t length : {1, 5, 63, 65, 130, 257}) {
+    for (const int64_t window : {1, 3, 15, 16, 17, 63, 64, 65, 100, 300}) {
+      const Size size{1, 2, length, window % 2 == 0 ? 16 : 7};
+      SCOPED_TRACE(text(size) + " window " + std::to_string(window));
+      expect_close_everywhere(random_qkv(size), {.heads = size.heads, .window = window});
+    }
+  }
+}
+
+TEST(Attention, WindowsWithDocumentsGroupsAndDropout) {
+  for (const int64_t window : {2, 11, 70}) {
+    const Size size{2, 3, 150, 12};
+    SCOPED_TRACE(window);
+    const AttentionPattern pattern{
+        .heads = 3, .window = window, .visible_B1TT = documents_mask(size)};
+    const at::Tensor qkv = random_qkv(size);
+    expect_close_everywhere(qkv, pattern);
+    const at::Tensor exact = qkv.to(at::kDouble);
+    expect_close(differentiate(exact, pattern, Kernels::kFused), in_double(qkv, pattern), 1e-12);
+    const AttentionPattern grouped{.heads = 4, .kv_heads = 2, .window = window};
+    const at::Tensor few = draw({2, 130, (4 + 2 * 2) * 8}, 5);
+    const Result expected = grouped_in_double(few, grouped);
+    const Result found = differentiate(few, grouped, Kernels::kFused);
+    EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
+    EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 3e-6);
+    if (!test_device().is_cpu()) continue;  // where the key says which weights are dropped
+    const DropoutDraw draws{0.3, 9};
+    expect_close(differentiate(qkv, pattern, Kernels::kFused, draws),
+                 differentiate(exact, pattern, Kernels::kReference, draws), 2e-6);
+  }
+}
+
+TEST(Attention, NothingOutsideOfTheWindowIsRead) {
+  const Size size{1, 2, 200, 8};
+  const AttentionPattern pattern{.heads = size.heads, .window = 20};
+  const at::Tensor qkv = random_qkv(size);
+  at::Tensor other = qkv.clone();
+  other.slice(1, 100, 101).add_(3.0);
+  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+    const at::Tensor before = multi_head_attention(qkv, pattern, {}, kernels);
+    const at::Tensor changed = before.ne(multi_head_attention(other, pattern, {}, kernels));
+    EXPECT_FALSE(changed.slice(1, 0, 80).any().item<bool>());
+    EXPECT_FALSE(changed.slice(1, 121).any().item<bool>());
+    EXPECT_TRUE(changed.slice(1, 80, 121).any(2).all().item<bool>());
   }
 }
 

@@ -82,18 +82,23 @@ void expect_equal_bits(const Tensors& found, const Tensors& expected) {
     EXPECT_TRUE(found[i].equal(expected[i])) << "tensor " << i;
 }
 
-// layer_norm of {x, weight, bias}.
+// Undefined where there are fewer.
+at::Tensor nth(const Tensors& in, size_t place) {
+  return place < in.size() ? in[place] : at::Tensor();
+}
+
+// layer_norm of {x, weight} or {x, weight, bias}.
 Operator norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
-    return {apply_norm(in[0], {in[1], in[2], kEpsilon}, kernels).value};
+    return {apply_norm(in[0], {in[1], nth(in, 2), kEpsilon}, kernels).value};
   };
 }
 
-// add_and_norm of {residual, branch, weight, bias} or {..., branch bias}.
+// add_and_norm of {residual, branch, weight}, {..., bias} or {..., bias, branch bias}.
 Operator add_norm_by(Kernels kernels) {
   return [=](const Tensors& in) -> Tensors {
-    const Branch branch{in[1], in.size() > 4 ? in[4] : at::Tensor()};
-    const auto [sum, norm] = add_and_norm(in[0], branch, {in[2], in[3], kEpsilon}, kernels);
+    const Branch branch{in[1], nth(in, 4)};
+    const auto [sum, norm] = add_and_norm(in[0], branch, {in[2], nth(in, 3), kEpsilon}, kernels);
     return {sum, norm.value};
   };
 }
@@ -103,12 +108,12 @@ Operator gelu_by(GeluKind kind, Kernels kernels) {
 }
 
 Tensors exact_norm(const Tensors& in) {
-  return {at::layer_norm(in[0], {in[0].size(-1)}, in[1], in[2], kEpsilon)};
+  return {at::layer_norm(in[0], {in[0].size(-1)}, in[1], nth(in, 2), kEpsilon)};
 }
 
 Tensors exact_add_norm(const Tensors& in) {
   const at::Tensor sum = in.size() > 4 ? in[0] + in[1] + in[4] : in[0] + in[1];
-  return {sum, exact_norm({sum, in[2], in[3]})[0]};
+  return {sum, exact_norm({sum, in[2], nth(in, 3)})[0]};
 }
 
 // RMSNorm of {x, weight}, and of the sum of {residual, branch, weight, branch bias}.
@@ -193,6 +198,16 @@ TEST_P(Elementwise, LayerNormEqualsFloat64) {
         return {draw({rows, width}, 1, 1.5), draw({width}, 3), draw({width}, 4)};
       },
       norm_by, exact_norm);
+}
+
+TEST_P(Elementwise, LayerNormWithoutABiasEqualsFloat64) {
+  hold(
+      [](int64_t rows, int64_t width) -> Tensors {
+        return {draw({rows, width}, 1, 1.5), draw({width}, 3)};
+      },
+      norm_by, exact_norm);
+  hold([](int64_t rows, int64_t width) { return first(norm_inputs(rows, width), 3); }, add_norm_by,
+       exact_add_norm);
 }
 
 TEST_P(Elementwise, SumAndNormEqualFloat64) {

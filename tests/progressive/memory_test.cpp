@@ -89,6 +89,19 @@ TEST(Memory, ABlockKeepsTheResultsOfItsProducts) {
   EXPECT_EQ(activation_bytes(config, shape, 2, 1), 4.0 * 9 * 2 * (block + 100) + logits);
 }
 
+// Two sums, queries, keys, values, what is mixed, the MLP's two factors, and one width more; the
+// last block keeps at the masked positions alone what follows its attention.
+TEST(Memory, ABlockOfModernBert) {
+  ModelShape shape = {Architecture::kModernBert, 2, 12, 3, 40, 23};
+  shape.set_inner_width(20);
+  shape.local = {.window = 3, .global_every = 2};
+  RunConfig config;
+  config.model = {.architecture = Architecture::kModernBert, .context = 40};
+  const double block = 36 + 12 + 2 * 20 + 3 * 12;
+  const double left_out = 4.0 * (40 - 6) * (12 + 2 * 20 + 12);
+  EXPECT_EQ(activation_bytes(config, shape, 2, 1), 4.0 * 40 * 2 * block - left_out + 8.0 * 6 * 23);
+}
+
 TEST(Memory, MicroBatchIsTheLargestDivisorThatFits) {
   RunConfig config;
   config.model.context = 1024;

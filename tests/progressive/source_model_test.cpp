@@ -102,9 +102,9 @@ TEST(SourceModel, RefusesFoldersThatItCannotRead) {
                                     ": neither config.json nor checkpoints/latest; expected a "
                                     "Hugging Face model folder or a run that has saved");
   const Folder mixtral(R"({"model_type": "mixtral"})");
-  EXPECT_EQ(text(mixtral.path()),
-            (mixtral.path() / "config.json").string() +
-                ": model_type is 'mixtral': expected one of 'gpt2', 'bert', 'llama', 'qwen3'");
+  EXPECT_EQ(text(mixtral.path()), (mixtral.path() / "config.json").string() +
+                                      ": model_type is 'mixtral': expected one of 'gpt2', 'bert', "
+                                      "'llama', 'qwen3', 'modernbert'");
   const Folder torn(R"({"model_type": "gpt2", "n_layer": "three"})");
   EXPECT_EQ(text(torn.path()), (torn.path() / "config.json").string() +
                                    ": key 'n_layer': expected a positive integer, found \"three\"");
@@ -158,6 +158,41 @@ TEST(SourceFaults, OfALlamaThatGrowsInDepthOnly) {
   EXPECT_EQ(faults(source, config),
             std::vector<std::string>{"the source's positions rotate otherwise: rope_theta 10000, "
                                      "scaled as \"llama3\", the model's 500000"});
+}
+
+TEST(SourceFaults, OfAModernBertWhoseBlocksSeeOtherwise) {
+  SourceModel source;
+  source.folder = "small";
+  source.shape = {Architecture::kModernBert, 1, 16, 4, 32, 257};
+  source.shape.set_inner_width(32);
+  source.shape.local = {.window = 64, .global_every = 3};
+  source.rope.theta = 160000.0;
+  source.local_rope.theta = 10000.0;
+  RunConfig config = large_config();
+  config.model = {.architecture = Architecture::kModernBert,
+                  .layers = 2,
+                  .width = 16,
+                  .heads = 4,
+                  .context = 32};
+  config.progressive.stages = {{.layers = 2}};
+  EXPECT_EQ(faults(source, config), std::vector<std::string>{});
+  config.model.local_attention = 16;
+  config.model.global_attn_every_n_layers = 2;
+  EXPECT_EQ(faults(source, config),
+            std::vector<std::string>{
+                "the source's local blocks see otherwise: local_attention 128, "
+                "global_attn_every_n_layers 3, local_rope_theta 10000, the model's 16, 2, 10000"});
+  config.model.local_attention = 0;
+  config.model.global_attn_every_n_layers = 0;
+  config.model.local_rope_theta = 500.0;
+  EXPECT_EQ(faults(source, config).size(), 1U);
+  config.model.local_rope_theta = 0.0;
+  config.model.width = 32;
+  config.model.heads = 8;
+  EXPECT_EQ(faults(source, config),
+            std::vector<std::string>{
+                "architecture 'modernbert' grows in depth only: width, heads, kv_heads, head_dim, "
+                "inner_width and tie_embeddings must stay"});
 }
 
 TEST(SourceFaults, NameEverySizeThatDoesNotFollow) {

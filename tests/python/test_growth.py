@@ -204,6 +204,24 @@ def test_a_schedule_says_what_only_the_engine_can(key, tmp_path):
         Schedule(config, overrides={"train.duration": "1 hours"})
 
 
+def test_a_modernbert_is_refused_before_anything_changes():
+    config = transformers.ModernBertConfig(
+        num_hidden_layers=1, hidden_size=16, num_attention_heads=2, intermediate_size=24,
+        pad_token_id=None, bos_token_id=None, eos_token_id=None, cls_token_id=None, sep_token_id=None,
+        **SMALL,
+    )
+    model = transformers.ModernBertForMaskedLM(config)
+    optimizer = torch.optim.AdamW(model.parameters())
+    before = len(optimizer.param_groups[0]["params"])
+    with pytest.raises(apollo.UsageError, match="a layer of a ModernBERT cannot stand in another place"):
+        grow_(model, optimizer, [0, 0, 0])
+    assert len(optimizer.param_groups[0]["params"]) == before and len(layers_of(model)) == 1
+    names = {f"layers.{i}.attn_norm.weight": torch.ones(2) for i in (1, 2)}
+    names |= {f"layers.{i}.mlp_norm.weight": torch.ones(2) for i in range(3)}
+    with pytest.raises(apollo.UsageError, match="layer 0 has no attn_norm.weight"):
+        apollo.growth.grow_state_dict(names, [0, 0, 1, 1, 2, 2])
+
+
 @pytest.mark.parametrize("make", [gpt2, qwen3])
 def test_the_callback_grows_a_model_in_the_trainer_of_transformers(make, tmp_path):
     pytest.importorskip("accelerate")

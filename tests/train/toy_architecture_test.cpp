@@ -86,9 +86,11 @@ TEST_F(ToyArchitecture, IsNamedWhereAnUnknownOneIs) {
     run_.config({"model.architecture=tox"});
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what())
-                  .find("one of 'gpt2', 'bert', 'llama', 'qwen3', 'toy' (got string 'tox')"),
-              std::string::npos)
+    EXPECT_NE(
+        std::string(error.what())
+            .find(
+                "one of 'gpt2', 'bert', 'llama', 'qwen3', 'modernbert', 'toy' (got string 'tox')"),
+        std::string::npos)
         << error.what();
   }
 }

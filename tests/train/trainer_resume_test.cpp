@@ -158,11 +158,46 @@ TEST_P(TrainerResume, ASignalInTheFirstEvaluationSavesStepZero) {
 
 INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume,
                          testing::Values(Trained{"gpt2", "adamw"}, Trained{"bert", "adamw"},
-                                         Trained{"gpt2", "muon"}, Trained{"bert", "muon"}),
+                                         Trained{"gpt2", "muon"}, Trained{"bert", "muon"},
+                                         Trained{"modernbert", "adamw"}),
                          [](const auto& test) {
                            return fmt::format("{}_{}", test.param.architecture,
                                               test.param.optimizer);
                          });
+
+// The first stage has one layer, which rehearses in all places: the norm before its attention, for
+// which Hugging Face's format has no place, trains, and has moments.
+TEST(TrainerResumeModernBert, TheNormOfTheFirstLayerAndItsMomentsGoOn) {
+  const std::vector<std::string> overrides = {
+      "model.architecture=modernbert",
+      "data.tokenizer=train:wordpiece:60",
+      "model.local_attention=6",
+      "train.duration=8 steps",
+      "progressive.depth_sampler=uniform",
+      "progressive.stages=[{layers=1,until=\"6 steps\"},{layers=12}]",
+      "checkpoint.every=1 steps",
+      "checkpoint.keep=99"};
+  const TinyRun run;
+  run.train("whole", overrides);
+  for (const int64_t step : {1, 3, 5}) {
+    SCOPED_TRACE(step);
+    const std::string name = "killed" + std::to_string(step);
+    fs::copy(run / "whole", run / name,
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    replace_link(run / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+    const LoadedCheckpoint loaded = run.latest(name);
+    const ParameterSet& parameters = loaded.state.model->parameters();
+    const ParameterSlot& norm = *parameters.layout().find_part("attn_norm.weight", 0);
+    EXPECT_GT(slot_view(parameters.values(), norm).std().item<double>(), 0.0);
+    for (const OptimizerState::Buffer& buffer : loaded.state.optimizer.buffers) {
+      const ParameterSlot& moment = *buffer.layout->find_part("attn_norm.weight", 0);
+      EXPECT_GT(slot_view(buffer.values, moment).abs().max().item<double>(), 0.0) << buffer.name;
+    }
+    run.train(name, overrides);
+    expect_equal_states(run.latest(name).state, run.latest("whole").state);
+    EXPECT_EQ(numbers(run, name), numbers(run, "whole"));
+  }
+}
 
 // Frozen layers, subnetworks, fresh layers and the rise after growth; the first and the third with
 // Muon too, whose momentum has no layer to begin with there.

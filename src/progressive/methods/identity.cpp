@@ -3,8 +3,9 @@
 // layer (or group of layers), and its attention's and MLP's output projections are zero, so that
 // the grown model computes what the old one computes, exactly where the norm stands before the
 // block (GPT-2). A BERT normalises the sum behind each block once more: its function changes a
-// little. The paper grows a finished model and trains only the new blocks to keep what it knows;
-// here the stages are those of stackbert and all layers train.
+// little. A ModernBERT's blocks are told by their place: doubled, they keep their kind where every
+// third is global. The paper grows a finished model and trains only the new blocks to keep what it
+// knows; here the stages are those of stackbert and all layers train.
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

@@ -1,17 +1,19 @@
-// SwiGLU, alone and with the product behind it, against float64 on every instruction set, for both
-// orders of the weight; where the weight's gradient goes.
-#include "ops/swiglu_linear.h"
+// SwiGLU and GeGLU, alone and with the product behind it, against float64 on every instruction set,
+// for both orders of the weight; where the weight's gradient goes.
+#include "ops/gated_linear.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/erf.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "ops/row_kernels.h"
@@ -49,34 +51,42 @@ void backward_from(const at::Tensor& y) {
 }
 
 // The formula itself.
-at::Tensor exact_swiglu(const at::Tensor& x) {
+at::Tensor exact_gated(const at::Tensor& x, GateKind kind) {
   const int64_t inner = x.size(-1) / 2;
   const at::Tensor gate = x.narrow(-1, 0, inner);
-  return gate / (1.0 + at::exp(-gate)) * x.narrow(-1, inner, inner);
+  const at::Tensor activated = kind == GateKind::kSilu
+                                   ? gate / (1.0 + at::exp(-gate))
+                                   : gate * (1.0 + at::erf(gate / std::sqrt(2.0))) * 0.5;
+  return activated * x.narrow(-1, inner, inner);
 }
 
-void for_all_sets(const std::function<void()>& body) {
+constexpr GateKind kKinds[] = {GateKind::kSilu, GateKind::kGelu};
+
+void for_all_sets(const std::function<void(GateKind)>& body) {
   for (const InstructionSet set :
        {InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
     if (!is_supported(set)) continue;
-    SCOPED_TRACE(testing::Message() << "set " << static_cast<int>(set));
-    const InstructionSetScope scope(set);
-    body();
+    for (const GateKind kind : kKinds) {
+      SCOPED_TRACE(testing::Message()
+                   << "set " << static_cast<int>(set) << " gate " << static_cast<int>(kind));
+      const InstructionSetScope scope(set);
+      body(kind);
+    }
   }
 }
 
 constexpr std::tuple<int64_t, int64_t, int64_t> kSizes[] = {
     {1, 1, 1}, {65, 33, 7}, {130, 64, 16}, {3, 100, 5}};
 
-TEST(Swiglu, ValueAndGradientEqualFloat64) {
-  for_all_sets([] {
+TEST(Gated, ValueAndGradientEqualFloat64) {
+  for_all_sets([](GateKind kind) {
     for (const auto& [rows, inner, out] : kSizes) {
       const Case exact = make_case(rows, inner, out, WeightOrder::kInOut, at::kDouble);
-      const at::Tensor y = exact_swiglu(exact.x);
+      const at::Tensor y = exact_gated(exact.x, kind);
       backward_from(y);
       for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
         const Case made = make_case(rows, inner, out, WeightOrder::kInOut, at::kFloat);
-        const at::Tensor found = swiglu(made.x, kernels);
+        const at::Tensor found = gated(made.x, kind, kernels);
         EXPECT_EQ(found.size(-1), inner);
         EXPECT_LT(relative_error(found.detach(), y.detach()), 2e-6);
         backward_from(found);
@@ -86,18 +96,18 @@ TEST(Swiglu, ValueAndGradientEqualFloat64) {
   });
 }
 
-TEST(SwigluLinear, ValueAndGradientsEqualFloat64) {
-  for_all_sets([] {
+TEST(GatedLinear, ValueAndGradientsEqualFloat64) {
+  for_all_sets([](GateKind kind) {
     for (const WeightOrder order : {WeightOrder::kInOut, WeightOrder::kOutIn}) {
       for (const auto& [rows, inner, out] : kSizes) {
         const Case exact = make_case(rows, inner, out, order, at::kDouble);
         const at::Tensor weight_IO = order == WeightOrder::kInOut ? exact.weight : exact.weight.t();
-        const at::Tensor y = at::matmul(exact_swiglu(exact.x), weight_IO);
+        const at::Tensor y = at::matmul(exact_gated(exact.x, kind), weight_IO);
         backward_from(y);
         for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
           const Case made = make_case(rows, inner, out, order, at::kFloat);
-          const at::Tensor found =
-              swiglu_linear_without_bias(made.x, {.weight = made.weight, .order = order}, kernels);
+          const at::Tensor found = gated_linear_without_bias(
+              made.x, kind, {.weight = made.weight, .order = order}, kernels);
           EXPECT_LT(relative_error(found.detach(), y.detach()), 2e-6);
           backward_from(found);
           EXPECT_LT(relative_error(made.x.grad(), exact.x.grad()), 2e-6);
@@ -108,36 +118,40 @@ TEST(SwigluLinear, ValueAndGradientsEqualFloat64) {
   });
 }
 
-TEST(SwigluLinear, AddsToTheGradientThatTheWeightHas) {
-  const auto gradient = [](bool has_buffer, int times) {
+TEST(GatedLinear, AddsToTheGradientThatTheWeightHas) {
+  const auto gradient = [](GateKind kind, bool has_buffer, int times) {
     const Case made = make_case(20, 12, 6, WeightOrder::kOutIn, at::kFloat);
     at::Tensor weight = made.weight;
     if (has_buffer) weight.mutable_grad() = at::zeros_like(weight);
     const at::Tensor buffer = weight.grad();
     for (int i = 0; i < times; ++i) {
-      backward_from(swiglu_linear_without_bias(
-          made.x, {.weight = weight, .order = WeightOrder::kOutIn}, Kernels::kFused));
+      backward_from(gated_linear_without_bias(
+          made.x, kind, {.weight = weight, .order = WeightOrder::kOutIn}, Kernels::kFused));
     }
     if (has_buffer) {
       EXPECT_EQ(weight.grad().data_ptr(), buffer.data_ptr());
     }
     return weight.grad().to(at::kDouble);
   };
-  const at::Tensor once = gradient(/*has_buffer=*/false, 1);
-  EXPECT_LT(relative_error(gradient(/*has_buffer=*/true, 1), once), 1e-6);
-  EXPECT_LT(relative_error(gradient(/*has_buffer=*/true, 3), once * 3), 1e-6);
+  for (const GateKind kind : kKinds) {
+    const at::Tensor once = gradient(kind, /*has_buffer=*/false, 1);
+    EXPECT_LT(relative_error(gradient(kind, /*has_buffer=*/true, 1), once), 1e-6);
+    EXPECT_LT(relative_error(gradient(kind, /*has_buffer=*/true, 3), once * 3), 1e-6);
+  }
 }
 
-TEST(SwigluLinear, WithoutGradientIsTheSameAndDimensionsStay) {
+TEST(GatedLinear, WithoutGradientIsTheSameAndDimensionsStay) {
   const Case made = make_case(10, 20, 4, WeightOrder::kOutIn, at::kFloat);
   const LinearLayer layer{.weight = made.weight, .order = WeightOrder::kOutIn};
-  const auto run = [&] {
-    return swiglu_linear_without_bias(made.x.view({2, 5, 40}), layer, Kernels::kFused);
-  };
-  const at::Tensor with = run().detach();
-  EXPECT_EQ(with.sizes(), at::IntArrayRef({2, 5, 4}));
-  const at::NoGradGuard no_grad;
-  EXPECT_TRUE(run().equal(with));
+  for (const GateKind kind : kKinds) {
+    const auto run = [&] {
+      return gated_linear_without_bias(made.x.view({2, 5, 40}), kind, layer, Kernels::kFused);
+    };
+    const at::Tensor with = run().detach();
+    EXPECT_EQ(with.sizes(), at::IntArrayRef({2, 5, 4}));
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(run().equal(with));
+  }
 }
 
 }  // namespace
