@@ -17,9 +17,10 @@ namespace apollo {
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
-// What the files of a tokenizer put around a text: [CLS] text [SEP] for a masked model, whose batches
-// place the two themselves, or <|begin_of_text|> text for a causal one. A second text follows with the same before it, or, where there
-// is an `after`, with another one of these behind it.
+// What the files of a tokenizer put around a text: [CLS] text [SEP] for a masked model, whose
+// batches place the two themselves, or <|begin_of_text|> text for a causal one. A second text
+// follows with the same before it, or, where there is an `after`, with another one of these behind
+// it.
 struct TokensAround {
   std::vector<TokenId> before;
   std::optional<TokenId> after;
