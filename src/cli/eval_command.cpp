@@ -123,10 +123,12 @@ void add_data_options(CLI::App& command, EvalArguments& arguments) {
       .add_option("--max-tokens", arguments.options.max_tokens, "stop after so many (default: all)")
       ->check(CLI::PositiveNumber);
   command
-      .add_option("--masked-fraction", arguments.options.masked_fraction,
-                  "bert: share of the tokens to predict (default 0.15)")
+      .add_option(
+          "--masked-fraction", arguments.options.masked_fraction,
+          "bert, modernbert: share of the tokens to predict (default: the run's, else 0.15)")
       ->check(CLI::Range(0.001, 0.999));
-  command.add_flag("--whole-words", arguments.options.mask_whole_words, "bert: mask whole words");
+  command.add_flag("--whole-words", arguments.options.mask_whole_words,
+                   "bert, modernbert: mask whole words");
   command.add_flag("--separate-documents", arguments.options.separate_documents,
                    "bert: no attention between documents of one sequence");
 }

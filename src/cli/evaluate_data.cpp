@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -35,9 +36,21 @@ void check_data(const LoadedModel& loaded, const TokenDataset& data, const std::
   }
 }
 
-// What the batches of the model's objective depend on.
-RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& model) {
+// The run whose own validation data are asked for; nothing where `data` names others.
+std::optional<ResolvedConfig> run_of(const std::string& checkpoint, const std::string& data) {
+  if (!data.empty()) return std::nullopt;
+  const std::filesystem::path config = std::filesystem::path(checkpoint) / "run.toml";
+  if (!std::filesystem::exists(config)) {
+    throw UsageError("eval: expected --data DATASET, --task NAME PATH, or the folder of a run");
+  }
+  return load_run_config(config);
+}
+
+// What the batches of the model's objective depend on: what was asked for, else the run's own.
+RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& model,
+                           const std::optional<ResolvedConfig>& run) {
   RunConfig config;
+  if (run) config.data = run->config.data;
   config.model.architecture = model.spec().shape.architecture;
   config.model.context = model.spec().shape.context;
   const bool asks_for_masking =
@@ -49,27 +62,22 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
         enum_name(config.model.architecture));
   }
   if (options.masked_fraction) config.data.masked_fraction = *options.masked_fraction;
-  config.data.mask_whole_words = options.mask_whole_words;
-  config.data.separate_documents = options.separate_documents;
+  config.data.mask_whole_words |= options.mask_whole_words;
+  config.data.separate_documents |= options.separate_documents;
   return config;
 }
 
 // A dataset as it is. Text is encoded by the model's own tokenizer into a folder that goes away;
-// its file stays open. Without `data` it is the validation data of the run in the folder.
-TokenDataset open_data(const LoadedModel& loaded, const std::string& checkpoint,
+// its file stays open. With a run it is that run's validation data.
+TokenDataset open_data(const LoadedModel& loaded, const std::optional<ResolvedConfig>& run,
                        const std::string& data) {
   namespace fs = std::filesystem;
-  if (data.empty()) {
-    const fs::path config = fs::path(checkpoint) / "run.toml";
-    if (!fs::exists(config)) {
-      throw UsageError("eval: expected --data DATASET, --task NAME PATH, or the folder of a run");
+  if (run) {
+    RunData found = open_run_data(run->config, run->base_dir);
+    if (found.valid == nullptr) {
+      fail<DataError>("{}: the run has no validation data (hint: --data TEXT)", run->file.string());
     }
-    const ResolvedConfig resolved = load_run_config(config);
-    RunData run = open_run_data(resolved.config, resolved.base_dir);
-    if (run.valid == nullptr) {
-      fail<DataError>("{}: the run has no validation data (hint: --data TEXT)", config.string());
-    }
-    return std::move(*run.valid);
+    return std::move(*found.valid);
   }
   const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
   if (is_token_dataset(data)) return TokenDataset::open(data, vocab_size);
@@ -94,9 +102,10 @@ DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& check
   found.is_causal = model.is_causal();
   found.depth = options.depth > 0 ? options.depth : model.spec().shape.layers;
   pass_blocks(model, found.depth);
-  const RunConfig config = objective_config(options, model);
+  const std::optional<ResolvedConfig> run = run_of(checkpoint, path);
+  const RunConfig config = objective_config(options, model, run);
   if (!model.is_causal()) require_tokenizer(loaded);
-  const TokenDataset data = open_data(loaded, checkpoint, path);
+  const TokenDataset data = open_data(loaded, run, path);
   check_data(loaded, data, path);
   const std::unique_ptr<Batches> batches = make_batches(config, data, loaded.tokenizer.get());
   found.result = evaluate(model, found.depth, *batches,

@@ -14,10 +14,13 @@
 #include "base/machine.h"
 #include "base/units.h"
 #include "config/config_compare.h"
+#include "config/fields.h"
 #include "config/toml_io.h"
+#include "config/value_names.h"
 #include "ops/determinism.h"
 #include "ops/onednn.h"
 #include "progressive/memory.h"
+#include "progressive/source_model.h"
 #include "train/machine.h"
 #include "train/matmul_choice.h"
 #include "train/peak.h"
@@ -45,6 +48,25 @@ void open_folder(Run& run, const fs::path& dir) {
   run.lock = std::make_unique<FileLock>(dir / ".lock");
   run.log_file = std::make_unique<LogFile>(dir / "log.txt");
   run.workers->gather({});
+}
+
+// A run that goes on without the folder of model.from, which may have moved, has what it took from
+// there in its own config.
+void take_begun_config(ResolvedConfig& resolved, const fs::path& dir) {
+  const std::string& from = resolved.config.model.from;
+  if (from.empty() || fs::exists(source_path(resolved.config, resolved.base_dir)) ||
+      !fs::exists(dir / "checkpoints" / "latest")) {
+    return;
+  }
+  const RunConfig begun = load_run_config(dir / "run.toml").config;
+  visit_fields(
+      [&](const Field& field, auto& value, const auto& before) {
+        const auto origin = resolved.origins.find(field.path());
+        const bool is_asked = origin != resolved.origins.end() && origin->second != "model.from" &&
+                              !origin->second.starts_with("method ");
+        if (!is_asked) value = before;
+      },
+      resolved.config, begun);
 }
 
 // Values that the user left to the machine: those with which the run began, if it did.
@@ -88,9 +110,24 @@ void check_memory(const Run& run, int64_t ranks_here) {
         "a smaller model, a smaller train.micro_batch_size, or train.recompute = \"all\""}});
 }
 
+// The config with the tokenizer of the run's own checkpoint where the folder that it names is gone.
+// That it is the same one, the identity of the checkpoint says.
+RunConfig with_tokenizer_at_hand(const Run& run) {
+  RunConfig config = run.config();
+  std::string& tokenizer = config.data.tokenizer;
+  const fs::path own = fs::absolute(run.dir) / "checkpoints" / "latest";
+  const bool is_folder =
+      !tokenizer.empty() && tokenizer != "bytes" && !asks_for_training(tokenizer);
+  if (is_folder && !run.dir.empty() && !fs::exists(run.resolved.base_dir / tokenizer) &&
+      has_tokenizer(own)) {
+    tokenizer = own.string();
+  }
+  return config;
+}
+
 void add_data(Run& run, int64_t ranks_here) {
   RunConfig& config = run.resolved.config;
-  run.data = open_run_data(config, run.resolved.base_dir);
+  run.data = open_run_data(with_tokenizer_at_hand(run), run.resolved.base_dir);
   config.model.vocab_size = run.data.vocab_size;
   run.train = make_batches(config, *run.data.train, run.data.tokenizer.get());
   run.batches = std::make_unique<BatchPrefetcher>(*run.train, config.train.batch_size);
@@ -249,6 +286,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   run.workers =
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
+  take_begun_config(run.resolved, dir);
   take_machine_choices(run.resolved.config, dir, ranks_here, run.workers->leads());
   run.matmul = run.config().run.matmul;
   const MachineScope machine(run.config().run, run.matmul);

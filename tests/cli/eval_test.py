@@ -28,6 +28,14 @@ class Evaluation(ApolloTest):
     def test_a_bert(self):
         self.check_masked("bert", "data.tokenizer=train:wordpiece:300")
 
+    def test_own_validation_data_are_masked_as_in_training(self):
+        self.train("half", "model.architecture=bert", "data.tokenizer=train:wordpiece:300",
+                   "data.masked_fraction=0.5")
+        own = self.json("eval", "half")
+        self.assertEqual(own, self.json("eval", "half", "--masked-fraction", "0.5"))
+        self.assertGreater(own["tokens"],
+                           2 * self.json("eval", "half", "--masked-fraction", "0.15")["tokens"])
+
     def test_a_modernbert(self):
         self.check_masked("modernbert", "data.tokenizer=train:bpe:300", "model.local_attention=6")
 

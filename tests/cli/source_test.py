@@ -73,7 +73,9 @@ batch_size = 4
         self.assertEqual(self.rows("grown", "start")[0]["layers"], 4)
         self.assertEqual(self.rows("grown", "eval")[0]["depth"], 4)
         # A run that goes on needs the model no more.
-        self.run_apollo("train", "more.toml", "--from", "small", "--out", "more")
+        shutil.rmtree(self.dir / "small")
+        _, stderr = self.run_apollo("train", "more.toml", "--from", "small", "--out", "more")
+        self.assertIn("finished already", stderr)
         _, stderr = self.run_apollo("train", "train.txt", "--from", "small", expect=2)
         self.assertIn("--from needs a config: expected RUN.toml, found 'train.txt'", stderr)
 

@@ -28,7 +28,7 @@ class SourceRun : public testing::Test {
 
   std::vector<std::string> grown(std::vector<std::string> more = {}) const {
     std::vector<std::string> keys = {"model.layers=4", "progressive.stages=[{layers = 4}]",
-                                     "progressive.source=" + source().string()};
+                                     "model.from=" + source().string()};
     keys.insert(keys.end(), more.begin(), more.end());
     return keys;
   }
@@ -93,7 +93,7 @@ TEST_F(SourceRun, OfUnknownCostIsNotCharged) {
   fs::create_directory(plain);
   for (const char* name : {"config.json", "model.safetensors", "tokenizer.json"})
     fs::copy_file(source() / name, plain / name);
-  run_.train("run", grown({"progressive.source=" + plain.string()}));
+  run_.train("run", grown({"model.from=" + plain.string()}));
   const Json start = run_.rows("run", "start").at(0);
   EXPECT_TRUE(start.at("source_flops").is_null());
   EXPECT_TRUE(start.at("source_wall_s").is_null());
@@ -153,7 +153,7 @@ TEST_F(SourceRun, LearnsTheSameMapTwice) {
 TEST_F(SourceRun, RefusesAModelThatDoesNotFollowBeforeItRuns) {
   const std::string text =
       thrown_text<ConfigError>([&] { run_.train("run", grown({"model.heads=1"})); });
-  EXPECT_EQ(text, fmt::format("--set: error: progressive.source: {}: heads are copied whole, so "
+  EXPECT_EQ(text, fmt::format("--set: error: model.from: {}: heads are copied whole, so "
                               "their size must stay: the source's have 8 neurons, the model's "
                               "16\n  hint: model.heads = 2",
                               source().string()));
@@ -170,7 +170,7 @@ TEST_F(SourceRun, BeginsABertToo) {
   run_.train("small-bert", with({"model.layers=2", "model.width=8", "model.heads=1",
                                  "progressive.stages=[{layers = 2}]"}));
   const double source_loss = run_.rows("small-bert", "eval").back().at("loss").get<double>();
-  const std::string source = "progressive.source=" + (run_ / "small-bert").string();
+  const std::string source = "model.from=" + (run_ / "small-bert").string();
   run_.train("wide", with({"model.layers=2", "progressive.stages=[{layers = 2}]", source}));
   EXPECT_NEAR(first_loss(run_, "wide"), source_loss, 1e-5);
   for (const char* method : {"bert2bert", "ligo"}) {

@@ -196,7 +196,7 @@ TEST_F(CheckpointTest, ADamagedStateIsRefused) {
       load_error(),
       "DIR: checkpoint 'step-00000002' is damaged: apollo/state.json: expected format version "
       "2, found 99; hint: Apollo of another version can go on with it; `apollo export` and "
-      "`progressive.source` take the model as it is; hint: remove the folder to start the "
+      "`model.from` take the model as it is; hint: remove the folder to start the "
       "run anew");
   json = Json::parse(whole);
   json["tokens"] = 1;

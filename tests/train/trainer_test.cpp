@@ -157,10 +157,13 @@ TEST(Trainer, TheFinalModelReadsTheTestDataOnce) {
   EXPECT_EQ(rows[0].at("step"), 12);
   EXPECT_EQ(rows[0].at("depth"), 12);
   EXPECT_EQ(rows[0].at("targets"), 500 / 16 * 16);
-  const auto finished = run.open("out", sets);
-  EXPECT_EQ(rows[0].at("loss").get<double>(),
-            evaluate(*finished.state.model, 12, *finished.test, {.batch_size = 2}).loss);
-  EXPECT_EQ(rows[0].at("data"), finished.data.test->info().content_hash);
+  {
+    const auto finished = run.open("out", sets);
+    EXPECT_EQ(
+        rows[0].at("loss").get<double>(),
+        evaluate(*finished.state.model, 12, *finished.test, {.batch_size = 2, .pass = {}}).loss);
+    EXPECT_EQ(rows[0].at("data"), finished.data.test->info().content_hash);
+  }
   Trainer(run.open("out", sets)).run();
   EXPECT_EQ(run.rows("out", "test").size(), 1u);
   // Whether it is read changes nothing before.
