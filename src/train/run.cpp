@@ -115,13 +115,11 @@ void check_memory(const Run& run, int64_t ranks_here) {
 RunConfig with_tokenizer_at_hand(const Run& run) {
   RunConfig config = run.config();
   std::string& tokenizer = config.data.tokenizer;
-  const fs::path own = fs::absolute(run.dir) / "checkpoints" / "latest";
   const bool is_folder =
       !tokenizer.empty() && tokenizer != "bytes" && !asks_for_training(tokenizer);
-  if (is_folder && !run.dir.empty() && !fs::exists(run.resolved.base_dir / tokenizer) &&
-      has_tokenizer(own)) {
-    tokenizer = own.string();
-  }
+  if (!is_folder || run.dir.empty() || fs::exists(run.resolved.base_dir / tokenizer)) return config;
+  const fs::path own = fs::absolute(run.dir) / "checkpoints" / "latest";
+  if (has_tokenizer(own)) tokenizer = own.string();
   return config;
 }
 

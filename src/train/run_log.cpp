@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kConsoleInterval = 5s;
 constexpr auto kStatusInterval = 200ms;
-constexpr int64_t kBarWidth = 20;
+constexpr int64_t kBarWidth = 10;
 
 double mean_depth(const StepResult& result) {
   return static_cast<double>(
@@ -166,11 +166,12 @@ std::string RunLog::step_line(const TrainState& state, const StepResult& result,
   if (depth != static_cast<double>(state.model->num_layers()))
     layers += fmt::format(" at depth {:.3g}", depth);
   const std::optional<double> used = utilisation(flops_since_console_, seconds_since_console_);
+  // What may be cut off on a narrow terminal comes last.
   return fmt::format(
-      "step {:>6} {:>3.0f} %  {}  loss {:.4f}  {} tokens/s{}  {} left", state.position.step,
-      100 * share_done, layers, result.loss,
+      "step {:>6} {:>3.0f} %  {}  loss {:.4f}  {} left  {} tokens/s{}", state.position.step,
+      100 * share_done, layers, result.loss, eta,
       format_count(static_cast<double>(tokens_since_console_) / seconds_since_console_),
-      used ? fmt::format(" ({:.0f} % MFU)", 100 * *used) : "", eta);
+      used ? fmt::format(" ({:.0f} % MFU)", 100 * *used) : "");
 }
 
 void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules) {
