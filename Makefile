@@ -75,6 +75,7 @@ lint: style ## the same and clang-tidy, which takes minutes
 	@scripts/setup.sh lint
 	@cmake -G Ninja -S . -B build-lint -DAPOLLO_TORCH='$(APOLLO_TORCH)' -DAPOLLO_TESTS=OFF \
 	  -DAPOLLO_PCH=OFF >/dev/null
+	@cmake --build build-lint --target apollo_commit >/dev/null
 	@run-clang-tidy -quiet -p build-lint -j $(JOBS) '$(CURDIR)/src/.*'
 
 clean: ## remove the build folders (keeps .venv, .demo and runs)
