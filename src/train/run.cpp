@@ -58,6 +58,8 @@ void take_begun_config(ResolvedConfig& resolved, const fs::path& dir) {
       !fs::exists(dir / "checkpoints" / "latest")) {
     return;
   }
+  log_info("{}: no longer there; what the run took from it stands in {}", from,
+           (dir / "run.toml").string());
   const RunConfig begun = load_run_config(dir / "run.toml").config;
   visit_fields(
       [&](const Field& field, auto& value, const auto& before) {

@@ -56,12 +56,22 @@ Row row_of(const Run& run, int64_t depth, const EvaluationResult& result, const 
 
 }  // namespace
 
+bool RunEvaluation::has_come(const Run& run) const {
+  return run.valid != nullptr && times_due(run.state.position) > run.state.evaluations_due;
+}
+
+bool RunEvaluation::is_too_dear(const TrainState& state) const {
+  return max_cost_ > 0.0 && state.eval_flops > max_cost_ * state.position.flops;
+}
+
 bool RunEvaluation::is_due(const Run& run, bool finished) const {
   const TrainState& state = run.state;
   if (run.valid == nullptr || state.last_evaluated_step == state.position.step) return false;
-  if (finished) return true;
-  if (times_due(state.position) <= state.evaluations_due) return false;
-  return max_cost_ == 0.0 || state.eval_flops <= max_cost_ * state.position.flops;
+  return finished || (has_come(run) && !is_too_dear(state));
+}
+
+bool RunEvaluation::leaves_out(const Run& run) const {
+  return has_come(run) && is_too_dear(run.state);
 }
 
 EvaluatedRun RunEvaluation::evaluate_now(const Run& run, bool finished) {

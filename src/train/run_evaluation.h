@@ -32,12 +32,17 @@ class RunEvaluation {
   // cost more than eval.max_cost of the training, and at the end of the run in any case.
   // `finished`: this is the end.
   bool is_due(const Run& run, bool finished) const;
+  // Whether it would evaluate now but for what evaluations have cost.
+  bool leaves_out(const Run& run) const;
 
   // At the depths that eval.depths asks for; at the end the test data too. Throws Interrupted where
   // a signal ends it half-way.
   static EvaluatedRun evaluate_now(const Run& run, bool finished);
 
  private:
+  bool has_come(const Run& run) const;
+  bool is_too_dear(const TrainState& state) const;
+
   Recurrence every_;
   double max_cost_;
 };

@@ -127,7 +127,7 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
   seconds_since_start_ += step_seconds;
   const auto now = Clock::now();
   const bool is_over = share_done >= 1.0;
-  if (shows_status() && (is_over || now - last_status_ >= kStatusInterval)) {
+  if ((is_over || now - last_status_ >= kStatusInterval) && shows_status()) {
     last_status_ = now;
     show_status(is_over ? "" : bar(share_done) + " " + step_line(state, result, share_done));
   }

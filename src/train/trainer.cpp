@@ -271,6 +271,11 @@ void Trainer::evaluate_if_due(bool finished) {
       log_->evaluation(state, row, energy_joules());
     if (found.test) log_->test(state, *found.test);
     state.last_evaluated_step = state.position.step;
+  } else if (evaluation_.leaves_out(run_) && !std::exchange(told_of_cost_, true)) {
+    log_info(
+        "step {:>6}  an evaluation is left out, as others will be while they have cost more than "
+        "eval.max_cost = {} of the training FLOPs",
+        state.position.step, run_.config().eval.max_cost);
   }
   state.evaluations_due = std::max(state.evaluations_due, evaluation_.times_due(state.position));
 }

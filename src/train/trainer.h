@@ -77,6 +77,7 @@ class Trainer {
   Run run_;
   Phase phase_ = Phase::kTraining;
   RunEvaluation evaluation_;
+  bool told_of_cost_ = false;
   Recurrence checkpoints_;
   Revisions revisions_;
   EnergyMeter energy_;

@@ -130,7 +130,9 @@ TEST(Trainer, EvaluatesAtTheStageAndTheFullDepth) {
 
 TEST(Trainer, LeavesOutEvaluationsWhileTheyHaveCostTooMuch) {
   const TinyRun run;
+  set_log_level(LogLevel::kWarning);  // so that log.txt is written
   run.train("out", {"eval.every=1 steps", "eval.max_cost=0.5"});
+  set_log_level(LogLevel::kQuiet);
   double training = 0.0;
   double evaluation = 0.0;
   int64_t last = -1;
@@ -142,6 +144,7 @@ TEST(Trainer, LeavesOutEvaluationsWhileTheyHaveCostTooMuch) {
     training = row.at("flops");
     evaluation = row.at("eval_flops");
   }
+  EXPECT_NE(read_file(run / "out/log.txt").find("an evaluation is left out"), std::string::npos);
   EXPECT_EQ(last, 12) << "the end is evaluated in any case";
   EXPECT_GT(evaluation, 0.25 * training) << "as much as allowed";
   EXPECT_LT(run.rows("out", "eval").size(), 13u);
