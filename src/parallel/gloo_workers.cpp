@@ -64,6 +64,11 @@ class GlooWorkers final : public Workers {
     wait(group_->_allgather_base(all, own));
   }
 
+  void all_reduce(const at::Tensor& flat) override {
+    std::vector<at::Tensor> tensors = {flat};
+    wait(group_->allreduce(tensors));
+  }
+
  private:
   void wait(const c10::intrusive_ptr<c10d::Work>& work) const {
     try {

@@ -96,6 +96,14 @@ class NcclWorkers final : public Workers {
     gather_on_device(all_NC, own_C, ncclFloat32);
   }
 
+  void all_reduce(const at::Tensor& flat) override {
+    const c10::DeviceGuard guard(device_);
+    check(ncclAllReduce(flat.const_data_ptr(), flat.mutable_data_ptr(),
+                        static_cast<size_t>(flat.numel()), ncclFloat32, ncclSum, communicator_,
+                        stream()),
+          launch_, "add gradients");
+  }
+
  private:
   void gather_on_device(const at::Tensor& all_NC, const at::Tensor& own_C, ncclDataType_t type) {
     check(ncclAllGather(own_C.const_data_ptr(), all_NC.mutable_data_ptr(),

@@ -69,6 +69,8 @@ class Workers {
   // Row r of `all` [N, C] becomes rank r's `own` [C]; float32 on the device of the run, or float64
   // on the CPU.
   virtual void all_gather(const at::Tensor& all_NC, const at::Tensor& own_C) = 0;
+  // `flat` becomes the sum of the ranks' tensors [n], added in whatever order the engine likes.
+  virtual void all_reduce(const at::Tensor& flat) = 0;
 
  private:
   // As many numbers from every rank as from this one.

@@ -172,6 +172,7 @@ TEST(Workers, ShareOutWithoutGapOrOverlap) {
    protected:
     void all_to_all(const at::Tensor&, const at::Tensor&) override {}
     void all_gather(const at::Tensor&, const at::Tensor&) override {}
+    void all_reduce(const at::Tensor&) override {}
   };
   std::vector<int> items(7);
   std::iota(items.begin(), items.end(), 0);
