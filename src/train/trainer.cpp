@@ -1,19 +1,16 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "base/allocator.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
-#include "base/units.h"
-#include "config/enum_names.h"
 #include "config/toml_io.h"
 #include "train/grow_layers.h"
 #include "train/growth_probe.h"
 #include "train/machine.h"
+#include "train/opening.h"
 
 namespace apollo {
 namespace {
@@ -23,21 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// How a thread waits for the others, which libgomp reads when it is loaded (cli/main.cpp).
-std::string waiting_of_threads() {
-  for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}) {
-    if (const char* value = std::getenv(name)) {
-      return fmt::format("threads wait by {}={}", name, value);
-    }
-  }
-  return "threads wait as libgomp sets it";
-}
-
-std::string how_passes_run(const Run& run) {
-  if (run.device.is_cpu()) return "matrix products by " + run.identity.matmul;
-  return run.passes->records() ? "passes recorded as CUDA graphs" : "passes launched by operator";
 }
 
 // 48 bits of a hash of all weights, which a double holds.
@@ -87,80 +69,15 @@ Trainer::Trainer(Run run)
                                   run_.peak_flops_per_second);
   writer_ = std::make_unique<CheckpointWriter>(run_.dir, run_.data.tokenizer.get(),
                                                run_.config().checkpoint.keep);
-  log_beginning();
+  log_opening(run_);
   if (run_.resumes) {
     log_->resume(state);
   } else {
-    log_->start(start_row());
+    log_->start(start_row(run_, energy_.source()));
   }
 }
 
 Trainer::~Trainer() = default;
-
-void Trainer::log_beginning() const {
-  const ModelShape& shape = run_.model.shape;
-  log_info("{}: {} layers, width {}, heads {}, context {}, vocabulary {}: {} parameters",
-           enum_name(shape.architecture), shape.layers, shape.width, shape.heads, shape.context,
-           shape.vocab_size,
-           format_count(static_cast<double>(num_parameters(shape, shape.layers))));
-  log_info("data: {} training tokens, {} validation tokens",
-           format_count(static_cast<double>(run_.data.train->size())),
-           run_.data.valid ? format_count(static_cast<double>(run_.data.valid->size())) : "no");
-  log_info("device {}, {} threads, {} kernels, {}, LibTorch {}", run_.device.str(),
-           run_.config().run.threads, enum_name(run_.config().run.kernels), how_passes_run(run_),
-           APOLLO_TORCH_VERSION);
-  const bool casts = run_.config().train.precision == Precision::kBf16;
-  if (run_.device.is_cpu() && casts && run_.config().run.kernels == Kernels::kFused)
-    log_info("bf16 on a CPU: LibTorch's operators run, since the fused kernels take fp32");
-  log_detail("allocator: {}; {}", allocator_settings(), waiting_of_threads());
-  for (const Schedule::StageSummary& stage : run_.schedule->summaries()) {
-    log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,
-             stage.first_step, stage.first_step + stage.num_steps, stage.mean_depth,
-             format_flops(stage.flops));
-  }
-  if (run_.resumes) {
-    log_info("resumed at step {}: stage {}, {} layers", run_.state.position.step,
-             run_.state.stage.index + 1, run_.state.model->num_layers());
-  }
-}
-
-StartRow Trainer::start_row() const {
-  const RunConfig& config = run_.config();
-  const ModelShape& shape = run_.model.shape;
-  const double total_flops = run_.schedule->total_flops();
-  StartRow row{.time = utc_time(),
-               .version = APOLLO_VERSION,
-               .torch = APOLLO_TORCH_VERSION,
-               .name = config.run.name,
-               .method = config.progressive.method,
-               .architecture = std::string(enum_name(shape.architecture)),
-               .layers = shape.layers,
-               .width = shape.width,
-               .heads = shape.heads,
-               .context = shape.context,
-               .vocab_size = shape.vocab_size,
-               .parameters = num_parameters(shape, shape.layers),
-               .batch_size = config.train.batch_size,
-               .micro_batch_size = config.train.micro_batch_size,
-               .tokens_per_step = config.train.batch_size * shape.context,
-               .total_steps = run_.schedule->total_steps(),
-               .total_flops = total_flops > 0.0 ? run_.state.before.flops + total_flops : 0.0,
-               .seed = config.run.seed,
-               .device = run_.device.str(),
-               .threads = config.run.threads,
-               .precision = std::string(enum_name(config.train.precision)),
-               .optimizer = run_.optimizer->name(),
-               .kernels = std::string(enum_name(config.run.kernels)),
-               .matmul = run_.identity.matmul,
-               .peak_flops_per_s = run_.peak_flops_per_second,
-               .train_data = run_.identity.train_data,
-               .valid_data = run_.identity.valid_data,
-               .evaluated = "spread",
-               .tokenizer = run_.identity.tokenizer_hash,
-               .energy_source = energy_.source()};
-  describe_source(run_.beginning, config, row);
-  return row;
-}
 
 void Trainer::run() {
   if (phase_ == Phase::kOver && run_.workers->leads()) {

@@ -50,9 +50,6 @@ class Trainer {
  private:
   enum class Phase { kTraining, kOver };
 
-  void log_beginning() const;
-  StartRow start_row() const;
-
   bool step_or_finish();
   void tell();
   // Rank 0's clock and any rank's signal become those of all.
