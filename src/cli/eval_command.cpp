@@ -130,7 +130,7 @@ void add_data_options(CLI::App& command, EvalArguments& arguments) {
   command.add_flag("--whole-words", arguments.options.mask_whole_words,
                    "bert, modernbert: mask whole words");
   command.add_flag("--separate-documents", arguments.options.separate_documents,
-                   "bert: no attention between documents of one sequence");
+                   "no attention between documents of one sequence");
 }
 
 }  // namespace

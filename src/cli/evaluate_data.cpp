@@ -53,12 +53,11 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
   if (run) config.data = run->config.data;
   config.model.architecture = model.spec().shape.architecture;
   config.model.context = model.spec().shape.context;
-  const bool asks_for_masking =
-      options.masked_fraction || options.mask_whole_words || options.separate_documents;
+  const bool asks_for_masking = options.masked_fraction || options.mask_whole_words;
   if (model.is_causal() && asks_for_masking) {
     fail<UsageError>(
-        "--masked-fraction, --whole-words and --separate-documents are for masked models (bert, "
-        "modernbert), and this one is causal ({})",
+        "--masked-fraction and --whole-words are for masked models (bert, modernbert), and this "
+        "one is causal ({})",
         enum_name(config.model.architecture));
   }
   if (options.masked_fraction) config.data.masked_fraction = *options.masked_fraction;

@@ -83,7 +83,7 @@ void visit_data_fields(Visitor&& visit, Configs&... c) {
               "masked models: mask all tokens of a word, or none"},
         c.data.mask_whole_words...);
   visit(Field{"data", "separate_documents", Effect::kResult,
-              "masked models: no attention between documents that share a sequence"},
+              "no attention between documents that share a sequence"},
         c.data.separate_documents...);
   visit(Field{"data", "cache", Effect::kNone,
               "folder for prepared text; empty: the user's cache folder"},

@@ -60,7 +60,7 @@ struct RunConfig {
     PreTokenizer pretokenizer = PreTokenizer::kGpt2;  // of "train:bpe:SIZE"
     double masked_fraction = 0.15;                    // BERT: of the tokens, to be predicted
     bool mask_whole_words = false;                    // BERT: all tokens of a word, or none
-    bool separate_documents = false;  // BERT: no attention across documents of one sequence
+    bool separate_documents = false;  // no attention across documents of one sequence
     std::string cache;                // folder for prepared text; empty: the user's cache folder
     std::string base_dir;             // relative paths start here; empty: the config file's folder
   } data;

@@ -247,7 +247,6 @@ void check_no_masking(const RunConfig::Data& data, Checker& check) {
   };
   refuse(data.masked_fraction == defaults.masked_fraction, "data.masked_fraction");
   refuse(data.mask_whole_words == defaults.mask_whole_words, "data.mask_whole_words");
-  refuse(data.separate_documents == defaults.separate_documents, "data.separate_documents");
 }
 
 void check_objective(const ResolvedConfig& resolved, Checker& check) {

@@ -37,6 +37,13 @@ int64_t checked_num_sequences(Objective objective, int64_t context, int64_t num_
 }
 
 void check_objective_tokenizer(const RunConfig& config, const Tokenizer* tokenizer) {
+  const bool finds_ends = tokenizer != nullptr && tokenizer->end_of_text();
+  if (config.data.separate_documents && !finds_ends) {
+    fail<DataError>(
+        "data.separate_documents needs a tokenizer with a token that ends documents; found {} "
+        "(hint: name one in data.tokenizer, for example 'train:bpe:8192')",
+        tokenizer == nullptr ? "none" : "one without");
+  }
   if (objective_of(config.model.architecture) != Objective::kMasked) return;
   const std::string missing = tokenizer == nullptr ? "" : missing_mask_roles(tokenizer->roles());
   if (tokenizer != nullptr && missing.empty()) return;
@@ -75,7 +82,9 @@ std::unique_ptr<Batches> make_batches(const RunConfig& config, const TokenDatase
   if (objective_of(config.model.architecture) == Objective::kMasked) {
     return std::make_unique<MaskedBatches>(config, dataset, *tokenizer);
   }
-  return std::make_unique<CausalBatches>(dataset, config.model.context, config.run.seed);
+  std::optional<int64_t> end;
+  if (config.data.separate_documents) end = *tokenizer->end_of_text();
+  return std::make_unique<CausalBatches>(dataset, config.model.context, config.run.seed, end);
 }
 
 }  // namespace apollo

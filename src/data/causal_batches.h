@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "data/batches.h"
 #include "data/sample_order.h"
@@ -12,17 +13,24 @@ namespace apollo {
 
 class CausalBatches final : public Batches {
  public:
-  // Throws DataError where the dataset is shorter than one sequence. The dataset must outlive this.
-  CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed);
+  // `end`: the token that ends a document, after which positions see nothing of it; nothing: a
+  // position sees all before it in its sequence. Throws DataError where the dataset is shorter than
+  // one sequence. The dataset must outlive this.
+  CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed,
+                std::optional<int64_t> end = std::nullopt);
 
   void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const override;
   void fill_sequences(std::span<const int64_t> numbers, TokenBatch& batch) const override;
   int64_t num_sequences() const override { return order_.num_samples(); }
 
  private:
+  void resize(TokenBatch& batch, int64_t rows) const;
+  void fill_row(int64_t sequence, int64_t row, TokenBatch& batch) const;
+
   const TokenDataset& dataset_;
   int64_t context_;
   SampleOrder order_;
+  std::optional<int64_t> end_;
 };
 
 }  // namespace apollo

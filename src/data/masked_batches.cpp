@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "config/objective.h"
+#include "data/document_numbers.h"
 
 namespace apollo {
 namespace {
@@ -93,7 +94,9 @@ void MaskedBatches::fill_row(int64_t sequence, Draws draws, int64_t row, TokenBa
   dataset_.copy(sequence * (context_ - 2), inputs.subspan(1, length - 2));
   inputs.back() = special_.sep;
   if (separate_documents_) {
-    number_documents(inputs, std::span(batch.documents).subspan(at, length));
+    const auto documents = std::span(batch.documents).subspan(at, length);
+    number_documents(inputs, special_.end, documents);
+    documents.back() = documents[length - 2];  // the last [SEP] closes whatever the row ends in
   }
   mask(draws, inputs, std::span(batch.targets).subspan(at, length));
 }
@@ -151,17 +154,6 @@ int64_t MaskedBatches::shown_for(int64_t token, Draws& draws) const {
   if (u < kShareMasked) return special_.mask;
   if (u >= kShareMasked + kShareRandom || random_pool_.empty()) return token;
   return random_pool_[static_cast<size_t>(draws.below(std::ssize(random_pool_)))];
-}
-
-// The last [SEP] closes whatever the row ends in.
-void MaskedBatches::number_documents(std::span<const int64_t> tokens,
-                                     std::span<int64_t> documents) const {
-  int64_t document = 0;
-  for (size_t i = 0; i + 1 < tokens.size(); i++) {
-    documents[i] = document;
-    if (tokens[i] == special_.end) document++;
-  }
-  documents.back() = documents[documents.size() - 2];
 }
 
 }  // namespace apollo

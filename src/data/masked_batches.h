@@ -54,7 +54,6 @@ class MaskedBatches final : public Batches {
   std::vector<Unit> units(std::span<const int64_t> tokens) const;
   void mask(Draws& draws, std::span<int64_t> inputs, std::span<int64_t> targets) const;
   int64_t shown_for(int64_t token, Draws& draws) const;
-  void number_documents(std::span<const int64_t> tokens, std::span<int64_t> documents) const;
   bool may_be_masked(int64_t token) const;
   bool continues_word(int64_t left, int64_t right) const;
 

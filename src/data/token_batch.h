@@ -15,8 +15,9 @@ struct TokenBatch {
   std::vector<int64_t> inputs;
   std::vector<int64_t> targets;    // kIgnoredTarget where a position carries no loss
   std::vector<int64_t> segments;   // BERT's token types; empty: all 0
-  std::vector<int64_t> documents;  // a position sees those of its row with the same number (padding
-                                   // has a number of its own); empty: it sees the whole row
+  std::vector<int64_t> documents;  // a position sees only those of its row with the same number,
+                                   // which stand side by side (padding has a number of its own);
+                                   // empty: a row is one document
 };
 
 }  // namespace apollo

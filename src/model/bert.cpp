@@ -77,11 +77,7 @@ class Bert final : public LanguageModel {
                  const PassOptions& options) const {
     if (options.cache != nullptr)
       throw UsageError("a model whose positions see those behind them keeps no cache");
-    AttentionPattern pattern{.heads = spec().shape.heads};
-    if (batch.documents_BT.defined()) {
-      const at::Tensor& documents_BT = batch.documents_BT;
-      pattern.visible_B1TT = documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
-    }
+    const AttentionPattern pattern{.heads = spec().shape.heads, .documents_BT = batch.documents_BT};
     const auto run_blocks = [&](const at::Tensor& x_BTW, size_t first, size_t last) {
       Norm stream{x_BTW};
       for (size_t i = first; i < last; ++i) {

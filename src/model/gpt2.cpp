@@ -68,8 +68,7 @@ class Gpt2 final : public PreNormDecoder {
       return dropout_at(site, place.index, spec(), options);
     };
     const at::Tensor mixed_BTW =
-        attend(linear(stream.norm, w.attn, options.kernels),
-               {.heads = spec().shape.heads, .causal = true}, place, options);
+        attend(linear(stream.norm, w.attn, options.kernels), place, options);
     const SumAndNorm attended =
         add_linear_and_norm(stream.sum, mixed_BTW, scaled(w.attn_proj, options.branch_scale),
                             w.ln_2, dropout(DropoutSite::kAttentionBranch), options.kernels);

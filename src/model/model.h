@@ -28,8 +28,8 @@ struct DeviceBatch {
   at::Tensor target_rows_M =
       {};  // int64: places b*T + t of the targets, ascending; undefined: M = B*T
   at::Tensor segments_BT = {};   // int64, BERT's token types; undefined: all 0
-  at::Tensor documents_BT = {};  // int64: a position sees those of the same number in its row
-                                 // (BERT); undefined: it sees the whole row
+  at::Tensor documents_BT = {};  // int64: a position sees only those of its row with the same
+                                 // number, which stand side by side; undefined: a row is one
 };
 
 // Rows [first, first + rows) of a batch on `device`.

@@ -96,16 +96,11 @@ class ModernBert final : public LanguageModel {
     const int64_t length = batch.inputs_BT.size(1);
     check_length(spec(), length);
     Pass pass{.blocks = blocks,
-              .pattern = {.heads = spec().shape.heads},
+              .pattern = {.heads = spec().shape.heads, .documents_BT = batch.documents_BT},
               .rotation = rotation_table(frequencies_, 0, length),
               .local_rotation = rotation_table(local_frequencies_, 0, length),
               .rows_M = rows_M,
               .options = options};
-    if (batch.documents_BT.defined()) {
-      const at::Tensor& documents_BT = batch.documents_BT;
-      pass.pattern.visible_B1TT =
-          documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
-    }
     const auto frozen = static_cast<size_t>(options.frozen_blocks);
     const auto embedded = [&] { return embed(batch, options); };
     const auto frozen_part = [&] { return run_blocks(embedded(), 0, frozen, pass).sum; };

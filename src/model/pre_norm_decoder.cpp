@@ -15,20 +15,24 @@ at::Tensor PreNormDecoder::hidden(const DeviceBatch& batch, const LayerMap& bloc
   const int64_t length = batch.inputs_BT.size(1);
   const int64_t begin = options.cache == nullptr ? 0 : options.cache->length;
   check_length(spec(), begin + length);
-  const RotationTable angles = rotation(begin, length);
+  const Positions positions{rotation(begin, length), batch.documents_BT};
   const auto frozen = static_cast<size_t>(options.frozen_blocks);
   const auto embedded = [&] { return embed(batch.inputs_BT, begin, options); };
   const auto frozen_part = [&] {
-    return run_blocks(embedded(), blocks, 0, frozen, angles, options).sum;
+    return run_blocks(embedded(), blocks, 0, frozen, positions, options).sum;
   };
   const at::Tensor x_BTW = frozen == 0 ? embedded() : without_gradient(frozen_part, options);
-  const SumAndNorm last = run_blocks(x_BTW, blocks, frozen, blocks.size(), angles, options);
+  const SumAndNorm last = run_blocks(x_BTW, blocks, frozen, blocks.size(), positions, options);
   if (options.cache != nullptr) options.cache->length += length;
   return last.norm.value;
 }
 
-at::Tensor PreNormDecoder::attend(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                                  const Place& place, const PassOptions& options) const {
+at::Tensor PreNormDecoder::attend(const at::Tensor& qkv_BTX, const Place& place,
+                                  const PassOptions& options) const {
+  const AttentionPattern pattern{.heads = spec().shape.heads,
+                                 .kv_heads = spec().shape.kv_heads(),
+                                 .causal = true,
+                                 .documents_BT = place.positions.documents_BT};
   if (options.cache != nullptr)
     return cached_attention(qkv_BTX, pattern, *options.cache, place.index, options.kernels);
   return multi_head_attention(
@@ -38,10 +42,10 @@ at::Tensor PreNormDecoder::attend(const at::Tensor& qkv_BTX, const AttentionPatt
 
 // The stream behind blocks [first, last) of the pass, and its final norm.
 SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks, size_t first,
-                                      size_t last, const RotationTable& rotation,
+                                      size_t last, const Positions& positions,
                                       const PassOptions& options) const {
   if (options.recompute) {
-    const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, first, last, rotation, options);
+    const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, first, last, positions, options);
     return {sum_BTW, apply_norm(sum_BTW, final_norm(), options.kernels)};
   }
   // Each sum of the residual stream is formed together with the norm that reads it: the next
@@ -51,7 +55,7 @@ SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& b
   };
   SumAndNorm stream{x_BTW, apply_norm(x_BTW, norm_of_block(first), options.kernels)};
   for (size_t i = first; i < last; ++i) {
-    const Place place{static_cast<int64_t>(i), rotation};
+    const Place place{static_cast<int64_t>(i), positions};
     stream = block(stream, blocks[i], norm_of_block(i + 1), place, options);
   }
   return stream;
@@ -59,10 +63,10 @@ SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& b
 
 // The last sum of the stream; blocks are functions of one tensor here, each with its first norm.
 at::Tensor PreNormDecoder::recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks, size_t first,
-                                             size_t last, const RotationTable& rotation,
+                                             size_t last, const Positions& positions,
                                              const PassOptions& options) const {
   for (size_t i = first; i < last; ++i) {
-    const Place place{static_cast<int64_t>(i), rotation};
+    const Place place{static_cast<int64_t>(i), positions};
     const auto run = [this, layer = blocks[i], place, options](const at::Tensor& x) {
       const SumAndNorm stream{x, apply_norm(x, first_norm(layer), options.kernels)};
       return block(stream, layer, /*next_norm=*/final_norm(), place, options).sum;

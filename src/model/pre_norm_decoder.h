@@ -17,10 +17,17 @@ class PreNormDecoder : public LanguageModel {
   PreNormDecoder(const ModelSpec& spec, int64_t num_layers, at::Device device)
       : LanguageModel(spec, num_layers, device) {}
 
-  // A block's place in the pass, and how positions rotate in it (undefined tensors: they do not).
+  // What all blocks of a pass know of its positions: how they rotate (undefined tensors: they do
+  // not), and the document of each as in DeviceBatch.
+  struct Positions {
+    RotationTable rotation = {};
+    at::Tensor documents_BT = {};
+  };
+
+  // A block's place in the pass.
   struct Place {
     int64_t index = 0;
-    RotationTable rotation = {};
+    Positions positions = {};
   };
 
   // The tokens' vectors, [B, T, W], the first of them at position `first`.
@@ -35,15 +42,16 @@ class PreNormDecoder : public LanguageModel {
   virtual SumAndNorm block(const SumAndNorm& stream, int64_t layer, const NormLayer& next_norm,
                            const Place& place, const PassOptions& options) const = 0;
 
-  // multi_head_attention() of the block in this place, with the pass's dropout or its cache.
-  at::Tensor attend(const at::Tensor& qkv_BTX, const AttentionPattern& pattern, const Place& place,
+  // Causal multi_head_attention() of the block in this place, with the documents of the pass, and
+  // with its dropout or its cache.
+  at::Tensor attend(const at::Tensor& qkv_BTX, const Place& place,
                     const PassOptions& options) const;
 
  private:
   SumAndNorm run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks, size_t first, size_t last,
-                        const RotationTable& rotation, const PassOptions& options) const;
+                        const Positions& positions, const PassOptions& options) const;
   at::Tensor recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks, size_t first, size_t last,
-                               const RotationTable& rotation, const PassOptions& options) const;
+                               const Positions& positions, const PassOptions& options) const;
 };
 
 }  // namespace apollo

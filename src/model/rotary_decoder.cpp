@@ -73,12 +73,10 @@ class RotaryDecoder final : public PreNormDecoder {
                    const Place& place, const PassOptions& options) const override {
     const BlockWeights& w = weights(layer);
     const ModelShape& shape = spec().shape;
-    const at::Tensor qkv_BTX =
-        rotate_queries_and_keys(linear(stream.norm, w.qkv, options.kernels), shape.heads,
-                                shape.kv_heads(), place.rotation, w.head_norms, options.kernels);
-    const at::Tensor mixed_BTX =
-        attend(qkv_BTX, {.heads = shape.heads, .kv_heads = shape.kv_heads(), .causal = true}, place,
-               options);
+    const at::Tensor qkv_BTX = rotate_queries_and_keys(
+        linear(stream.norm, w.qkv, options.kernels), shape.heads, shape.kv_heads(),
+        place.positions.rotation, w.head_norms, options.kernels);
+    const at::Tensor mixed_BTX = attend(qkv_BTX, place, options);
     const SumAndNorm attended =
         add_linear_and_norm(stream.sum, mixed_BTX, scaled(w.attn_proj, options.branch_scale),
                             w.mlp_norm, /*dropout=*/{}, options.kernels);

@@ -11,6 +11,7 @@
 #include <ATen/ops/triu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <new>
@@ -28,14 +29,40 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// What each position sees as a mask, or undefined where it sees all, or is causal: [B, 1, T, T] or
-// [T, T].
+// Which positions (last dimension) each position sees, [B, 1, T, T] or [T, T]; undefined where it
+// sees all, or all before it (causal).
 at::Tensor visible_of(const AttentionPattern& pattern, int64_t length, at::Device device) {
-  if (pattern.window == 0) return pattern.visible_B1TT;
+  if (pattern.window == 0 && !pattern.documents_BT.defined()) return {};
   const at::Tensor places_T = at::arange(length, at::TensorOptions(device).dtype(at::kLong));
-  const at::Tensor near_TT =
-      (places_T.unsqueeze(1) - places_T.unsqueeze(0)).abs() <= pattern.window;
-  return pattern.visible_B1TT.defined() ? pattern.visible_B1TT.logical_and(near_TT) : near_TT;
+  const at::Tensor distances_TT = places_T.unsqueeze(1) - places_T.unsqueeze(0);
+  const int64_t farthest = pattern.window > 0 ? pattern.window : length;
+  at::Tensor visible =
+      distances_TT.le(farthest).logical_and_(distances_TT.ge(pattern.causal ? 0 : -farthest));
+  if (pattern.documents_BT.defined()) {
+    const at::Tensor& numbers_BT = pattern.documents_BT;
+    const at::Tensor together_BTT = numbers_BT.unsqueeze(2).eq(numbers_BT.unsqueeze(1));
+    visible = together_BTT.unsqueeze(1).logical_and_(visible);
+  }
+  return visible;
+}
+
+// Where the document of each position begins and ends in its row, [2, B, T], int32.
+at::Tensor document_ranges(const at::Tensor& documents_BT) {
+  const int64_t rows = documents_BT.size(0);
+  const int64_t length = documents_BT.size(1);
+  const at::Tensor ranges_2BT = at::empty({2, rows, length}, at::kInt);
+  const auto* numbers = documents_BT.const_data_ptr<int64_t>();
+  auto* begins = ranges_2BT.mutable_data_ptr<int32_t>();
+  auto* ends = begins + rows * length;
+  for (int64_t row = 0; row < rows; ++row, numbers += length, begins += length, ends += length) {
+    for (int64_t begin = 0, end = 0; begin < length; begin = end) {
+      while (end < length && numbers[end] == numbers[begin])
+        ++end;
+      std::fill(begins + begin, begins + end, static_cast<int32_t>(begin));
+      std::fill(ends + begin, ends + end, static_cast<int32_t>(end));
+    }
+  }
+  return ranges_2BT;
 }
 
 at::Tensor plain_attention(const at::Tensor& q_BHTK, const at::Tensor& k_BHTK,
@@ -98,9 +125,9 @@ at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern&
   } else {
     std::optional<at::Tensor> mask;
     if (visible.defined()) mask = visible;
-    mixed_BHTK = at::scaled_dot_product_attention(q_BHTK, parts[1], parts[2], mask,
-                                                  dropout.probability, pattern.causal,
-                                                  /*scale=*/std::nullopt, /*enable_gqa=*/group > 1);
+    mixed_BHTK = at::scaled_dot_product_attention(
+        q_BHTK, parts[1], parts[2], mask, dropout.probability, pattern.causal && !visible.defined(),
+        /*scale=*/std::nullopt, /*enable_gqa=*/group > 1);
   }
   return mixed_BHTK.transpose(1, 2).reshape({qkv_BTX.size(0), qkv_BTX.size(1), -1});
 }
@@ -133,8 +160,8 @@ void for_heads(const AttentionHeads& heads, int64_t num_heads, const Body& body)
 }
 
 AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                        const DropoutDraw& dropout, const at::Tensor& mixed_BTW,
-                        const at::Tensor& log_sums_BHT) {
+                        const at::Tensor& ranges_2BT, const DropoutDraw& dropout,
+                        const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
   AttentionHeads heads{};
   heads.length = qkv_BTX.size(1);
   heads.num_heads = pattern.heads;
@@ -142,8 +169,10 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& patte
   heads.head_width = head_width(qkv_BTX, pattern);
   heads.causal = pattern.causal;
   heads.window = pattern.window;
-  if (pattern.visible_B1TT.defined())
-    heads.visible_BTT = pattern.visible_B1TT.const_data_ptr<bool>();
+  if (ranges_2BT.defined()) {
+    heads.document_begins_BT = ranges_2BT.const_data_ptr<int32_t>();
+    heads.document_ends_BT = heads.document_begins_BT + ranges_2BT.numel() / 2;
+  }
   heads.dropout = dropout;
   heads.qkv_BTX = qkv_BTX.const_data_ptr<float>();
   heads.mixed_BTHK = mixed_BTW.mutable_data_ptr<float>();
@@ -160,11 +189,15 @@ class Attention : public torch::autograd::Function<Attention> {
     at::Tensor mixed_BTW =
         at::empty({batch, length, pattern.heads * head_width(qkv_BTX, pattern)}, qkv_BTX.options());
     const at::Tensor log_sums_BHT = at::empty({batch, pattern.heads, length}, qkv_BTX.options());
-    const AttentionHeads heads = heads_of(qkv_BTX, pattern, dropout, mixed_BTW, log_sums_BHT);
+    const at::Tensor ranges_2BT = pattern.documents_BT.defined()
+                                      ? document_ranges(pattern.documents_BT.contiguous())
+                                      : at::Tensor();
+    const AttentionHeads heads =
+        heads_of(qkv_BTX, pattern, ranges_2BT, dropout, mixed_BTW, log_sums_BHT);
     for_heads(heads, batch * heads.num_heads, [&](int64_t begin, int64_t end, float* scratch) {
       row_kernels().attention.attention(heads, begin, end, scratch);
     });
-    context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, pattern.visible_B1TT});
+    context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, ranges_2BT});
     context->saved_data["causal"] = pattern.causal;
     context->saved_data["window"] = pattern.window;
     context->saved_data["kv_heads"] = pattern.num_kv_heads();
@@ -178,12 +211,11 @@ class Attention : public torch::autograd::Function<Attention> {
     const AttentionPattern pattern{.heads = saved[2].size(1),
                                    .kv_heads = context->saved_data["kv_heads"].toInt(),
                                    .causal = context->saved_data["causal"].toBool(),
-                                   .window = context->saved_data["window"].toInt(),
-                                   .visible_B1TT = saved[3]};
+                                   .window = context->saved_data["window"].toInt()};
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
     const AttentionGradientHeads heads{
-        .forward = heads_of(qkv_BTX, pattern, saved_draw(*context), saved[1], saved[2]),
+        .forward = heads_of(qkv_BTX, pattern, saved[3], saved_draw(*context), saved[1], saved[2]),
         .grad_mixed_BTHK = grad_BTW.const_data_ptr<float>(),
         .grad_qkv_BTX = grad_qkv_BTX.mutable_data_ptr<float>()};
     for_heads(heads.forward, qkv_BTX.size(0) * heads.forward.num_kv_heads,
@@ -194,23 +226,16 @@ class Attention : public torch::autograd::Function<Attention> {
   }
 };
 
-bool runs_own_kernels(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                      const DropoutDraw& dropout, Kernels kernels) {
-  const at::Tensor& visible = pattern.visible_B1TT;
+bool runs_own_kernels(const at::Tensor& qkv_BTX, const DropoutDraw& dropout, Kernels kernels) {
   return has_own_kernels(qkv_BTX, kernels) && dropout.probability < 1.0 &&
-         qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0 &&
-         !(pattern.causal && (visible.defined() || pattern.window > 0)) &&
-         (!visible.defined() ||
-          (visible.scalar_type() == at::kBool && visible.is_contiguous() &&
-           visible.sizes() ==
-               at::IntArrayRef({qkv_BTX.size(0), 1, qkv_BTX.size(1), qkv_BTX.size(1)})));
+         qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0;
 }
 
 }  // namespace
 
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
                                 const DropoutDraw& dropout, Kernels kernels) {
-  if (!runs_own_kernels(qkv_BTX, pattern, dropout, kernels)) {
+  if (!runs_own_kernels(qkv_BTX, dropout, kernels)) {
     return composed_attention(qkv_BTX, pattern, dropout, kernels);
   }
   return Attention::apply(qkv_BTX, pattern, dropout);

@@ -20,8 +20,6 @@ static_assert(kQueryBlock % kTileRows == 0 && kKeyBlock % (kTileVectors * kLanes
 // The score of what is not seen. Not infinity, for a block in which a row sees nothing.
 constexpr float kHidden = -1e30F;
 
-using Bytes = uint8_t __attribute__((vector_size(kLanes)));
-
 inline int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
@@ -47,9 +45,8 @@ struct Head {
                   (heads.num_heads + index % heads.num_heads / group_size(heads)) * width),
         value_place(key_place + heads.num_kv_heads * width),
         scale(1.0F / __builtin_sqrtf(static_cast<float>(width))),
-        visible_TT(heads.visible_BTT == nullptr
-                       ? nullptr
-                       : heads.visible_BTT + index / heads.num_heads * length * length),
+        document_begins_T(of_row(heads.document_begins_BT)),
+        document_ends_T(of_row(heads.document_ends_BT)),
         mask(heads.dropout),
         log_sums_T(heads.log_sums_BHT + index * length) {}
 
@@ -58,19 +55,28 @@ struct Head {
     return heads.num_heads / heads.num_kv_heads;
   }
 
+  const int32_t* of_row(const int32_t* numbers_BT) const {
+    return numbers_BT == nullptr ? nullptr : numbers_BT + index / heads.num_heads * length;
+  }
+
   const float* queries() const { return heads.qkv_BTX + query_place; }
   const float* keys() const { return heads.qkv_BTX + key_place; }
   const float* values() const { return heads.qkv_BTX + value_place; }
 
-  bool has_window() const { return heads.window > 0; }
-  // How many keys from the first on the queries before `end` see.
+  // Whether keys before the first that a query sees are left out. What queries see is then a band:
+  // both its ends only move forward from query to query.
+  bool has_band() const { return heads.window > 0 || document_begins_T != nullptr; }
+  // The end of the keys that the query before `end` sees, and all queries before it.
   int64_t keys_seen(int64_t end) const {
-    if (has_window()) return least(end + heads.window, length);
-    return heads.causal ? least(end, length) : length;
+    const int64_t last = least(end, length) - 1;
+    int64_t seen = heads.causal ? last + 1 : length;
+    if (heads.window > 0) seen = least(seen, last + 1 + heads.window);
+    return document_ends_T == nullptr ? seen : least(seen, document_ends_T[last]);
   }
-  // The first key that a query sees, and those behind it.
+  // The first key that a query sees.
   int64_t first_seen(int64_t query) const {
-    return has_window() ? most(0, query - heads.window) : 0;
+    const int64_t near = heads.window > 0 ? most(0, query - heads.window) : 0;
+    return document_begins_T == nullptr ? near : most(near, document_begins_T[query]);
   }
   // Where the block of that key begins.
   int64_t first_block_seen(int64_t query) const {
@@ -91,11 +97,7 @@ struct Head {
       const Bits outside = Bits{} + static_cast<uint32_t>(least(before, kLanes));
       result = lane_numbers() < outside ? Floats{} + kHidden : result;
     }
-    if (visible_TT == nullptr) return result;
-    Bytes shown = {};
-    const int64_t count = least(kLanes, length - key);
-    __builtin_memcpy(&shown, visible_TT + query * length + key, static_cast<uint64_t>(count));
-    return __builtin_convertvector(shown, Bits) != 0U ? result : Floats{} + kHidden;
+    return result;
   }
 
   // What dropout multiplies the weights of a query with.
@@ -113,7 +115,7 @@ struct Head {
   int64_t place;                                // of the head's first number in `mixed`
   int64_t query_place, key_place, value_place;  // in qkv
   float scale;
-  const bool* visible_TT;
+  const int32_t *document_begins_T, *document_ends_T;  // null: the row is one document
   DropoutMask mask;
   float* log_sums_T;
 };
@@ -196,25 +198,30 @@ struct Block {
     return most(0, least(head.keys_seen(query + end), key_end) - key);
   }
 
-  // With a window, rows are taken in whole tiles, whatever rows are left at the block's end, and
+  // In a band, rows are taken in whole tiles, whatever rows are left at the block's end, and
   // columns in whole vectors: so a vector of scores exists for all rows of a tile or for none.
   static int64_t tile_begin(int64_t row) { return row / kTileRows * kTileRows; }
   // Which of the block's keys the queries of the tile of `row` see: those before this column.
   int64_t columns_of_tile(const Head& head, int64_t row) const {
     const int64_t end = tile_begin(row) + kTileRows;
-    return columns(head, head.has_window() ? end : least(end, queries()));
+    return columns(head, head.has_band() ? end : least(end, queries()));
   }
   // And from this one on, the first of its vector.
   int64_t first_column_of_tile(const Head& head, int64_t row) const {
     return most(0, head.first_seen(query + tile_begin(row)) - key) / kLanes * kLanes;
   }
-  // The rows whose scores for the vector of keys at `column` exist, with a window.
+  // The rows of a band for which the scores of the vector of keys at `column` exist.
   int64_t first_row(const Head& head, int64_t column) const {
-    return tile_begin(most(0, key + column - head.heads.window - query));
+    int64_t row = 0;
+    while (row < queries() && columns_of_tile(head, row) <= column)
+      row += kTileRows;
+    return row;
   }
   int64_t end_row(const Head& head, int64_t column) const {
-    const int64_t beyond = key + column + kLanes + head.heads.window - query;
-    return beyond <= 0 ? 0 : least(queries(), tile_begin(beyond + kTileRows - 1));
+    int64_t row = tile_begin(queries() + kTileRows - 1);
+    while (row > 0 && first_column_of_tile(head, row - kTileRows) > column)
+      row -= kTileRows;
+    return least(row, queries());
   }
 };
 
@@ -225,7 +232,7 @@ inline void multiply_by_keys(const Head& head, const Block& block, const LeftFac
   multiply_tiles(
       block.queries(), left, {transposed + block.key * head.padded_width, kKeyBlock},
       [&](int64_t begin, int64_t end) {
-        if (!head.has_window()) return TileRange{block.columns(head, end), 0, head.width};
+        if (!head.has_band()) return TileRange{block.columns(head, end), 0, head.width};
         return TileRange{block.columns_of_tile(head, begin), 0, head.width,
                          block.first_column_of_tile(head, begin)};
       },
@@ -239,7 +246,7 @@ inline void add_by_queries(const Head& head, const Block& block, const float* sc
       block.queries(), {scores, kKeyBlock, 1},
       {rows + block.key * head.padded_width, head.padded_width},
       [&](int64_t begin, int64_t end) {
-        if (!head.has_window()) return TileRange{head.padded_width, 0, block.columns(head, end)};
+        if (!head.has_band()) return TileRange{head.padded_width, 0, block.columns(head, end)};
         return TileRange{head.padded_width, block.first_column_of_tile(head, begin),
                          block.columns_of_tile(head, begin)};
       },
@@ -256,7 +263,7 @@ inline void add_by_keys(const Head& head, const Block& block, const float* score
       block.keys(), {scores, 1, kKeyBlock},
       {rows + block.query * head.padded_width, head.padded_width},
       [&](int64_t begin, int64_t) {
-        if (head.has_window()) {
+        if (head.has_band()) {
           const int64_t column = begin / kLanes * kLanes;
           return TileRange{head.padded_width, block.first_row(head, column),
                            block.end_row(head, column)};

@@ -21,9 +21,12 @@ struct AttentionHeads {
   int64_t num_kv_heads;  // G
   int64_t head_width;    // K
   bool causal;
-  int64_t window;           // a position sees those at most so many away; 0: all; not with `causal`
-  const bool* visible_BTT;  // null: all; not with `causal`; within the window where there is one
-  DropoutDraw dropout;      // of weights; rows are those of [B, H, T, T]
+  int64_t window;  // a position sees only those at most so many positions away; 0: all
+  // Where the document of a position begins and ends in its row: it sees only positions in between.
+  // Null: a row is one document.
+  const int32_t* document_begins_BT;
+  const int32_t* document_ends_BT;
+  DropoutDraw dropout;  // of weights; rows are those of [B, H, T, T]
   const float* qkv_BTX;
   float* mixed_BTHK;
   float* log_sums_BHT;

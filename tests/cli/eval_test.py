@@ -96,6 +96,28 @@ class Evaluation(ApolloTest):
                                     expect=2)
         self.assertIn("'-' is stdout, which takes no folder", stderr)
 
+    def test_documents_that_share_a_sequence(self):
+        for name in ("train", "valid"):
+            lines = (self.dir / f"{name}.txt").read_text().splitlines()
+            words = [word for line in lines for word in line.split()]
+            self.write(f"{name}.jsonl", "".join(json.dumps({"text": word}) + "\n" for word in words))
+        texts = ['data.train=["train.jsonl"]', 'data.valid=["valid.jsonl"]', "eval.max_tokens=0"]
+        self.train("apart", *texts, "data.separate_documents=true", "train.duration=8 steps")
+        self.train("plain", *texts, "data.separate_documents=true", "train.duration=8 steps",
+                   "run.kernels=reference")
+        self.train("together", *texts, "train.duration=8 steps")
+        losses = {name: self.rows(name, "eval")[-1]["loss"] for name in ("apart", "plain", "together")}
+        self.assertAlmostEqual(losses["apart"], losses["plain"], places=4)
+        self.assertNotAlmostEqual(losses["apart"], losses["together"], places=4)
+        # A run's own data are read as the run reads them; other data as the command says.
+        own = self.json("eval", "apart")["loss"]
+        self.assertAlmostEqual(own, losses["apart"], places=5)
+        self.run_apollo("prepare", "--tokenizer", "apart", "--out", "data", "valid.jsonl")
+        apart = self.json("eval", "apart/checkpoints/latest", "--data", "data", "--separate-documents")
+        self.assertAlmostEqual(apart["loss"], own, places=5)
+        self.assertNotAlmostEqual(
+            self.json("eval", "apart/checkpoints/latest", "--data", "data")["loss"], own, places=5)
+
     def test_a_llama_and_a_qwen3(self):
         self.run_apollo("prepare", "--tokenizer", "bytes", "--out", "data", "valid.txt")
         for architecture in ("llama", "qwen3"):

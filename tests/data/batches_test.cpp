@@ -68,6 +68,24 @@ TEST(Batches, NameATokenizerWithoutMask) {
   EXPECT_EQ(error(nullptr), expected + "none" + hint);
 }
 
+TEST(Batches, SeparateDocumentsByTheTokenThatEndsThem) {
+  const TempDir dir;
+  const auto bytes = load_tokenizer("bytes");
+  const auto end = static_cast<TokenId>(bytes->end_of_text().value());
+  const TokenDataset dataset = make_dataset(dir.path(), {65, end, 66, 67}, bytes->vocab_size());
+  RunConfig config;
+  config.model.context = 3;
+  TokenBatch batch;
+  make_batches(config, dataset, bytes.get())->fill_train(0, 1, batch);
+  EXPECT_TRUE(batch.documents.empty());
+  config.data.separate_documents = true;
+  make_batches(config, dataset, bytes.get())->fill_train(0, 1, batch);
+  EXPECT_EQ(batch.documents, (std::vector<int64_t>{0, 0, 1}));
+  EXPECT_EQ(error_text<DataError>([&] { make_batches(config, dataset, nullptr); }),
+            "data.separate_documents needs a tokenizer with a token that ends documents; found "
+            "none (hint: name one in data.tokenizer, for example 'train:bpe:8192')");
+}
+
 TEST(Batches, NameADatasetShorterThanASequence) {
   const TempDir dir;
   const TokenDataset dataset = make_dataset(dir.path(), {5, 6, 7, 8}, bert_test::kVocabSize);

@@ -85,6 +85,16 @@ TEST(CausalBatches, NeedsASequence) {
             "more text, or a smaller model.context)");
 }
 
+TEST(CausalBatches, NumbersTheDocumentsOfARow) {
+  const TempDir dir;
+  const TokenDataset dataset = make_dataset(dir.path(), {7, 9, 7, 7, 9, 9, 7, 7, 9, 7, 7}, 10);
+  const CausalBatches batches(dataset, 5, 1, /*end=*/9);
+  TokenBatch batch;
+  fill_range(batches, 0, 2, batch);
+  EXPECT_EQ(batch.documents, (std::vector<int64_t>{0, 0, 1, 1, 1,  //
+                                                   0, 1, 1, 1, 2}));
+}
+
 TEST(CausalBatches, LeavesNothingOfAnotherBatch) {
   const TempDir dir;
   const TokenDataset dataset = counting_dataset(dir.path(), 10);

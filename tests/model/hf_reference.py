@@ -161,7 +161,7 @@ def make_bert(folder):
         segments = torch.randint(types, (rows, length))
         targets = torch.randint(vocab, (rows, length))
         targets[torch.rand(rows, length) < 0.7] = -100
-        owners = torch.randint(documents, (rows, length))
+        owners = torch.randint(documents, (rows, length)).sort().values
         visible = owners[:, None, :, None] == owners[:, None, None, :]
         result = reference(model, inputs, targets, token_type_ids=segments, attention_mask=visible)
         result.update(segments=segments, documents=owners)
@@ -207,7 +207,7 @@ def make_modernbert(folder):
         inputs = torch.randint(vocab, (rows, length))
         targets = torch.randint(vocab, (rows, length))
         targets[torch.rand(rows, length) < 0.7] = -100
-        owners = torch.randint(documents, (rows, length))
+        owners = torch.randint(documents, (rows, length)).sort().values
         visible = owners[:, None, :, None] == owners[:, None, None, :]
         places = torch.arange(length)
         near = (places[:, None] - places[None, :]).abs() <= span // 2

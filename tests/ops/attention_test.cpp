@@ -103,20 +103,41 @@ void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& patt
   expect_close(differentiate(qkv, pattern, Kernels::kReference), expected, tolerance);
 }
 
+// Documents of 1 to `longest` positions, other ones in each row.
+at::Tensor document_numbers(int64_t batch, int64_t length, int64_t longest) {
+  std::vector<int64_t> numbers;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t t = 0, size = 0, document = 0; t < length; t += size, ++document) {
+      size = std::min(length - t, 1 + (37 * document + 11 * b) % longest);
+      numbers.insert(numbers.end(), static_cast<size_t>(size), 100 - 3 * document);
+    }
+  }
+  return at::from_blob(numbers.data(), {batch, length}, at::kLong)
+      .to(test_device(), /*non_blocking=*/false, /*copy=*/true);
+}
+
 // The reference of all other tests is checked against the formula itself.
 TEST(Attention, ThePlainFormIsTheFormula) {
   const Size size{2, 3, 7, 5};
   const at::Tensor qkv = random_qkv(size).to(at::kCPU, at::kDouble);
   const auto x = qkv.view({2, 7, 3, 3, 5});
   const auto in = x.accessor<double, 5>();
+  const at::Tensor documents_BT = document_numbers(2, 7, 4).cpu();
+  const auto document = documents_BT.accessor<int64_t, 2>();
   const AttentionPattern patterns[] = {
-      {.heads = 3, .causal = true}, {.heads = 3}, {.heads = 3, .window = 2}};
+      {.heads = 3, .causal = true},
+      {.heads = 3},
+      {.heads = 3, .window = 2},
+      {.heads = 3, .documents_BT = documents_BT},
+      {.heads = 3, .causal = true, .window = 2, .documents_BT = documents_BT}};
   for (const AttentionPattern& pattern : patterns) {
     const at::Tensor mixed =
         multi_head_attention(qkv, pattern, {}, Kernels::kReference).view({2, 7, 3, 5});
     const auto found = mixed.accessor<double, 4>();
-    const auto sees = [&](int64_t i, int64_t j) {
-      return pattern.window > 0 ? std::abs(i - j) <= pattern.window : !pattern.causal || j <= i;
+    const auto sees = [&](int64_t b, int64_t i, int64_t j) {
+      return (!pattern.causal || j <= i) &&
+             (pattern.window == 0 || std::abs(i - j) <= pattern.window) &&
+             (!pattern.documents_BT.defined() || document[b][i] == document[b][j]);
     };
     for (int64_t b = 0; b < 2; ++b) {
       for (int64_t h = 0; h < 3; ++h) {
@@ -124,7 +145,7 @@ TEST(Attention, ThePlainFormIsTheFormula) {
           double total = 0.0;
           double sums[5] = {};
           for (int64_t j = 0; j < 7; ++j) {
-            if (!sees(i, j)) continue;
+            if (!sees(b, i, j)) continue;
             double score = 0.0;
             for (int64_t c = 0; c < 5; ++c)
               score += in[b][i][0][h][c] * in[b][j][1][h][c];
@@ -212,16 +233,10 @@ TEST(Attention, GroupedQueriesEqualDoublePrecision) {
   }
 }
 
-TEST(Attention, GroupedQueriesSeeWhatTheMaskShowsThemInEveryForm) {
+TEST(Attention, GroupedQueriesSeeTheirDocumentInEveryForm) {
   const at::Tensor qkv = draw({2, 33, (4 + 2 * 2) * 8}, 5);
-  std::vector<int64_t> document;
-  for (int64_t t = 0; t < 66; ++t)
-    document.push_back(t / 7);
-  const at::Tensor documents = at::from_blob(document.data(), {2, 33}, at::kLong).to(test_device());
   const AttentionPattern pattern{
-      .heads = 4,
-      .kv_heads = 2,
-      .visible_B1TT = documents.unsqueeze(2).eq(documents.unsqueeze(1)).unsqueeze(1)};
+      .heads = 4, .kv_heads = 2, .documents_BT = document_numbers(2, 33, 9)};
   const Result expected = grouped_in_double(qkv, pattern);
   for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
     const Result found = differentiate(qkv, pattern, kernels);
@@ -234,25 +249,19 @@ TEST(Attention, GroupedQueriesSeeWhatTheMaskShowsThemInEveryForm) {
   EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 1e-12);
 }
 
-// Position t of sequence b belongs to document (t + 3 b) / 9 and sees that one only.
-at::Tensor documents_mask(const Size& size) {
-  std::vector<int64_t> document;
-  for (int64_t b = 0; b < size.batch; ++b) {
-    for (int64_t t = 0; t < size.length; ++t)
-      document.push_back((t + 3 * b) / 9);
-  }
-  const at::Tensor documents_BT =
-      at::from_blob(document.data(), {size.batch, size.length}, at::kLong)
-          .to(test_device(), /*non_blocking=*/false, /*copy=*/true);
-  return documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).unsqueeze(1);
-}
-
-TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
-  for (const int64_t length : {1, 8, 31, 127, 130}) {
-    const Size size{2, 3, length, 20};
-    SCOPED_TRACE(text(size));
-    expect_close_everywhere(random_qkv(size),
-                            {.heads = size.heads, .visible_B1TT = documents_mask(size)});
+// Around the sizes of vectors, tiles and blocks, where tiles of other documents are left out.
+TEST(Attention, PositionsSeeTheirDocument) {
+  for (const int64_t length : {1, 8, 31, 127, 130, 257}) {
+    for (const int64_t longest : {2, 5, 16, 70, 97}) {
+      const Size size{2, 2, length, longest % 2 == 0 ? 20 : 7};
+      SCOPED_TRACE(text(size) + " documents up to " + std::to_string(longest));
+      for (const bool causal : {true, false}) {
+        expect_close_everywhere(random_qkv(size),
+                                {.heads = size.heads,
+                                 .causal = causal,
+                                 .documents_BT = document_numbers(2, length, longest)});
+      }
+    }
   }
 }
 
@@ -268,16 +277,19 @@ TEST(Attention, WindowsEqualDoublePrecisionAtAwkwardSizes) {
 }
 
 TEST(Attention, WindowsWithDocumentsGroupsAndDropout) {
-  for (const int64_t window : {2, 11, 70}) {
+  for (const int64_t window : {0, 2, 11, 70}) {
     const Size size{2, 3, 150, 12};
     SCOPED_TRACE(window);
-    const AttentionPattern pattern{
-        .heads = 3, .window = window, .visible_B1TT = documents_mask(size)};
+    const AttentionPattern pattern{.heads = 3,
+                                   .causal = window % 2 == 0,
+                                   .window = window,
+                                   .documents_BT = document_numbers(2, 150, 60)};
     const at::Tensor qkv = random_qkv(size);
     expect_close_everywhere(qkv, pattern);
     const at::Tensor exact = qkv.to(at::kDouble);
     expect_close(differentiate(exact, pattern, Kernels::kFused), in_double(qkv, pattern), 1e-12);
-    const AttentionPattern grouped{.heads = 4, .kv_heads = 2, .window = window};
+    const AttentionPattern grouped{
+        .heads = 4, .kv_heads = 2, .causal = window == 11, .window = window};
     const at::Tensor few = draw({2, 130, (4 + 2 * 2) * 8}, 5);
     const Result expected = grouped_in_double(few, grouped);
     const Result found = differentiate(few, grouped, Kernels::kFused);
@@ -287,6 +299,26 @@ TEST(Attention, WindowsWithDocumentsGroupsAndDropout) {
     const DropoutDraw draws{0.3, 9};
     expect_close(differentiate(qkv, pattern, Kernels::kFused, draws),
                  differentiate(exact, pattern, Kernels::kReference, draws), 2e-6);
+  }
+}
+
+TEST(Attention, NothingOfAnotherDocumentIsRead) {
+  const Size size{1, 2, 200, 8};
+  at::Tensor numbers = at::zeros({1, 200}, at::TensorOptions(test_device()).dtype(at::kLong));
+  numbers.slice(1, 90, 130).fill_(1);
+  numbers.slice(1, 130).fill_(2);
+  const at::Tensor qkv = random_qkv(size);
+  at::Tensor other = qkv.clone();
+  other.slice(1, 100, 101).add_(3.0);
+  for (const bool causal : {true, false}) {
+    const AttentionPattern pattern{.heads = size.heads, .causal = causal, .documents_BT = numbers};
+    for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
+      const at::Tensor before = multi_head_attention(qkv, pattern, {}, kernels);
+      const at::Tensor changed = before.ne(multi_head_attention(other, pattern, {}, kernels));
+      EXPECT_FALSE(changed.slice(1, 0, causal ? 100 : 90).any().item<bool>());
+      EXPECT_FALSE(changed.slice(1, 130).any().item<bool>());
+      EXPECT_TRUE(changed.slice(1, 100, 130).any(2).all().item<bool>());
+    }
   }
 }
 
