@@ -21,9 +21,8 @@ struct Launch {
   // launcher gives none, a file that all of them see, named after `job`.
   std::string address;
   int64_t port = 0;
-  bool launcher_serves =
-      false;        // the launcher's agent serves the store, and rank 0 joins like the others
-  std::string job;  // differs for every start, including restarts
+  bool launcher_serves = false;  // the launcher's agent serves the store; rank 0 joins it too
+  std::string job;               // differs for every start, including restarts
 };
 
 using Environment = std::function<const char*(const char* name)>;
