@@ -21,14 +21,18 @@ inline constexpr int64_t kFresh = -1;
 
 // Returns the map of growth from `source` (S) to `target` (T) layers, 0 <= source <= target, with
 // b = T - S new layers:
-// interpolate: floor(i*S/T).
-// stack: i mod S for whole repeats; a partial repeat takes the LAST layers (3->5: 0 1 2 1 2). Up to
-// T = 2S these are copies of the b top layers on top (Gong et al. 2019; Yang et al. 2020).
-// middle_block: of the S/b blocks of b layers, block number ceil(S/b/2) is repeated once
-// (MIDAS; Saunshi et al. 2024).
-// middle: the b layers in the exact middle are repeated once, whatever blocks they belong to
-// (LIDAS; Kapl et al. 2025). From 0 layers all are fresh. Throws UsageError out of range, and if b
-// does not divide S (middle_block) or exceeds it (middle).
+//
+//   interpolate   floor(i*S/T).
+//   stack         i mod S for whole repeats; a partial one takes the LAST layers (3->5: 0 1 2 1 2).
+//                 Up to T = 2S these are copies of the b top layers on top (Gong et al. 2019; Yang
+//                 et al. 2020).
+//   middle_block  Of the S/b blocks of b layers, block number ceil(S/b/2) is repeated once (MIDAS;
+//                 Saunshi et al. 2024).
+//   middle        The b layers in the exact middle are repeated once, whatever blocks they belong
+//                 to (LIDAS; Kapl et al. 2025).
+//
+// From 0 layers all are fresh. Throws UsageError out of range, and if b does not divide S
+// (middle_block) or exceeds it (middle).
 LayerMap growth_map(LayerMapKind kind, int64_t source, int64_t target);
 
 // Returns the map with kFresh for every layer except the first of each source.
