@@ -1,5 +1,5 @@
-// Batches for next-token prediction. Sequence s holds tokens [s*T, s*T + T], the last of which is
-// only a target, so that the sequences of an epoch predict every token but the first once.
+// Batches for next-token prediction. Sequence s holds tokens [s*T, s*T + T]. Its last token is only
+// a target, so the sequences of an epoch predict every token except the first exactly once.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ namespace apollo {
 
 class CausalBatches final : public Batches {
  public:
-  // Throws DataError where the dataset is shorter than one sequence. The dataset must outlive this.
+  // Throws DataError if the dataset is shorter than one sequence. The dataset must outlive the
+  // batches.
   CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed);
 
   void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const override;
