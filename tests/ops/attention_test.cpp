@@ -1,5 +1,5 @@
 // Attention and its gradients, tensor by tensor, against products and a softmax in double
-// precision: the plain form, the device's own and the kernels with every instruction set.
+// precision: the plain form, the device's kernel, and our kernels with every instruction set.
 #include "ops/attention.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -54,7 +54,7 @@ struct Result {
   at::Tensor grad_qkv;
 };
 
-// Of the sum of weights * attention(qkv).
+// Differentiates the sum of weights * attention(qkv).
 Result differentiate(const at::Tensor& qkv, const AttentionPattern& pattern, Kernels kernels,
                      const DropoutDraw& dropout = {}) {
   const at::Tensor leaf = qkv.clone().requires_grad_(true);
@@ -89,7 +89,7 @@ void expect_close(const Result& found, const Result& expected, double tolerance)
   EXPECT_LT(relative_error(found_parts[2], parts[2]), tolerance) << "values";
 }
 
-// With every instruction set, then the plain form.
+// Checks every instruction set, then the plain form.
 void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& pattern,
                              double tolerance = 2e-6) {
   const Result expected = in_double(qkv, pattern);
@@ -103,7 +103,7 @@ void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& patt
   expect_close(differentiate(qkv, pattern, Kernels::kReference), expected, tolerance);
 }
 
-// The reference of all other tests is checked against the formula itself.
+// All other tests use the reference, so it is itself checked against the formula.
 TEST(Attention, ThePlainFormIsTheFormula) {
   const Size size{2, 3, 7, 5};
   const at::Tensor qkv = random_qkv(size).to(at::kCPU, at::kDouble);
@@ -153,8 +153,8 @@ TEST(Attention, EqualsDoublePrecisionAtAwkwardSizes) {
   }
 }
 
-// The formula of grouped queries: every head of keys and values stands there once for each head of
-// queries that reads it.
+// The formula of grouped queries: every key-value head is repeated for each query head that reads
+// it.
 Result grouped_in_double(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
   const int64_t heads = pattern.heads;
   const int64_t kv_heads = pattern.kv_heads;
@@ -192,7 +192,7 @@ TEST(Attention, GroupedQueriesEqualDoublePrecision) {
           const auto parts = found.grad_qkv.split_with_sizes(sizes, 2);
           const auto exact = expected.grad_qkv.split_with_sizes(sizes, 2);
           for (size_t i = 0; i < 3; ++i) {
-            // With one position queries and keys have no gradient.
+            // With one position, queries and keys have no gradient.
             if (i < 2 && length == 1) {
               EXPECT_LT(parts[i].abs().max().item<float>(), 1e-5F);
             } else {
@@ -228,13 +228,13 @@ TEST(Attention, GroupedQueriesSeeWhatTheMaskShowsThemInEveryForm) {
     EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
     EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 3e-6);
   }
-  // Types without own kernels take the device's.
+  // Types without our own kernels use the device's.
   const Result found = differentiate(qkv.to(at::kDouble), pattern, Kernels::kFused);
   EXPECT_LT(relative_error(found.mixed, expected.mixed), 1e-12);
   EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 1e-12);
 }
 
-// Position t of sequence b belongs to document (t + 3 b) / 9 and sees that one only.
+// Position t of sequence b belongs to document (t + 3 b) / 9 and sees only that one.
 at::Tensor documents_mask(const Size& size) {
   std::vector<int64_t> document;
   for (int64_t b = 0; b < size.batch; ++b) {
@@ -256,7 +256,7 @@ TEST(Attention, PositionsSeeWhatTheMaskShowsThem) {
   }
 }
 
-// Around the sizes of vectors, tiles and blocks, where the tiles beside a window are left out.
+// Sizes around those of vectors, tiles and blocks, where tiles outside a window are skipped.
 TEST(Attention, WindowsEqualDoublePrecisionAtAwkwardSizes) {
   for (const int64_t length : {1, 5, 63, 65, 130, 257}) {
     for (const int64_t window : {1, 3, 15, 16, 17, 63, 64, 65, 100, 300}) {
@@ -305,7 +305,7 @@ TEST(Attention, NothingOutsideOfTheWindowIsRead) {
   }
 }
 
-// Scores of some 100 carry the rounding of their size into the weights, in either form.
+// Scores of about 100 carry the rounding of their size into the weights, in either form.
 TEST(Attention, ScoresFarApartNeitherOverflowNorVanish) {
   const Size size{1, 2, 70, 16};
   for (const bool causal : {true, false}) {
@@ -397,8 +397,8 @@ at::Tensor with_key(uint64_t key, const at::Tensor& qkv, const AttentionPattern&
   return multi_head_attention(qkv, pattern, {dropout, key}, kernels);
 }
 
-// Each kept weight's factor 1 / (1 - p), or 0, [B, H, T, T]: by values that are the rows of the
-// identity, for T = K.
+// Returns the factor 1 / (1 - p), or 0, of each weight, [B, H, T, T]. The values are the rows of
+// the identity, for T = K.
 at::Tensor mask_of(uint64_t seed, const Size& size, bool causal, double dropout) {
   at::Tensor qkv = at::zeros({size.batch, size.length, 3 * size.heads * size.head_width},
                              at::TensorOptions(test_device()));
