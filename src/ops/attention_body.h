@@ -199,12 +199,12 @@ struct Block {
   // With a window, ranges cover whole tiles of rows, even at the block's end, and whole vectors of
   // columns. So a vector of scores exists for all rows of a tile or for none.
   static int64_t tile_begin(int64_t row) { return row / kTileRows * kTileRows; }
-  // The queries of the tile of `row` see only keys of the block before this column,
+  // Returns the end of the columns of keys that the queries of the tile of `row` see.
   int64_t columns_of_tile(const Head& head, int64_t row) const {
     const int64_t end = tile_begin(row) + kTileRows;
     return columns(head, head.has_window() ? end : least(end, queries()));
   }
-  // and only keys from this column on, which is rounded down to a whole vector.
+  // Returns the first of these columns, rounded down to a whole vector.
   int64_t first_column_of_tile(const Head& head, int64_t row) const {
     return most(0, head.first_seen(query + tile_begin(row)) - key) / kLanes * kLanes;
   }

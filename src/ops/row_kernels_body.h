@@ -118,8 +118,8 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   for_columns(width, [&](int64_t i, const auto& lanes) {
     const Floats n = (lanes.load(x + i) - mean) * rstd;
     const Floats g = lanes.load(grad + i) * lanes.load(rows.weight_W + i);
-    // This ends with a subtraction, so no fused multiply-add changes the bits that autograd's sum
-    // has.
+    // This ends with a subtraction, so adding `carried` is no fused multiply-add and gives the bits
+    // of autograd's sum.
     Floats dx = (g - g_mean) * rstd - n * scaled_gn_mean;
     if (carried != nullptr) dx += lanes.load(carried + i);
     lanes.store(result + i, dx);

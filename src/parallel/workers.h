@@ -27,7 +27,7 @@ class Workers {
 
   int64_t rank() const { return rank_; }
   int64_t size() const { return size_; }
-  // Whether this rank writes files and its clock counts.
+  // Whether this rank is the one that writes files and whose clock counts.
   bool leads() const { return rank_ == 0; }
 
   // Returns this rank's part of `items`. The parts of all ranks, in order, make up all items, and

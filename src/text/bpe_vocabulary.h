@@ -46,7 +46,7 @@ struct BpeVocabulary {
 };
 
 // The end of a text is <|endoftext|> unless a file says otherwise. As in GPT-2 it is also the
-// beginning and the unknown token. If it is only among the tokens, it is added to the added ones.
+// beginning and the unknown token. If it is only among the tokens, it becomes an added token.
 void fill_roles(BpeVocabulary& vocabulary);
 
 // Returns 256 byte values with id = byte, and <|endoftext|> = 256; there are no merges.

@@ -143,7 +143,7 @@ TEST_F(TextEncodingTest, RefusesUtf16AndUtf32WithoutAMark) {
   EXPECT_EQ(error(widened(text, 4, true)), expected("UTF-32LE", 90, 1));
   EXPECT_EQ(error(widened(text, 4, false)), expected("UTF-32BE", 90, 0));
   EXPECT_EQ(error(widened(ascii(1 << 20), 2, true)), expected("UTF-16LE", 2048, 1));
-  // Greek in UTF-16LE is valid UTF-8 but for its letters, and only its spaces have a NUL.
+  // Greek in UTF-16LE is valid UTF-8 except for its letters, and only its spaces have a NUL.
   std::string greek;
   for (int i = 0; i < 10; i++)
     greek += "\xB1\x03\xB2\x03\xB3\x03\x20"s + '\0';

@@ -33,7 +33,7 @@ TEST(FrontierSaving, IsReadAgainstTheLowerEnvelope) {
   EXPECT_EQ(frontier_saving({1000, 2.9}, kCurves)->bound, Bound::kExact);
   // Below every loss that one layer reached, three layers are the frontier.
   EXPECT_DOUBLE_EQ(frontier_saving({4000, 2.25}, kCurves)->flops_saved, 0.5);
-  // On the frontier, and above it: one layer needs half of the FLOPs.
+  // One run is on the frontier, the other above it: one layer needs half of its FLOPs.
   EXPECT_NEAR(frontier_saving({2000, 2.9}, kCurves)->flops_saved, 0.0, 1e-12);
   EXPECT_NEAR(frontier_saving({4000, 2.9}, kCurves)->flops_saved, -1.0, 1e-12);
 }
