@@ -21,8 +21,8 @@ void log_line(LogLevel level, std::string_view text);
 
 // Whether stderr is a terminal that shows the status line.
 bool shows_status();
-// Replaces the status line, the lowest line of a terminal, by `text`, cut at the terminal's width;
-// empty: removes it. If stderr is no terminal, nothing happens.
+// Replaces the status line, the lowest line of a terminal, with `text`, cut at the terminal's
+// width; empty: removes it. If stderr is no terminal, nothing happens.
 void show_status(std::string_view text);
 
 // During its lifetime every logged line, from any thread, is also appended to `path`, with its

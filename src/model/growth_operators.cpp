@@ -81,8 +81,8 @@ GrowthOperators::GrowthOperators(const LanguageModel& source, const ModelSpec& s
   }
 }
 
-// Returns [neurons of the larger model, neurons of the smaller]; for kQkv one for each third, [3,
-// .., ..].
+// Returns [neurons of the larger model, neurons of the smaller]; for kQkv one for each third,
+// [3, .., ..].
 at::Tensor GrowthOperators::width_operator(const Axis& axis) const {
   const auto scaled = [&](const char* name, const WidthMap& map) -> at::Tensor {
     const at::Tensor& matrix = operators_.tensor(name);

@@ -132,7 +132,7 @@ using ModelFactory = std::unique_ptr<LanguageModel> (*)(const ModelSpec& spec, i
 // Registers how an architecture computes (arch/architecture.h).
 void register_model(Architecture architecture, ModelFactory make);
 
-// Returns the spec of a run's model that is trained from scratch.
+// Returns the spec of a run's model if it is trained from scratch.
 ModelSpec new_model_spec(const RunConfig& config, int64_t vocab_size);
 
 // Finds the device "cpu", "cuda", "cuda:1" or "auto" (a GPU if there is one). Without a number it

@@ -26,9 +26,9 @@ struct AttentionCache {
 };
 
 // Runs multi_head_attention() with a causal pattern, without dropout and gradient, for the
-// positions after cache.length. Their keys and values are added to those of block `index`. qkv: [B,
-// T, X], for which there must be room; returns [B, T, heads * K]. The caller raises cache.length
-// after the last block.
+// positions after cache.length. Their keys and values are added to those of block `index`. qkv:
+// [B, T, X], for which there must be room; returns [B, T, heads * K]. The caller raises
+// cache.length after the last block.
 at::Tensor cached_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
                             AttentionCache& cache, int64_t index, Kernels kernels);
 

@@ -13,8 +13,8 @@
 namespace apollo {
 
 // Queries, keys and values are the three parts of qkv, [B, T, H + 2 G, K], dense like all the
-// others: H query heads, then G key heads and G value heads. Query head h reads key-value head h /
-// (H / G).
+// others: H query heads, then G key heads and G value heads. Query head h reads key-value head
+// h / (H / G).
 struct AttentionHeads {
   int64_t length;        // T
   int64_t num_heads;     // H

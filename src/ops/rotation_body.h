@@ -100,8 +100,8 @@ inline void rotate_back(const RotatedPosition& position, const float* grad, floa
   });
 }
 
-// Replaces the gradient of the normalised head in `result` by the gradient of the head. With n the
-// head before its weight and g = gradient * weight, it is rstd * (g - n mean(g n)).
+// Replaces the gradient of the normalised head in `result` with the gradient of the head. With n
+// the head before its weight and g = gradient * weight, it is rstd * (g - n mean(g n)).
 inline void head_norm_gradient(const RotatedPosition& position, int64_t head, float* grad_weight,
                                float* result) {
   const int64_t width = position.rows.head_width;

@@ -1,7 +1,7 @@
-// The loops behind elementwise.h and linear_cross_entropy.h: float32 on the CPU, one row of an [N,
-// W] matrix after the other. The same source (row_kernels_body.h) is compiled once per instruction
-// set, and the program chooses when it runs. So one binary starts on every machine and is fast on
-// each.
+// The loops behind elementwise.h and linear_cross_entropy.h: float32 on the CPU, one row of an
+// [N, W] matrix after the other. The same source (row_kernels_body.h) is compiled once per
+// instruction set, and the program chooses when it runs. So one binary starts on every machine and
+// is fast on each.
 //
 // Gradients that are sums over rows (of biases and norm weights) come as one partial sum for each
 // block of kBlockRows rows, so that neither the number of threads nor their timing can change them.
@@ -141,8 +141,8 @@ struct RotateGradientRows {
   float* grad_key_weight_CK;
 };
 
-// loss = -log softmax(logits)[target]. The logits are replaced by their gradient, softmax(logits) -
-// one_hot(target).
+// loss = -log softmax(logits)[target]. The logits are replaced by their gradient,
+// softmax(logits) - one_hot(target).
 struct CrossEntropyRows {
   int64_t width;
   const int64_t* target_N;  // each in [0, width)

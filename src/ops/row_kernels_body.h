@@ -85,8 +85,8 @@ void norm(const NormRows& rows, int64_t begin, int64_t end) {
     norm_row(rows, row);
 }
 
-// With n the row before weight and bias and g = grad_norm * weight, the gradient is rstd * (g -
-// mean(g) - n mean(g n)), without mean(g) for RMSNorm.
+// With n the row before weight and bias and g = grad_norm * weight, the gradient is
+// rstd * (g - mean(g) - n mean(g n)), without mean(g) for RMSNorm.
 void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   const int64_t width = rows.width;
   const float mean = rows.mean_N[row];
@@ -280,7 +280,7 @@ void gated_gradient(const GatedGradientRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-// Replaces the row by e^(x - top) and returns the sum. It is added up in pieces, so that it is
+// Replaces the row with e^(x - top) and returns the sum. It is added up in pieces, so that it is
 // exact to a few roundings for any width.
 inline double exponentiate(float* row, int64_t width, float top) {
   constexpr int64_t kPiece = 2048;

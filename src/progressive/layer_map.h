@@ -50,8 +50,8 @@ bool shares_as_it_grows(LayerMapKind kind);
 // interpolate's map, only for evaluation. 0 layers run only at depth 0.
 LayerMap sharing_map(LayerMapKind kind, int64_t unique, int64_t depth);
 
-// Returns the map that first applies `inner`, then looks its result up in `outer`: r[i] =
-// outer[inner[i]].
+// Returns the map that first applies `inner`, then looks its result up in `outer`:
+// r[i] = outer[inner[i]].
 LayerMap compose(const LayerMap& outer, const LayerMap& inner);
 
 // Returns how often each of `unique` layers is used.

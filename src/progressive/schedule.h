@@ -80,8 +80,8 @@ class Schedule {
   bool advance(const RunPosition& position, StageState& state) const;
   // Returns the plan of the step at `position`, in the stage of `state`.
   StepPlan plan_step(const RunPosition& position, const StageState& state) const;
-  // Returns the depths of the passes of one step, one per micro-step (all equal with depth_draw =
-  // step). Before `rehearse_from` of the stage all are its `depth`.
+  // Returns the depths of the passes of one step, one per micro-step (all equal with
+  // depth_draw = step). Before `rehearse_from` of the stage all are its `depth`.
   std::vector<int64_t> depths_at(const RunPosition& position, const StageState& state) const;
   // Returns the layers that a pass of `depth` runs, in order. They are shared if the depth exceeds
   // the stage's layers, and a subnetwork if it is smaller.
@@ -104,8 +104,8 @@ class Schedule {
   // hours is measured in hours on either axis; a run with a stage of hours is measured on its own
   // axis.
   double progress(const RunPosition& position, LrAxis axis) const;
-  // Returns the same for a length such as the warm-up: its share of the run on that axis, in [0,
-  // 1]. Throws UsageError if only the run will tell (steps in a run of hours).
+  // Returns the same for a length such as the warm-up: its share of the run on that axis, in
+  // [0, 1]. Throws UsageError if only the run will tell (steps in a run of hours).
   double share(const Duration& duration, LrAxis axis) const;
 
   // Returns `duration` after the start of the run as a milestone; percents are of the run.

@@ -44,9 +44,9 @@ std::string width_growth_fault(const ModelShape& source, const ModelShape& targe
 WidthMaps width_maps(const ModelShape& source, const ModelShape& target);
 
 // Bounds how far a LayerNorm's statistics over copied neurons can lie from those over the
-// originals, for any activations with standard deviation sigma: |mean' - mean| <= mean_shift *
-// sigma, and min_scale * sigma <= sigma' <= max_scale * sigma. The three numbers are 0, 1 and 1 if
-// all neurons are copied equally often.
+// originals, for any activations with standard deviation sigma:
+// |mean' - mean| <= mean_shift * sigma, and min_scale * sigma <= sigma' <= max_scale * sigma. The
+// three numbers are 0, 1 and 1 if all neurons are copied equally often.
 //
 // With p_i the share of copies of neuron i of S: mean' - mean = sum_i (p_i - 1/S) (x_i - mean),
 // which Cauchy-Schwarz bounds by sqrt(S sum_i (p_i - 1/S)^2) sigma; and sigma'^2 = sum_i p_i

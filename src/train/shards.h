@@ -29,7 +29,7 @@ class Shards {
   ElementRange own_part(const ParameterLayout& layout) const;
   at::Tensor own_gradients(const ParameterSet& parameters) const;
 
-  // Replaces the gradients of this rank's part by the sum over all ranks (Workers::sum()). The
+  // Replaces the gradients of this rank's part with the sum over all ranks (Workers::sum()). The
   // other gradients are then of no use.
   void sum_gradients(const ParameterSet& parameters);
   // Returns the norms of the blocks of summed gradients that this rank reads. Together the ranks
