@@ -1,5 +1,5 @@
-// What it costs ranks to add up their gradients in an order that the network does not choose:
-// Workers::sum() against a plain allreduce of gloo, in turn, on buffers of the same length.
+// Measures what it costs ranks to add their gradients in an order that the network does not choose:
+// Workers::sum() and a plain allreduce of gloo take turns on buffers of equal length.
 //
 //   bench_exchange FOLDER ELEMENTS ROUNDS     as every rank of a launch of one machine; rank 0
 //                                             prints JSON; the ranks meet by files in FOLDER
@@ -33,7 +33,7 @@ c10::intrusive_ptr<c10d::ProcessGroupGloo> plain_group(const Launch& launch,
                                                      static_cast<int>(launch.size), options);
 }
 
-// Of the slowest rank.
+// Returns the time of the slowest rank.
 double seconds_of(const std::function<void()>& work, Workers& workers) {
   workers.gather({});  // all begin together
   const auto start = Clock::now();
@@ -63,7 +63,7 @@ void run(const std::filesystem::path& folder, int64_t elements, int64_t rounds) 
         },
         *workers);
     buffer.fill_(1.0);
-    if (round == 0) continue;  // connections are made
+    if (round == 0) continue;  // the first round sets up connections
     by_tree.push_back(tree);
     by_allreduce.push_back(plain);
   }

@@ -1,5 +1,5 @@
-// Resident memory of what a stage of N layers holds: parameters, gradients and both moments, as
-// the system counts it, one JSON line for each N asked for.
+// Measures the resident memory of what a stage of N layers holds, as the system counts it:
+// parameters, gradients and both moments. It prints one JSON line for each N.
 //
 //   bench_memory WIDTH HEADS CONTEXT VOCABULARY LAYERS N...
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // Runs training steps on request, so that a script can measure them in turn with those of another
-// program on the same weights and batches. Each line read from stdin runs as many steps as it says
-// (empty: one); its answer is one JSON line with the batch and the loss of the first of them, their
-// FLOPs, the mean seconds of a step, and the most memory of a GPU that was held so far.
+// program on the same weights and batches. Each line read from stdin says how many steps to run
+// (empty: one). The answer is one JSON line: the batch and the loss of the first of these steps,
+// their FLOPs, the mean seconds per step, and the most GPU memory held so far.
 //
 //   bench_step MODEL_FOLDER TOKENS.bin BATCH_SIZE THREADS LR [--matmul LIBRARY] [--device DEVICE]
 //              [--precision PRECISION] [--kernels KERNELS] [--no-graphs]

@@ -21,7 +21,7 @@ class ParameterList {
   void matrix(int64_t layer, const std::string& part, Dimension rows, Dimension columns) {
     add(layer, part, {rows, columns}, Init::kNormal, init_std_, {});
   }
-  // Matrices of the same rows, one above the other.
+  // Matrices with equally many rows, one above the other.
   void matrices(int64_t layer, const std::string& part, Dimension rows, Dimension columns,
                 std::vector<std::string> pieces) {
     const auto count = static_cast<int64_t>(pieces.size());
@@ -56,7 +56,7 @@ class ParameterList {
       shape.push_back(dimension.size);
       meaning.push_back(dimension.axis);
     }
-    // Weight decay applies to matrices, embeddings included, and to nothing else.
+    // Weight decay applies only to matrices, including embeddings.
     const bool decay = shape.size() >= 2;
     const bool ends_branch =
         part.starts_with("attention.output.dense.") || part.starts_with("output.dense.");
@@ -108,15 +108,15 @@ std::vector<ParameterSpec> bert_parameters(const ModelSpec& spec, int64_t num_la
   }
   list.linear(-1, "cls.predictions.transform.dense", {width, axes::kResidualOut},
               {width, axes::kResidualIn});
-  // The tied head sums over what this norm gives, with weights that the embedding owns: so the norm
-  // stands for the head's input.
+  // The tied head sums over the outputs of this norm with weights that the embedding owns, so the
+  // norm takes the role of the head's input.
   list.norm(-1, "cls.predictions.transform.LayerNorm", {width, axes::kResidualIn});
   list.vector(-1, "cls.predictions.bias", {shape.vocab_size, axes::kFixed}, Init::kZeros);
   return list.take();
 }
 
-// Queries, keys and values; scores; mixing; the projection of the heads; the MLP. Behind the mixing
-// no position reads another, so the last block runs from there on at the masked ones only.
+// Queries, keys and values; scores; mixing; the projection of the heads; the MLP. After the mixing
+// no position reads another, so from there on the last block runs only at the masked positions.
 std::vector<MatrixProduct> bert_block_products(const ModelShape& shape, int64_t /*place*/) {
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();

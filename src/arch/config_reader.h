@@ -1,4 +1,4 @@
-// One config.json of Hugging Face under inspection; every message names the file and the key.
+// Reads one config.json of Hugging Face; every message names the file and the key.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,26 @@ namespace apollo {
 
 class ConfigReader {
  public:
-  // `config` must outlive this.
+  // `config` must outlive the reader.
   ConfigReader(const std::filesystem::path& path, const Json& config)
       : path_(path.string()), config_(config) {}
 
-  // A positive integer. Throws CheckpointError where it is missing or something else.
+  // Returns a positive integer. Throws CheckpointError if it is missing or something else.
   int64_t size(const char* key) const;
-  // The same; `fallback` where the key is missing or null.
+  // The same; returns `fallback` if the key is missing or null.
   int64_t size(const char* key, int64_t fallback) const;
-  // A number of layers: positive, or 0 in a checkpoint of Apollo, whose runs can begin with none.
+  // Returns a number of layers: positive, or 0 in a checkpoint of Apollo, whose runs may start with
+  // none.
   int64_t num_layers(const char* key) const;
   double number(const char* key, double fallback) const;
-  // true or false; `fallback` where the key is missing or null.
+  // Returns a boolean; `fallback` if the key is missing or null.
   bool flag(const char* key, bool fallback) const;
-  // Whether the key stands there with the value null.
+  // Returns whether the key exists with the value null.
   bool is_null(const char* key) const;
-  // Null where the key is missing or its value null.
+  // Returns null if the key is missing or its value is null.
   const Json* find(const char* key) const;
-  // Refuses a value other than those that Apollo computes; a key left out or null is the first.
+  // Throws unless the value is one that Apollo computes. A missing or null key means the first of
+  // `accepted`.
   void require(const char* key, std::initializer_list<Json> accepted) const;
   [[noreturn]] void reject(const std::string& what) const;
 

@@ -5,14 +5,14 @@
 namespace apollo {
 namespace {
 
-// Pairs of positions of a sequence that lie at most `window` apart: 2 * window + 1 for each, less
-// window - t that position t lacks before it, and as many at the other end.
+// Returns the number of pairs of positions that lie at most `window` apart: 2 * window + 1 for each
+// position, minus the window - t that position t lacks before it, and as many at the other end.
 int64_t pairs_in_window(int64_t length, int64_t window) {
   if (window >= length) return length * length;
   return length * (2 * window + 1) - window * (window + 1);
 }
 
-// Of one product at so many rows, of sequences of `length` tokens.
+// Returns the FLOPs of one product at `rows` rows of sequences of `length` tokens.
 double product_flops(const ModelShape& shape, const MatrixProduct& product, int64_t rows,
                      int64_t length) {
   const auto flops = [](int64_t m, int64_t n, int64_t k) {
@@ -59,7 +59,7 @@ double last_layer_forward_flops(const ModelShape& shape, int64_t sequences, int6
 
 double first_layers_forward_flops(const ModelShape& shape, int64_t places, int64_t sequences,
                                   int64_t length) {
-  // Place 0 is global, and place 1 local where any is.
+  // Place 0 is global, and place 1 is local if the model has local blocks.
   const int64_t num_local = shape.local.num_local(places);
   const double global = static_cast<double>(places - num_local) *
                         layer_forward_flops(shape, sequences, length, /*place=*/0);

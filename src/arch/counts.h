@@ -1,7 +1,7 @@
-// Parameters and exact floating-point operations, derived from an architecture's lists: 2*m*n*k for
-// every matrix product that runs, backward = 2 x forward. Attention is counted as the full T x T
-// scores and mixing, the field's convention, also where a causal kernel skips half. In a local
-// block it is counted as the pairs of positions that see each other, whatever tiles a kernel
+// Parameters and exact floating-point operations, derived from an architecture's lists. A matrix
+// product counts 2*m*n*k, and backward counts twice forward. Attention counts as the full T x T
+// scores and mixing, which is the field's convention, even if a causal kernel skips half of it. In
+// a local block only the pairs of positions that see each other count, whatever tiles a kernel
 // computes around them. Element-wise work is not counted.
 #pragma once
 
@@ -11,36 +11,37 @@
 
 namespace apollo {
 
-// Of the block in this place of a pass over `sequences` sequences of `length` tokens, forward.
-// Blocks differ by their place only where some are local.
+// Returns the forward FLOPs of the block at this place of a pass over `sequences` sequences of
+// `length` tokens. The place matters only for models with local blocks.
 double layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length,
                            int64_t place = 0);
-// The same of the last block of a pass whose loss reads `positions` positions in all.
+// The same for the last block of a pass, whose loss reads `positions` positions in total.
 double last_layer_forward_flops(const ModelShape& shape, int64_t sequences, int64_t length,
                                 int64_t positions, int64_t place = 0);
-// Of the first `places` blocks of a pass, none of which is its last.
+// The same for the first `places` blocks of a pass, none of which is its last.
 double first_layers_forward_flops(const ModelShape& shape, int64_t places, int64_t sequences,
                                   int64_t length);
-// Of all blocks of a pass of `depth`, the loss on `positions` positions in all.
+// The same for all `depth` blocks of a pass whose loss reads `positions` positions in total.
 double layers_forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences,
                             int64_t length, int64_t positions);
-// Of the output head over `positions` positions, forward.
+// Returns the forward FLOPs of the output head over `positions` positions.
 double head_forward_flops(const ModelShape& shape, int64_t positions);
-// Of a whole forward pass of `depth` blocks, the loss on `positions` positions in all.
+// Returns the FLOPs of a whole forward pass of `depth` blocks: layers and output head.
 double forward_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t length,
                      int64_t positions);
-// Forward and backward of one training pass over full sequences, of each of which the loss reads
-// `targets` (see targets_per_sequence()): 3 x forward. `recompute`: the blocks run
-// forward once more in the backward pass. The first `frozen` blocks only run forward.
+// Returns the FLOPs, forward and backward (3 x forward), of one training pass over full sequences
+// whose loss reads `targets` positions in each (see targets_per_sequence()). `recompute`: the
+// blocks run forward once more during the backward pass. The first `frozen` blocks run forward
+// only.
 double train_flops(const ModelShape& shape, int64_t depth, int64_t sequences, int64_t targets,
                    bool recompute = false, int64_t frozen = 0);
 
-// Parameters of a model with `layers` unique layers, tied ones once.
+// Returns the parameters of a model with `layers` unique layers; tied ones count once.
 int64_t num_parameters(const ModelShape& shape, int64_t layers);
-// Of one block.
+// Returns the parameters of one block.
 int64_t num_layer_parameters(const ModelShape& shape);
 
-// Whether the last block of a pass leaves out what only positions would read that carry no loss.
+// Returns whether the last block of a pass skips work at positions that carry no loss.
 bool ends_at_targets(const ModelShape& shape);
 
 }  // namespace apollo

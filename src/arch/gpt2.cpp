@@ -8,8 +8,9 @@
 namespace apollo {
 namespace {
 
-// Initialisation: N(0, s) with s = init_std; the two projections into the residual stream N(0,
-// s/sqrt(2L)) with the depth L of the final model; biases 0, norms 1.
+// Initialisation: N(0, s) with s = init_std, except for the two projections into the residual
+// stream, which draw from N(0, s/sqrt(2L)) with L the depth of the final model. Biases are 0, norms
+// 1.
 std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_layers) {
   const int64_t width = spec.shape.width;
   const int64_t inner = spec.shape.inner_width();
@@ -21,7 +22,7 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
                        SideBySide matrices = {}) {
     const std::string name =
         layer < 0 ? "transformer." + part : fmt::format("transformer.h.{}.{}", layer, part);
-    // Weight decay applies to matrices, embeddings included, and to nothing else.
+    // Weight decay applies only to matrices, including embeddings.
     const bool decay = shape.size() >= 2;
     const bool ends_branch = part.find("c_proj.") != std::string::npos;
     const bool in_head = part == "wte.weight" || part.starts_with("ln_f.");
@@ -60,8 +61,8 @@ std::vector<ParameterSpec> gpt2_parameters(const ModelSpec& spec, int64_t num_la
         residual_std);
     add(i, "mlp.c_proj.bias", {width}, {axes::kResidualOut}, Init::kZeros);
   }
-  // The tied head sums over what the last norm gives, with weights that the embedding owns: so the
-  // norm stands for the head's input.
+  // The tied head sums over the outputs of the last norm with weights that the embedding owns, so
+  // the norm takes the role of the head's input.
   add(-1, "ln_f.weight", {width}, {axes::kResidualIn}, Init::kOnes);
   add(-1, "ln_f.bias", {width}, {axes::kResidualIn}, Init::kZeros);
   return specs;

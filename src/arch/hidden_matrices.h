@@ -1,6 +1,6 @@
-// The hidden matrices of a model, which Muon makes orthogonal: every tensor of two dimensions that
-// belongs to a block, cut into the matrices that lie side by side in it. Embeddings, the output
-// head, norms and biases are none.
+// The hidden matrices of a model, which Muon orthogonalizes: every two-dimensional tensor of a
+// block, cut into the matrices that lie side by side in it. Embeddings, the output head, norms and
+// biases are not among them.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace apollo {
 
-// A matrix within its tensor: `size` of `dimension`, from `first` on, of all of the other one.
+// A matrix within its tensor: `size` rows or columns from `first` on along `dimension`, and the
+// whole of the other dimension.
 struct HiddenMatrix {
   int64_t dimension = 0;
   int64_t first = 0;
@@ -20,21 +21,21 @@ struct HiddenMatrix {
   int64_t columns = 0;
 };
 
-// Those of one tensor; none where it is not of a block or has another number of dimensions. Throws
-// Error where the sizes of its matrices do not fill it.
+// Returns the hidden matrices of one tensor; none if it is outside the blocks or not
+// two-dimensional. Throws Error if the sizes of its matrices do not fill it.
 std::vector<HiddenMatrix> hidden_matrices(const ParameterSpec& spec);
 
 bool has_hidden_matrices(const ParameterSpec& spec);
 
-// Steps of the Newton-Schulz iteration by which Muon makes a matrix orthogonal.
+// Steps of the Newton-Schulz iteration with which Muon orthogonalizes a matrix.
 inline constexpr int kNewtonSchulzSteps = 5;
 
-// FLOPs of that iteration for one matrix: with s and l its shorter and its longer side, a step has
-// products of [s, l] x [l, s], [s, s] x [s, s] and [s, s] x [s, l].
+// Returns the FLOPs of that iteration for one matrix. With s the shorter and l the longer side,
+// each step has products of [s, l] x [l, s], [s, s] x [s, s] and [s, s] x [s, l].
 double newton_schulz_flops(int64_t rows, int64_t columns);
-// Of all hidden matrices of one block.
+// The same for all hidden matrices of one block.
 double newton_schulz_flops(const ModelShape& shape);
-// Their elements.
+// The number of elements in all hidden matrices of one block.
 int64_t num_hidden_parameters(const ModelShape& shape);
 
 }  // namespace apollo

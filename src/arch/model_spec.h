@@ -25,14 +25,15 @@ template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<LayerMapKind> = {
     "interpolate", "stack", "middle_block", "middle"};
 
-// Local blocks, whose positions see their neighbourhood alone. Which blocks of a pass are local
-// says their place in it, 0, 1, ..., whatever layer they run: all but every `global_every`-th.
+// Local blocks, in which a position sees only its neighbourhood. Whether a block is local depends
+// on its place in the pass (0, 1, ...), not on the layer that it runs: place 0 and every
+// `global_every`-th place after it are global, all others are local.
 struct LocalAttention {
-  int64_t window = 0;  // a position sees those at most so many places away; 0: no block is local
+  int64_t window = 0;  // a position sees others up to this distance; 0: no block is local
   int64_t global_every = 1;
 
   bool is_local(int64_t place) const { return window > 0 && place % global_every != 0; }
-  // Of the first `places` blocks.
+  // The number of local blocks among the first `places`.
   int64_t num_local(int64_t places) const {
     return window > 0 ? places - (places + global_every - 1) / global_every : 0;
   }
@@ -48,10 +49,10 @@ struct ModelShape {
   int64_t context = 0;
   int64_t vocab_size = 0;
   int64_t inner = 0;        // width of the MLP's inside; 0: the usual 4 * width
-  int64_t token_types = 2;  // BERT
-  int64_t kv = 0;           // heads of keys and values; 0: as many as of queries
+  int64_t token_types = 2;  // used by BERT only
+  int64_t kv = 0;           // key-value heads; 0: as many as query heads
   int64_t head = 0;         // width of a head; 0: the usual width / heads
-  bool tied = true;         // the output layer has the weights of the embedding
+  bool tied = true;         // the output layer shares the weights of the embedding
   LocalAttention local = {};
 
   int64_t inner_width() const { return inner > 0 ? inner : 4 * width; }
@@ -64,18 +65,19 @@ struct ModelShape {
   bool operator==(const ModelShape&) const = default;
 };
 
-// How a context longer than that of the first training is reached, "llama3" of Llama 3.1: of the
-// frequencies, low ones are divided by `factor`, high ones stay, those between are interpolated.
+// Extends the context beyond the length of the first training, as Llama 3.1 does ("llama3"): low
+// frequencies are divided by `factor`, high ones stay, and those between are interpolated.
 struct RopeScaling {
   double factor = 1.0;
   double low_freq_factor = 1.0;   // wavelengths above original_context / this are low frequencies
-  double high_freq_factor = 4.0;  // those below original_context / this are high ones
+  double high_freq_factor = 4.0;  // wavelengths below original_context / this are high frequencies
   int64_t original_context = 0;
 
   bool operator==(const RopeScaling&) const = default;
 };
 
-// Rotary positions: pair i of the K / 2 of a head turns by theta^(-2 i / K) radians a position.
+// Rotary positions: pair i of the K / 2 pairs of a head turns by theta^(-2 i / K) radians per
+// position.
 struct Rope {
   double theta = 0.0;  // 0: the architecture has none
   std::optional<RopeScaling> scaling = {};
@@ -88,7 +90,7 @@ struct ModelSpec {
   LayerMapKind layer_map = LayerMapKind::kInterpolate;  // how its passes share layers
   double dropout = 0.0;
   double norm_epsilon = 1e-5;
-  double init_std = 0.02;  // of fresh matrices and embeddings
+  double init_std = 0.02;  // of new matrices and embeddings
   Rope rope = {};
   Rope local_rope = {};  // of local blocks
 

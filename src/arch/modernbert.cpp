@@ -1,19 +1,19 @@
 // ModernBERT ("Smarter, Better, Faster, Longer", Warner et al. 2024), as `transformers` has it:
-// ModernBertForMaskedLM. Pre-LayerNorm blocks without biases, rotary positions, a gated MLP
-// (GeGLU), and a head as BERT's.
+// ModernBertForMaskedLM. It has pre-LayerNorm blocks without biases, rotary positions, a gated MLP
+// (GeGLU), and a head like BERT's.
 //
-// Three things belong to the place of a block in its pass and not to the layer that it runs:
-// whether it is local (LocalAttention), by which angle its positions rotate, and that the block in
-// place 0 has no norm before its attention, since one stands behind the embedding. Everything that
-// trains belongs to the layer. So a block is a function of its place and of its layer's weights,
-// and the nesting theorem (progressive/layer_map.h) holds as it stands: growth N -> N' with N
-// dividing N' leaves to every place of a pass of depth D >= N' the weights that it had, since
-// these follow from the maps, and its kind, since that follows from the place.
+// Three things depend on the place of a block in its pass and not on the layer that it runs:
+// whether it is local (LocalAttention), the angle by which its positions rotate, and that the block
+// at place 0 has no norm before its attention, because a norm follows the embedding. Everything
+// that trains belongs to the layer. So a block is a function of its place and of its layer's
+// weights, and the nesting theorem (progressive/layer_map.h) still holds. If N divides N', growth N
+// -> N' leaves every place of a pass of depth D >= N' with the weights it had, since these follow
+// from the maps, and with its kind, since that follows from the place.
 //
-// Layer 0 has a norm before its attention all the same: a pass that is deeper than the model has
-// layers runs it in places behind 0 too, and growth copies it to layers that stand there. A folder
-// of Hugging Face has no place for it (ParameterSpec::outside_format). Where a final model has
-// none, since its folder is another's, that norm begins anew.
+// Layer 0 still owns a norm before its attention: a pass deeper than the model's layers runs it at
+// places other than 0 too, and growth copies it to layers at such places. Hugging Face's format has
+// no place for this norm (ParameterSpec::outside_format). If a final model lacks it, because its
+// folder was written by somebody else, the norm is initialised anew.
 #include <cmath>
 #include <string>
 #include <utility>
@@ -24,7 +24,7 @@
 namespace apollo {
 namespace {
 
-// Of a draw's deviation, beyond which it is drawn anew: kTruncatedNormal.
+// kTruncatedNormal draws again beyond this many deviations.
 constexpr double kInitializerCutoff = 2.0;
 constexpr int64_t kWindow = 64;
 constexpr int64_t kGlobalEvery = 3;
@@ -66,7 +66,7 @@ class ParameterList {
   std::vector<ParameterSpec> specs_;
 };
 
-// Initialisation: as `transformers`, with the depth L of the final model.
+// Initialisation is that of `transformers`, with L the depth of the final model.
 std::vector<ParameterSpec> modernbert_parameters(const ModelSpec& spec, int64_t num_layers) {
   const ModelShape& shape = spec.shape;
   const int64_t width = shape.width;
@@ -93,9 +93,9 @@ std::vector<ParameterSpec> modernbert_parameters(const ModelSpec& spec, int64_t 
   return list.take();
 }
 
-// Queries, keys and values; scores; mixing; the projection of the heads; the MLP's two factors,
-// side by side, and what follows them. Behind the mixing no position reads another, so the last
-// block runs from there on at the masked ones only.
+// Queries, keys and values; scores; mixing; the projection of the heads; the MLP's two factors side
+// by side; its output. After the mixing no position reads another, so from there on the last block
+// runs only at the masked positions.
 std::vector<MatrixProduct> modernbert_block_products(const ModelShape& shape, int64_t place) {
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();
@@ -121,8 +121,8 @@ Json layer_types(const LocalAttention& local, int64_t num_layers) {
   return types;
 }
 
-// For transformers 5 (layer_types, rope_parameters, dtype) and 4 (global_attn_every_n_layers,
-// global_rope_theta, local_rope_theta, torch_dtype).
+// Writes keys for transformers 5 (layer_types, rope_parameters, dtype) and transformers 4
+// (global_attn_every_n_layers, global_rope_theta, local_rope_theta, torch_dtype).
 Json write_modernbert_config(const ModelSpec& spec, int64_t num_layers,
                              const ConfigTokens& tokens) {
   const ModelShape& shape = spec.shape;
@@ -167,8 +167,8 @@ Json write_modernbert_config(const ModelSpec& spec, int64_t num_layers,
       {"torch_dtype", "float32"}};
 }
 
-// transformers 5 writes a kind for each layer, 4 the distance of global ones. Where the kinds are
-// those of several distances, as with few layers, the distance says which.
+// transformers 5 writes the kind of each layer, transformers 4 the distance between global ones.
+// With few layers the kinds may fit several distances; then the stated distance decides.
 int64_t read_global_every(const ConfigReader& reader, int64_t num_layers) {
   const int64_t stated = reader.size("global_attn_every_n_layers", kGlobalEvery);
   const Json* types = reader.find("layer_types");
@@ -190,7 +190,7 @@ int64_t read_global_every(const ConfigReader& reader, int64_t num_layers) {
                   num_layers, types->dump().substr(0, 200)));
 }
 
-// `own_key`: where transformers 4 has the angle.
+// `own_key` is where transformers 4 keeps the angle.
 Rope read_rope(const ConfigReader& reader, const char* type, const char* own_key, double fallback) {
   Rope rope{.theta = reader.number(own_key, fallback)};
   const Json* all = reader.find("rope_parameters");
@@ -258,7 +258,7 @@ ModelSpec read_modernbert_config(const ConfigReader& reader) {
   if (span < 2) reader.reject(fmt::format("local_attention must be at least 2, found {}", span));
   shape.local = {.window = span / 2, .global_every = read_global_every(reader, shape.layers)};
   spec.rope = read_rope(reader, kGlobalType, "global_rope_theta", kGlobalTheta);
-  // To transformers 4 a null is the global angle.
+  // In transformers 4, null means the global angle.
   const double local = reader.is_null("local_rope_theta") ? spec.rope.theta : kLocalTheta;
   spec.local_rope = read_rope(reader, kLocalType, "local_rope_theta", local);
   spec.norm_epsilon = reader.number("norm_eps", 1e-5);
@@ -267,7 +267,7 @@ ModelSpec read_modernbert_config(const ConfigReader& reader) {
   return spec;
 }
 
-// That of ModernBERT-base, 1,152 at a width of 768, to a multiple of 16.
+// The ratio of ModernBERT-base (1,152 at a width of 768), rounded up to a multiple of 16.
 int64_t modernbert_inner_width(int64_t width) {
   constexpr int64_t kMultiple = 16;
   return (3 * width / 2 + kMultiple - 1) / kMultiple * kMultiple;

@@ -1,5 +1,5 @@
-// Qwen3 (Yang et al. 2025), as `transformers` has it: Qwen3ForCausalLM, a Llama whose queries and
-// keys pass a norm of each head.
+// Qwen3 (Yang et al. 2025), as `transformers` has it: Qwen3ForCausalLM, a Llama that normalises
+// queries and keys per head.
 #include "arch/rotary_decoder.h"
 
 namespace apollo {
@@ -24,7 +24,7 @@ ModelSpec read_qwen3_config(const ConfigReader& reader) {
                       type.dump()));
     }
   }
-  // Of transformers' Qwen3Config.
+  // The default of transformers' Qwen3Config.
   constexpr int64_t kDefaultHeadDim = 128;
   return read_rotary_decoder_config(reader, kDefaultHeadDim);
 }

@@ -20,7 +20,7 @@ class ParameterList {
     spec.init_std = init_std_;
     return spec;
   }
-  // Several matrices below each other, which a folder holds apart: their names and rows.
+  // Several matrices, one above the other, which a folder stores separately: their names and rows.
   void matrices(int64_t layer, const std::string& part, int64_t columns,
                 const std::vector<std::pair<std::string, int64_t>>& pieces) {
     int64_t rows = 0;
@@ -57,7 +57,7 @@ class ParameterList {
   std::vector<ParameterSpec> specs_;
 };
 
-// Null, or an object; `key` for messages.
+// Returns the object at `key`, or null if there is none.
 const Json* object_at(const ConfigReader& reader, const char* key) {
   const Json* found = reader.find(key);
   if (found == nullptr) return nullptr;
@@ -81,8 +81,8 @@ RopeScaling read_llama3_scaling(const ConfigReader& reader, const char* key, con
   return scaling;
 }
 
-// transformers 5 writes all of it into rope_parameters; 4 the angle into rope_theta and the rest,
-// where there is any, into rope_scaling, old versions with the kind as 'type'.
+// transformers 5 writes everything into rope_parameters. transformers 4 writes the angle into
+// rope_theta and the rest, if any, into rope_scaling; old versions call the kind 'type'.
 Rope read_rope(const ConfigReader& reader) {
   Rope rope{.theta = reader.number("rope_theta", 10000.0)};
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
@@ -159,15 +159,15 @@ std::vector<ParameterSpec> rotary_decoder_parameters(const ModelSpec& spec, int6
   return list.take();
 }
 
-// Queries, keys and values; scores; mixing; the projection of the heads; the MLP's two factors,
-// side by side, and what follows them.
+// Queries, keys and values; scores; mixing; the projection of the heads; the MLP's two factors side
+// by side; its output.
 std::vector<MatrixProduct> rotary_decoder_block_products(const ModelShape& shape, bool qk_norm) {
   const int64_t width = shape.width;
   const int64_t inner = shape.inner_width();
   const int64_t queries = shape.heads * shape.head_dim();
   const int64_t keys = shape.kv_heads() * shape.head_dim();
   constexpr int64_t kLength = MatrixProduct::kSequenceLength;
-  // The norm of a head needs what was before it and before the rotation.
+  // With head norms the backward pass needs qkv twice: before the norm, and as attention reads it.
   return {{.inner = width, .outer = queries + 2 * keys, .kept = qk_norm ? 2 : 1},
           {queries, kLength},
           {kLength, queries},

@@ -12,9 +12,9 @@
 namespace apollo {
 namespace {
 
-// The largest threshold that glibc takes (HEAP_MAX_SIZE / 2 on 64 bits): blocks from here on are
-// mapped one by one and go back to the system when they are freed, which is right for parameters
-// and moments, since a stage frees those of the stage before.
+// The largest threshold that glibc accepts (HEAP_MAX_SIZE / 2 on 64 bits). Larger blocks are mapped
+// one by one and return to the system when they are freed. That is right for parameters and
+// moments, because each stage frees those of the stage before.
 constexpr int kMmapThreshold = 32 << 20;
 constexpr int kTrimThreshold = 1 << 30;
 constexpr int kTopPad = 64 << 20;
@@ -24,7 +24,7 @@ std::string& settings() {
   return text;
 }
 
-// The first variable of the environment that is meant for glibc's allocator, or nothing.
+// Returns the first environment variable that is meant for glibc's allocator, or nothing.
 std::string allocator_variable() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view variable(*entry);
@@ -34,7 +34,7 @@ std::string allocator_variable() {
   return "";
 }
 
-// The library that malloc comes from.
+// Returns the library that provides malloc.
 std::string malloc_library() {
   Dl_info info{};
   void* function = ::dlsym(RTLD_DEFAULT, "malloc");

@@ -17,11 +17,11 @@ namespace {
 
 constexpr int kCannotRun = 127;
 
-// In the child, between fork and exec.
+// Runs in the child, between fork and exec.
 [[noreturn]] void become(char* const* words, char* const* environment, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent) ::_exit(kCannotRun);  // it died before it could be watched
+  if (::getppid() != parent) ::_exit(kCannotRun);  // the parent died before it could be watched
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   const int nothing = ::open("/dev/null", O_RDONLY);
@@ -36,7 +36,7 @@ constexpr int kCannotRun = 127;
   ::_exit(kCannotRun);
 }
 
-// As exec takes them, a null at the end.
+// Returns pointers as exec expects them, with a null at the end.
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
   for (const std::string& text : texts)

@@ -66,7 +66,7 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// The shorter of fixed and scientific digits, as people write FLOPs: 5e12.
+// Returns the shorter of fixed and scientific digits, as people write FLOPs: 5e12.
 std::string short_number(double value) {
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;

@@ -17,7 +17,7 @@ enum class DurationUnit {
   kHours,
   kMinutes,
   kSeconds,
-  kPercent,       // of what the run's length is counted in
+  kPercent,       // of the run's length, in its own unit
   kPercentSteps,  // of the run's steps
   kTokensPerParameter
 };
@@ -32,16 +32,16 @@ struct Duration {
 // Whether it is a share of a run.
 bool is_share(const Duration& duration);
 
-// Of a time, in seconds; nothing for what is counted in another unit.
+// Returns a time in seconds; nothing if the unit is not one of time.
 std::optional<double> seconds_of(const Duration& duration);
 
-// Throws UsageError naming the accepted forms where `text` is none of them, or is negative.
+// Throws UsageError that names the accepted forms if `text` has none of them or is negative.
 Duration parse_duration(std::string_view text);
 
-// The shortest text that parse_duration reads back as the same value.
+// Returns the shortest text that parse_duration() reads back as the same value.
 std::string to_string(const Duration& duration);
 
-// The same as a name of a file, with the suffix that shortens it: "10M-tokens", "2.5-percent".
+// Returns a text for file names, with the unit as a suffix: "10M-tokens", "2.5-percent".
 std::string file_name(const Duration& duration);
 
 }  // namespace apollo

@@ -1,4 +1,4 @@
-// Parts of flat buffers, as ranks share them out, and how much of them travels at a time.
+// Parts of flat buffers that ranks share out, and how much of them travels at a time.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +16,15 @@ struct ElementRange {
   bool operator==(const ElementRange&) const = default;
 };
 
-// What two ranges have in common; of size 0 where that is nothing.
+// Returns what two ranges have in common; it has size 0 if that is nothing.
 inline ElementRange common_part(ElementRange a, ElementRange b) {
   const int64_t begin = std::max(a.begin, b.begin);
   return {begin, std::max(begin, std::min(a.end, b.end))};
 }
 
-// `count` ranges of one length that follow on each other and cover a buffer of `size` elements; the
-// last ones are shorter, or empty. All but the buffer's end is a multiple of `unit`.
+// Returns `count` ranges of equal length that cover a buffer of `size` elements, one after the
+// other. The last ones may be shorter or empty. All boundaries except the buffer's end are
+// multiples of `unit`.
 inline std::vector<ElementRange> equal_ranges(int64_t size, int64_t count, int64_t unit = 1) {
   const int64_t units = (size + unit - 1) / unit;
   const int64_t length = (units + count - 1) / count * unit;
@@ -33,8 +34,8 @@ inline std::vector<ElementRange> equal_ranges(int64_t size, int64_t count, int64
   return ranges;
 }
 
-// Elements of a buffer that ranks exchange at a time, all ranks' parts together: an exchange keeps
-// twice as many beside the buffer, and a message is long enough for the network.
+// How many elements of a buffer all ranks together exchange at a time. An exchange needs twice as
+// much memory in addition to the buffer, and messages of this size are long enough for the network.
 inline constexpr int64_t kExchangeElements = int64_t{1} << 22;
 
 }  // namespace apollo

@@ -28,7 +28,7 @@ std::vector<RaplZone> find_rapl_packages() {
   std::vector<RaplZone> zones;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/sys/class/powercap", error)) {
-    // "intel-rapl:0" is a package; "intel-rapl:0:1" a part of one, already contained in it.
+    // "intel-rapl:0" is a package; "intel-rapl:0:1" is a part of one and already included in it.
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("intel-rapl:") || name.find(':', 11) != std::string::npos) continue;
     RaplZone zone;
@@ -43,7 +43,8 @@ std::vector<RaplZone> find_rapl_packages() {
   return zones;
 }
 
-// The two calls of NVML that we need, found at run time: the library belongs to the driver.
+// The two calls of NVML that we need. They are looked up at run time, because the library belongs
+// to the driver.
 class Nvml {
  public:
   explicit Nvml(int index) {

@@ -1,5 +1,6 @@
-// Energy drawn by the devices that compute: NVML's total counter on NVIDIA, RAPL packages on CPU
-// where the system lets us read them. Never invented: nullopt where neither can be read.
+// Energy used by the devices that compute: NVML's total counter for NVIDIA, RAPL packages for a CPU
+// if the system lets us read them. It is never invented: the result is nullopt if neither can be
+// read.
 #pragma once
 
 #include <cstdint>

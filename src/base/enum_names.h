@@ -1,5 +1,6 @@
-// Names of enumerators, as users write them. Each list is in the order of the declaration, so that
-// an enumerator's value is its place; that none is missing is checked where a list is used.
+// The names of enumerators, as users write them. Each list follows the order of the declaration, so
+// that an enumerator's value is its index. Where a list is used, the compiler checks that none is
+// missing.
 #pragma once
 
 #include <array>
@@ -17,14 +18,14 @@ namespace apollo {
 template <class E>
 inline constexpr std::array<std::string_view, 0> kEnumNames = {};
 
-// Whether E has names: a list above, or enum_names<E>() of its own.
+// Whether E has names: a list above, or its own enum_names<E>().
 template <class E>
 inline constexpr bool kHasEnumNames = kEnumNames<E>.size() > 0;
 
 template <class E>
 concept NamedEnum = std::is_enum_v<E> && kHasEnumNames<E>;
 
-// Whether the value is an enumerator: only then does the compiler print a name for it.
+// Whether the value is an enumerator; only then does the compiler print a name for it.
 template <auto kValue>
 constexpr bool is_enumerator() {
   const std::string_view text = __PRETTY_FUNCTION__;
@@ -64,8 +65,8 @@ std::string enum_choices() {
   return text;
 }
 
-// For command-line options: throws UsageError with the choices and the nearest one. `what` names
-// the option, for example "--map".
+// Parses a command-line option. Throws UsageError with the choices and the nearest one. `what`
+// names the option, for example "--map".
 template <NamedEnum E>
 E parse_enum(std::string_view name, std::string_view what) {
   if (const std::optional<E> value = find_enum<E>(name)) return *value;

@@ -1,5 +1,5 @@
-// The exceptions of Apollo. A message says where, what, what was expected and what was found, and a
-// hint where there is one; it is lower case and quotes values. main() alone catches.
+// The exceptions of Apollo. A message says where it happened, what was expected and what was found,
+// and gives a hint if there is one. It is lower case and quotes values. Only main() catches.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,31 +11,31 @@
 
 namespace apollo {
 
-// Base of everything that Apollo throws on purpose. Exit code 1.
+// The base of everything that Apollo throws on purpose. Exit code 1.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Text, dataset or tokenizer that cannot be used.
+// A text, dataset or tokenizer that cannot be used.
 class DataError : public Error {
  public:
   using Error::Error;
 };
 
-// Checkpoint that is damaged, incomplete or of another kind than asked for.
+// A checkpoint that is damaged, incomplete or of another kind than expected.
 class CheckpointError : public Error {
  public:
   using Error::Error;
 };
 
-// Loss or gradient that is not finite; nothing was updated. Exit code 3.
+// A loss or gradient that is not finite; nothing was updated. Exit code 3.
 class DivergedError : public Error {
  public:
   using Error::Error;
 };
 
-// Wrong call of the program. Exit code 2.
+// A wrong call of the program. Exit code 2.
 class UsageError : public Error {
  public:
   using Error::Error;

@@ -45,14 +45,14 @@ fs::path beside(const fs::path& path, std::string_view suffix) {
   return path.parent_path() / fmt::format(".{}.{}", path.filename().string(), suffix);
 }
 
-// A name beside `path` that no other process and no other thread takes.
+// Returns a name beside `path` that no other process and no other thread uses.
 fs::path own_name_beside(const fs::path& path) {
   static std::atomic<int64_t> count = 0;
   return beside(path, fmt::format("{}-{}.new", ::getpid(), count++));
 }
 
 int open_to_read(const fs::path& path) {
-  // O_NONBLOCK: opening a pipe to which nobody writes would wait for ever.
+  // O_NONBLOCK, because opening a pipe that has no writer would wait for ever.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail_errno(path, "cannot open");
   struct stat status {};
@@ -63,8 +63,8 @@ int open_to_read(const fs::path& path) {
               is_known && S_ISDIR(status.st_mode) ? "a folder" : "a pipe or device");
 }
 
-// A folder that write_folder_atomic() fills. Its lock tells one that is in use from one that a kill
-// left behind; it gets its name once it is locked.
+// A folder that write_folder_atomic() fills. A lock tells a folder in use from one that a killed
+// process left behind, so it gets its name only once it is locked.
 class FreshFolder {
  public:
   explicit FreshFolder(const fs::path& path) : path_(own_name_beside(path)) {
@@ -92,7 +92,7 @@ class FreshFolder {
   int descriptor_ = -1;
 };
 
-// What processes that were killed have left beside `path`.
+// Removes what killed processes have left beside `path`.
 void remove_left_behind(const fs::path& path) {
   const std::string prefix = beside(path, "").filename().string();
   std::error_code error;
@@ -122,7 +122,7 @@ void sync_folder(const fs::path& path) {
   sync_path(path.empty() ? fs::path(".") : path, O_RDONLY | O_DIRECTORY);
 }
 
-// What a chain of symbolic links comes to, whether it is there or not.
+// Returns the end of a chain of symbolic links, whether it exists or not.
 fs::path behind_links(fs::path path) {
   constexpr int kMaxLinks = 40;
   std::error_code error;
@@ -135,8 +135,9 @@ void rename_or_fail(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(to, "cannot rename into place");
 }
 
-// A folder cannot be renamed over one that is not empty: the two are exchanged, so that a kill
-// never finds the place empty. Some network file systems cannot, and have a moment without.
+// A folder cannot be renamed over one that is not empty. So the two are exchanged, and a kill never
+// finds the place empty. Some network file systems cannot exchange; there is a moment without a
+// folder.
 void put_in_place(const fs::path& fresh, const fs::path& path) {
   if (!fs::exists(path)) {
     if (::rename(fresh.c_str(), path.c_str()) == 0) return;
@@ -201,10 +202,10 @@ void write_file_atomic(const fs::path& target, std::string_view content) {
 
 void write_folder_atomic(const fs::path& target, const std::function<void(const fs::path&)>& fill) {
   if (target == "-") fail<UsageError>("'-' is stdout, which takes no folder; expected a name");
-  // "folder/" means "folder", and must not put the fresh one inside it.
+  // "folder/" means "folder"; the fresh folder must not be put inside it.
   const fs::path path = behind_links(target.has_filename() ? target : target.parent_path());
   remove_left_behind(path);
-  const FreshFolder fresh(path);  // after an exchange the old folder has its name
+  const FreshFolder fresh(path);  // after an exchange the old folder has this name
   fill(fresh.path());
   for (const auto& entry : fs::recursive_directory_iterator(fresh.path())) {
     if (entry.is_directory()) {

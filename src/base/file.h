@@ -1,5 +1,5 @@
-// Files that are either whole or absent: atomic writes, folders that appear by rename, read-only
-// maps, locks. Every function throws Error with path and the system's reason.
+// Files that are either complete or absent: atomic writes, folders that appear by rename, read-only
+// maps, locks. Every function throws Error with the path and the system's reason.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,15 @@ namespace apollo {
 
 std::string read_file(const std::filesystem::path& path);
 
-// Writes beside, syncs, renames; an old file stays whole until the new one is. Where `path` is a
-// symbolic link the file that it points to is replaced, and the link stays. "-" is stdout.
+// Writes a temporary file beside `path`, syncs it and renames it; until then an old file stays
+// whole. If `path` is a symbolic link, the file that it points to is replaced and the link stays.
+// "-" is stdout.
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
-// Calls `fill` with a fresh folder beside `path`, syncs its files, then renames it to `path`.
-// Where `fill` throws, the fresh folder is removed and `path` is untouched. An existing folder at
-// `path` is replaced, with no moment at which there is neither. Where `path` is a symbolic link the
-// folder that it points to is replaced, and the link stays.
+// Calls `fill` with a fresh folder beside `path`, syncs its files and renames it to `path`. If
+// `fill` throws, the fresh folder is removed and `path` is untouched. An existing folder at `path`
+// is replaced, and at every moment one of the two is there. If `path` is a symbolic link, the
+// folder that it points to is replaced and the link stays.
 void write_folder_atomic(const std::filesystem::path& path,
                          const std::function<void(const std::filesystem::path&)>& fill);
 
@@ -29,7 +30,7 @@ void replace_link(const std::filesystem::path& link, const std::filesystem::path
 
 void sync_file(const std::filesystem::path& path);
 
-// Read-only memory map of a whole file. An empty file maps to an empty span.
+// A read-only memory map of a whole file. An empty file maps to an empty span.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -47,8 +48,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A file read at any place. It stays that file whatever is renamed over its path, and notices what
-// a map turns into SIGBUS: that it was cut short.
+// A file that can be read at any position. It stays the same file even if another is renamed over
+// its path. If the file was cut short, it reports an error where a map would raise SIGBUS.
 class RandomAccessFile {
  public:
   explicit RandomAccessFile(const std::filesystem::path& path);
@@ -60,8 +61,8 @@ class RandomAccessFile {
 
   int64_t size() const { return size_; }  // when it was opened
   int descriptor() const { return descriptor_; }
-  // Fills `out` from byte `offset` on, which must lie within size(). Thread-safe. Throws Error
-  // where the file has become shorter.
+  // Fills `out` from byte `offset` on, which must lie within size(). Thread-safe. Throws Error if
+  // the file has become shorter.
   void read(int64_t offset, std::span<char> out) const;
 
  private:
@@ -70,9 +71,9 @@ class RandomAccessFile {
   int64_t size_ = 0;
 };
 
-// Exclusive advisory lock, held while the object lives; released by the system when the process
-// dies. Throws Error naming the holder's process id where another process holds it, and where the
-// path is a symbolic link, whose target is somebody's file.
+// An exclusive advisory lock that is held as long as the object lives; the system releases it when
+// the process dies. Throws Error that names the holder's process id if another process holds the
+// lock, and if the path is a symbolic link, because its target is somebody's file.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& path);
@@ -84,7 +85,7 @@ class FileLock {
   int descriptor_ = -1;
 };
 
-// Folder for this user's caches: $XDG_CACHE_HOME/apollo, else ~/.cache/apollo.
+// Returns the folder for this user's caches: $XDG_CACHE_HOME/apollo, else ~/.cache/apollo.
 std::filesystem::path user_cache_dir();
 
 }  // namespace apollo

@@ -60,7 +60,7 @@ Json identity(const fs::path& path, const struct stat& status) {
           {"changed_ns", nanoseconds(status.st_ctim)}};
 }
 
-// A change within the clock's grain of the last one leaves the same time.
+// A change within the clock's resolution after the last one leaves the same time.
 bool is_settled(const struct stat& status) {
   constexpr int64_t kGrainNs = 100'000'000;
   struct timespec now {};
@@ -84,7 +84,7 @@ std::string remembered_hash(const fs::path& path, const fs::path& memory) {
       return known.at("hash").get<std::string>();
     }
   } catch (const std::exception&) {
-    // Not remembered, or what is there is damaged.
+    // The hash is not remembered, or the file with it is damaged.
   }
   const std::string hash = whole_hash(file);
   std::error_code error;
@@ -93,7 +93,7 @@ std::string remembered_hash(const fs::path& path, const fs::path& memory) {
   try {
     write_file_atomic(note, Json{{"identity", id}, {"strided", strided}, {"hash", hash}}.dump(2));
   } catch (const Error&) {
-    // The next run reads the file once more.
+    // The next run will read the file again.
   }
   return hash;
 }

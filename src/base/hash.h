@@ -1,5 +1,5 @@
-// Content hashes (XXH3, 128 bits, as 32 hex digits): identity of tokenizers, sources and configs,
-// and detection of damage. Not for security.
+// Content hashes (XXH3, 128 bits, as 32 hex digits). They identify tokenizers, sources and configs,
+// and detect damage. They are not for security.
 #pragma once
 
 #include <filesystem>
@@ -11,10 +11,10 @@ namespace apollo {
 
 std::string hash_text(std::string_view text);
 std::string hash_file(const std::filesystem::path& path);
-// 48 bits of a hash in hex digits, which a double holds; 0 for an empty text.
+// Returns 48 bits of a hash in hex digits, which fit into a double; 0 for an empty text.
 double hash_number(const std::string& hash);
 
-// For content that comes in pieces.
+// Hashes content that comes in pieces.
 class StreamHash {
  public:
   StreamHash();

@@ -1,4 +1,4 @@
-// For readers of JSON with a parser of their own; all others call parse_json() (json_lines.h).
+// For readers of JSON with a parser of their own. All others call parse_json() (json_lines.h).
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace apollo {
 
-// Where brackets nest deeper than 100; npos: nowhere. For readers with a parser of their own.
+// Returns the place where brackets nest deeper than 100, or npos.
 size_t find_too_deep(std::string_view text);
-// What the JSON library says of an error, without the name and number that it puts before it.
+// Returns the text of a JSON library's error, without the name and number in front of it.
 std::string words_of(const nlohmann::detail::exception& error);
 
 }  // namespace apollo

@@ -1,6 +1,6 @@
-// JSON, one object a line. The writer appends and knows its offset, so that a resumed run can cut
-// off what came after its checkpoint; the reader forgives a last line without its end, which a
-// kill can leave behind, and nothing else.
+// JSON with one object per line. The writer appends and knows its offset, so that a resumed run can
+// cut off what came after its checkpoint. The reader tolerates only one fault: an incomplete last
+// line, which a killed process can leave behind.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
 
 class JsonLinesWriter {
  public:
-  // Opens for appending after the first `keep_bytes` bytes; what follows them is cut off.
-  // Throws Error where the file is shorter than that.
+  // Opens the file for appending after its first `keep_bytes` bytes and cuts off the rest. Throws
+  // Error if the file is shorter than that.
   JsonLinesWriter(const std::filesystem::path& path, int64_t keep_bytes);
   ~JsonLinesWriter();
   JsonLinesWriter(const JsonLinesWriter&) = delete;
@@ -36,15 +36,16 @@ class JsonLinesWriter {
   int64_t size_ = 0;
 };
 
-// Calls `row` for each object of the file; throws DataError with file:line where a line is damaged.
+// Calls `row` for each object of the file. Throws DataError with file:line if a line is damaged.
 void read_json_lines(const std::filesystem::path& path, const std::function<void(Json&&)>& row);
 
-// All JSON that others wrote comes through these two. Values nested deeper than 100 are refused: to
-// copy, print or destroy them would overflow the stack. Numbers that no double holds are too.
+// These two parse all JSON that others wrote. They refuse values nested deeper than 100, because
+// copying, printing or destroying such values would overflow the stack, and numbers too large for a
+// double.
 Json parse_json(std::string_view text);  // throws DataError that says what is wrong at which byte
 std::optional<Json> try_parse_json(std::string_view text);
 
-// Parses a whole JSON file; throws DataError with file and position where it is damaged.
+// Parses a whole JSON file. Throws DataError with file and position if it is damaged.
 Json read_json(const std::filesystem::path& path);
 
 }  // namespace apollo

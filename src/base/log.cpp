@@ -23,7 +23,7 @@ struct Log {
   std::string status;
 };
 
-// Never destroyed: a thread may log while the program ends.
+// Never destroyed, because a thread may log while the program ends.
 Log& the_log() {
   static Log& log = *new Log;
   return log;
@@ -38,7 +38,7 @@ std::string local_time() {
   return text;
 }
 
-// Of a line that a full disk or a closed terminal swallows nothing more can be said.
+// If a full disk or a closed terminal swallows a line, there is nothing more that we could say.
 void write_line(std::FILE* file, std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), file);
   std::fflush(file);
@@ -50,7 +50,7 @@ int64_t columns_of_terminal() {
   return known ? size.ws_col : 80;
 }
 
-// Back to the start of the status line, which is erased.
+// Moves to the start of the status line and erases it.
 constexpr std::string_view kErase = "\r\x1b[K";
 
 void draw_status(const Log& log) {

@@ -1,4 +1,5 @@
-// The log: plain lines on stderr, and in a file once a run folder exists. Results go to stdout.
+// The log: plain lines on stderr, and also in a file once a run folder exists. Results go to
+// stdout.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,19 +14,19 @@ namespace apollo {
 
 enum class LogLevel { kQuiet, kWarning, kInfo, kDetail };
 
-// What stderr shows: lines up to `level`, to begin with kInfo. A log file takes details as well,
-// and nothing takes anything with kQuiet.
+// Sets which lines stderr shows: those up to `level`, at first kInfo. A log file also takes
+// details. kQuiet silences both.
 void set_log_level(LogLevel level);
 void log_line(LogLevel level, std::string_view text);
 
 // Whether stderr is a terminal that shows the status line.
 bool shows_status();
-// The line below all others on a terminal, in the place of the one before, cut at the terminal's
-// width; empty: none. Elsewhere nothing happens.
+// Replaces the status line, the lowest line of a terminal, with `text`, cut at the terminal's
+// width; empty: removes it. If stderr is no terminal, nothing happens.
 void show_status(std::string_view text);
 
-// Every line that is logged in its lifetime, whatever thread logs it, goes to `path` too, with its
-// time, appended. Throws Error where the file cannot be written.
+// During its lifetime every logged line, from any thread, is also appended to `path`, with its
+// time. Throws Error if the file cannot be written.
 class LogFile {
  public:
   explicit LogFile(const std::filesystem::path& path);

@@ -14,7 +14,7 @@ namespace apollo {
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   std::string name, family, model;
-  // Of the first processor.
+  // Reads only the first processor's entry.
   for (std::string line; std::getline(file, line) && !line.empty();) {
     const size_t colon = line.find(':');
     if (colon == std::string::npos || colon + 2 > line.size()) continue;
@@ -41,7 +41,7 @@ int64_t num_physical_cores() {
       int value = fallback;
       return file >> value ? value : fallback;
     };
-    // Where the system does not say, every processor counts as a core.
+    // If the system does not say, every processor counts as a core.
     cores.emplace(read("physical_package_id", -1), read("core_id", cpu));
   }
   return std::max<int64_t>(1, static_cast<int64_t>(cores.size()));

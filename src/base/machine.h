@@ -1,4 +1,4 @@
-// What the machine offers, as far as choices that are left to it need it.
+// What the machine offers, as far as Apollo's own choices need it.
 #pragma once
 
 #include <cstdint>
@@ -6,14 +6,15 @@
 
 namespace apollo {
 
-// The processor's name and kind as the system has them: "AMD EPYC, family 25, model 17"; "unknown"
-// where it does not say.
+// Returns the processor's name and kind as the system states them, "AMD EPYC, family 25, model 17",
+// or "unknown".
 std::string processor_name();
 
-// Physical cores that this process may run on (its affinity mask counts), at least 1.
+// Returns the number of physical cores that this process may use (see its affinity mask), at least
+// 1.
 int64_t num_physical_cores();
 
-// Memory that can be had without swapping, in bytes; 0 where the system does not say.
+// Returns the memory that is available without swapping, in bytes; 0 if the system does not say.
 double available_memory_bytes();
 
 }  // namespace apollo

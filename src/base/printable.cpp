@@ -7,8 +7,8 @@
 namespace apollo {
 namespace {
 
-// Bytes of the well-formed character at the start of `text`, which is not empty (table 3-7 of the
-// Unicode standard); 0 where there is none.
+// Returns the number of bytes of the well-formed character at the start of `text`, which is not
+// empty (table 3-7 of the Unicode standard); 0 if there is none.
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);

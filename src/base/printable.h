@@ -1,5 +1,5 @@
-// Text of others, such as paths and names, as it may be shown: a terminal obeys control characters,
-// and a file of ours must be UTF-8.
+// Makes text from others, such as paths and names, safe to show: a terminal obeys control
+// characters, and our files must be UTF-8.
 #pragma once
 
 #include <string>
@@ -7,10 +7,11 @@
 
 namespace apollo {
 
-// `text` with control characters and bytes that are not UTF-8 written as \n, \t, \r or \xNN.
+// Returns `text` with control characters and bytes that are not UTF-8 written as \n, \t, \r or
+// \xNN.
 std::string printable(std::string_view text);
 
-// The same with line ends and tabs left as they are, for messages of several lines.
+// The same, but keeps line ends and tabs, for messages of several lines.
 std::string printable_lines(std::string_view text);
 
 // Whether all of it is UTF-8.

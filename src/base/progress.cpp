@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Nothing is shown for what ends sooner.
+// Nothing is shown for operations that end sooner.
 constexpr auto kQuietFor = 1s;
 constexpr auto kTerminalInterval = 200ms;
 constexpr auto kPlainInterval = 10s;

@@ -1,5 +1,6 @@
-// Progress of one long operation: rate, share done, ETA. The status line of a terminal (log.h);
-// elsewhere a plain line now and then. Silent for what ends within a second or two.
+// Progress of one long operation: rate, share done, ETA. On a terminal it is the status line
+// (log.h), elsewhere a plain line now and then. Operations of less than a second or two show
+// nothing.
 #pragma once
 
 #include <chrono>
@@ -10,15 +11,16 @@ namespace apollo {
 
 class Progress {
  public:
-  // `total` in `unit`s (for example "B", "tokens"); 0 where unknown.
+  // `total` in `unit`s (for example "B", "tokens"); 0 if unknown.
   Progress(std::string label, double total, std::string unit);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Done so far; cheap enough for every chunk. `note` is appended, for example the file's name.
+  // Reports the amount done so far; cheap enough for every chunk. `note` is appended, for example a
+  // file name.
   void update(double done, const std::string& note = "");
-  // Ends the line with what was done and how fast. Called by the destructor if not before.
+  // Ends the line with what was done and how fast. The destructor calls it if nobody did.
   void finish();
 
  private:

@@ -9,7 +9,7 @@
 
 namespace apollo {
 
-// What a number is drawn for; streams of one seed are independent.
+// The purpose of a number; streams of one seed are independent.
 enum class RngStream : uint32_t {
   kDepth = 1,
   kSampleOrder = 2,
@@ -22,13 +22,13 @@ enum class RngStream : uint32_t {
   kSubnetwork = 9,
 };
 
-// The bare block function: four words out of a 128-bit counter and a 64-bit key.
+// The plain block function: computes four words from a 128-bit counter and a 64-bit key.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-// 64 random bits keyed by (seed, stream, a, b). `b` counts up to 2^32.
+// Returns 64 random bits keyed by (seed, stream, a, b). `b` counts up to 2^32.
 uint64_t random_bits(uint64_t seed, RngStream stream, uint64_t a, uint32_t b = 0);
 
-// Uniform in [0, 1) with 53 bits, keyed alike.
+// Returns a number uniform in [0, 1) with 53 bits, keyed in the same way.
 double random_uniform(uint64_t seed, RngStream stream, uint64_t a, uint32_t b = 0);
 
 }  // namespace apollo

@@ -1,4 +1,4 @@
-// What a name that is not known was probably meant to be.
+// Guesses what was meant by an unknown name.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,10 @@
 
 namespace apollo {
 
-// Levenshtein distance in bytes.
+// Returns the Levenshtein distance in bytes.
 int64_t edit_distance(const std::string& a, const std::string& b);
 
-// The name among `names` that is nearest to `name` by edit distance, or "" when none is near
+// Returns the name among `names` that is nearest to `name` by edit distance, or "" if none is near
 // enough to be a typing error (distance above a third of its length).
 template <class Names>
 std::string nearest_name(const std::string& name, const Names& names) {
@@ -25,7 +25,7 @@ std::string nearest_name(const std::string& name, const Names& names) {
   return best;
 }
 
-// A hint: "did you mean 'NAME'?", or `otherwise` where none of `names` is near.
+// Returns the hint "did you mean 'NAME'?", or `otherwise` if no name is near.
 template <class Names>
 std::string did_you_mean(const std::string& name, const Names& names,
                          const std::string& otherwise = "") {

@@ -16,7 +16,8 @@ double student_t_975(int64_t degrees) {
   if (degrees <= static_cast<int64_t>(kQuantiles.size())) {
     return kQuantiles[static_cast<size_t>(std::max<int64_t>(degrees, 1) - 1)];
   }
-  // Cornish and Fisher's expansion about the normal quantile; its error is below 1e-6 from here on.
+  // Cornish and Fisher's expansion around the normal quantile. Its error is below 1e-6 from here
+  // on.
   constexpr double z = 1.959964;
   const auto d = static_cast<double>(degrees);
   return z + (std::pow(z, 3) + z) / (4 * d) +

@@ -1,4 +1,4 @@
-// Mean and deviation of repetitions of one experiment, and how far the mean can be trusted.
+// Mean and deviation over repetitions of an experiment, and how far the mean can be trusted.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace apollo {
 
-// Of n values; the deviation is that of a sample (n - 1), 0 for one value.
+// Statistics of n values. The deviation is that of a sample (n - 1), and 0 for one value.
 struct Spread {
   int64_t n = 0;
   double mean = 0.0;
@@ -15,15 +15,15 @@ struct Spread {
   double least = 0.0;
   double greatest = 0.0;
 
-  // Half the width of the 95 % interval of the mean, by Student's t; nullopt for one value, which
-  // says nothing of it.
+  // Returns half the width of the mean's 95 % interval, by Student's t; nullopt for one value,
+  // which does not determine it.
   std::optional<double> half_interval() const;
 };
 
-// nullopt for no value.
+// Returns nullopt if there are no values.
 std::optional<Spread> spread_of(const std::vector<double>& values);
 
-// The quantile 0.975 of Student's t distribution; `degrees` >= 1.
+// Returns the 0.975 quantile of Student's t distribution; `degrees` >= 1.
 double student_t_975(int64_t degrees);
 
 }  // namespace apollo

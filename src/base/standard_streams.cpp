@@ -15,7 +15,7 @@ namespace apollo {
 void guard_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
-    // open() gives the lowest free one, which is this one.
+    // open() returns the lowest free descriptor, which is this one.
     const int opened = ::open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
     if (opened >= 0 && opened != descriptor) ::close(opened);
   }

@@ -18,12 +18,12 @@ volatile std::sig_atomic_t g_waiting = 0;
 void on_signal(int signal) {
   g_signal = signal;
   if (g_waiting > 0) ::_exit(128 + signal);
-  // The next one of the same kind acts as if there were no handler.
+  // The next signal of the same kind acts as if there were no handler.
   std::signal(signal, SIG_DFL);
 }
 
 constexpr int kSignals[] = {SIGINT, SIGTERM};
-// What stood before the outermost scope.
+// The handlers before the outermost scope.
 struct sigaction g_before[std::size(kSignals)];
 int g_num_scopes = 0;
 std::mutex g_scopes;  // guards these two

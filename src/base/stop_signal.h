@@ -1,21 +1,21 @@
-// SIGINT and SIGTERM as a flag that long loops look at: train, eval, prepare, tokenizer training.
-// A second signal of the same kind ends the program at once. A file that grows beyond the limit of
-// the process (SIGXFSZ) is a failed write and no signal.
+// Turns SIGINT and SIGTERM into a flag that long loops check: train, eval, prepare, tokenizer
+// training. A second signal of the same kind ends the program at once. If a file grows beyond the
+// process's limit (SIGXFSZ), the write fails and no signal is raised.
 #pragma once
 
 namespace apollo {
 
-// From here on; a signal that arrived before is forgotten.
+// Starts catching signals; a signal that arrived before is forgotten.
 void install_stop_handlers();
-// The signal that arrived, or 0.
+// Returns the signal that arrived, or 0.
 int stop_requested();
-// Throws Interrupted when one arrived. For loops that have nothing to save.
+// Throws Interrupted if a signal arrived. For loops that have nothing to save.
 void throw_if_stopped();
 
-// The same for a while, in a process that is somebody else's: signals raise the flag in its
-// lifetime, and the handlers that stood before are called too, as often as signals arrive. They
-// stand again afterwards, unless others have taken their place meanwhile. Scopes may nest; the
-// outermost begins without a signal.
+// The same for a while, in a process that belongs to somebody else. During its lifetime signals
+// raise the flag, and the previous handlers are called too, as often as signals arrive. They are
+// restored afterwards, unless others have replaced ours meanwhile. Scopes may nest; the outermost
+// starts without a signal.
 class StopScope {
  public:
   StopScope();
@@ -25,7 +25,8 @@ class StopScope {
 };
 
 // Lives while a program waits for input of unknown length (a terminal, a pipe) and has nothing to
-// save: a signal then ends it at once with 128 + signal, where it would else wait for a line first.
+// save. A signal then ends it at once with 128 + signal; otherwise the program would wait for a
+// line first.
 class WaitingForInput {
  public:
   WaitingForInput();

@@ -10,7 +10,7 @@
 namespace apollo {
 namespace {
 
-// Three significant digits with the suffix of the right power of `base`.
+// Returns three significant digits and the suffix for the right power of `base`.
 template <size_t N>
 std::string scaled(double value, double base, const std::array<std::string_view, N>& suffixes) {
   size_t power = 0;

@@ -1,4 +1,4 @@
-// Numbers for people: 1.23M, 4.1e12 -> "4.10 TFLOP", 93 -> "1m33s". Nothing parses these.
+// Numbers for people: 1.23M, 4.1e12 -> "4.10 TFLOP", 93 -> "1m33s". No code parses them.
 #pragma once
 
 #include <cstdint>

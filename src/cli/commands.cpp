@@ -1,4 +1,4 @@
-// Compiled once for each program: the light one has no code of the commands that need LibTorch.
+// Compiled once per program: the light one contains no code of the commands that need LibTorch.
 #include "cli/commands.h"
 
 namespace apollo {

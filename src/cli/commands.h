@@ -1,6 +1,6 @@
-// One table of the commands, for both programs of the command line: apollo, which is light, and
-// apollo-engine, which holds LibTorch (main.cpp). A command is a function that gives its options,
-// help and example to the subcommand of its name; the callback throws, and run_program() turns
+// One table of the commands for both programs of the command line: apollo, which is light, and
+// apollo-engine, which contains LibTorch (main.cpp). A command is a function that adds its options,
+// help and example to the subcommand of its name. Its callback throws, and run_program() turns
 // exceptions into messages and exit codes.
 #pragma once
 
@@ -21,7 +21,8 @@ struct Command {
   bool needs_torch = false;  // runs in the engine
 };
 
-// All commands of Apollo, in the order of `apollo --help`; the same names in both programs.
+// Returns all commands of Apollo, in the order of `apollo --help`. Both programs have the same
+// names.
 std::span<const Command> commands();
 
 void add_tokenizer_command(CLI::App* command);

@@ -9,8 +9,8 @@
 
 namespace apollo {
 
-// The files that a command's FILE arguments name: each as it is, of folders the text in them, and
-// for "-" stdin.
+// Returns the files that a command's FILE arguments name: files as they are, the text files of
+// folders, and stdin for "-".
 inline std::vector<std::filesystem::path> text_files(
     const std::vector<std::filesystem::path>& arguments) {
   std::vector<std::filesystem::path> files;

@@ -30,7 +30,7 @@ struct Options {
 };
 
 void run_compare(Options options) {
-  // `--json RUN...` means standard output: its value is optional, and no run is a file to write.
+  // `--json RUN...` means standard output: the value is optional, and a run is not a file to write.
   if (std::filesystem::is_directory(options.json)) {
     options.runs.insert(options.runs.begin(), options.json);
     options.json = "-";

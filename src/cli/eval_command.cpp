@@ -26,7 +26,7 @@ struct EvalArguments {
   int64_t depth = 0;
   int64_t batch_size = 16;
   int64_t max_items = 0;
-  EvaluateOptions options;  // but depth and batch size, which tasks have too
+  EvaluateOptions options;  // except depth and batch size, which tasks have too
   bool json = false;
   int64_t processes = 1;
   DeviceOptions device;

@@ -27,7 +27,7 @@ void check_data(const LoadedModel& loaded, const TokenDataset& data, const std::
         path, loaded.tokenizer->hash(), made_by);
   }
   const int64_t vocab_size = loaded.model->spec().shape.vocab_size;
-  // Whatever vocabulary it names: a token beyond the embedding ends the program on a GPU.
+  // Independent of the stated vocabulary: a token beyond the embedding ends the program on a GPU.
   const int64_t bound = data.info().bytes_per_token == 2 ? 1 << 16 : int64_t{1} << 32;
   if (vocab_size >= bound) return;
   if (const int64_t largest = data.max_token(); largest >= vocab_size) {
@@ -36,7 +36,7 @@ void check_data(const LoadedModel& loaded, const TokenDataset& data, const std::
   }
 }
 
-// The run whose own validation data are asked for; nothing where `data` names others.
+// Returns the run whose own validation data are used; nothing if `data` names others.
 std::optional<ResolvedConfig> run_of(const std::string& checkpoint, const std::string& data) {
   if (!data.empty()) return std::nullopt;
   const std::filesystem::path config = std::filesystem::path(checkpoint) / "run.toml";
@@ -46,7 +46,8 @@ std::optional<ResolvedConfig> run_of(const std::string& checkpoint, const std::s
   return load_run_config(config);
 }
 
-// What the batches of the model's objective depend on: what was asked for, else the run's own.
+// Returns what the batches of the model's objective depend on: the given options, else the run's
+// own.
 RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& model,
                            const std::optional<ResolvedConfig>& run) {
   RunConfig config;
@@ -66,8 +67,8 @@ RunConfig objective_config(const EvaluateOptions& options, const LanguageModel& 
   return config;
 }
 
-// A dataset as it is. Text is encoded by the model's own tokenizer into a folder that goes away;
-// its file stays open. With a run it is that run's validation data.
+// Opens a dataset as it is. The model's own tokenizer encodes text into a temporary folder, whose
+// file stays open. With a run, opens that run's validation data.
 TokenDataset open_data(const LoadedModel& loaded, const std::optional<ResolvedConfig>& run,
                        const std::string& data) {
   namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-// `apollo eval --data` from a loaded model to numbers, without a command line.
+// `apollo eval --data`, from a loaded model to numbers, without a command line.
 #pragma once
 
 #include <cstdint>
@@ -12,33 +12,33 @@
 namespace apollo {
 
 struct EvaluateOptions {
-  int64_t depth = 0;  // 0: of the final model
+  int64_t depth = 0;  // 0: the depth of the final model
   int64_t batch_size = 16;
   int64_t max_tokens = 0;  // 0: all
-  // Of a masked model alone.
+  // Only for a masked model.
   std::optional<double> masked_fraction;
   bool mask_whole_words = false;
   bool separate_documents = false;
   bool show_progress = true;
-  Workers* workers = nullptr;  // that share the batches; null: none but this process
+  Workers* workers = nullptr;  // they share the batches; null: only this process
 };
 
 struct DataEvaluation {
   bool is_causal = true;
   int64_t depth = 0;
   EvaluationResult result;
-  std::optional<double> bits_per_byte;  // of a causal model, where the dataset knows its text
+  std::optional<double> bits_per_byte;  // for a causal model, if the dataset's text size is known
 };
 
-// The loss of `loaded`, which is of the folder `checkpoint` as the user named it, on `data`: a
-// token dataset, text, or, where that is empty, the validation data of the run in the folder.
-// Throws UsageError for a depth or options that do not go with the model, DataError for a dataset
-// that was made for another.
+// Evaluates `loaded`, the model of the folder `checkpoint` as the user named it, on `data`. That is
+// a token dataset or text; if it is empty, the validation data of the run in the folder. Throws
+// UsageError for a depth or options that do not suit the model, and DataError for a dataset made
+// for another one.
 DataEvaluation evaluate_data(const LoadedModel& loaded, const std::string& checkpoint,
                              const std::string& data, const EvaluateOptions& options);
 
-// {"depth", "loss", "ppl", "bpb", "tokens", "flops"}, of a masked model "accuracy" in place of
-// "ppl" and "bpb".
+// Returns {"depth", "loss", "ppl", "bpb", "tokens", "flops"}; for a masked model "accuracy"
+// replaces "ppl" and "bpb".
 Json to_json(const DataEvaluation& evaluation);
 
 }  // namespace apollo

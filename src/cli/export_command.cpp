@@ -1,4 +1,4 @@
-// apollo export: a model that shares layers as a plain one that does not.
+// apollo export: turns a model that shares layers into a plain one that does not.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>

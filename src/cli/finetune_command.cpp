@@ -1,4 +1,4 @@
-// apollo finetune: a task learned from tables, over a grid of learning rates, lengths and seeds.
+// apollo finetune: learns a task from tables, over a grid of learning rates, lengths and seeds.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

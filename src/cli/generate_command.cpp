@@ -30,7 +30,7 @@ void print_now(std::string_view text) {
 }
 
 void generate(const GenerateArguments& arguments) {
-  // Everything that can be wrong comes before the first letter of output.
+  // Everything that can be wrong is checked before the first letter of output.
   check_options(arguments.options);
   const LoadedModel loaded = load_model_folder(arguments.checkpoint, apply(arguments.device));
   encode_prompt(loaded, arguments.prompt);

@@ -1,4 +1,4 @@
-// apollo grow: a deeper model out of a trained one, offline.
+// apollo grow: makes a deeper model from a trained one, offline.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>

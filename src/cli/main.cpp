@@ -1,6 +1,6 @@
 // build/apollo, which users call. Commands that work on text and logs run here, in milliseconds and
-// a few megabytes; all others in build/apollo-engine beside it, which takes its place. The reason:
-// LibTorch, linked into every process of the engine, costs 110 MiB and a third of a second.
+// a few megabytes. All others run in build/apollo-engine next to it, which replaces this process.
+// The reason: LibTorch costs every process that links it 110 MiB and a third of a second.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@
 namespace apollo {
 namespace {
 
-// Without a command, or with an unknown one, the engine answers: it has the help of all.
+// Without a command, or with an unknown one, the engine answers, because it has everybody's help.
 bool runs_here(std::string_view name) {
   const auto all = commands();
   return std::any_of(all.begin(), all.end(), [&](const Command& command) {
@@ -27,16 +27,16 @@ bool runs_here(std::string_view name) {
   });
 }
 
-// OpenMP's threads spin at the end of each operator until the last one is there, by default for
-// milliseconds: on a machine that does other work two threads then wait for each other's time
-// slices (measured with both cores busy: 6.3 s a step against 0.9 s). libgomp reads this once, when
-// it is loaded, hence here.
+// At the end of each operator OpenMP's threads spin until the last one arrives, by default for
+// milliseconds. On a machine that does other work two threads then wait for each other's time
+// slices (measured with both cores busy: 6.3 s per step against 0.9 s). libgomp reads this setting
+// only once, when it is loaded, so it is set here.
 void limit_spinning() {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "10000", /*overwrite=*/0);
 }
 
-// Returns only where the engine cannot be run.
+// Returns only if the engine cannot be run.
 int become_engine(char** argv) {
   limit_spinning();
   std::error_code error;
@@ -50,7 +50,7 @@ int become_engine(char** argv) {
   return 1;
 }
 
-// "apollo help train" asks as "apollo train --help" does.
+// "apollo help train" means the same as "apollo train --help".
 std::vector<char*> words_of(int argc, char** argv) {
   static char flag[] = "--help";
   std::vector<char*> words(argv, argv + argc);

@@ -1,5 +1,5 @@
-// apollo plan: what a run will do and cost. With --tokens nothing but the config is read, so that
-// recipes for large data can be planned without the data.
+// apollo plan: what a run will do and cost. With --tokens only the config is read, so that recipes
+// for large data can be planned without the data.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// --price-per-kwh, --grid-intensity and --watts, of the commands that compare.
+// --price-per-kwh, --grid-intensity and --watts, for the commands that compare.
 #pragma once
 
 #include "report/power.h"

@@ -1,4 +1,4 @@
-// apollo prepare: text files to token datasets.
+// apollo prepare: turns text files into token datasets.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

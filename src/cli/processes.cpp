@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kLookInterval = 20ms;
-// After one rank has failed: the others notice, say so and end by themselves, or are ended.
+// After one rank has failed, the others have this long to notice, report and end by themselves.
 constexpr auto kGrace = 30s;
 
 struct Ending {
@@ -47,13 +47,13 @@ std::vector<Child> start_ranks(int64_t num_ranks, const std::vector<std::string>
   return ranks;
 }
 
-// A rank that a signal stopped has saved, and the others with it.
+// A rank that a signal stopped has saved, and so have the others.
 bool stopped(int code) {
   return code == 128 + SIGINT || code == 128 + SIGTERM;
 }
 
-// The first that failed, or else one that was stopped, once all have ended or the grace of the
-// others is over.
+// Returns the first rank that failed, else one that was stopped, once all have ended or the others'
+// grace period is over.
 std::optional<Ending> wait_for(std::vector<Child>& ranks) {
   std::optional<Ending> worst;
   std::optional<Clock::time_point> failed_at;
@@ -81,7 +81,7 @@ std::optional<Ending> wait_for(std::vector<Child>& ranks) {
   return worst;
 }
 
-// Of this process.
+// Returns the command line of this process.
 std::vector<std::string> own_words() {
   std::vector<std::string> words;
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
@@ -115,7 +115,7 @@ std::unique_ptr<Workers> join_launch(at::Device device) {
   const std::optional<Launch> launch = find_launch();
   if (!launch) return single_worker();
   if (launch->rank != 0) set_log_level(LogLevel::kWarning);
-  // Ranks without an address meet by a file: of this machine, or where all of them were started.
+  // Ranks without an address meet through a file: on this machine, or in the folder of the start.
   const std::filesystem::path folder = launch->local_size == launch->size
                                            ? std::filesystem::temp_directory_path()
                                            : std::filesystem::current_path();

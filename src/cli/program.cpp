@@ -36,13 +36,13 @@ void print_error(std::string_view message) {
   fmt::print(stderr, "apollo: error: {}\n", printable_lines(message));
 }
 
-// The subcommand that the words led to, down to its own subcommands.
+// Returns the subcommand to which the words led, down to its own subcommands.
 const CLI::App& parsed_command(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? app : parsed_command(*chosen.front());
 }
 
-// Words that could have stood in the place of `word`: flags, or commands.
+// Returns words that could replace `word`: flags, or commands.
 std::vector<std::string> known_words(const CLI::App& command, const std::string& word) {
   std::vector<std::string> words;
   if (word.starts_with("-")) {
@@ -57,7 +57,7 @@ std::vector<std::string> known_words(const CLI::App& command, const std::string&
   return words;
 }
 
-// A word that nothing took: a flag before anything else, since it may have led the others astray.
+// Returns a word that nothing took. A flag comes first, because it may have misled the others.
 std::string unknown_word(const CLI::App& command) {
   const std::vector<std::string> rest = command.remaining(/*recurse=*/true);
   const auto flag = std::find_if(rest.begin(), rest.end(),
@@ -83,7 +83,7 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return kUsage;
 }
 
-// What the system refused, in the words of our own messages.
+// Returns what the system refused, worded like our own messages.
 std::string message_of(const std::filesystem::filesystem_error& error) {
   std::string paths = error.path1().string();
   if (!error.path2().empty()) paths += " -> " + error.path2().string();
@@ -98,8 +98,8 @@ std::string message_of(const std::system_error& error) {
   return error.code().message();
 }
 
-// Words of the standard library and of the JSON library know neither file nor key: where they come
-// this far, it is a fault of Apollo.
+// Messages of the standard library and of the JSON library name neither file nor key. If they come
+// this far, the fault is in Apollo.
 bool is_fault_of_ours(const std::exception& error) {
   return dynamic_cast<const std::logic_error*>(&error) != nullptr ||
          dynamic_cast<const std::bad_optional_access*>(&error) != nullptr ||
@@ -107,7 +107,7 @@ bool is_fault_of_ours(const std::exception& error) {
          dynamic_cast<const nlohmann::detail::exception*>(&error) != nullptr;
 }
 
-// LibTorch's errors carry a backtrace, which says nothing to a user.
+// LibTorch's errors contain a backtrace, which does not help a user.
 std::string message_of(const std::exception& error) {
   const std::string message = error.what();
   if (is_fault_of_ours(error)) {

@@ -1,5 +1,5 @@
-// A program of subcommands, and the one place where exceptions become messages and exit codes
-// (0 done, 1 failure, 2 usage or config, 3 diverged, 128 + signal after saving).
+// A program of subcommands, and the only place where exceptions become messages and exit codes (0
+// done, 1 failure, 2 usage or config, 3 diverged, 128 + signal after saving).
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace apollo {
 
-// A process that this one started failed, and said why itself; `code` is its exit code.
+// A process that this one started has failed and said why; `code` is its exit code.
 class RankFailed : public Error {
  public:
   RankFailed(const std::string& message, int code) : Error(message), code_(code) {}
@@ -20,8 +20,8 @@ class RankFailed : public Error {
   int code_;
 };
 
-// Parses the command line, runs the command that it names, of those that this program holds, and
-// returns the exit code.
+// Parses the command line, runs the command that it names among those of this program, and returns
+// the exit code.
 int run_program(int argc, char** argv, std::span<const Command> commands);
 
 }  // namespace apollo

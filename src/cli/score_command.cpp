@@ -1,4 +1,4 @@
-// apollo score: the log-probability of every token of every line of a file.
+// apollo score: the log-probability of every token in every line of a file.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>

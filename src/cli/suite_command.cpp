@@ -1,4 +1,4 @@
-// apollo suite: a grid of runs, trained and compared.
+// apollo suite: trains and compares a grid of runs.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 struct SuiteArguments {
   std::string file;
   std::string out;
-  int64_t jobs = 0;  // 0: the suite's
+  int64_t jobs = 0;  // 0: as the suite says
   bool dry_run = false;
   bool json = false;
   std::string csv;
@@ -44,10 +44,10 @@ struct SuiteArguments {
   SuiteCells cells;
 };
 
-// The runs of a model that finished; no folders where the baseline or all others did not.
+// The runs of a model that finished; empty if the baseline or all others did not.
 struct ComparableRuns {
   std::vector<fs::path> paths;
-  std::vector<std::string> frontier;  // the names of these that are of it
+  std::vector<std::string> frontier;  // names of the frontier's runs among them
 };
 
 ComparableRuns comparable_runs(const SuitePlan& plan, const SuiteOutcome& outcome,
@@ -67,7 +67,7 @@ ComparableRuns comparable_runs(const SuitePlan& plan, const SuiteOutcome& outcom
   return comparable;
 }
 
-// The comparison of one model's runs; nullopt, with a warning, where there is nothing to compare.
+// Compares the runs of one model; returns nullopt, with a warning, if there is nothing to compare.
 std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcome& outcome,
                                         const std::string& model, const PowerOptions& power) {
   const ComparableRuns folders = comparable_runs(plan, outcome, model);
@@ -91,8 +91,7 @@ std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcom
   return comparison;
 }
 
-// A file beside the one that was asked for, where each model has a comparison of its own:
-// table.csv -> table-gpt2.csv.
+// Returns the file for one model if each has its own comparison: table.csv -> table-gpt2.csv.
 fs::path file_of_model(const fs::path& file, const std::string& model) {
   if (model.empty()) return file;
   return file.parent_path() / (file.stem().string() + "-" + model + file.extension().string());
@@ -117,7 +116,7 @@ void show_comparison(const SuiteArguments& arguments, const Comparison& comparis
   }
 }
 
-// {"suite", "comparisons": {MODEL: ...}}: "" is the model of a suite without [[model]].
+// Prints {"suite", "comparisons": {MODEL: ...}}; "" is the model of a suite without [[model]].
 void show_comparisons(const SuiteArguments& arguments, const SuitePlan& plan,
                       const SuiteOutcome& outcome) {
   Json comparisons = Json::object();
@@ -160,7 +159,7 @@ void run_suite_command(const SuiteArguments& arguments) {
   const SuiteOutcome outcome =
       run_suite(plan, {.jobs = arguments.jobs > 0 ? arguments.jobs : plan.file.jobs,
                        .program = {fs::read_symlink("/proc/self/exe").string()}});
-  // A comparison of some cells would stand in the place of the suite's.
+  // A comparison of some cells would replace that of the suite.
   if (arguments.cells.any()) {
     log_info("some cells alone are not compared: the whole suite is, or `apollo compare`");
   } else {

@@ -19,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A model's speed depends on its size, and the size on the speed: the second time it has settled.
+// A model's speed depends on its size, and the size on the speed; both settle at the second time.
 constexpr int kMeasurements = 2;
 constexpr double kSecondsOfMeasuring = 1.5;
-// What most machines reach or exceed on one core, to choose the first model that is measured.
+// Most machines reach this on one core. It selects the first model that is measured.
 constexpr double kModestFlopsPerSecond = 2e10;
 
 std::string name_of(const fs::path& text) {
@@ -56,7 +56,7 @@ void check_same_text(const fs::path& config, const fs::path& text) {
       config.string(), text.string(), config.string());
 }
 
-// The run and the number of threads that takes it furthest.
+// The run and the number of threads with which it gets furthest.
 struct MeasuredRun {
   FirstRun run;
   int64_t threads = 1;
@@ -70,7 +70,7 @@ MeasuredRun measured_run(const fs::path& draft, const FirstText& text, double se
   for (int i = 0; i < kMeasurements; ++i) {
     const FirstRun measured = best.run;
     double fastest = 0.0;
-    // Small models can be slower on several threads than on one.
+    // Small models may be slower on several threads than on one.
     for (const int64_t threads : std::set<int64_t>{1, num_physical_cores()}) {
       write_file_atomic(draft, first_run_toml(measured, text, threads));
       const Speed speed = measure_speed(resolve_run_config(draft), kSecondsOfMeasuring);

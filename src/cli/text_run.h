@@ -1,4 +1,4 @@
-// `apollo train TEXT`: the config that a text, this machine and some minutes are good for.
+// `apollo train TEXT`: a config that suits a text, this machine and a few minutes.
 #pragma once
 
 #include <filesystem>
@@ -6,17 +6,17 @@
 namespace apollo {
 
 struct TextRun {
-  std::filesystem::path config;  // beside the run folder: RUN_DIR.toml
+  std::filesystem::path config;  // next to the run folder: RUN_DIR.toml
   std::filesystem::path run_dir;
 };
 
-// Whether what stands in the place of RUN.toml is a text: anything that is there and does not end
-// in .toml.
+// Whether the argument in place of RUN.toml is a text: anything that exists and does not end in
+// .toml.
 bool is_text(const std::filesystem::path& argument);
 
-// Takes the config that an earlier call wrote, or measures how fast this machine trains and writes
-// one for `minutes`. `out`: the run folder; empty: runs/NAME after the text's name. Throws
-// UsageError where `text` is a run folder or the config that is there is for another text, and what
+// Uses the config that an earlier call wrote, or measures how fast this machine trains and writes a
+// config for `minutes`. `out` is the run folder; empty: runs/NAME, named after the text. Throws
+// UsageError if `text` is a run folder or an existing config is for another text, and whatever
 // measuring throws.
 TextRun plan_text_run(const std::filesystem::path& text, const std::filesystem::path& out,
                       double minutes);

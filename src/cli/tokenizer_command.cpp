@@ -59,13 +59,13 @@ void run_train(const TrainOptions& options) {
   if (options.cased && options.kind != "wordpiece") {
     fail<UsageError>("--cased goes with --kind wordpiece; byte-level BPE always keeps the case");
   }
-  const auto untrained = make_untrained_bpe(options.bpe);  // knows where text may be cut
+  const auto untrained = make_untrained_bpe(options.bpe);  // it knows where text may be cut
   TextFiles text(text_files({options.files.begin(), options.files.end()}),
                  {.text_field = options.text_field, .tokenizer = untrained.get()});
   if (options.out == "-") {
     fail<UsageError>("'-' is stdout, which takes no folder; expected a name for --out");
   }
-  // Made first, so that a folder that cannot be written does not cost the training.
+  // Created first, so that a folder that cannot be written does not waste the training.
   std::error_code error;
   fs::create_directories(options.out, error);
   if (error) fail<Error>("{}: cannot make the folder: {}", options.out, error.message());

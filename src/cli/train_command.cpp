@@ -1,4 +1,4 @@
-// apollo train: one run, started or gone on with.
+// apollo train: starts one run, or continues it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -33,7 +33,7 @@ struct TrainArguments {
   bool config_help = false;
 };
 
-// This program and what makes another process do the same.
+// Returns the command line that makes another process do the same.
 std::vector<std::string> words_of(const TrainArguments& arguments) {
   std::vector<std::string> words = {std::filesystem::read_symlink("/proc/self/exe").string(),
                                     "train", arguments.config};
@@ -54,7 +54,7 @@ void train_config(const TrainArguments& arguments) {
     run_ranks(arguments.processes, words_of(arguments));
     return;
   }
-  // The first rank tells of all.
+  // Only the first rank logs everything.
   const bool leads = !launch || launch->rank == 0;
   if (!leads) set_log_level(LogLevel::kWarning);
   Trainer trainer(open_run(std::move(resolved), run_dir));
@@ -77,7 +77,7 @@ void train_text(TrainArguments arguments) {
   log_info("sample: apollo generate {} --prompt ''", arguments.out);
 }
 
-// --from names a folder from where the command was typed, model.from one from the config's place.
+// --from is relative to where the command was typed, model.from to the config's folder.
 std::string from_override(const std::string& from) {
   return "model.from=" + toml_text(std::filesystem::absolute(from).lexically_normal().string());
 }

@@ -1,4 +1,4 @@
-// Comparison of configs by the text of their values.
+// Compares configs by the text of their values.
 #include "config/config_compare.h"
 
 #include "base/hash.h"

@@ -1,4 +1,4 @@
-// Would two configs give the same numbers?
+// Tells whether two configs give the same numbers.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace apollo {
 
-// Identity of the values that change a run's numbers (Effect::kResult).
+// Returns a hash of the values that change a run's numbers (Effect::kResult).
 std::string config_hash(const RunConfig& config);
 
-// Those of them that differ: "train.lr: 0.001 -> 0.002".
+// Returns which of these values differ: "train.lr: 0.001 -> 0.002".
 std::vector<std::string> differing_keys(const RunConfig& before, const RunConfig& after);
 
 }  // namespace apollo

@@ -76,12 +76,12 @@ std::string choices_note(const std::vector<E>&) {
   return " [" + enum_choices<E>() + "]";
 }
 
-// In the order of the file. What a first run has to say for itself.
+// The keys that a first run should state, in the order of the file.
 constexpr std::array<std::string_view, 10> kFirstKeys = {
     "data.train",  "data.valid_fraction", "data.tokenizer", "model.layers", "model.width",
     "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
-// Keys that the method, the machine or custom sets well enough for nearly all runs.
+// Keys for which the method, the machine or convention sets a good value in nearly all runs.
 constexpr std::array<std::string_view, 44> kExpertKeys = {
     "run.kernels",
     "run.matmul",
@@ -134,7 +134,7 @@ bool is_among(const std::array<std::string_view, N>& keys, const Field& field) {
   return std::find(keys.begin(), keys.end(), field.path()) != keys.end();
 }
 
-// `help` as comments beside `assignment`, in lines of at most 100 columns.
+// Returns `help` as comments beside `assignment`, in lines of at most 100 columns.
 std::string commented(const std::string& assignment, const std::string& help) {
   constexpr size_t kColumn = 34;
   constexpr size_t kWidth = 100;

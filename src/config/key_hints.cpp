@@ -78,12 +78,12 @@ constexpr Names kOwnKeys[] = {
     {"wd", "train.weight_decay"},
 };
 
-// Their new names.
+// Keys that have a new name.
 constexpr Names kRenamed[] = {
     {"progressive.source", "model.from"},
 };
 
-// With what each was found to do in docs/results/ideas.md.
+// Removed keys, with what docs/results/ideas.md found each of them to do.
 constexpr Names kRemoved[] = {
     {"progressive.grow_when", "growth when the model is ready saved no more than fixed stages"},
     {"progressive.probe_every", "it belonged to grow_when, which saved no more than fixed stages"},

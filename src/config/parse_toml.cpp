@@ -13,12 +13,12 @@ namespace {
 
 constexpr int kMostParts = 20;
 
-// Goes over text outside of strings and comments.
+// Scans text outside of strings and comments.
 class DotCounter {
  public:
   explicit DotCounter(std::string_view text) : text_(text) {}
 
-  // Where a key with too many parts is; npos where there is none.
+  // Returns where a key with too many parts is; npos if there is none.
   size_t find() {
     int dots = 0;
     while (at_ < text_.size()) {
@@ -40,7 +40,7 @@ class DotCounter {
   }
 
  private:
-  // A string of one line ends with its line at the latest; the parser says what is wrong with it.
+  // A one-line string ends at the latest with its line; the parser reports what is wrong with it.
   void skip_string(char quote) {
     const std::string long_quote(3, quote);
     const bool is_long = text_.substr(at_).starts_with(long_quote);

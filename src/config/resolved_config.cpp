@@ -14,7 +14,8 @@ std::string location(const ResolvedConfig& resolved, const std::string& path) {
 }
 
 Diagnostic located(const ResolvedConfig& resolved, const Diagnostic& fault) {
-  // A key that is not there ("progressive.stages[0].until") is pointed at by what should hold it.
+  // For a key that is not in the file ("progressive.stages[0].until"), points at what should hold
+  // it.
   for (std::string path = fault.where; !path.empty();) {
     const std::string where = location(resolved, path);
     if (where != path) return {where, fault.where + ": " + fault.message, fault.hint};

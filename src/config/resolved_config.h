@@ -1,4 +1,4 @@
-// A config together with where each of its values came from.
+// A config, together with the place from which each of its values came.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +17,8 @@ struct ResolvedConfig {
   // Where each key was set ("demo.toml:12:6", "--set" or "method apollo"), by its path ("train.lr",
   // also "progressive.stages[1].until"). A key without an entry has its default.
   std::map<std::string, std::string> origins;
-  // Keys that were written but could not be read: they have their defaults, and no fault of a
-  // value is theirs.
+  // Keys that were written but could not be read. They have their defaults, so faults of their
+  // values are not reported.
   std::set<std::string> unreadable;
   std::filesystem::path file;      // as given
   std::filesystem::path base_dir;  // absolute; relative paths of [data] start here
@@ -26,14 +26,14 @@ struct ResolvedConfig {
   bool is_set(const std::string& path) const { return origins.contains(path); }
 };
 
-// Where to point for a fault of the key `path`: its place in the file, or the path itself.
+// Returns where a fault of the key `path` is: its place in the file, or the path itself.
 std::string location(const ResolvedConfig& resolved, const std::string& path);
 
-// A fault whose `where` is a key, as one that points into the file and names the key.
+// Takes a fault whose `where` is a key; returns one that points into the file and names the key.
 Diagnostic located(const ResolvedConfig& resolved, const Diagnostic& fault);
 
-// Throws ConfigError with all `faults`, in the order of the file, those without a place last;
-// does nothing where there are none.
+// Throws ConfigError with all `faults`, in the order of the file; faults without a place come last.
+// Does nothing if there are none.
 void throw_if_any(std::vector<Diagnostic> faults, const ResolvedConfig& resolved);
 
 }  // namespace apollo

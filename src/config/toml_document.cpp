@@ -64,7 +64,7 @@ std::string TomlDocument::key_hint(const std::string& section, const std::string
   return own_key_hint(key).value_or(did_you_mean(key, keys_of(section), other_section_hint(key)));
 }
 
-// For a name that other programs have for one of these keys.
+// For a name that other programs use for one of these keys.
 std::optional<std::string> TomlDocument::own_key_hint(const std::string& key) const {
   const std::string own(own_key_for(key));
   if (!is_key(own)) return std::nullopt;

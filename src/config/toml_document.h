@@ -1,6 +1,6 @@
-// A TOML file of sections with known keys, and overrides of these, on the way into a typed struct:
-// what RUN.toml and TASK.toml have in common. Names are checked at once, values field by field as a
-// visitor (fields.h) comes by.
+// A TOML file of sections with known keys, and overrides of these keys, on the way into a typed
+// struct. RUN.toml and TASK.toml share this code. Names are checked at once; values are read field
+// by field when a visitor (fields.h) comes by.
 #pragma once
 
 #include <toml++/toml.h>
@@ -22,10 +22,11 @@ enum class FieldOutcome { kAbsent, kRead, kRejected };
 
 class TomlDocument {
  public:
-  // `keys`: all that are known, as paths ("train.lr"), those of a section together. `overrides`:
-  // "train.lr=1e-3", a TOML value, or bare text where the key takes text; `example` is such a one
-  // for hints. Adds a fault for text that is no TOML, for unknown sections and keys (with the
-  // nearest known one) and for overrides that are none. Throws ConfigError where there is no file.
+  // `keys`: all known keys as paths ("train.lr"), those of one section together. `overrides`:
+  // entries like "train.lr=1e-3" with a TOML value, or with bare text if the key takes text.
+  // `example` is such an entry, for hints. Adds a fault for text that is not TOML, for unknown
+  // sections and keys (with the nearest known one) and for malformed overrides. Throws ConfigError
+  // if there is no file.
   TomlDocument(const TomlSource& source, const std::vector<std::string>& overrides,
                std::vector<std::string> keys, const std::string& example,
                std::vector<Diagnostic>& faults);
@@ -35,8 +36,9 @@ class TomlDocument {
   // Whether the file is TOML.
   bool is_sound() const { return root_.has_value(); }
 
-  // The value of a field, from its override where there is one, else from the file. Its place goes
-  // into `origins`; a value that `read` (ValueReader&, node, T&) refuses has added its fault.
+  // Reads the value of a field from its override if there is one, else from the file. Its place
+  // goes into `origins`. If `read` (ValueReader&, node, T&) refuses a value, it has added the fault
+  // itself.
   template <class T, class Read>
   FieldOutcome read(const Field& field, T& value, std::map<std::string, std::string>& origins,
                     std::vector<Diagnostic>& faults, Read read) const {
@@ -60,13 +62,13 @@ class TomlDocument {
   }
 
  private:
-  // An override's value as a one-key table: TOML where it is, bare text else.
+  // Returns an override as a one-key table: the value is TOML if it parses as such, else bare text.
   static toml::table parse_override(const std::string& text, bool is_text);
 
   std::vector<std::string> sections() const;
   std::vector<std::string> keys_of(const std::string& section) const;
   bool is_key(const std::string& path) const;
-  // Where the key would be known: "'lr' is a key of [train]".
+  // Returns where the key would be known: "'lr' is a key of [train]".
   std::string other_section_hint(const std::string& key) const;
   std::string key_hint(const std::string& section, const std::string& key) const;
   std::optional<std::string> own_key_hint(const std::string& key) const;

@@ -1,5 +1,5 @@
-// One TOML value into one typed field, or a fault that says what was expected and what was found.
-// Private to config/, because toml.h is slow to compile.
+// Reads one TOML value into one typed field, or reports a fault that says what was expected and
+// what was found. It is private to config/, because toml.h is slow to compile.
 #pragma once
 
 #include <toml++/toml.h>
@@ -17,17 +17,17 @@
 
 namespace apollo {
 
-// "file:line:col" of a node; "--set" where `file` is empty.
+// Returns "file:line:col" of a node; "--set" if `file` is empty.
 std::string position(const std::string& file, const toml::source_region& region);
 
-// Reads values of one key; collects faults, and the origins of parts of a value.
+// Reads the values of one key and collects faults, and the origins of parts of a value.
 struct ValueReader {
   std::string file;  // empty: an override
   std::string path;  // "train.lr"
   std::vector<Diagnostic>& faults;
   std::map<std::string, std::string>& origins;
 
-  // Each returns whether `node` was good; `out` is untouched otherwise.
+  // Each returns whether `node` was valid; otherwise `out` is unchanged.
   bool read(const toml::node& node, std::string& out);
   bool read(const toml::node& node, int64_t& out);
   bool read(const toml::node& node, uint64_t& out);
@@ -60,7 +60,7 @@ bool ValueReader::read(const toml::node& node, E& out) {
   return true;
 }
 
-// A single value stands for a list of one.
+// A single value counts as a list of one.
 template <class T>
 bool ValueReader::read(const toml::node& node, std::vector<T>& out) {
   std::vector<T> values;

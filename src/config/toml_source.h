@@ -1,4 +1,4 @@
-// Where a config comes from: a file, or text that stands in none.
+// The source of a config: a file, or text that is in no file.
 #pragma once
 
 #include <concepts>
@@ -10,17 +10,17 @@
 namespace apollo {
 
 struct TomlSource {
-  // A path is a source.
+  // A path converts to a source.
   template <std::convertible_to<std::filesystem::path> Path>
   TomlSource(const Path& path) : file(path) {}
-  // `name`: what messages call the text. Relative paths in it start from the current folder.
+  // `name` is how messages call the text. Relative paths in it start from the current folder.
   TomlSource(const std::string& name, std::string content) : file(name), text(std::move(content)) {}
 
-  // Throws ConfigError where there is no such file.
+  // Throws ConfigError if the file does not exist.
   std::string read() const;
 
   std::filesystem::path file;
-  std::optional<std::string> text;  // nothing: what the file holds
+  std::optional<std::string> text;  // nothing: read the file
 };
 
 }  // namespace apollo

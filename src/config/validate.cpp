@@ -1,4 +1,4 @@
-// Checks that need neither data nor device, grouped by section.
+// Checks that need neither data nor a device, grouped by section.
 #include "config/validate.h"
 
 #include <cmath>
@@ -13,14 +13,15 @@ namespace apollo {
 
 namespace {
 
-// Of a step: its passes are planned one by one.
+// Per step, because its passes are planned one by one.
 constexpr int64_t kMaxSequences = int64_t{1} << 20;
 
 class Checker {
  public:
   explicit Checker(const ResolvedConfig& resolved) : resolved_(resolved) {}
 
-  // Adds a fault of the first of `paths` that was set, unless `holds` or one is unreadable.
+  // Adds a fault for the first of `paths` that was set, unless `holds` is true or one is
+  // unreadable.
   void require(bool holds, std::vector<std::string> paths, const std::string& message,
                const std::string& hint = "") {
     if (holds) return;
@@ -99,7 +100,7 @@ void check_tokenizer(const std::string& tokenizer, Checker& check) {
   check.require(trained->vocab_size <= SizeLimits::kVocabSize, {"data.tokenizer"},
                 fmt::format("data.tokenizer: a vocabulary has at most {} entries (got {})",
                             SizeLimits::kVocabSize, trained->vocab_size));
-  // How small a WordPiece vocabulary may be depends on the characters of the text.
+  // The smallest possible WordPiece vocabulary depends on the characters of the text.
   if (!trained || trained->kind != TrainedTokenizer::Kind::kBpe) return;
   check.require(trained->vocab_size >= 257, {"data.tokenizer"},
                 fmt::format("a byte-level vocabulary has at least 257 entries (got {})",
@@ -166,8 +167,8 @@ void check_model(const RunConfig::Model& model, Checker& check) {
   check.positive("model.init_std", model.init_std);
 }
 
-// Keys of [model] that some architectures have and others not. At their defaults they are let pass,
-// so that the resolved config is a valid one.
+// Checks keys of [model] that only some architectures have. Their default values pass, so that the
+// resolved config is valid too.
 void check_architecture_keys(const ResolvedConfig& resolved, Checker& check) {
   if (resolved.unreadable.contains("model.architecture")) return;
   const RunConfig::Model& model = resolved.config.model;
@@ -217,7 +218,7 @@ void check_architecture_keys(const ResolvedConfig& resolved, Checker& check) {
   }
 }
 
-// What a sequence of a masked model is made of.
+// Checks what a sequence of a masked model consists of.
 void check_masking(const ResolvedConfig& resolved, Checker& check) {
   const RunConfig::Data& data = resolved.config.data;
   const int64_t context = resolved.config.model.context;
@@ -236,7 +237,7 @@ void check_masking(const ResolvedConfig& resolved, Checker& check) {
                 "for example \"train:wordpiece:8192\", \"train:bpe:8192\" or the folder of a BERT");
 }
 
-// Keys of masking at their defaults are let pass, so that the resolved config is a valid one.
+// Masking keys pass at their default values, so that the resolved config is valid too.
 void check_no_masking(const RunConfig::Data& data, Checker& check) {
   const RunConfig::Data defaults;
   const auto refuse = [&](bool is_default, const char* path) {
@@ -275,7 +276,7 @@ void check_lengths(const RunConfig::Train& train, Checker& check) {
                             to_string(train.warmup), to_string(train.decay)));
 }
 
-// A matrix with one row has one direction: Muon would make its length alone.
+// A matrix with one row has only one direction, so Muon would only set its length.
 void check_optimizer(const RunConfig& config, Checker& check) {
   if (config.train.optimizer != OptimizerKind::kMuon || config.model.width < 1) return;
   check.require(config.model.width >= 2, {"train.optimizer", "model.width"},

@@ -8,8 +8,8 @@
 
 namespace apollo {
 
-// All faults, each pointing at the place in the file where the value stands. Stages are checked by
-// progressive/stage_faults.h, which knows the method.
+// Returns all faults; each points at the place of the value in the file. progressive/stage_faults.h
+// checks the stages, because it knows the method.
 std::vector<Diagnostic> validate(const ResolvedConfig& resolved);
 
 }  // namespace apollo

@@ -6,7 +6,7 @@
 namespace apollo {
 namespace {
 
-// Digits and nothing else.
+// Parses text of digits only.
 std::optional<int64_t> parse_count(std::string_view text) {
   int64_t value = 0;
   const char* end = text.data() + text.size();

@@ -1,5 +1,5 @@
-// Values of keys that are small languages of their own. Each is parsed here and nowhere else; what
-// cannot be parsed is nullopt, and whoever asked says what was expected.
+// Values of keys that are small languages of their own. Each is parsed only here. What cannot be
+// parsed is nullopt, and the caller says what was expected.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace apollo {
 
-// data.tokenizer, where the run trains one on its own text: "train:bpe:8192",
+// Values of data.tokenizer with which the run trains one on its own text: "train:bpe:8192",
 // "train:wordpiece:8192", "train:wordpiece-cased:8192".
 struct TrainedTokenizer {
   enum class Kind { kBpe, kWordPiece } kind = Kind::kBpe;
-  bool lowercase = false;  // a WordPiece that lowers the case and strips accents
+  bool lowercase = false;  // a WordPiece that lowercases and strips accents
   int64_t vocab_size = 0;  // at least 1
 };
 // Whether a value of data.tokenizer asks for training at all, well formed or not.

@@ -1,6 +1,6 @@
-// The training batches of a run, one step ahead: while the device works on a step, a worker thread
-// makes the batch of the next (tokens from disk, masks). Batches are pure functions of their place,
-// so what is handed out does not depend on whether it was ready.
+// The training batches of a run, prepared one step ahead: while the device works on a step, a
+// worker thread makes the batch of the next (tokens from disk, masks). Batches are pure functions
+// of their place, so the result does not depend on whether a batch was ready.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class BatchPrefetcher {
   BatchPrefetcher(const BatchPrefetcher&) = delete;
   BatchPrefetcher& operator=(const BatchPrefetcher&) = delete;
 
-  // The sequences at places [step * rows, (step + 1) * rows) of the training order; starts on those
-  // of the step after. Throws what Batches::fill_train() throws, when it is this batch's turn.
+  // Returns the sequences at places [step * rows, (step + 1) * rows) of the training order and
+  // starts to make those of the next step. Throws what Batches::fill_train() threw for this batch.
   TokenBatch take(int64_t step);
 
  private:
@@ -28,7 +28,7 @@ class BatchPrefetcher {
 
   const Batches& batches_;
   int64_t rows_;
-  int64_t ready_step_ = -1;        // that of ready_
+  int64_t ready_step_ = -1;        // the step of ready_
   std::future<TokenBatch> ready_;  // being made, or made
 };
 

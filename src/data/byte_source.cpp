@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kChunkBytes = 256 << 10;
-// More than any preset of xz needs; a header that asks for more is damaged or hostile.
+// More than any preset of xz needs. A header that asks for more is damaged or hostile.
 constexpr uint64_t kXzMemoryBytes = uint64_t{1} << 30;
 
 struct Magic {
@@ -35,7 +35,7 @@ constexpr std::array<Magic, 3> kMagics = {{
     {".zst", "\x28\xB5\x2F\xFD"},
 }};
 
-// `suffix` in small letters where it is one of a compression, else "".
+// Returns `suffix` in lower case if it belongs to a compression, else "".
 std::string known_compression(std::string suffix) {
   for (char& c : suffix) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -106,7 +106,8 @@ class GzipSource : public ByteSource {
     return !chunk.empty();
   }
 
-  // Skips the zeros that tapes and block devices pad a file with; false where nothing is left.
+  // Skips the zeros with which tapes and block devices pad a file; returns false if nothing is
+  // left.
   bool begin_member() {
     if (num_members_ > 0) {
       while (stream_.avail_in > 0 && *stream_.next_in == 0) {
@@ -181,7 +182,7 @@ class ZstdSource : public ByteSource {
  public:
   explicit ZstdSource(const fs::path& path) : ByteSource(path), stream_(ZSTD_createDStream()) {
     if (stream_ == nullptr) fail<Error>("zstd: cannot start");
-    // As `zstd --long=31` writes; the default refuses more than 27.
+    // `zstd --long=31` writes such files; the default refuses more than 27.
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, 31);
   }
 
@@ -199,7 +200,8 @@ class ZstdSource : public ByteSource {
       const size_t hint = ZSTD_decompressStream(stream_.get(), &target, &input_);
       if (ZSTD_isError(hint)) fail_damaged(file_, ".zst", ZSTD_getErrorName(hint));
       in_frame_ = hint != 0;
-      // A full target may leave unpacked bytes inside the decoder although all input is taken.
+      // If the target is full, unpacked bytes may be left inside the decoder although all input is
+      // used.
       output_pending_ = in_frame_ && target.pos == target.size;
     }
     return target.pos;
@@ -241,7 +243,7 @@ RawFile::RawFile(const fs::path& path)
 
 std::span<const char> RawFile::next_chunk() {
   std::optional<WaitingForInput> waiting;
-  if (size_ == 0) waiting.emplace();  // a pipe, which may give nothing for long
+  if (size_ == 0) waiting.emplace();  // a pipe, which may be silent for long
   const size_t count = std::fread(chunk_.data(), 1, chunk_.size(), file_.get());
   if (count < chunk_.size() && std::ferror(file_.get()) != 0) {
     fail<DataError>("{}: cannot read: {}", name_, std::strerror(errno));

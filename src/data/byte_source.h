@@ -1,7 +1,7 @@
-// The unpacked bytes of one file in a stream: .gz, .xz, .zst by the file's suffix or, where that
-// says nothing, by its first bytes; or as they are.
-// Files of several members or frames one after the other (as `cat a.gz b.gz` makes them) are read
-// to their end, as the command-line tools do.
+// Streams the unpacked bytes of one file. Files are unpacked as .gz, .xz or .zst if their suffix
+// says so, or their first bytes if the suffix says nothing; other files are read as they are. Files
+// of several members or frames (as `cat a.gz b.gz` makes them) are read to their end, like the
+// command-line tools do.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace apollo {
 
-// The bytes of a file as they lie on disk, in chunks, with their hash and their count.
+// Reads the bytes of a file as they are on disk, in chunks, and computes their hash and count.
 class RawFile {
  public:
-  // Throws DataError where the file is missing, unreadable, a folder or of length 0.
+  // Throws DataError if the file is missing, unreadable, a folder or of length 0.
   explicit RawFile(const std::filesystem::path& path);
 
-  // The next chunk, valid until the next call; empty at the end.
+  // Returns the next chunk, valid until the next call; empty at the end.
   std::span<const char> next_chunk();
   const std::string& name() const { return name_; }
   int64_t bytes_read() const { return bytes_read_; }
@@ -47,7 +47,7 @@ class ByteSource {
   virtual ~ByteSource() = default;
 
   // Fills `out` from its front and returns how many bytes it wrote: 0 only at the end. Throws
-  // DataError where the compressed data are damaged or end too early.
+  // DataError if the compressed data are damaged or end too early.
   virtual size_t read(std::span<char> out) = 0;
   const RawFile& file() const { return file_; }
 
@@ -56,13 +56,15 @@ class ByteSource {
   RawFile file_;
 };
 
-// Size in bytes, or 0 of a pipe. Throws DataError where the file is missing, a folder or empty.
+// Returns the size in bytes, or 0 for a pipe. Throws DataError if the file is missing, a folder or
+// empty.
 int64_t checked_file_size(const std::filesystem::path& path);
 
-// Whether `suffix` (with its dot, in any case) is that of a compression that ByteSource unpacks.
+// Whether `suffix` (with its dot, in any case) belongs to a compression that ByteSource unpacks.
 bool is_compression_suffix(const std::filesystem::path& suffix);
 
-// ".gz", ".xz" or ".zst", as ByteSource unpacks the file; "" where it does not.
+// Returns ".gz", ".xz" or ".zst", depending on how ByteSource unpacks the file, or "" if it does
+// not.
 std::string compression_of(const std::filesystem::path& path);
 
 }  // namespace apollo

@@ -1,5 +1,5 @@
-// Batches for next-token prediction. Sequence s holds tokens [s*T, s*T + T], the last of which is
-// only a target, so that the sequences of an epoch predict every token but the first once.
+// Batches for next-token prediction. Sequence s holds tokens [s*T, s*T + T]. Its last token is only
+// a target, so the sequences of an epoch predict every token except the first exactly once.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ namespace apollo {
 
 class CausalBatches final : public Batches {
  public:
-  // `end`: the token that ends a document, after which positions see nothing of it; nothing: a
-  // position sees all before it in its sequence. Throws DataError where the dataset is shorter than
-  // one sequence. The dataset must outlive this.
+  // `end`: the token that ends a document; later positions then see nothing of that document.
+  // nullopt: a position sees everything before it in its sequence. Throws DataError if the dataset
+  // is shorter than one sequence. The dataset must outlive the batches.
   CausalBatches(const TokenDataset& dataset, int64_t context, uint64_t seed,
                 std::optional<int64_t> end = std::nullopt);
 

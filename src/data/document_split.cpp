@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Fixed, so that the validation text is the same in every run.
+// Fixed, so that every run has the same validation text.
 constexpr uint64_t kSplitSeed = 0;
 
 }  // namespace
@@ -99,8 +99,8 @@ bool DocumentSplit::in_block(int64_t place, int64_t& until) const {
   return is_in;
 }
 
-// Whether a document is longer than a block is known once more than that of it has come, or its
-// end; until then it waits.
+// A document waits until it is known whether it is longer than a block: until more than a block of
+// it, or its end, has come.
 void DocumentSplit::place(const EncodedPiece& piece) {
   Document& document = document_;
   if (document.ids.empty() && !document.is_long) document.begin = num_placed_;
@@ -136,7 +136,7 @@ void DocumentSplit::hand_on_stretches(bool is_end) {
   while (!ids.empty()) {
     int64_t until = 0;
     bool in_valid = in_block(document.begin, until);
-    // The end of the document belongs to what it ends.
+    // The end-of-text token belongs to the text that it ends.
     if (ends_by_token && ids.size() == 1 && document.stretch_open) in_valid = document.in_valid;
     if (document.stretch_open && in_valid != document.in_valid) end_stretch();
     const auto count = std::min(ids.size(), static_cast<size_t>(until - document.begin));
@@ -162,7 +162,7 @@ void DocumentSplit::put(DatasetPart& part, std::span<const TokenId> ids) {
   if (&part == &valid_) valid_by_file_[document_.file] += std::ssize(ids);
 }
 
-// Ends what one part holds of a document that continues in the other part.
+// Ends the part of a document in one dataset when the document continues in the other.
 void DocumentSplit::end_stretch() {
   DatasetPart& part = document_.in_valid ? valid_ : train_;
   part.num_documents++;

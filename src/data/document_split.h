@@ -1,13 +1,14 @@
-// Sets a share of the text apart for validation while it streams by.
+// Sets a share of the text apart for validation while the text streams by.
 //
-// Blocks of about kBlockTokens tokens are drawn from the whole text, one from each stretch of
-// kBlockTokens / share tokens, at a place that a hash of the stretch's number gives. So every file
-// and every part of one gives its share, whatever the sizes of documents are. A document of at most
-// a block goes whole, with the block that it begins in; a longer one is cut at the ends of the
-// block, and each stretch of it ends with the end-of-text token. No token is in both parts. Where
-// the share is less than kFewBlocks blocks the blocks are smaller, down to kMinBlockTokens.
+// Blocks of about kBlockTokens tokens are drawn from the whole text: one from each stretch of
+// kBlockTokens / share tokens, at a place given by a hash of the stretch's number. So every file
+// and every part of a file contributes its share, whatever the sizes of the documents. A document
+// of at most a block's size goes as a whole with the block in which it begins. A longer one is cut
+// at the ends of the block, and each piece of it ends with the end-of-text token. No token is in
+// both parts. If the share is less than kFewBlocks blocks, the blocks are smaller, down to
+// kMinBlockTokens.
 //
-// Which block a token is in depends only on its place in the text, never on a seed.
+// The block of a token depends only on its place in the text, never on a seed.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@
 
 namespace apollo {
 
-// What a dataset folder gathers while its tokens are written.
+// What a dataset folder needs while its tokens are written.
 struct DatasetPart {
   DatasetPart(const std::filesystem::path& dir, int64_t vocab_size) : writer(dir, vocab_size) {}
 
@@ -58,10 +59,10 @@ class DocumentSplit {
 
   void add(const EncodedPiece& piece);
   // Writes both dataset.json: `info` with the counts of each part. Returns the number of documents.
-  // Throws DataError where one of the parts is empty.
+  // Throws DataError if one of the parts is empty.
   int64_t finish(const DatasetInfo& info);
 
-  // Tokens of validation by the number of their file.
+  // Validation tokens by the number of their file.
   const std::map<int64_t, int64_t>& valid_tokens_by_file() const { return valid_by_file_; }
   int64_t num_valid_tokens() const { return valid_.writer.num_tokens(); }
   int64_t num_tokens() const { return train_.writer.num_tokens() + valid_.writer.num_tokens(); }
@@ -75,15 +76,15 @@ class DocumentSplit {
     int64_t file = 0;
     bool end_of_document = false;
   };
-  // The document that is being read: `ids` are those not yet handed on.
+  // The document that is being read; `ids` are those that were not yet passed on.
   struct Document {
     std::vector<TokenId> ids;
-    int64_t begin = 0;  // place in the text of the first token of `ids`
+    int64_t begin = 0;  // place of the first of `ids` in the text
     int64_t text_bytes = 0;
     int64_t invalid_sequences = 0;
     int64_t file = 0;
-    bool is_long = false;       // some of it was handed on
-    bool in_valid = false;      // where the last of what was handed on went
+    bool is_long = false;       // some of it was passed on
+    bool in_valid = false;      // where the last part that was passed on went
     bool stretch_open = false;  // it has no end-of-text token yet
   };
 
@@ -94,7 +95,7 @@ class DocumentSplit {
   void hand_on_stretches(bool is_end);
   void put(DatasetPart& part, std::span<const TokenId> ids);
   void end_stretch();
-  // Whether the token at `place` is in a block, and the place where that changes.
+  // Returns whether the token at `place` is in a block, and sets `until` to where that changes.
   bool in_block(int64_t place, int64_t& until) const;
   int64_t count_text_bytes(std::span<const TokenId> ids);
   void check_not_empty(const DatasetPart& part, std::string_view name) const;
@@ -107,12 +108,12 @@ class DocumentSplit {
   std::optional<TokenWriter> scratch_;
   std::vector<Waiting> waiting_;
   int64_t block_tokens_ = 0;    // 0: not known yet
-  int64_t stretch_tokens_ = 0;  // of which one block goes to validation
+  int64_t stretch_tokens_ = 0;  // each contains one block for validation
   int64_t num_placed_ = 0;      // tokens of the text up to here
   int64_t num_documents_ = 0;
   Document document_;
   std::map<int64_t, int64_t> valid_by_file_;
-  std::vector<int64_t> byte_lengths_;  // by token, -1: not asked yet
+  std::vector<int64_t> byte_lengths_;  // by token; -1: not yet computed
 };
 
 }  // namespace apollo

@@ -1,5 +1,5 @@
-// This thread reads and hands on; workers encode. The queue of promised results keeps the order
-// and, being bounded, the memory.
+// This thread reads and passes on; workers encode. The queue of promised results keeps the order.
+// It is bounded, which limits memory.
 #include "data/encode_pipeline.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@
 namespace apollo {
 namespace {
 
-// Small documents go together, so that a job is worth its hand-over.
+// Small documents are grouped, so that a job is worth the hand-over.
 constexpr size_t kJobBytes = 512 << 10;
 
 struct Piece {
@@ -92,11 +92,11 @@ class Encoders {
   std::mutex mutex_;
   std::condition_variable_any available_;
   std::deque<std::packaged_task<Job()>> tasks_;
-  std::vector<std::jthread> threads_;  // last: they end before what they use
+  std::vector<std::jthread> threads_;  // last, so that threads end before what they use
 };
 
-// The next ones of `pieces`, about kJobBytes together; no pieces at the end. `begins_document`:
-// whether the next piece does.
+// Returns a job with the next pieces, about kJobBytes together; without pieces at the end.
+// `begins_document`: whether the next piece begins one.
 Job read_job(TextPieces& pieces, bool& begins_document) {
   Job job;
   std::string text;

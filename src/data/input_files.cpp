@@ -38,7 +38,7 @@ bool is_hidden(const fs::path& path) {
   return path.filename().string().starts_with('.');
 }
 
-// `dir` and all folders below it, but for hidden ones.
+// Adds `dir` and all folders below it, except hidden ones.
 void add_folders(const fs::path& dir, std::vector<fs::path>& folders) {
   folders.push_back(dir);
   std::error_code error;
@@ -49,7 +49,7 @@ void add_folders(const fs::path& dir, std::vector<fs::path>& folders) {
   }
 }
 
-// Paths that match `pattern`, in which glob(3) would take ** for *. A ** at the end means files.
+// Adds the paths that match `pattern`. glob(3) would read ** as *. A ** at the end means files.
 void match(const std::string& pattern, std::set<fs::path>& matches) {
   constexpr std::string_view kAnyDepth = "/**";
   size_t at = pattern.find(kAnyDepth);

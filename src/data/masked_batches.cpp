@@ -16,20 +16,21 @@ constexpr double kShareRandom = 0.1;
 
 }  // namespace
 
-// The random numbers of one row, in the order in which it asks for them.
+// The random numbers of one row, in the order in which it uses them.
 class MaskedBatches::Draws {
  public:
   static Draws at_place(uint64_t seed, int64_t place) {
     return Draws(seed, static_cast<uint64_t>(place));
   }
-  // Keyed from the other end of the counter, where no place of a training run of any seed is.
+  // Keyed from the far end of the counter, which no place of a training run reaches, whatever its
+  // seed.
   static Draws of_sequence(int64_t sequence) {
     return Draws(0, std::numeric_limits<uint64_t>::max() - static_cast<uint64_t>(sequence));
   }
 
   // In [0, 1).
   double uniform() { return random_uniform(seed_, RngStream::kMasking, key_, count_++); }
-  // In [0, n), n > 0. Multiply and shift: no number is likelier than another by more than n / 2^64.
+  // In [0, n), n > 0. By multiply and shift; probabilities differ by at most n / 2^64.
   int64_t below(int64_t n) {
     const uint64_t bits = random_bits(seed_, RngStream::kMasking, key_, count_++);
     return static_cast<int64_t>((static_cast<unsigned __int128>(bits) * n) >> 64);
@@ -107,7 +108,7 @@ bool MaskedBatches::may_be_masked(int64_t token) const {
 }
 
 bool MaskedBatches::continues_word(int64_t left, int64_t right) const {
-  // A model may have more ids than its tokenizer, and a bare .bin file may use them.
+  // A model may have more ids than its tokenizer, and a bare .bin file may contain them.
   const auto left_id = static_cast<TokenId>(left);
   const auto right_id = static_cast<TokenId>(right);
   return tokenizer_.is_token(left_id) && tokenizer_.is_token(right_id) &&
@@ -130,7 +131,7 @@ std::vector<MaskedBatches::Unit> MaskedBatches::units(std::span<const int64_t> t
   return found;
 }
 
-// Draws units without replacement, a Fisher-Yates shuffle that ends where the budget is met.
+// Draws units without replacement: a Fisher-Yates shuffle that ends when the budget is used up.
 void MaskedBatches::mask(Draws& draws, std::span<int64_t> inputs,
                          std::span<int64_t> targets) const {
   std::vector<Unit> left = units(inputs);

@@ -1,14 +1,14 @@
 // Batches for masked language modelling (Devlin et al. 2019). A sequence of context T is [CLS], T-2
-// consecutive tokens of the stream, [SEP]; the stream itself has a [SEP] after each document.
+// consecutive tokens of the stream, [SEP]. The stream itself has a [SEP] after each document.
 //
-// Exactly targets_per_sequence() positions of it are to be predicted, fewer only where fewer can
-// be: [CLS], [SEP], [PAD] and [MASK] never are. What these are called, the tokenizer's roles say.
-// Of these, 80 % are shown as [MASK], 10 % as a token drawn uniformly from all that are not
-// special, 10 % as they are. With whole words the positions are drawn word by word; a word that no
-// longer fits is passed over, as the authors' code does.
+// Exactly targets_per_sequence() positions of it are to be predicted, or fewer if there are not
+// enough: [CLS], [SEP], [PAD] and [MASK], which the tokenizer's roles name, never are. Of these
+// positions 80 % are shown as [MASK], 10 % as a token drawn uniformly from all that are not
+// special, and 10 % as they are. With whole words, positions are drawn word by word. A word that no
+// longer fits is skipped, as in the authors' code.
 //
-// Invariant: a row is a pure function of (seed, place in the training order), so masks are fresh
-// in every epoch and depend neither on the batch size nor on what was drawn before.
+// Invariant: a row is a pure function of (seed, place in the training order). So masks are new in
+// every epoch and depend neither on the batch size nor on what was drawn before.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ namespace apollo {
 
 class MaskedBatches final : public Batches {
  public:
-  // Throws DataError where the dataset is shorter than one sequence. The dataset must outlive this.
-  // `tokenizer` is one that check_objective_tokenizer() lets pass.
+  // Throws DataError if the dataset is shorter than one sequence. The dataset must outlive the
+  // batches. `tokenizer` must pass check_objective_tokenizer().
   MaskedBatches(const RunConfig& config, const TokenDataset& dataset, const Tokenizer& tokenizer);
 
   void fill_train(int64_t first, int64_t rows, TokenBatch& batch) const override;
@@ -46,7 +46,7 @@ class MaskedBatches final : public Batches {
     TokenId cls = 0;
     TokenId sep = 0;
     TokenId mask = 0;
-    TokenId end = 0;  // of a document: `sep`, where the tokenizer names no end of text
+    TokenId end = 0;  // of a document; `sep` if the tokenizer has no end of text
   };
 
   void resize(TokenBatch& batch, int64_t rows) const;
@@ -66,7 +66,7 @@ class MaskedBatches final : public Batches {
   SampleOrder order_;
   const Tokenizer& tokenizer_;
   SpecialIds special_;
-  std::vector<TokenId> random_pool_;  // what a tenth of the targets is replaced by
+  std::vector<TokenId> random_pool_;  // what replaces a tenth of the targets
 };
 
 }  // namespace apollo

@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A path that write_folder_atomic can name a neighbour of; refuses to replace what is no dataset.
+// Returns a path beside which write_folder_atomic() can create a folder; refuses to replace
+// anything but a dataset.
 fs::path checked_out(const fs::path& out) {
   fs::path path = out.lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
@@ -35,7 +36,7 @@ DatasetInfo base_info(const TextPieces& text, const Tokenizer& tokenizer) {
   return info;
 }
 
-// How much of the validation text came from which files.
+// Logs how much of the validation text came from which files.
 void tell_split(const DocumentSplit& split, const std::vector<DatasetSource>& sources) {
   constexpr int64_t kMaxNames = 8;
   std::string names;

@@ -1,9 +1,10 @@
-// From text files to token datasets: txt and jsonl, each plain, .gz, .xz or .zst, in a stream;
-// encoding on all cores; same result for any number of threads.
+// Turns text files into token datasets: txt and jsonl, each plain, .gz, .xz or .zst, in a stream.
+// Encoding uses all cores; the result is the same for any number of threads.
 //
-// Documents: every file is one, or several where a line is exactly "<|endoftext|>"; in jsonl every
-// line is one. Each ends with the tokenizer's end-of-text token; where it has none, the log says
-// that nothing separates them. Special tokens that a document's text spells out are ordinary text.
+// Every file is one document, or several if it has lines that are exactly "<|endoftext|>"; in jsonl
+// every line is one. Each document ends with the tokenizer's end-of-text token. If there is no such
+// token, the log says that nothing separates the documents. Special tokens that are spelled out in
+// a document are ordinary text.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +27,18 @@ struct PrepareOptions {
   bool show_progress = true;
 };
 
-// Writes the dataset folder `out` atomically. Throws DataError where there is no text, or a file
-// is missing, damaged or of unknown form, or where `out` holds what is no dataset. Stops with
-// Interrupted on a signal, leaving nothing.
+// Writes the dataset folder `out` atomically. Throws DataError if there is no text, if a file is
+// missing, damaged or of unknown form, or if `out` holds something other than a dataset. Stops with
+// Interrupted on a signal, leaving nothing behind.
 DatasetInfo prepare_dataset(const std::vector<std::filesystem::path>& files,
                             const Tokenizer& tokenizer, const std::filesystem::path& out,
                             const PrepareOptions& options = {});
 
-// The same of documents that come one by one, encoded as they come.
+// The same for documents that come one by one and are encoded as they come.
 DatasetInfo prepare_dataset(TextPieces& text, const Tokenizer& tokenizer,
                             const std::filesystem::path& out, const PrepareOptions& options = {});
 
-// Of files again, with a share of the documents (of the tokens at the end, where there are fewer
-// than 100 documents) set apart for validation.
+// The same for files, with a share of the text set apart for validation (document_split.h).
 void prepare_split_datasets(const std::vector<std::filesystem::path>& files,
                             const Tokenizer& tokenizer, double valid_fraction,
                             const std::filesystem::path& train_out,
@@ -50,25 +50,25 @@ void prepare_split_datasets(TextPieces& text, const Tokenizer& tokenizer, double
                             const std::filesystem::path& valid_out,
                             const PrepareOptions& options = {});
 
-// What the dataset in the folder `path` is, for scripts: {"path", "tokens", "documents",
-// "text_bytes", "bytes_per_token", ...}.
+// Returns a description of the dataset in the folder `path`, for scripts: {"path", "tokens",
+// "documents", "text_bytes", "bytes_per_token", ...}.
 Json dataset_json(const std::filesystem::path& path, const DatasetInfo& info);
 
-// UTF-8 bytes that a token stands for on average; 0: not known.
+// Returns the UTF-8 bytes that a token stands for on average; 0: unknown.
 double bytes_per_token(const DatasetInfo& info);
 
-// Whatever [data] names, ready for training: prepared on first use, then from the cache.
+// The data of [data], ready for training. It is prepared on first use and cached afterwards.
 struct RunData {
-  std::unique_ptr<Tokenizer> tokenizer;  // null: bare .bin without one
+  std::unique_ptr<Tokenizer> tokenizer;  // null: a bare .bin without a tokenizer
   std::unique_ptr<TokenDataset> train;
   std::unique_ptr<TokenDataset> valid;  // null: none was asked for
-  std::unique_ptr<TokenDataset> test;   // the same
-  int64_t vocab_size = 0;               // the model's: of the tokenizer or model.vocab_size
+  std::unique_ptr<TokenDataset> test;   // likewise
+  int64_t vocab_size = 0;               // of the model: the tokenizer's or model.vocab_size
 };
 
-// `base_dir`: the folder that relative paths start from. Expands globs, sorted. Throws DataError
-// where a dataset was made by another tokenizer, or holds less than one sequence of the context,
-// and where a file of data.test is named in data.train or data.valid too.
+// Opens the data of a run. `base_dir` is the folder from which relative paths start. Patterns are
+// expanded and sorted. Throws DataError if a dataset was made by another tokenizer or is shorter
+// than one sequence of the context, and if a file of data.test is also in data.train or data.valid.
 RunData open_run_data(const RunConfig& config, const std::filesystem::path& base_dir);
 
 }  // namespace apollo

@@ -1,8 +1,8 @@
-// Whatever [data] names, ready for training. Prepared text and trained tokenizers are cached under
-// a key of what they come from: absolute paths, sizes, times and hashes of the sources, the text
-// field, the tokenizer's hash, the validation share and the version of this cache. A changed source
-// has another key. What the cache holds is believed only where nobody else may write to it and its
-// content has the hash that it says.
+// Makes everything that [data] names ready for training. Prepared text and trained tokenizers are
+// cached under a key made of what they depend on: absolute paths, sizes, times and hashes of the
+// sources, the text field, the tokenizer's hash, the validation share and the version of this
+// cache. A changed source has another key. The cache is trusted only if nobody else may write to it
+// and its content has the hash that it states.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,10 +35,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Raise it where the same text and tokenizer come to be prepared otherwise.
+// Raise it when the same text and tokenizer are prepared differently than before.
 constexpr int64_t kCacheVersion = 2;
 
-// The files that one list of [data] comes to.
+// The files of one list in [data].
 struct Inputs {
   std::string key;  // "data.train", "data.valid" or "data.test"
   std::vector<fs::path> paths;
@@ -88,8 +88,8 @@ fs::path hash_memory(const fs::path& cache) {
   return cache / "hashes";
 }
 
-// Path, size, time and hash of each file. The hash, since rsync and backups set the time of what
-// they change.
+// Returns path, size, time and hash of each file. The hash is needed because rsync and backups
+// restore the time of files that they change.
 Json fingerprint(const std::vector<fs::path>& files, const fs::path& cache) {
   Json list = Json::array();
   for (const fs::path& file : files) {
@@ -109,8 +109,8 @@ std::string cache_key(const Json& content) {
   return hash_text(content.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-// Runs `make` for the cache entry `path`, unless `is_ready` says that it is there. Of several
-// processes that ask at once, one makes it and the others wait.
+// Runs `make` for the cache entry `path`, unless `is_ready` says that it exists. If several
+// processes ask at once, one makes it and the others wait.
 void make_once(const fs::path& path, const std::function<bool()>& is_ready,
                const std::function<void()>& make) {
   for (const fs::path& dir : {path.parent_path().parent_path(), path.parent_path(), path})
@@ -176,7 +176,7 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
         bpe.pre_tokenizer = config.data.pretokenizer;
         bpe.masked = is_masked;
         wordpiece.lowercase = asked->lowercase;
-        const auto untrained = make_untrained_bpe(bpe);  // knows where text may be cut
+        const auto untrained = make_untrained_bpe(bpe);  // it knows where text may be cut
         TextFiles files(train.paths,
                         {.text_field = config.data.text_field, .tokenizer = untrained.get()});
         bool end_of_document = false;
@@ -189,7 +189,7 @@ std::unique_ptr<Tokenizer> train_tokenizer(const std::string& spec, const Inputs
   return load_tokenizer(dir.string());
 }
 
-// `lists`: those of [data], that of the training text first.
+// `lists`: the lists of [data], with the training text first.
 std::unique_ptr<Tokenizer> open_tokenizer(const RunConfig& config, const fs::path& base_dir,
                                           const std::vector<const Inputs*>& lists) {
   const std::string& spec = config.data.tokenizer;
@@ -221,7 +221,7 @@ bool is_sound_dataset(const fs::path& path, const fs::path& cache) {
   }
 }
 
-// Folders of prepared text: one, or with a validation share training and validation.
+// Returns folders of prepared text: one, or with a validation share training and validation.
 std::vector<fs::path> prepare_cached(const Inputs& text, const Tokenizer& tokenizer,
                                      double valid_fraction, const RunConfig& config,
                                      const fs::path& base_dir) {
@@ -314,7 +314,8 @@ void check_dataset(const std::string& key, const TokenDataset& dataset, const Ru
   }
 }
 
-// Whoever reports a loss on data.test says that nothing was trained or chosen on it.
+// A loss reported on data.test claims that nothing was trained or chosen on it, so files must
+// differ.
 void check_unseen(const Inputs& test, const Inputs& other) {
   std::set<fs::path> names;
   for (const fs::path& path : other.paths)
@@ -327,7 +328,7 @@ void check_unseen(const Inputs& test, const Inputs& other) {
   }
 }
 
-// The dataset of a list that is not to be split; empty where the list is.
+// Returns the dataset of a list that is not to be split; empty if it is.
 fs::path whole_dataset(const Inputs& text, const Tokenizer* tokenizer, const RunConfig& config,
                        const fs::path& base_dir) {
   if (text.paths.empty()) return {};

@@ -1,8 +1,8 @@
 // The permutation is the swap-or-not shuffle (Hoang, Morris, Rogaway, "An enciphering scheme based
 // on a card shuffle", CRYPTO 2012). A round pairs each place x with k - x (mod n), k random, and
-// swaps the two or not by a random bit of the pair. It is a bijection for any n, 1, 2 and 3 among
-// them, so that there is no cycle walking over a power of two; the distance to a random
-// permutation falls by a constant factor a round.
+// swaps the two or not by a random bit of the pair. It is a bijection for any n, including 1, 2 and
+// 3, so no cycle walking over a power of two is needed. The distance to a random permutation falls
+// by a constant factor per round.
 #include "data/sample_order.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ int64_t SampleOrder::sample_at(int64_t index) const {
     const uint64_t key = mix(epoch_key + 0x9E3779B97F4A7C15u * static_cast<uint64_t>(round + 1));
     const auto k = static_cast<uint64_t>((static_cast<unsigned __int128>(key) * n) >> 64);
     const uint64_t partner = k >= x ? k - x : k + n - x;
-    // The product above used up the high bits of the key; the pair's bit is of a fresh mix.
+    // The product above used up the high bits of the key, so the pair's bit comes from a new mix.
     const bool swap = (mix(key ^ mix(std::max(x, partner) + epoch_key)) >> 63) != 0;
     x = swap ? partner : x;
   }

@@ -14,7 +14,7 @@ struct Mark {
   std::string_view encoding;
 };
 
-// UTF-32LE before UTF-16LE, whose mark it begins with.
+// UTF-32LE comes before UTF-16LE, because its mark begins with that of UTF-16LE.
 constexpr std::array<Mark, 4> kMarks = {{{{"\xFF\xFE\0\0", 4}, "UTF-32"},
                                          {{"\0\0\xFE\xFF", 4}, "UTF-32"},
                                          {{"\xFF\xFE", 2}, "UTF-16"},
@@ -22,8 +22,8 @@ constexpr std::array<Mark, 4> kMarks = {{{{"\xFF\xFE\0\0", 4}, "UTF-32"},
 
 constexpr size_t kFewNuls = 64;
 
-// The encoding that the NULs of `text` speak for, or "". In UTF-16 the spaces at least have one,
-// always on the same side; in UTF-32 two bytes of four are NUL.
+// Returns the encoding that the NULs of `text` indicate, or "". In UTF-16 at least the spaces
+// contain a NUL, always on the same side; in UTF-32 two of four bytes are NUL.
 std::string_view encoding_by_nuls(std::string_view text) {
   std::array<size_t, 4> nuls = {};
   for (size_t i = 0; i < text.size(); i++)
@@ -41,8 +41,8 @@ std::string_view encoding_by_nuls(std::string_view text) {
   return "";
 }
 
-// More NULs than anything else are no text of any encoding: an image of a disk, or a hole in a file
-// that was never written.
+// Refuses text with more NULs than anything else, which has no encoding: an image of a disk, or a
+// hole in a file that was never written.
 void refuse_nuls(const std::string& name, std::string_view text, int64_t offset) {
   const auto nuls = static_cast<size_t>(std::count(text.begin(), text.end(), '\0'));
   if (nuls < kFewNuls || nuls * 2 <= text.size()) return;

@@ -1,6 +1,6 @@
-// What kind of text a file holds. Its name is asked first, without regard to case; where the name
-// does not say, the content is looked at: a first line that is a JSON object with the text field
-// makes it jsonl, whatever it is called. What was taken for what its name does not say is told.
+// Finds out what kind of text a file holds. The name decides, whatever its case. If it says
+// nothing, the content decides: a file whose first line is a JSON object with the text field is
+// jsonl. The log tells when the content overrules a name.
 #pragma once
 
 #include <filesystem>
@@ -9,31 +9,31 @@
 
 namespace apollo {
 
-// The last suffix in small letters, behind which a compression's suffix does not count.
+// Returns the last suffix in lower case, after removing a suffix of compression.
 std::string text_suffix(const std::filesystem::path& path);
 
-// Whether files with this name hold one JSON object a line: .jsonl, .ndjson, .jsonlines, .jl.
+// Whether files with this name hold one JSON object per line: .jsonl, .ndjson, .jsonlines, .jl.
 bool is_jsonl_name(const std::filesystem::path& path);
 
-// Whether the name is that of a form that is no text (.pdf, .parquet, ...). A .json is asked for
-// its content.
+// Whether the name says that the file is not text (.pdf, .parquet, ...). For a .json the content
+// decides.
 bool is_no_text_name(const std::filesystem::path& path);
 
-// Throws DataError where is_no_text_name().
+// Throws DataError if is_no_text_name() holds.
 void check_form(const std::filesystem::path& path);
 
 [[noreturn]] void fail_form(const std::filesystem::path& path);
 
 enum class FirstLine {
-  kText,         // of a plain text
-  kDocument,     // a JSON object with a string as its text field
-  kOtherObject,  // a JSON object without
+  kText,         // plain text
+  kDocument,     // a JSON object whose text field is a string
+  kOtherObject,  // another JSON object
 };
 
-// What the first line that is not blank of `start` is; `start` reaches to that line's end.
+// Classifies the first line of `start` that is not blank; `start` must contain that whole line.
 FirstLine classify_first_line(std::string_view start, const std::string& text_field);
 
-// Whether a first line might be a JSON object: the first character that is no blank is a brace.
+// Whether a first line may be a JSON object: its first character that is not blank is a brace.
 bool may_be_json(std::string_view start);
 
 }  // namespace apollo

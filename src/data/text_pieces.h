@@ -1,4 +1,4 @@
-// Text that is to be encoded, as a stream of documents in pieces: what prepare() and its pipeline
+// Text to be encoded, as a stream of documents in pieces. This is what prepare() and its pipeline
 // see of files (text_reader.h) and of documents that a caller hands over one by one.
 #pragma once
 
@@ -16,30 +16,30 @@ class TextPieces {
  public:
   virtual ~TextPieces() = default;
 
-  // The next piece of valid UTF-8, whose ids are its share of the document's (text_reader.h). False
-  // at the end of the text.
+  // Gets the next piece of valid UTF-8. Encoding the pieces of a document one by one gives the
+  // document's ids (text_reader.h). Returns false at the end of the text.
   virtual bool next(std::string& piece, bool& end_of_document) = 0;
 
-  // How far it is, for a progress line; 0 where it is not known how much there is.
+  // Progress of reading; the total is 0 if unknown.
   virtual int64_t bytes_read() const = 0;
   virtual int64_t total_bytes() const = 0;
   virtual int64_t num_invalid_sequences() const = 0;  // replaced so far
-  // Of the last piece, its place in sources() once all is read.
+  // Returns which of sources() the last piece came from; valid once everything is read.
   virtual int64_t source_index() const = 0;
   virtual std::vector<DatasetSource> sources() const = 0;
-  // Says in the log what was found in the text that a user may not have meant.
+  // Logs what was found in the text that the user may not have intended.
   virtual void warn() const = 0;
 };
 
-// Documents from whoever has them, each a piece however long it is. Empty ones are passed over.
+// Documents from any caller; each is one piece, however long. Empty ones are skipped.
 class TextDocuments final : public TextPieces {
  public:
-  // Gives the next document, valid UTF-8; false when there is no more.
+  // Gets the next document in valid UTF-8; returns false when there are no more.
   using Next = std::function<bool(std::string& document)>;
 
   explicit TextDocuments(Next next) : next_(std::move(next)) {}
 
-  // Throws DataError where there was no text at all.
+  // Throws DataError if there was no text at all.
   bool next(std::string& piece, bool& end_of_document) override;
   int64_t bytes_read() const override { return bytes_; }
   int64_t total_bytes() const override { return 0; }

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kReadBytes = 256 << 10;
-// A longer first line of a file that does not say what it is, is no JSON object.
+// In a file of unknown form a longer first line does not count as a JSON object.
 constexpr size_t kMaxFirstLineBytes = size_t{64} << 20;
 constexpr size_t kMaxJsonLineBytes = size_t{1} << 30;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -27,9 +27,9 @@ bool is_separator(std::string_view line) {
   return line == kDocumentSeparator;
 }
 
-// Whether `text` (not empty) surely ends with a character that is not white space to any
-// tokenizer. Beyond ASCII, all white space of Unicode is ruled out, past versions' too, and a few
-// invisible neighbours with it; an ill-formed sequence becomes U+FFFD, which is none.
+// Whether `text` (not empty) certainly ends with a character that no tokenizer treats as white
+// space. Beyond ASCII this excludes all white space of any Unicode version, and a few invisible
+// neighbours of it. An ill-formed sequence becomes U+FFFD, which is not white space.
 bool ends_in_no_space(std::string_view text) {
   const auto last = static_cast<unsigned char>(text.back());
   if (last < 0x80) return last > ' ' && last != 0x7F;
@@ -44,7 +44,7 @@ bool ends_in_no_space(std::string_view text) {
   return !is_punctuation_block || (last > 0x8F && last < 0xA8) || last > 0xAF;
 }
 
-// The last place not inside a UTF-8 sequence.
+// Returns the last place that is not inside a UTF-8 sequence.
 size_t last_character_start(std::string_view text) {
   size_t place = text.size() - 1;
   while (place > 1 && text.size() - place < 4 && (text[place] & 0xC0) == 0x80)
@@ -216,8 +216,8 @@ std::string TextReader::parse_document(const std::string& line) const {
   return std::move(text->get_ref<std::string&>());
 }
 
-// Length of the next piece of `text`; 0 where more of it must be read to tell. What was searched
-// before is not searched again, so that text without white space costs no more than other text.
+// Returns the length of the next piece of `text`; 0 if more of it must be read to decide. What was
+// searched before is not searched again, so text without white space costs no more than other text.
 size_t TextReader::piece_length(std::string_view text, bool is_whole) {
   const size_t reach = options_.tokenizer != nullptr ? options_.tokenizer->cut_reach() : 0;
   size_t length = 0;
@@ -238,8 +238,8 @@ size_t TextReader::piece_length(std::string_view text, bool is_whole) {
   return length;
 }
 
-// The last place in (from, to] of `text` where a piece may end, before a line end if there is such
-// a one, or 0.
+// Returns the last place in (from, to] of `text` where a piece may end, preferring a place before a
+// line end; 0 if there is none.
 size_t TextReader::find_cut(std::string_view text, size_t from, size_t to) const {
   const std::string_view region = text.substr(from, to - from + 1);
   for (const std::string_view spaces : {"\r\n", " \t"}) {
@@ -278,7 +278,7 @@ void TextReader::read_more() {
   source_ended_ = count == 0;
 }
 
-// The next `length` bytes, which stay in the buffer.
+// Takes the next `length` bytes, which stay in the buffer.
 void TextReader::take_repaired(size_t length, std::string& out) {
   utf8_.repair(std::string_view(buffer_).substr(begin_, length), name_,
                buffer_at_ + static_cast<int64_t>(begin_), out);
@@ -297,7 +297,7 @@ TextFiles::TextFiles(std::vector<fs::path> files, TextOptions options)
         continue;
       }
       total_bytes_ += checked_file_size(file);
-      // Only its content tells whether this is text.
+      // Only the content tells whether this is text.
       if (text_suffix(file) == ".json" && fs::is_regular_file(file)) TextReader(file, options_);
       files_.push_back(std::move(file));
     } catch (const DataError& error) {

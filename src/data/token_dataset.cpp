@@ -32,7 +32,7 @@ struct HeaderForm {
 };
 constexpr HeaderForm kHeaderForms[] = {{20240520, 1, 2}, {20240801, 7, 4}};
 
-// Reads the fields of dataset.json, each of which must be there and of its type.
+// Reads the fields of dataset.json, which must all exist with the right type.
 class InfoReader {
  public:
   InfoReader(const fs::path& path, const Json& object) : path_(path.string()), object_(object) {
@@ -107,7 +107,7 @@ DatasetInfo read_dataset_info(const fs::path& path) {
   return info;
 }
 
-using Start = std::span<const char>;  // the first bytes of a file, at most a header
+using Start = std::span<const char>;  // the first bytes of a file, at most a header's length
 
 void check_header(const std::string& name, int64_t size, Start start, const HeaderForm& form,
                   DatasetInfo& info) {
@@ -130,9 +130,9 @@ void check_header(const std::string& name, int64_t size, Start start, const Head
   }
 }
 
-// Whether bare tokens look like 32-bit ones: read as 16-bit ones, every second is tiny, as the
-// upper halves of ids below a million are, and the others are not. Looks at places spread over the
-// file.
+// Whether bare tokens look like 32-bit ones. Read as 16-bit ones, every second is then tiny,
+// because it is the upper half of an id below a million, and the others are not. It samples places
+// spread over the file.
 bool looks_like_32_bit(const RandomAccessFile& file) {
   constexpr int64_t kPlaces = 64;
   constexpr int64_t kSampleBytes = 4096;

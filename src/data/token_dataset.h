@@ -1,6 +1,6 @@
-// A stream of tokens on disk, read at any place. Three forms are read as they are:
+// A stream of tokens on disk that can be read at any place. It reads three forms as they are:
 //  * Apollo's folder: tokens.bin (little-endian uint16 or uint32) and dataset.json,
-//  * nanoGPT's .bin: bare uint16, or uint32 where the vocabulary or the content says so,
+//  * nanoGPT's .bin: bare uint16, or uint32 if the vocabulary or the content says so,
 //  * llm.c's .bin: 256 int32 of header (magic, version, count), then tokens: magic 20240520 and
 //    version 1 with uint16 (GPT-2), magic 20240801 and version 7 with uint32 (Llama 3).
 #pragma once
@@ -29,7 +29,7 @@ struct DatasetInfo {
   int64_t bytes_per_token = 2;
   int64_t num_tokens = 0;
   int64_t num_documents = 0;      // 0: unknown (.bin)
-  int64_t text_bytes = 0;         // UTF-8 bytes that the tokens stand for; 0: unknown (.bin)
+  int64_t text_bytes = 0;         // UTF-8 bytes that the tokens encode; 0: unknown (.bin)
   int64_t vocab_size = 0;         // 0: unknown (.bin)
   std::string tokenizer_hash;     // empty: unknown (.bin)
   std::string content_hash;       // of tokens.bin or the .bin file
@@ -39,25 +39,25 @@ struct DatasetInfo {
 
 class TokenDataset {
  public:
-  // Throws DataError where the dataset is missing, truncated, damaged or of unknown form. A
-  // tokens.bin beside its dataset.json stands for the folder.
-  // `vocab_size` of the model, where it is known: bare tokens of more than 65,536 have 32 bits.
+  // Throws DataError if the dataset is missing, truncated, damaged or of unknown form. A tokens.bin
+  // next to its dataset.json means the folder. `vocab_size` is the model's, if known: above 65,536,
+  // bare tokens have 32 bits.
   static TokenDataset open(const std::filesystem::path& path, int64_t vocab_size = 0);
 
-  // Throws DataError where tokens.bin is not what dataset.json has the hash of; of a .bin file it
-  // finds out the hash. Reads all of a file once for each state of it, as the folder `memory`
+  // Throws DataError if tokens.bin does not have the hash in dataset.json. For a .bin file it
+  // computes the hash. It reads a whole file only once for each state of it, as the folder `memory`
   // remembers (base/file_identity.h).
   void check_content(const std::filesystem::path& memory);
 
-  // Like check_content(), but reads all of it now. A .bin file has no hash to compare with.
+  // Like check_content(), but always reads everything. A .bin file has no hash to compare with.
   void verify() const;
 
   const DatasetInfo& info() const { return info_; }
   int64_t size() const { return info_.num_tokens; }
   // Copies tokens [begin, begin + out.size()) as int64. Thread-safe. Throws DataError out of range,
-  // Error where the file was cut short since it was opened.
+  // and Error if the file was cut short since it was opened.
   void copy(int64_t begin, std::span<int64_t> out) const;
-  // The largest token, by a pass over all of them; -1 where there is none.
+  // Returns the largest token, reading all of them; -1 if there are none.
   int64_t max_token() const;
 
  private:
@@ -75,7 +75,7 @@ class TokenDataset {
   bool is_folder_;
 };
 
-// Whether `path` is to be opened as a dataset: a .bin file, or a folder with dataset.json.
+// Whether `path` is opened as a dataset: a .bin file, or a folder with dataset.json.
 bool is_token_dataset(const std::filesystem::path& path);
 
 // Writes dataset.json into the existing folder `dir`.

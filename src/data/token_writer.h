@@ -1,4 +1,4 @@
-// Writes a dataset folder in a stream: tokens.bin piece by piece, then dataset.json.
+// Writes a dataset folder in a stream: first tokens.bin piece by piece, then dataset.json.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ namespace apollo {
 
 class TokenWriter {
  public:
-  // Into the existing folder `dir`; uint16 where `vocab_size` allows it, else uint32.
+  // Writes into the existing folder `dir`, as uint16 if `vocab_size` allows it, else as uint32.
   TokenWriter(std::filesystem::path dir, int64_t vocab_size);
 
-  // Throws Error where the disk is full, DataError for ids outside of the vocabulary.
+  // Throws Error if the disk is full, and DataError for ids outside the vocabulary.
   void append(std::span<const TokenId> ids);
   int64_t num_tokens() const { return num_tokens_; }
-  // Ends tokens.bin and writes dataset.json: `info` with the form, counts and hash of the tokens.
+  // Ends tokens.bin and writes dataset.json: `info` with the form, count and hash of the tokens.
   DatasetInfo finish(DatasetInfo info);
 
  private:

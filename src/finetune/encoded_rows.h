@@ -1,12 +1,12 @@
-// Rows as tokens, encoded once: how a text or a pair becomes what the model reads.
+// Rows as tokens, encoded once: turns a text or a pair into what the model reads.
 //
-// BERT: [CLS] text [SEP] pair [SEP], the pair with token type 1. GPT: eos text, or
-// eos text eos pair, without an end: the classifier reads the last token of the
-// text itself. So eos can serve as padding, as GPT2ForSequenceClassification reads the
-// last token that is none; and an empty text has a token, without which `transformers` cannot put
-// it through a model. The tokenizer of a saved classifier encodes in the same way.
+// BERT reads [CLS] text [SEP] pair [SEP], where the pair has token type 1. GPT reads eos text, or
+// eos text eos pair, without a token at the end, because the classifier reads the last token of the
+// text itself. So eos can serve as padding: GPT2ForSequenceClassification reads the last token that
+// is not padding. An empty text still has a token, without which `transformers` cannot run it
+// through a model. The tokenizer of a saved classifier encodes in the same way.
 //
-// A row that is too long loses the ends of its texts, of the longer one first, as truncation
+// A row that is too long loses the ends of its texts, first of the longer one, like truncation
 // "longest_first" of the `tokenizers` package.
 #pragma once
 
@@ -24,10 +24,10 @@
 
 namespace apollo {
 
-// Lengths of two texts after truncation to `budget` tokens in total.
+// Returns the lengths of two texts after truncation to `budget` tokens in total.
 std::pair<int64_t, int64_t> truncated_lengths(int64_t first, int64_t second, int64_t budget);
 
-// All tokens of the rows one after the other.
+// The tokens of all rows, one row after the other.
 struct EncodedRows {
   std::vector<TokenId> ids;
   std::vector<int64_t> begins = {0};    // row i: [begins[i], begins[i + 1])
@@ -42,7 +42,7 @@ struct EncodedRows {
   }
 };
 
-// Special tokens around the texts of a model.
+// The special tokens around a model's texts.
 struct RowTokens {
   std::optional<TokenId> begin;      // before the first text
   std::optional<TokenId> separator;  // between two texts
@@ -50,12 +50,12 @@ struct RowTokens {
   TokenId padding = 0;
 };
 
-// Throws DataError where the tokenizer lacks the tokens that the objective needs; `folder` names
-// it.
+// Throws DataError if the tokenizer lacks tokens that the objective needs; `folder` is its name in
+// the message.
 RowTokens row_tokens(const Tokenizer& tokenizer, Objective objective, const std::string& folder);
 
-// Every row has at least one and at most `max_length` tokens. Throws Interrupted when a signal asks
-// to stop.
+// Encodes the rows; each gets at least one and at most `max_length` tokens. Throws Interrupted if a
+// signal asks to stop.
 EncodedRows encode_rows(const TaskRows& rows, const Tokenizer& tokenizer, const RowTokens& tokens,
                         int64_t max_length);
 

@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Identity of the files that make the model of a folder.
+// Returns a hash of the files that make up the model of a folder.
 std::string hash_model(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -185,7 +185,8 @@ class Grid {
     }
   }
 
-  // The weights first: a run that is on record has them, or a better one of its learning rate.
+  // Saves the weights first. Every recorded run then has them, or its learning rate has better
+  // ones.
   void keep(const PointResult& result, const ClassifierWeights& best) {
     bool leads = !result.diverged;
     for (const PointResult& other : results_.runs) {
@@ -211,8 +212,8 @@ class Grid {
     }
   }
 
-  // Puts the best model into the classifier; trains it again where its weights are gone, as after
-  // the grid of a finished task was extended.
+  // Puts the best model into the classifier. Trains it again if its weights are gone, for example
+  // when the grid of a finished task was extended.
   void restore(const GridPoint& point) {
     const fs::path path = weights_path(point);
     if (fs::exists(path)) {
@@ -234,7 +235,7 @@ class Grid {
     classifier_->set_weights(best);
   }
 
-  // Leaves the best of all runs on record as the folder's model.
+  // Saves the best of all recorded runs as the folder's model.
   void finish() {
     const std::vector<GridSummary> summaries = summarize(results_, task_.config.train);
     const GridSummary* winner = best_summary(summaries, results_.metric);
@@ -259,7 +260,7 @@ class Grid {
   }
 
   void write_model(const GridPoint& point) {
-    // Not on record until all of it is there.
+    // The model is recorded only when all of it is written.
     results_.written.reset();
     results_.confusion.clear();
     save_results();
@@ -275,7 +276,7 @@ class Grid {
     results_.written = WrittenModel{point, results_.test_tables};
   }
 
-  // What the model says of dev.
+  // Looks at the model's predictions on dev.
   void look_at(const at::Tensor& logits_NC) {
     if (const auto answer = only_answer(logits_NC, results_.labels, scale_.deviation)) {
       log_warning(

@@ -9,7 +9,7 @@
 namespace apollo {
 namespace {
 
-// 1, 2, ... in the order of the values; equal values share the mean of their ranks.
+// Returns 1, 2, ... in the order of the values; equal values share the mean of their ranks.
 std::vector<double> ranks(std::span<const double> values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -11,27 +11,27 @@
 
 namespace apollo {
 
-// Each takes two sequences of equal length, not empty. Class ids are in [0, num_classes).
+// Each takes two non-empty sequences of equal length. Class ids are in [0, num_classes).
 double accuracy(std::span<const int64_t> predicted, std::span<const int64_t> expected);
 
-// Of one class: 2 TP / (2 TP + FP + FN); 0 where it is neither predicted nor expected.
+// Returns 2 TP / (2 TP + FP + FN) of one class; 0 if it is neither predicted nor expected.
 double f1(std::span<const int64_t> predicted, std::span<const int64_t> expected,
           int64_t positive_class);
 
-// The mean of f1 over all classes that are predicted or expected.
+// Returns the mean of f1 over all classes that are predicted or expected.
 double macro_f1(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                 int64_t num_classes);
 
-// Matthews' correlation, for any number of classes (Gorodkin 2004); 0 where either side is
+// Returns Matthews' correlation for any number of classes (Gorodkin 2004); 0 if either side is
 // constant.
 double matthews(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                 int64_t num_classes);
 
-// Root of the mean squared difference, and mean absolute difference.
+// Return the root of the mean squared difference, and the mean absolute difference.
 double rmse(std::span<const double> predicted, std::span<const double> expected);
 double mae(std::span<const double> predicted, std::span<const double> expected);
 
-// Correlations; 0 where either side is constant. Spearman's gives ties their mean rank.
+// Return correlations; 0 if either side is constant. Spearman's gives ties their mean rank.
 double pearson(std::span<const double> predicted, std::span<const double> expected);
 double spearman(std::span<const double> predicted, std::span<const double> expected);
 
@@ -39,22 +39,23 @@ using Scores = std::vector<std::pair<Metric, double>>;
 
 double score_of(const Scores& scores, Metric metric);
 
-// Whether `score` is better than `other`: larger, or smaller where the metric is an error.
+// Whether `score` is better than `other`: larger, or smaller if the metric is an error.
 bool is_better(Metric metric, double score, double other);
 
-// accuracy, f1 (of `positive_class`, or macro where there are more than two) and matthews.
+// Returns accuracy, f1 (of `positive_class`, or macro for more than two classes) and matthews.
 Scores classification_scores(std::span<const int64_t> predicted, std::span<const int64_t> expected,
                              int64_t num_classes, int64_t positive_class);
-// pearson, spearman, rmse and mae.
+// Returns pearson, spearman, rmse and mae.
 Scores regression_scores(std::span<const double> predicted, std::span<const double> expected);
 
-// What can be had without reading a text: of each metric the best score of one answer to all rows.
-// The answer may be another one for each metric (for rmse the mean, for mae the median).
+// Return what is possible without reading a text: for each metric the best score of giving one
+// answer to all rows. The answer may differ between metrics (for rmse it is the mean, for mae the
+// median).
 Scores constant_classification_scores(std::span<const int64_t> expected, int64_t num_classes,
                                       int64_t positive_class);
 Scores constant_regression_scores(std::span<const double> expected);
 
-// Number of rows of each pair (expected, predicted), row-major.
+// Returns the number of rows for each pair (expected, predicted), row-major.
 std::vector<int64_t> confusion_matrix(std::span<const int64_t> predicted,
                                       std::span<const int64_t> expected, int64_t num_classes);
 

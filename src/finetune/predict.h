@@ -1,4 +1,4 @@
-// What a classifier says of rows, and how well it fits.
+// What a classifier predicts for rows, and how well that fits.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,37 +13,38 @@
 
 namespace apollo {
 
-// Logits of all rows, [rows, C], on the CPU. Throws Interrupted when a signal asks to stop.
+// Returns the logits of all rows, [rows, C], on the CPU. Throws Interrupted if a signal asks to
+// stop.
 at::Tensor predict(const SequenceClassifier& classifier, const EncodedRows& rows, TokenId padding,
                    Precision precision);
 
-// What a regression learns: numbers of mean 0 and deviation 1, whatever those of the task are; of a
-// model without a bias, which can't be given the mean afterwards, numbers of mean square 1.
+// What a regression learns: the task's numbers, scaled to mean 0 and deviation 1. A model without a
+// bias cannot be given the mean afterwards, so its numbers are scaled to mean square 1.
 struct TargetScale {
   double mean = 0.0;
   double deviation = 1.0;  // positive
 };
 
-// The scale of these numbers: the default for none, deviation 1 where all are equal. Without
-// `takes_shift` the mean is 0 and the deviation is taken from there.
+// Returns the scale of these numbers: the default if there are none, deviation 1 if all are equal.
+// Without `takes_shift` the mean is 0, and the deviation is measured from there.
 TargetScale target_scale(const std::vector<double>& numbers, bool takes_shift = true);
 
-// Metrics of logits [rows, C] against the rows' classes or numbers; those of a regression are
-// numbers of `scale`.
+// Returns metrics of logits [rows, C] against the rows' classes or numbers. Logits of a regression
+// are on `scale`.
 Scores score_logits(const at::Tensor& logits_NC, const EncodedRows& rows, int64_t positive_class,
                     const TargetScale& scale = {});
 
-// The class of every row.
+// Returns the class of every row.
 std::vector<int64_t> predicted_classes(const at::Tensor& logits_NC);
 
-// Says so where all rows got one answer, as a model that has learned nothing gives it; for numbers,
-// where they vary by less than a hundredth of `deviation`. `labels` as below.
+// Returns a message if all rows got one answer, as from a model that has learned nothing. For
+// numbers it does so if they vary by less than a hundredth of `deviation`. `labels` as below.
 std::optional<std::string> only_answer(const at::Tensor& logits_NC,
                                        const std::vector<std::string>& labels, double deviation);
 
-// As tab-separated text without quoting, with a header, a line for each row: its number from 0,
-// what is predicted, what is right where the rows say so, for classes (`labels`, empty: regression)
-// the probability of the prediction and of every class, and the row's id or its texts.
+// Returns tab-separated text without quoting, with a header and a line per row: the row's number
+// from 0, the prediction, the right answer if known, for classes (`labels`; empty: regression) the
+// probability of the prediction and of every class, and the row's id or texts.
 std::string predictions_table(const at::Tensor& logits_NC, const TaskRows& rows,
                               const std::vector<std::string>& labels);
 

@@ -36,7 +36,7 @@ GridPoint parse_point(const Json& json) {
           json.at("seed").get<uint64_t>()};
 }
 
-// Holds a run of a file to what training gives.
+// Checks that a run in a file is one that training can give.
 void check_run(const PointResult& run, Metric metric) {
   const auto require = [](bool good, const char* what) {
     if (!good) throw DataError(what);

@@ -47,7 +47,7 @@ std::vector<RowBatch> training_batches(const EncodedRows& rows, int64_t batch_si
   std::vector<RowBatch> batches;
   for (int64_t first = 0; first < num_batches; first += kBatchesInWindow) {
     const int64_t count = std::min(kBatchesInWindow, num_batches - first);
-    // A key of its own for every window: the order within must not be that of another.
+    // Every window has its own key, so that the order inside it differs from that of the others.
     const uint64_t key = random_bits(seed, RngStream::kSampleOrder, static_cast<uint64_t>(epoch),
                                      static_cast<uint32_t>(first));
     const SampleOrder batch_order(key, count);
@@ -77,7 +77,7 @@ ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> cho
     shortest = std::min(shortest, rows.length(row));
   }
   const bool sees_all = objective == Objective::kMasked;
-  // A model that looks back only never sees the padding behind a row.
+  // A causal model never sees the padding after a row.
   const bool masked = sees_all && shortest < longest;
   const auto make_BT = [&](int64_t value) {
     return at::full({num_rows, longest}, value, at::kLong);

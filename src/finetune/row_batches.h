@@ -1,4 +1,4 @@
-// Batches of rows of like length, so that little of a batch is padding.
+// Batches of rows of similar length, so that little of a batch is padding.
 //
 // Shape suffixes: B rows, T positions.
 #pragma once
@@ -16,22 +16,22 @@ namespace apollo {
 
 using RowBatch = std::vector<int64_t>;  // indices of rows
 
-// Every row once, in an order that depends only on (seed, epoch): the rows are shuffled, those of
-// each 50 neighbouring batches sorted by length, and these batches shuffled. Only one batch may be
-// smaller than `batch_size`.
+// Returns every row once, in an order that depends only on (seed, epoch). The rows are shuffled,
+// then sorted by length within every 50 neighbouring batches, and these batches are shuffled. At
+// most one batch is smaller than `batch_size`.
 std::vector<RowBatch> training_batches(const EncodedRows& rows, int64_t batch_size, uint64_t seed,
                                        int64_t epoch);
 
-// Every row once, by length.
+// Returns every row once, sorted by length.
 std::vector<RowBatch> evaluation_batches(const EncodedRows& rows, int64_t batch_size);
 
 struct ClassifierBatch {
   DeviceBatch tokens;
-  at::Tensor last_rows_B;  // int64: place b*T + t of each row's last token that is not `padding`
+  at::Tensor last_rows_B;  // int64: place b*T + t of each row's last token other than `padding`
 };
 
-// Pads on the right to the longest row. A row that itself ends with the token that pads is read at
-// the one before, and a row of nothing else at its first, as GPT2ForSequenceClassification does.
+// Pads on the right to the longest row. Like GPT2ForSequenceClassification, a row that itself ends
+// with the padding token is read at the token before, and a row of only padding at its first.
 ClassifierBatch make_batch(const EncodedRows& rows, std::span<const int64_t> chosen,
                            TokenId padding, Objective objective, at::Device device);
 

@@ -59,7 +59,7 @@ ParameterLayout head_layout(const ModelSpec& spec, int64_t num_outputs) {
     case ClassifierHead::kTransform:
       break;
   }
-  // As `transformers` begins it, by the width alone.
+  // Initialised as in `transformers`, depending only on the width.
   const double std = 1.0 / std::sqrt(static_cast<double>(width));
   ParameterSpec weight = matrix("classifier.weight", num_outputs, width, std);
   weight.init = Init::kTruncatedNormal;
@@ -82,7 +82,7 @@ Json classifier_config(const ModelSpec& spec, const ClassifierFolder& saved) {
   config["label2id"] = ids_by_name;
   config["num_labels"] = labels.size();
   config["pad_token_id"] = saved.tokens.padding;
-  // What was trained is float32, whatever it began as.
+  // Trained weights are float32, whatever they were before.
   if (config.contains("dtype")) config["dtype"] = "float32";
   config["torch_dtype"] = "float32";
   return config;
@@ -98,7 +98,7 @@ SequenceClassifier::SequenceClassifier(std::unique_ptr<LanguageModel> body, int6
       blocks_(body_->blocks(body_->num_layers())),
       head_(head_layout(body_->spec(), num_outputs), body_->device()) {}
 
-// The vector of each row that the head reads, [B, W].
+// Returns the vector of each row that the head reads, [B, W].
 at::Tensor SequenceClassifier::pooled(const ClassifierBatch& batch,
                                       const PassOptions& options) const {
   DeviceBatch read = batch.tokens;
@@ -106,11 +106,11 @@ at::Tensor SequenceClassifier::pooled(const ClassifierBatch& batch,
   if (head_of(body_->spec()) == ClassifierHead::kTransform && pooling_ == Pooling::kMean) {
     const at::Tensor hidden_BTW = body_->hidden(read, blocks_, options);
     if (!read.documents_BT.defined()) return hidden_BTW.mean(1);
-    // Padding is no part of the row.
+    // Padding does not belong to the row.
     const at::Tensor of_row_BT1 = read.documents_BT.eq(0).unsqueeze(2).to(hidden_BTW.scalar_type());
     return (hidden_BTW * of_row_BT1).sum(1) / of_row_BT1.sum(1);
   }
-  // The last token of each sequence, or its first.
+  // Reads the last token of each sequence, or its first.
   read.target_rows_M =
       body_->is_causal() ? batch.last_rows_B
                          : at::arange(0, inputs_BT.numel(), inputs_BT.size(1), inputs_BT.options());
@@ -175,7 +175,7 @@ bool takes_shift(Architecture architecture) {
 
 namespace {
 
-// `asked`, or what the config of the folder names.
+// Returns `asked`, or the pooling that the folder's config names.
 Pooling pooling_of(const ModelSpec& spec, const Json& config, Pooling asked) {
   if (head_of(spec) != ClassifierHead::kTransform) {
     if (asked != Pooling::kAuto) {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// One file under way.
+// A file that is being read.
 struct Source {
   std::string path;
   std::string_view text;
@@ -59,7 +59,7 @@ void check_utf8(const Source& source) {
 
 struct RawRow {
   int64_t line = 0;
-  bool empty = false;  // nothing stands on the line
+  bool empty = false;  // whether the line is empty
   std::vector<std::string> fields;
 };
 
@@ -75,7 +75,7 @@ RawRow next_tsv_row(Source& source) {
   return row;
 }
 
-// The rest of a quoted field, after its first quote.
+// Reads the rest of a quoted field, after its first quote.
 std::string quoted_field(Source& source) {
   const int64_t begin = source.line;
   std::string field;
@@ -125,7 +125,7 @@ std::string column_text(const ColumnRef& column) {
                        : fmt::format("column '{}'", column.name);
 }
 
-// Places of the wanted columns among those of the header.
+// Returns the indices of the wanted columns in the header.
 std::vector<size_t> find_columns(const Source& source, const RawRow& header,
                                  const std::vector<WantedColumn>& wanted) {
   std::vector<size_t> places;
@@ -175,7 +175,7 @@ std::vector<TableRow> read_delimited(Source& source, TableFormat format, bool he
       empty_line = empty_line.value_or(raw.line);
       continue;
     }
-    // Empty lines at the end are nothing; before a row they are a damaged table.
+    // Empty lines at the end are ignored; before a row they mean a damaged table.
     if (empty_line) source.reject(*empty_line, "the row is empty");
     const size_t found = raw.fields.size();
     if (header ? found != num_fields : found < num_fields) {

@@ -1,5 +1,5 @@
-// Reading TASK.toml: names first, then every field through the visitor, then what values mean
-// together.
+// Reads TASK.toml: first the names, then every field through the visitor, then the meaning of the
+// values together.
 #include "finetune/task_config.h"
 
 #include <algorithm>
@@ -157,7 +157,7 @@ void check_training(const TaskConfig::Train& train, Faults& faults) {
           "train.warmup", "at most 100%", to_string(train.warmup));
 }
 
-// What finds the place of a fault in a file, in the form that config/ knows.
+// Returns what config/ needs to find the place of a fault in a file.
 ResolvedConfig places_of(const ResolvedTask& task) {
   ResolvedConfig places;
   places.origins = task.origins;
@@ -173,7 +173,7 @@ std::string toml_text(const ColumnRef& column) {
 
 std::vector<fs::path> ResolvedTask::tables(const std::vector<std::string>& names) const {
   const auto origin = origins.find("task.base_dir");
-  // What is typed into a shell starts from where the shell is.
+  // A path typed into a shell is relative to the shell's folder.
   const bool typed = origin != origins.end() && origin->second == "--set";
   const fs::path folder = typed ? fs::path() : file.parent_path();
   std::vector<fs::path> paths;
@@ -192,7 +192,7 @@ ResolvedTask load_task(const TomlSource& source, const std::vector<std::string>&
     task.config.task.metric = Metric::kPearson;
   }
   const ResolvedConfig places = places_of(task);
-  // A value that could not be read has its default, which no rule should be held against.
+  // A value that could not be read has its default, which must not be checked against rules.
   if (faults.empty()) {
     Faults meaning;
     check_tables(task.config, meaning);

@@ -1,6 +1,6 @@
-// One fine-tuning task as a typed struct. Field names are the keys of TASK.toml; defaults are the
-// program's. visit_task_fields() calls a visitor with each field once, as config/fields.h does for
-// RUN.toml: parsing, help and the record of what a result depends on all go through it.
+// One fine-tuning task as a typed struct. Field names are the keys of TASK.toml, and defaults are
+// the program's. visit_task_fields() calls a visitor with each field once, as config/fields.h does
+// for RUN.toml. Parsing, help and the record of what a result depends on all use it.
 #pragma once
 
 #include <concepts>
@@ -32,7 +32,8 @@ template <>
 inline constexpr std::array<std::string_view, 4> kEnumNames<TableFormat> = {"auto", "tsv", "csv",
                                                                             "jsonl"};
 
-// A column by its name, or by its number from 0 where the table has no header. Neither: none.
+// A column by its name, or by its number from 0 if the table has no header. With neither there is
+// none.
 struct ColumnRef {
   std::string name;
   std::optional<int64_t> number;
@@ -79,8 +80,8 @@ struct TaskConfig {
   } train;
 };
 
-// Effect::kResult: a finished run with another value cannot stand beside the new ones. The grids
-// are kNone, as each run is filed under its own point of them.
+// Effect::kResult: a finished run with another value cannot be kept next to new ones. The grids are
+// kNone, because each run is filed under its own point of them.
 template <class Visitor, class... Configs>
 void visit_task_section(Visitor&& visit, Configs&... c) {
   visit(Field{"task", "name", Effect::kNone, "results go to runs/finetune-NAME unless --out"},
@@ -155,7 +156,7 @@ void visit_task_train_section(Visitor&& visit, Configs&... c) {
         c.train.precision...);
 }
 
-// visit(field, value...) for every field of the configs, in the order of the file.
+// Calls visit(field, value...) for every field of the configs, in the order of the file.
 template <class Visitor, class... Configs>
 void visit_task_fields(Visitor&& visit, Configs&... configs) {
   visit_task_section(visit, configs...);
@@ -167,18 +168,18 @@ struct ResolvedTask {
   std::filesystem::path file;                  // as given
   std::map<std::string, std::string> origins;  // "sst2.toml:4:9" or "--set", by key
 
-  // The tables of a key as paths that can be opened.
+  // Returns the tables of a key as paths that can be opened.
   std::vector<std::filesystem::path> tables(const std::vector<std::string>& names) const;
 };
 
-// Reads TASK.toml with `overrides` ("train.lr=1e-3"). Throws ConfigError with all faults, those of
-// values and of combinations included.
+// Reads TASK.toml with `overrides` ("train.lr=1e-3"). Throws ConfigError with all faults of values
+// and combinations.
 ResolvedTask load_task(const TomlSource& source, const std::vector<std::string>& overrides);
 
-// All keys with defaults, choices and help: `apollo finetune --help-config`.
+// Returns all keys with defaults, choices and help: `apollo finetune --help-config`.
 std::string task_reference();
 
-// The fault of a key as a ConfigError that points to its place in the file.
+// Throws a fault of a key as a ConfigError that points to its place in the file.
 [[noreturn]] void fail_at_key(const ResolvedTask& task, const std::string& key,
                               const std::string& message, const std::string& hint);
 

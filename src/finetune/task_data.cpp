@@ -21,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The sample of train.max_train_rows: one for all seeds, so that their spread is the training's.
+// The sample of train.max_train_rows is the same for all seeds, so that their spread is only
+// training's.
 constexpr uint64_t kSampleSeed = 0;
 
 struct TableFile {
@@ -29,7 +30,7 @@ struct TableFile {
   std::vector<TableRow> rows;
 };
 
-// Places of the fields in a row, as wanted_columns() asks for them.
+// Indices of the fields in a row, as wanted_columns() asks for them.
 struct Fields {
   size_t text = 0;
   std::optional<size_t> pair;
@@ -43,7 +44,7 @@ std::string_view without_blanks(std::string_view text) {
   return text.substr(begin, end + 1 - begin);
 }
 
-// As float() of Python: blanks around it and a plus are accepted. Nothing where it is not finite.
+// Like Python's float(), accepts blanks around it and a plus. Returns nothing if it is not finite.
 std::optional<double> parse_number(std::string_view text) {
   text = without_blanks(text);
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
@@ -103,7 +104,7 @@ void check_label(const std::string& where, const std::string& label) {
   }
 }
 
-// Two labels of one meaning would be two classes that nobody can tell apart.
+// Two labels with the same meaning would be two classes that nobody can tell apart.
 class LabelSpellings {
  public:
   void add(const std::string& where, const std::string& label) {
@@ -115,7 +116,7 @@ class LabelSpellings {
     }
   }
 
-  // For labels that are numbers, each of another value.
+  // Checks that labels which are numbers have different values.
   void check_numbers(const std::vector<std::string>& ascending) const {
     for (size_t i = 1; i < ascending.size(); ++i) {
       const std::string& label = ascending[i];
@@ -132,10 +133,10 @@ class LabelSpellings {
     std::string label;
     std::string where;
   };
-  std::unordered_map<std::string, Place> first_;  // by the label without blanks around it
+  std::unordered_map<std::string, Place> first_;  // by the label without surrounding blanks
 };
 
-// Numbers by value, other labels by their bytes.
+// Sorts numbers by value, and other labels by their bytes.
 std::vector<std::string> labels_of(const std::vector<TableFile>& files, const Fields& fields) {
   std::vector<std::string> labels;
   std::unordered_set<std::string> seen;

@@ -10,12 +10,12 @@
 
 namespace apollo {
 
-// One entry a row; `pairs` is empty for tasks of one text, `ids` where rows have none, `classes` or
-// `numbers` is filled by the kind of task, neither for rows without labels.
+// One entry per row. `pairs` is empty for tasks of one text, and `ids` if rows have none. The kind
+// of task decides whether `classes` or `numbers` is filled; rows without labels have neither.
 struct TaskRows {
   std::vector<std::string> texts;
   std::vector<std::string> pairs;
-  std::vector<std::string> ids;  // of task.id
+  std::vector<std::string> ids;  // from task.id
   std::vector<int64_t> classes;
   std::vector<double> numbers;
 
@@ -31,17 +31,17 @@ struct TaskData {
 };
 
 // Reads all tables. Throws DataError with file and line for a label that the training tables (or
-// task.labels) do not have, one that is empty, holds a tab or line end, or differs from another in
-// blanks or in how a number is written alone, a number that is none, and all that read_table()
-// rejects; ConfigError
-// where task.positive_label is no class. Empty texts are counted and logged.
+// task.labels) do not have, is empty, contains a tab or line end, or differs from another only in
+// blanks or in how a number is written; for an invalid number; and for everything that read_table()
+// rejects. Throws ConfigError if task.positive_label is not a class. Empty texts are counted and
+// logged.
 TaskData load_task_data(const ResolvedTask& task);
 
-// A text as a field of a table without quoting: \t, \n, \r and \\ stand for what they stand for in
-// C.
+// Returns a text as a field of a table without quoting; \t, \n, \r and \\ have the same meaning as
+// in C.
 std::string escaped_field(std::string_view text);
 
-// Identity of the content of tables, given by names as they stand in the task.
+// Returns a hash of the content of tables; `names` are as in the task.
 std::string hash_tables(const ResolvedTask& task, const std::vector<std::string>& names);
 
 }  // namespace apollo

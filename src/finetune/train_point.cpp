@@ -20,7 +20,7 @@
 namespace apollo {
 namespace {
 
-// The classes (int64) or standardised numbers (float32) of the chosen rows.
+// Returns the classes (int64) or standardised numbers (float32) of the chosen rows.
 at::Tensor targets_of(const EncodedRows& rows, const RowBatch& chosen, const TargetScale& scale,
                       at::Device device) {
   const auto count = static_cast<int64_t>(chosen.size());
@@ -38,7 +38,7 @@ at::Tensor targets_of(const EncodedRows& rows, const RowBatch& chosen, const Tar
   return targets_B.to(device);
 }
 
-// Mean over the rows.
+// Returns the mean over the rows.
 at::Tensor loss_of(const at::Tensor& logits_BC, const at::Tensor& targets_B) {
   if (targets_B.is_floating_point()) return at::mse_loss(logits_BC.squeeze(1), targets_B);
   return at::cross_entropy_loss(logits_BC, targets_B);
@@ -72,8 +72,8 @@ class PointTrainer {
                .peak = point.lr,
                .warmup = warmup_share(task.config.train.warmup, num_steps_, point.epochs)} {}
 
-  // One update; the mean loss of the batch, or nothing where loss or gradient is not finite, in
-  // which case nothing was updated.
+  // Makes one update and returns the mean loss of the batch. If loss or gradient is not finite,
+  // returns nothing and updates nothing.
   std::optional<double> step(const RowBatch& rows) {
     ParameterSet& body = classifier_.body().parameters();
     ParameterSet& head = classifier_.head();
@@ -98,7 +98,8 @@ class PointTrainer {
     if (!std::isfinite(value) || !std::isfinite(norm)) return std::nullopt;
     clip_gradients(body.gradients(), norm, task_.config.train.clip);
     clip_gradients(head.gradients(), norm, task_.config.train.clip);
-    // In the middle of the step, so that neither the first nor the last is lost to a rate of zero.
+    // Taken at the middle of the step, so that neither the first nor the last is lost to a rate of
+    // zero.
     const double lr =
         curve_.at((static_cast<double>(step_) + 0.5) / static_cast<double>(num_steps_));
     optimizer_.step(body, body_state_, lr);

@@ -1,5 +1,5 @@
-// One run of a grid: training from the start to the end at one learning rate, number of epochs and
-// seed, looked at after every epoch.
+// One run of a grid: training from start to end with one learning rate, number of epochs and seed,
+// with an evaluation after every epoch.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct GridPoint {
 };
 
 struct EpochResult {
-  int64_t epoch = 0;  // from 1
-  // Mean over the rows: cross-entropy in nats, or the squared difference of standardised numbers.
+  int64_t epoch = 0;  // counted from 1
+  // Mean over the rows: cross-entropy in nats, or squared difference of standardised numbers.
   double train_loss = 0.0;
   double dev_loss = 0.0;
   Scores scores;  // on dev
@@ -33,9 +33,9 @@ struct EpochResult {
 struct PointResult {
   GridPoint point;
   std::vector<EpochResult> epochs;
-  int64_t best_epoch = 0;  // the first of the best
+  int64_t best_epoch = 0;  // the first of the best epochs
   double best_score = 0.0;
-  bool diverged = false;  // loss or gradient not finite; epochs hold what was before
+  bool diverged = false;  // loss or gradient not finite; `epochs` ends before that
   double seconds = 0.0;
 };
 
@@ -49,12 +49,12 @@ struct PointTask {
   TargetScale scale;  // of the numbers to learn
 };
 
-// Optimizer steps of a run.
+// Returns the optimizer steps of a run.
 int64_t num_steps(const PointTask& task, int64_t epochs);
 
-// Trains `classifier` from the weights it has. The result depends on the point, the task and these
-// weights alone. `best` becomes the weights of the best epoch; `on_step` is told of every step.
-// Throws Interrupted when a signal asks to stop.
+// Trains `classifier` from its current weights. The result depends only on the point, the task and
+// these weights. `best` receives the weights of the best epoch; `on_step` is called after every
+// step. Throws Interrupted if a signal asks to stop.
 PointResult train_point(SequenceClassifier& classifier, const PointTask& task,
                         const GridPoint& point, ClassifierWeights& best,
                         const std::function<void(const std::string& note)>& on_step);

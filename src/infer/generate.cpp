@@ -18,16 +18,16 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-// The logits of the token after the last one of a text that grows, on the CPU.
+// Computes the logits of the next token of a growing text, on the CPU.
 class TextLogits {
  public:
   TextLogits(const LanguageModel& model, LayerMap blocks)
       : model_(model), blocks_(std::move(blocks)), cache_(context(), blocks_.size()) {}
 
-  // `tokens`: those of the call before, and more. kNever where not allowed.
+  // `tokens`: those of the previous call and more. Logits are kNever where not allowed.
   std::vector<float> next(std::span<const TokenId> tokens, const TokenMask& allowed) {
     const auto length = static_cast<int64_t>(tokens.size());
-    // What slides over the context has other positions in each pass.
+    // A window that slides over the text has other positions in each pass.
     const bool slides = length > context();
     const auto read = slides ? tokens.last(static_cast<size_t>(context()))
                              : tokens.subspan(static_cast<size_t>(cache_.length));
@@ -60,7 +60,7 @@ class TextLogits {
   AttentionCache cache_;
 };
 
-// Ids that stand for text: not the padding of a vocabulary, nor holes in it.
+// Returns the ids that stand for text, without padding of the vocabulary and holes in it.
 TokenMask text_tokens(const LoadedModel& loaded) {
   TokenMask allowed(static_cast<size_t>(loaded.model->spec().shape.vocab_size), false);
   const int64_t num_tokens =
@@ -91,7 +91,7 @@ void check_options(const GenerateOptions& options) {
 
 namespace {
 
-// The fewest of `order`, from the likeliest on, that are as likely together as top_p asks.
+// Keeps the fewest of `order`, from the most likely on, whose total probability is top_p.
 void keep_nucleus(std::span<const float> logits, const GenerateOptions& options,
                   std::vector<int64_t>& order) {
   const auto weight = [&](int64_t index) {
@@ -138,7 +138,7 @@ int64_t sample_index(std::span<const float> logits, const GenerateOptions& optio
     total += std::exp((logits[static_cast<size_t>(index)] - largest) / options.temperature);
     cumulative.push_back(total);
   }
-  // The first whose sum lies above the mark: one without probability never does.
+  // The first sum above the mark; an index without probability never is.
   const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), uniform * total);
   const auto position =
       std::min<size_t>(static_cast<size_t>(found - cumulative.begin()), order.size() - 1);
@@ -178,7 +178,7 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   if (ids.empty() && !prompt.empty()) {
     fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);
   }
-  // A prompt may spell it out.
+  // The prompt may already contain it.
   const std::optional<TokenId> begin = tokenizer.begin_of_text();
   if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
   if (!ids.empty()) return ids;

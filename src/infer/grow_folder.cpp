@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What `transformers` keeps beside a model for its tokenizer and for generation.
+// What `transformers` stores next to a model for its tokenizer and for generation.
 constexpr const char* kCompanions[] = {"tokenizer.json",
                                        "tokenizer_config.json",
                                        "special_tokens_map.json",
@@ -31,7 +31,7 @@ constexpr const char* kCompanions[] = {"tokenizer.json",
                                        "chat_template.json",
                                        "generation_config.json"};
 
-// `to` without a trailing slash, which would make it a name inside itself.
+// Returns `to` without a trailing slash, which would make it a name inside itself.
 fs::path free_folder(const fs::path& to) {
   if (fs::exists(to) && !(fs::is_directory(to) && fs::is_empty(to))) {
     fail<UsageError>("{}: is there already and not empty; expected a new folder", to.string());
@@ -39,7 +39,7 @@ fs::path free_folder(const fs::path& to) {
   return to.has_filename() ? to : to.parent_path();
 }
 
-// A model as it was in its folder.
+// A model as its folder has it.
 struct Source {
   fs::path folder;
   std::unique_ptr<LanguageModel> model;
@@ -58,7 +58,7 @@ Source open_source(const fs::path& from) {
   return source;
 }
 
-// The model of `source` with layer map[i] as its layer i, as a model of `spec`.
+// Writes a model of `spec` whose layer i is layer map[i] of `source`.
 void write_model(const Source& source, const ModelSpec& spec, const LayerMap& map,
                  const fs::path& to) {
   const ParameterSet& old = source.model->parameters();
@@ -92,7 +92,7 @@ std::unique_ptr<LanguageModel> widen(const LanguageModel& source, const WiderFol
   return widen_model(source, spec, wider.rule, /*seed=*/0);
 }
 
-// Says where the grown model is not the old one with more weights.
+// Warns in the log if growth changes the function of the model.
 void tell_of_change(const Source& source, LayerMapKind kind,
                     const std::optional<WiderFolder>& wider, int64_t layers) {
   const ModelShape& shape = source.spec.shape;

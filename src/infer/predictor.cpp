@@ -48,7 +48,7 @@ Predictor::Predictor(const LoadedModel& loaded, int64_t depth, int64_t batch_siz
 
 int64_t Predictor::max_tokens() const {
   const int64_t context = model_.spec().shape.context;
-  // The last target of a causal model is not among what it reads.
+  // A causal model does not read its last target.
   return frame_ ? context - 2 : context + 1;
 }
 
@@ -147,7 +147,7 @@ void Predictor::exchange(std::span<const Prediction> predictions, std::span<cons
 
 struct Predictor::Pass {
   at::Tensor inputs_BT;
-  at::Tensor documents_BT;  // undefined where nothing is padding
+  at::Tensor documents_BT;  // undefined if there is no padding
   std::vector<int64_t> targets;
   std::vector<int64_t> target_rows;
 };
@@ -155,12 +155,12 @@ struct Predictor::Pass {
 Predictor::Pass Predictor::make_pass(std::span<const Prediction> predictions,
                                      std::span<const size_t> chosen) const {
   const auto rows = static_cast<int64_t>(chosen.size());
-  // Sorted by length: the last is the longest.
+  // They are sorted by length, so the last is the longest.
   const int64_t length = input_length(predictions[chosen.back()]);
   const bool has_padding = input_length(predictions[chosen.front()]) < length;
   Pass pass;
   pass.inputs_BT = at::full({rows, length}, 0, at::kLong);
-  // A causal model never sees padding on the right of what it reads.
+  // A causal model never sees padding to the right of what it reads.
   if (frame_ && has_padding) pass.documents_BT = at::full({rows, length}, 1, at::kLong);
   auto* inputs = pass.inputs_BT.mutable_data_ptr<int64_t>();
   for (int64_t row = 0; row < rows; ++row) {
@@ -180,7 +180,7 @@ Predictor::Pass Predictor::make_pass(std::span<const Prediction> predictions,
     if (pass.documents_BT.defined()) {
       pass.documents_BT[row].slice(0, 0, input_length(prediction)).fill_(0);
     }
-    // A masked model predicts a token where it stands, a causal one at the token before.
+    // A masked model predicts a token at its position, a causal one at the position before.
     const int64_t shift = frame_ ? 1 : -1;
     for (size_t i = first; i < first + count; ++i) {
       pass.targets.push_back(tokens[i]);

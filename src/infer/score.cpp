@@ -13,10 +13,10 @@
 namespace apollo {
 namespace {
 
-// Lines that are tokenized and sorted by length together.
+// How many lines are tokenized and sorted by length together.
 constexpr size_t kLinesPerBlock = 512;
 
-// Predictions of `sequence` from its second token on.
+// Adds predictions of `sequence` from its second token on.
 void add_causal_windows(std::span<const TokenId> sequence, int64_t max_tokens,
                         std::vector<Prediction>& predictions) {
   const auto size = static_cast<int64_t>(sequence.size());
@@ -59,7 +59,7 @@ void write_score(const TextScore& score, const Tokenizer& tokenizer, bool json, 
   out << Json{{"tokens", tokens}, {"logprobs", logprobs}}.dump() << '\n';
 }
 
-// Bytes from here to the end; 0 where the stream cannot tell, as a pipe.
+// Returns the bytes from here to the end; 0 if the stream cannot tell, as for a pipe.
 double remaining_bytes(std::istream& in) {
   const auto here = in.tellg();
   if (here < 0) {
@@ -89,13 +89,13 @@ int64_t TextScore::num_scored() const {
 std::vector<TextScore> score_texts(const Predictor& predictor, std::span<const std::string> texts,
                                    const ShareDone& on_share_done) {
   const Tokenizer& tokenizer = predictor.tokenizer();
-  std::optional<TokenId> start;  // stands before a text
+  std::optional<TokenId> start;  // precedes a text
   if (predictor.is_causal()) {
     start = tokenizer.begin_of_text();
     if (!start) start = tokenizer.end_of_text();
   }
   std::vector<TextScore> scores(texts.size());
-  std::vector<std::vector<TokenId>> sequences(texts.size());  // what predictions look at
+  std::vector<std::vector<TokenId>> sequences(texts.size());  // predictions point into these
   std::vector<Prediction> predictions;
   for (size_t i = 0; i < texts.size(); ++i) {
     tokenizer.encode(texts[i], scores[i].tokens);
@@ -110,7 +110,7 @@ std::vector<TextScore> score_texts(const Predictor& predictor, std::span<const s
     }
   }
   const std::vector<TokenScore> found = predictor.score(predictions, on_share_done);
-  // Both kinds of windows give the tokens of a text in their order, each once.
+  // Both kinds of windows give each token of a text once, in order.
   auto next = found.begin();
   const size_t first_scored = predictor.is_causal() && !start ? 1 : 0;
   for (TextScore& score : scores) {

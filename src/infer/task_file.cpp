@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kSuffix = ".jsonl";
 
-// Without the suffix of a compression.
+// Returns the name without a suffix of compression.
 fs::path unpacked_name(const fs::path& path) {
   return is_compression_suffix(path.extension()) ? path.stem() : path.filename();
 }
@@ -25,7 +25,7 @@ class LineReader {
  public:
   explicit LineReader(const fs::path& path) : source_(ByteSource::open(path)) {}
 
-  // False at the end; the last line needs no end of its own.
+  // Returns false at the end; the last line needs no line end.
   bool next(std::string& line) {
     while (true) {
       const size_t end = buffer_.find('\n', begin_);

@@ -1,4 +1,4 @@
-// Turns pieces of bytes, as tokens are, into text that breaks no character.
+// Turns pieces of bytes, such as tokens, into text without broken characters.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@ namespace apollo {
 // Bytes that can still become a character are held back; ill-formed ones become U+FFFD.
 class Utf8Stream {
  public:
-  // The text that is whole with `bytes`.
+  // Returns the text that is complete with `bytes`.
   std::string push(std::string_view bytes);
-  // What was held back, as it is.
+  // Returns the bytes that were held back, as they are.
   std::string finish();
 
  private:

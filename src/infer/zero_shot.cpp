@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A random choice between two sentences.
+// The accuracy of choosing one of two sentences at random.
 constexpr double kBlimpChance = 0.5;
 
 struct PairFile {
@@ -36,7 +36,7 @@ std::vector<PairFile> read_pairs(const fs::path& path, int64_t max_items) {
   return files;
 }
 
-// Sentences stand in several pairs of a file; each is scored once.
+// A sentence may be in several pairs of a file; each is scored only once.
 Tally evaluate_pairs(const Predictor& predictor, const PairFile& file, const ShareDone& on_share) {
   std::unordered_map<std::string, size_t> places;
   std::vector<std::string> sentences;
@@ -56,7 +56,7 @@ Tally evaluate_pairs(const Predictor& predictor, const PairFile& file, const Sha
   return {file.name, static_cast<int64_t>(pairs.size()), num_correct};
 }
 
-// A passage as tokens, of which those from `target` on are its last word.
+// A passage as tokens; those from `target` on are its last word.
 struct Passage {
   std::vector<TokenId> tokens;
   size_t target = 0;
@@ -76,7 +76,7 @@ Passage make_passage(const TaskItem& item, const Predictor& predictor, const std
   predictor.tokenizer().encode(text.substr(0, space), context);
   passage.target = context.size();
   const auto num_targets = static_cast<int64_t>(passage.tokens.size() - context.size());
-  // A causal model needs a token to predict the first from.
+  // A causal model needs a token from which to predict the first.
   const int64_t needed = num_targets + (predictor.is_causal() ? 1 : 0);
   if (num_targets < 1 || context.empty()) {
     fail<DataError>("{}:{}: the tokenizer knows nothing in '{}'", file, item.line,
@@ -90,7 +90,7 @@ Passage make_passage(const TaskItem& item, const Predictor& predictor, const std
   return passage;
 }
 
-// Its end, as much of it as the context holds.
+// Returns the end of the passage, as much as the context holds.
 Prediction predict_last_word(const Passage& passage, int64_t max_tokens) {
   const auto size = static_cast<int64_t>(passage.tokens.size());
   const int64_t begin = std::max<int64_t>(0, size - max_tokens);

@@ -4,8 +4,8 @@
 //
 // Queries, keys and values are one parameter here, [3W, W], and three in a folder.
 //
-// The loss reads the masked places alone. Behind the attention of the last block no place reads
-// another, so from there on that block runs at these places only.
+// The loss reads only the masked positions. After the attention of the last block no position reads
+// another, so from there on the pass runs only at the masked positions.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 
@@ -72,7 +72,7 @@ class Bert final : public LanguageModel {
   }
 
  private:
-  // The last hidden state: [B, T, W], or [M, W] of these rows of its [N, W].
+  // Returns the last hidden state: [B, T, W], or [M, W] at rows `rows_M` of [N, W].
   at::Tensor run(const DeviceBatch& batch, const LayerMap& blocks, const at::Tensor& rows_M,
                  const PassOptions& options) const {
     if (options.cache != nullptr)
@@ -113,8 +113,8 @@ class Bert final : public LanguageModel {
                    dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 
-  // The output of the block in this place at every position, [B, T, W], or, where `rows_M` is
-  // defined, at these rows, [M, W].
+  // Returns the output of the block at this place: [B, T, W] at every position, or [M, W] at
+  // `rows_M` if they are defined.
   Norm block(const Norm& x, const BlockWeights& w, const AttentionPattern& pattern,
              const at::Tensor& rows_M, size_t place, const PassOptions& options) const {
     const auto dropout = [&](DropoutSite site) {

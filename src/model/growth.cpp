@@ -16,7 +16,7 @@ void close_branches(ParameterSet& parameters, int64_t layer) {
   }
 }
 
-// `grown` holds `part` of a buffer of layout `to`.
+// Fills `grown`, which holds only `part` of a buffer of layout `to`.
 void fill_part(const at::Tensor& buffer, const ParameterLayout& from, const at::Tensor& grown,
                const ParameterLayout& to, const LayerMap& map, ElementRange part) {
   const at::NoGradGuard no_grad;

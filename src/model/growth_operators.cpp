@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kHeadOperators[] = {"query", "key", "value"};
 
-// The name of the depth operator of a part: weight and bias of a module share one.
+// Returns the name of a part's depth operator; the weight and bias of a module share one.
 std::string depth_operator(const std::string& part) {
   return "depth." + part.substr(0, part.rfind('.'));
 }
@@ -48,7 +48,7 @@ ParameterLayout operator_layout(const WidthMaps& maps, const ParameterLayout& ta
   return ParameterLayout(specs);
 }
 
-// One in row i at column map[i].
+// Sets element (i, map[i]) of each row i to one.
 void set_to_map(const at::Tensor& matrix, const std::vector<int64_t>& map) {
   const at::NoGradGuard no_grad;
   const at::Tensor columns = at::tensor(map, at::kLong).to(matrix.device()).unsqueeze(1);
@@ -81,7 +81,8 @@ GrowthOperators::GrowthOperators(const LanguageModel& source, const ModelSpec& s
   }
 }
 
-// [neurons of the larger model, neurons of the smaller]; of kQkv that of each third, [3, .., ..].
+// Returns [neurons of the larger model, neurons of the smaller]; for kQkv one for each third,
+// [3, .., ..].
 at::Tensor GrowthOperators::width_operator(const Axis& axis) const {
   const auto scaled = [&](const char* name, const WidthMap& map) -> at::Tensor {
     const at::Tensor& matrix = operators_.tensor(name);
@@ -105,8 +106,9 @@ at::Tensor GrowthOperators::width_operator(const Axis& axis) const {
   return {};
 }
 
-// `values`: [layers, ...], a tensor of the smaller model's for each of its layers. The residual
-// stream first, so that the number of operations does not depend on how a matrix is stored.
+// Widens `values`, [layers, ...]: one tensor of the smaller model for each of its layers. The
+// residual stream comes first, so that the number of operations does not depend on how a matrix is
+// stored.
 at::Tensor GrowthOperators::widen(const at::Tensor& values, const std::vector<Axis>& axes) const {
   at::Tensor wide = values;
   for (const bool residual : {true, false}) {
@@ -131,7 +133,7 @@ at::Tensor GrowthOperators::widen(const at::Tensor& values, const std::vector<Ax
   return wide;
 }
 
-// Of all layers of the larger model, [layers, ...], or [1, ...] of a part outside the blocks.
+// Returns a part in all layers of the larger model, [layers, ...], or [1, ...] outside the blocks.
 at::Tensor GrowthOperators::expand_part(const ParameterSpec& spec) const {
   const ParameterSet& small = source_.parameters();
   const auto value = [&](int64_t layer) {
@@ -158,7 +160,7 @@ at::Tensor GrowthOperators::expand() const {
     if (part == parts.end()) part = parts.emplace(spec.part, expand_part(spec)).first;
     const at::Tensor grown = part->second[std::max<int64_t>(spec.layer, 0)].flatten();
     pieces.push_back(grown);
-    // What growth does not reach: further positions, and the padding.
+    // Growth does not reach these: further positions, and the padding.
     const int64_t end = i + 1 < slots.size() ? slots[i + 1].offset : target_.layout().total_size();
     const int64_t begin = slots[i].offset + grown.numel();
     pieces.push_back(target_.values().slice(0, begin, end));

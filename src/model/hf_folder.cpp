@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The files that a shard index names, each once.
+// Returns the files that a shard index names, each once.
 std::set<std::string> read_shard_names(const fs::path& index) {
   Json json;
   try {
@@ -72,7 +72,7 @@ bool starts_with_any(std::string_view name, const std::vector<std::string_view>&
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-// Prefixes of the parts of the language head.
+// Returns the name prefixes of the parts of the language head.
 std::vector<std::string_view> heads_of(const WeightNames& names) {
   if (names.transform.empty()) return {names.head};
   return {names.head, names.transform};
@@ -84,7 +84,7 @@ std::vector<std::string_view> parts_of_model(const WeightNames& names) {
   return parts;
 }
 
-// The names and shapes under which a folder holds a parameter.
+// Returns the names and shapes under which a folder stores a parameter.
 std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const ParameterSpec& spec) {
   if (spec.pieces.empty()) return {{spec.name, spec.shape}};
   const std::vector<int64_t> rows = rows_of_pieces(spec);
@@ -97,7 +97,7 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> stored_parts(const Par
   return parts;
 }
 
-// The views of a parameter that stand in a folder under the names of stored_parts().
+// Returns views of a parameter under the names of stored_parts().
 NamedTensors stored_views(const ParameterSpec& spec, const at::Tensor& value) {
   NamedTensors views;
   int64_t begin = 0;
@@ -108,10 +108,10 @@ NamedTensors stored_views(const ParameterSpec& spec, const at::Tensor& value) {
   return views;
 }
 
-// What wrappers of training (torch.compile, DistributedDataParallel) put before every name.
+// Prefixes that wrappers of training (torch.compile, DistributedDataParallel) add to every name.
 constexpr std::string_view kWrappers[] = {"_orig_mod.", "module."};
 
-// The name as a model with its language head has it, by today's spelling.
+// Returns the current name of a parameter in a model with its language head.
 std::string canonical_name(std::string name, const WeightNames& names,
                            const std::set<std::string, std::less<>>& body_roots) {
   for (bool again = true; again;) {
@@ -130,8 +130,8 @@ std::string canonical_name(std::string name, const WeightNames& names,
   return is_bare ? std::string(names.body) + name : name;
 }
 
-// The first parts of the names behind the body's prefix ("wte", "h", ...): a bare model's names
-// begin with them.
+// Returns the first components of the names after the body's prefix ("wte", "h", ...). The names of
+// a model without head begin with them.
 std::set<std::string, std::less<>> body_roots(const HfConfig& config, const WeightNames& names) {
   std::set<std::string, std::less<>> roots;
   const auto add = [&](std::string_view name) {
@@ -153,13 +153,13 @@ struct FoundTensor {
 
 using WeightMap = std::map<std::string, FoundTensor>;
 
-// The tensors of a folder by the names that Apollo gives them.
+// The tensors of a folder, under Apollo's names.
 struct FolderTensors {
   WeightMap model;      // of the language model
   NamedTensors beside;  // other heads and the pooler
 };
 
-// Renames those of tied parameters that stand under the name of the copy alone, and drops copies.
+// Drops copies of tied parameters. If only the copy exists, it gets the original's name.
 void resolve_tied(const fs::path& dir, const WeightNames& names, WeightMap& found) {
   for (const auto& [copy_name, original_name] : names.tied) {
     auto copy = found.extract(std::string(copy_name));
@@ -213,7 +213,7 @@ FolderTensors read_folder(const fs::path& dir, const HfConfig& config) {
   return found;
 }
 
-// Prefixes of those parts of the language head of which the folder has nothing.
+// Returns the prefixes of those parts of the language head that the folder lacks completely.
 std::vector<std::string_view> lacking_heads(const WeightMap& found, const ModelSpec& spec) {
   std::vector<std::string_view> lacking;
   const std::vector<ParameterSpec> parameters = model_parameters(spec, /*num_layers=*/0);
@@ -229,7 +229,7 @@ std::vector<std::string_view> lacking_heads(const WeightMap& found, const ModelS
   return lacking;
 }
 
-// Holds the weights to the config before a model of its sizes is allocated.
+// Checks the weights against the config before a model of its sizes is allocated.
 void check_weights(const fs::path& dir, const HfConfig& config, const WeightMap& found,
                    bool needs_head) {
   if (config.num_layers > static_cast<int64_t>(found.size())) {
@@ -277,7 +277,7 @@ void write_folder(const fs::path& dir, const Json& config, const NamedTensors& t
 
 constexpr const char* kOutsideFile = "apollo/parameters.safetensors";
 
-// Parameters outside of HF's format, by their names here.
+// Returns the parameters outside of HF's format, under Apollo's names.
 NamedTensors outside_tensors(const ParameterLayout& layout, const at::Tensor& values) {
   NamedTensors tensors;
   for (const ParameterSlot& slot : layout.slots()) {
@@ -293,8 +293,8 @@ void write_outside(const fs::path& dir, const ModelWeights& weights) {
   write_safetensors(dir / kOutsideFile, tensors, {{"format", "pt"}});
 }
 
-// Reads them where the folder has them. A final model's begin anew where it has not: nothing reads
-// them before the model grows.
+// Reads these parameters if the folder has them. In a final model missing ones are initialised
+// anew, because nothing reads them before the model grows.
 void read_outside(const fs::path& dir, LanguageModel& model, uint64_t seed) {
   ParameterSet& parameters = model.parameters();
   const NamedTensors wanted = outside_tensors(parameters.layout(), parameters.values());

@@ -1,6 +1,6 @@
 // A model as a Hugging Face folder: config.json and model.safetensors (or its shards), with HF's
-// names and shapes, so that `transformers` loads what we write and we load what it wrote.
-// Parameters that its format has no place for are in apollo/parameters.safetensors.
+// names and shapes, so that `transformers` loads what we write and we load what it writes.
+// Parameters for which that format has no place are in apollo/parameters.safetensors.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,8 @@
 
 namespace apollo {
 
-// What a folder keeps of a model. Its values may be a copy, to be written while the model changes.
+// What a folder stores of a model. The values may be a copy that is written while the model
+// changes.
 struct ModelWeights {
   ModelSpec spec;
   int64_t num_layers = 0;
@@ -22,7 +23,7 @@ struct ModelWeights {
   at::Tensor values;  // [layout.total_size()]
 };
 
-// With the model's own values, not a copy.
+// Returns the weights of a model, sharing its values.
 ModelWeights weights_of(const LanguageModel& model);
 
 // Writes config.json and model.safetensors into the existing folder `dir`, as a model of
@@ -37,39 +38,38 @@ struct HfLoadOptions {
   uint64_t seed = 0;       // of that initialisation
 };
 
-// Loads a folder (or link to one) written by Apollo, `transformers` or anyone else: names with or
-// without the architecture's prefix and those that wrappers of training put before it; of two tied
-// tensors either. Other heads, and constants such as attention masks, are passed over, with a
-// warning where nobody knows the name. Of a final model, parameters outside of HF's format that the
-// folder lacks are initialised: a pass never reads them. The model has as many unique layers as the
-// folder; its final depth and layer map are those that Apollo noted in config.json, else it is
-// final. Throws CheckpointError where something is missing, of another shape or not supported
-// (named).
+// Loads a folder (or a link to one) written by Apollo, `transformers` or others. Names may lack the
+// architecture's prefix or have a prefix of training wrappers, and of two tied tensors either may
+// be missing. Other heads, and constants such as attention masks, are skipped, with a warning if
+// their names are unknown. In a final model, missing parameters outside of HF's format are
+// initialised, because no pass reads them. The model has as many unique layers as the folder. Its
+// final depth and layer map are those that Apollo noted in config.json; without a note the model is
+// final. Throws CheckpointError that names what is missing, of another shape or not supported.
 std::unique_ptr<LanguageModel> load_hf_model(const std::filesystem::path& dir, at::Device device,
                                              const HfLoadOptions& options = {});
 
-// What such a folder holds beside the language model, for folders that are made from it.
+// What such a folder holds besides the language model, for folders that are derived from it.
 struct FolderRest {
   Json config;           // config.json as it stands
   NamedTensors tensors;  // other heads and the pooler, on the CPU
   // Prefixes of the parts of the language head that the folder lacks.
   std::vector<std::string_view> lacks = {};
-  at::ScalarType dtype = at::kFloat;  // of its weights, if all have the same; else float32
+  at::ScalarType dtype = at::kFloat;  // of its weights if all have the same, else float32
 
-  // A tensor by the name that it has in a model with head ("bert.pooler.dense.weight").
+  // Finds a tensor by its name in a model with a head ("bert.pooler.dense.weight").
   std::optional<at::Tensor> find(const std::string& name) const;
 };
 
-// Throws CheckpointError as load_hf_model() does.
+// Reads these parts of a folder. Throws CheckpointError as load_hf_model() does.
 FolderRest read_folder_rest(const std::filesystem::path& dir);
 
-// Writes a model that was made from the folder of `rest`, which `from` describes, with all that
-// still fits it; a final model without apollo/parameters.safetensors.
+// Writes a model that was made from the folder of `rest`, which `from` describes, with everything
+// of that folder that still fits. A final model gets no apollo/parameters.safetensors.
 void save_derived_model(const LanguageModel& model, const FolderRest& rest,
                         const DescribedModel& from, const std::filesystem::path& dir);
 
-// The weights by the names and shapes of Hugging Face, as views, but for those of `without`:
-// prefixes of names.
+// Returns views of the weights under the names and shapes of Hugging Face, except for names that
+// begin with a prefix in `without`.
 NamedTensors hf_tensors(const ModelWeights& weights,
                         const std::vector<std::string_view>& without = {});
 

@@ -62,7 +62,7 @@ void put_before_texts(const fs::path& dir, const Tokenizer& tokenizer, TokenId t
       {"single", {special, sequence("A")}},
       {"pair", {special, sequence("A"), special, sequence("B")}},
       {"special_tokens", {{text, {{"id", text}, {"ids", {token}}, {"tokens", {text}}}}}}};
-  // The file may hold a vocabulary of megabytes: its text is changed, and not read as JSON.
+  // The file may hold a vocabulary of megabytes, so its text is changed without parsing the JSON.
   const fs::path path = dir / "tokenizer.json";
   std::string file = read_file(path);
   const std::string key = "\n  \"post_processor\": ";

@@ -62,7 +62,7 @@ DeviceBatch to_device(const TokenBatch& batch, int64_t first, int64_t rows, at::
   const auto begin = static_cast<size_t>(first * length);
   const auto size = static_cast<size_t>(rows * length);
   const auto copy = [&](const int64_t* tokens, at::IntArrayRef shape) {
-    // from_blob only looks at the data; the copy below is the tensor's own.
+    // from_blob only wraps the data; the copy below owns its memory.
     const at::Tensor view = at::from_blob(const_cast<int64_t*>(tokens), shape, at::kLong);
     return view.to(at::TensorOptions(device), /*non_blocking=*/false, /*copy=*/true);
   };
@@ -96,7 +96,7 @@ at::Tensor LanguageModel::target_hidden(const DeviceBatch& batch, const LayerMap
   return batch.target_rows_M.defined() ? x_NW.index_select(0, batch.target_rows_M) : x_NW;
 }
 
-// The rows that the output layer sees, [M, W], in the precision it runs in.
+// Returns the rows that the output layer reads, [M, W], in the precision in which it runs.
 at::Tensor LanguageModel::output_rows(const DeviceBatch& batch, const LayerMap& blocks,
                                       const PassOptions& options) const {
   return output_transform(target_hidden(batch, blocks, options), options)

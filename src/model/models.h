@@ -1,5 +1,5 @@
-// The models that the program has, each in a file of its own. Adding one: its file, a line here and
-// one in model.cpp, and what the architecture is in arch/.
+// The models that the program has, each in a file of its own. To add one, write its file and its
+// description in arch/, and add a line here and in model.cpp.
 #pragma once
 
 #include <utility>

@@ -1,14 +1,14 @@
 // ModernBERT ("Smarter, Better, Faster, Longer", Warner et al. 2024) exactly as `transformers`
-// computes ModernBertForMaskedLM: a norm behind the token embedding, blocks whose branches begin
+// computes ModernBertForMaskedLM: a norm after the token embedding, blocks whose branches begin
 // with a LayerNorm, GeGLU, no biases, rotary positions; a dense layer, GELU and a norm before the
-// tied head, which has a bias. Dropout acts on the embedding, on the attention weights, behind the
+// tied head, which has a bias. Dropout acts on the embedding, on the attention weights, after the
 // attention's projection and inside the MLP.
 //
-// The place of a block in the pass says whether it is local and, at 0, that it reads the embedding
-// without a norm of its own; arch/modernbert.cpp says why growth stays exact.
+// The place of a block in the pass decides whether it is local. The block at place 0 reads the
+// embedding without a norm of its own. arch/modernbert.cpp says why growth stays exact.
 //
-// The loss reads the masked places alone. Behind the attention of the last block no place reads
-// another, so from there on the pass runs at these places only.
+// The loss reads only the masked positions. After the attention of the last block no position reads
+// another, so from there on the pass runs only at the masked positions.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 
@@ -26,10 +26,10 @@ namespace {
 
 struct BlockWeights {
   NormLayer attn_norm;
-  LinearLayer qkv;  // queries, keys and values below each other
+  LinearLayer qkv;  // queries, keys and values, one above the other
   LinearLayer attn_proj;
   NormLayer mlp_norm;
-  LinearLayer gate_up;  // what is activated, then what it is multiplied with
+  LinearLayer gate_up;  // the activated half above its factor
   LinearLayer down;
 };
 
@@ -84,11 +84,11 @@ class ModernBert final : public LanguageModel {
     const LayerMap& blocks;
     AttentionPattern pattern;  // of global blocks
     RotationTable rotation, local_rotation;
-    at::Tensor rows_M;  // the last block's output is wanted at these alone; undefined: at all
+    at::Tensor rows_M;  // the rows of the last block's output that are needed; undefined: all
     const PassOptions& options;
   };
 
-  // The last hidden state: [B, T, W], or [M, W] of these rows of its [N, W].
+  // Returns the last hidden state: [B, T, W], or [M, W] at rows `rows_M` of [N, W].
   at::Tensor run(const DeviceBatch& batch, const LayerMap& blocks, const at::Tensor& rows_M,
                  const PassOptions& options) const {
     if (options.cache != nullptr)
@@ -120,8 +120,8 @@ class ModernBert final : public LanguageModel {
     return blocks_.at(static_cast<size_t>(pass.blocks[place]));
   }
 
-  // What the block in this place of the pass reads of the stream; behind the last block, what the
-  // head does.
+  // Returns what the block at this place reads of the residual stream; after the last block, what
+  // the head reads.
   Norm input_of(const at::Tensor& stream_BTW, size_t place, const Pass& pass) const {
     if (place == 0) return {stream_BTW};
     return apply_norm(stream_BTW, norm_before(place, pass), pass.options.kernels);
@@ -130,7 +130,8 @@ class ModernBert final : public LanguageModel {
     return place < pass.blocks.size() ? weights(pass, place).attn_norm : final_norm_;
   }
 
-  // The stream behind blocks [first, last) of the pass, and what is read of it there.
+  // Runs blocks [first, last) of the pass. Returns the stream after them and what is read of it
+  // next.
   SumAndNorm run_blocks(const at::Tensor& x_BTW, size_t first, size_t last,
                         const Pass& pass) const {
     if (pass.blocks.empty()) return {x_BTW, apply_norm(x_BTW, final_norm_, pass.options.kernels)};
@@ -144,11 +145,12 @@ class ModernBert final : public LanguageModel {
     return stream;
   }
 
-  // The last sum of the stream; blocks are functions of one tensor here, each with its first norm.
+  // Returns the stream after these blocks. Each block is a function of one tensor here and computes
+  // its first norm itself.
   at::Tensor recomputed_blocks(at::Tensor x_BTW, size_t first, size_t last,
                                const Pass& pass) const {
     for (size_t i = first; i < last; ++i) {
-      // A copy of what the block reads, since it runs again when the pass is over.
+      // The block runs again after the pass is over, so it needs a copy of what it reads.
       const auto run = [this, i, blocks = pass.blocks, pattern = pass.pattern,
                         rotation = pass.rotation, local_rotation = pass.local_rotation,
                         rows_M = pass.rows_M, options = pass.options](const at::Tensor& x) {
@@ -160,7 +162,8 @@ class ModernBert final : public LanguageModel {
     return x_BTW;
   }
 
-  // The stream behind the block in this place, and its `next_norm`; `stream`: that before it.
+  // Returns the stream after the block at this place and its `next_norm`; `stream` is the one
+  // before.
   SumAndNorm block(const SumAndNorm& stream, size_t place, const NormLayer& next_norm,
                    const Pass& pass) const {
     const BlockWeights& w = weights(pass, place);
@@ -195,7 +198,7 @@ class ModernBert final : public LanguageModel {
     return multi_head_attention(rotated_BTX, pattern, draw, pass.options.kernels);
   }
 
-  // The dropout stands between the two products, so that they are one operator only without it.
+  // With dropout, which stands between the two products, they cannot be one operator.
   static at::Tensor gated_mlp(const at::Tensor& gate_up, const LinearLayer& down,
                               const DropoutDraw& draw, const PassOptions& options) {
     if (draw.probability == 0.0)

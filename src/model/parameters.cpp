@@ -32,14 +32,14 @@ std::string part_key(std::string_view part, int64_t layer) {
   return fmt::format("{}/{}", layer, part);
 }
 
-// A seed of its own for every tensor name.
+// Returns a seed of its own for every tensor name.
 uint64_t tensor_seed(uint64_t seed, const std::string& name) {
   return random_bits(seed, RngStream::kInit,
                      std::stoull(hash_text(name).substr(0, 16), nullptr, 16));
 }
 
-// N(0, init_std) within two deviations, from uniform numbers by the inverse of the distribution
-// function, as torch.nn.init.trunc_normal_ draws it.
+// Draws N(0, init_std) within two deviations, from uniform numbers by the inverse of the
+// distribution function, as torch.nn.init.trunc_normal_ does.
 at::Tensor truncated_normal(const ParameterSpec& spec, const at::Generator& generator) {
   constexpr double kCutoff = 2.0;
   const double edge = std::erf(kCutoff / std::numbers::sqrt2);
@@ -62,7 +62,7 @@ void initialize_slot(const at::Tensor& values, const ParameterSlot& slot, uint64
       break;
     case Init::kNormal:
     case Init::kTruncatedNormal: {
-      // On the CPU for every device, so that a seed means the same weights everywhere.
+      // Drawn on the CPU for every device, so that a seed always means the same weights.
       auto generator = at::make_generator<at::CPUGeneratorImpl>(tensor_seed(seed, slot.spec.name));
       target.copy_(
           slot.spec.init == Init::kNormal
@@ -126,7 +126,7 @@ const ParameterSlot* ParameterLayout::find_part(std::string_view part, int64_t l
 
 ElementRange range_within(const ParameterLayout& layout, const ParameterLayout& group,
                           ElementRange range) {
-  // The elements before a place in the one are as many slots, and a part of one, in the other.
+  // Returns how many elements of the group lie before `place` of the layout.
   const auto place_of = [&](int64_t place) {
     size_t own = 0;
     int64_t found = 0;

@@ -1,9 +1,9 @@
 // The parameters of a model as one contiguous buffer with named views, and its gradients as a
-// second of the same layout. Optimizer moments use the layout too, so growth, clipping and the
-// update each work on whole buffers.
+// second buffer of the same layout. The optimizer's moments use the layout too, so growth, clipping
+// and the update work on whole buffers.
 //
-// Order: first every tensor that weight decay applies to, then the others; each starts at a
-// multiple of 16 elements (64 bytes), so that results do not depend on where a tensor lies.
+// Tensors with weight decay come first, then the others. Each starts at a multiple of 16 elements
+// (64 bytes), so that results do not depend on where a tensor lies.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +19,8 @@
 
 namespace apollo {
 
-// Parameters that an optimizer treats alike: all of them, the hidden matrices
-// (arch/hidden_matrices.h), or what these leave.
+// Parameters that an optimizer treats alike: all of them, only the hidden matrices
+// (arch/hidden_matrices.h), or only the others.
 enum class ParameterGroup { kAll, kHiddenMatrices, kOthers };
 
 bool belongs_to(ParameterGroup group, const ParameterSpec& spec);
@@ -33,24 +33,24 @@ struct ParameterSlot {
 
 class ParameterLayout {
  public:
-  // Every slot begins at a multiple of so many elements, and every buffer ends at one.
+  // Every slot begins at a multiple of this many elements, and every buffer ends at one.
   static constexpr int64_t kAlignment = 16;
 
   explicit ParameterLayout(const std::vector<ParameterSpec>& specs);
 
   const std::vector<ParameterSlot>& slots() const { return slots_; }
-  // With padding, in elements.
+  // In elements, with padding.
   int64_t total_size() const { return total_size_; }
   ElementRange whole() const { return {0, total_size_}; }
-  // Without padding.
+  // In elements, without padding.
   int64_t num_parameters() const { return num_parameters_; }
-  // The slot of `name`; throws Error where there is none.
+  // Returns the slot of `name`; throws Error if there is none.
   const ParameterSlot& slot(std::string_view name) const;
-  // Where what follows the slot of that number begins: its end with padding.
+  // Returns where slot number `slot` ends, padding included: the next slot begins there.
   int64_t end_of(size_t slot) const;
-  // A layout of the group's parameters alone, in the same order.
+  // Returns a layout of only the group's parameters, in the same order.
   ParameterLayout of_group(ParameterGroup group) const;
-  // The slot of a part of a layer, or null.
+  // Returns the slot of a part of a layer, or null.
   const ParameterSlot* find_part(std::string_view part, int64_t layer) const;
 
  private:
@@ -61,45 +61,45 @@ class ParameterLayout {
   int64_t num_parameters_ = 0;
 };
 
-// `range` of a buffer of `layout` as a range of one of `group`, which has some of its slots in the
-// same order: of their elements, those that lie in it.
+// Translates `range` of a buffer of `layout` into a range of a buffer of `group`, which has some of
+// its slots in the same order. The result holds those elements of `range` that the group has.
 ElementRange range_within(const ParameterLayout& layout, const ParameterLayout& group,
                           ElementRange range);
 
-// Which slots train where the first `frozen_layers` layers and the embedding below them do not:
-// those of the layers above and of the output head. 0: all.
+// Returns which slots train if the embedding and the first `frozen_layers` layers do not: those of
+// the layers above and of the output head. With 0 frozen layers all slots train.
 std::vector<bool> trained_slots(const ParameterLayout& layout, int64_t frozen_layers);
 
-// The view of one slot in a buffer of the layout.
+// Returns the view of one slot in a buffer of the layout.
 at::Tensor slot_view(const at::Tensor& buffer, const ParameterSlot& slot);
 
 class ParameterSet {
  public:
-  // Zeros, float32, on `device`.
+  // Creates zeros in float32 on `device`.
   ParameterSet(ParameterLayout layout, at::Device device);
 
   const ParameterLayout& layout() const { return layout_; }
-  // [total_size]; its padding stays zero.
+  // [total_size]; the padding stays zero.
   const at::Tensor& values() const { return values_; }
   const at::Tensor& gradients() const { return gradients_; }
-  // The leaf of autograd for a slot: a view of values() whose .grad is a view of gradients().
+  // Returns the autograd leaf of a slot: a view of values() whose .grad is a view of gradients().
   const at::Tensor& tensor(std::string_view name) const;
   const at::Tensor& part(std::string_view part, int64_t layer) const;
 
-  // Draws the initial values: each tensor from a generator keyed by (seed, name), so that a
-  // layer starts the same whatever else the model has.
+  // Draws the initial values. Each tensor has a generator keyed by (seed, name), so that a layer
+  // starts the same whatever else the model has.
   void initialize(uint64_t seed);
-  // The same of the tensors of one layer.
+  // The same for the tensors of one layer.
   void initialize_layer(int64_t layer, uint64_t seed);
   void zero_gradients();
-  // Gives up the gradient buffer: for models that are only evaluated.
+  // Releases the gradient buffer, for models that are only evaluated.
   void drop_gradients();
 
  private:
   ParameterLayout layout_;
   at::Tensor values_;
   at::Tensor gradients_;
-  std::vector<at::Tensor> leaves_;  // as layout_.slots()
+  std::vector<at::Tensor> leaves_;  // in the order of layout_.slots()
 };
 
 }  // namespace apollo

@@ -40,7 +40,7 @@ at::Tensor PreNormDecoder::attend(const at::Tensor& qkv_BTX, const Place& place,
       options.kernels);
 }
 
-// The stream behind blocks [first, last) of the pass, and its final norm.
+// Returns the stream after blocks [first, last) of the pass, and its final norm.
 SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& blocks, size_t first,
                                       size_t last, const Positions& positions,
                                       const PassOptions& options) const {
@@ -48,8 +48,8 @@ SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& b
     const at::Tensor sum_BTW = recomputed_blocks(x_BTW, blocks, first, last, positions, options);
     return {sum_BTW, apply_norm(sum_BTW, final_norm(), options.kernels)};
   }
-  // Each sum of the residual stream is formed together with the norm that reads it: the next
-  // block's first.
+  // Each sum of the residual stream is computed together with the norm that reads it, which is the
+  // first norm of the next block.
   const auto norm_of_block = [&](size_t i) -> const NormLayer& {
     return i < last ? first_norm(blocks[i]) : final_norm();
   };
@@ -61,7 +61,8 @@ SumAndNorm PreNormDecoder::run_blocks(const at::Tensor& x_BTW, const LayerMap& b
   return stream;
 }
 
-// The last sum of the stream; blocks are functions of one tensor here, each with its first norm.
+// Returns the stream after these blocks. Each block is a function of one tensor here and computes
+// its first norm itself.
 at::Tensor PreNormDecoder::recomputed_blocks(at::Tensor x_BTW, const LayerMap& blocks, size_t first,
                                              size_t last, const Positions& positions,
                                              const PassOptions& options) const {

@@ -1,5 +1,5 @@
-// Causal decoders whose blocks begin each of their branches with a norm: GPT-2, Llama, Qwen3. What
-// a block computes is the architecture's; how its passes run is the same for all.
+// Causal decoders in which every branch of a block begins with a norm: GPT-2, Llama, Qwen3. The
+// architecture defines what a block computes; the passes run the same way for all.
 #pragma once
 
 #include "model/layer.h"
@@ -18,7 +18,7 @@ class PreNormDecoder : public LanguageModel {
       : LanguageModel(spec, num_layers, device) {}
 
   // What all blocks of a pass know of its positions: how they rotate (undefined tensors: they do
-  // not), and the document of each as in DeviceBatch.
+  // not), and the documents of DeviceBatch.
   struct Positions {
     RotationTable rotation = {};
     at::Tensor documents_BT = {};
@@ -30,20 +30,20 @@ class PreNormDecoder : public LanguageModel {
     Positions positions = {};
   };
 
-  // The tokens' vectors, [B, T, W], the first of them at position `first`.
+  // Returns the tokens' vectors, [B, T, W]; the first token is at position `first`.
   virtual at::Tensor embed(const at::Tensor& inputs_BT, int64_t first,
                            const PassOptions& options) const = 0;
-  // Of positions [first, first + length).
+  // Returns the rotation of positions [first, first + length).
   virtual RotationTable rotation(int64_t first, int64_t length) const;
   virtual const NormLayer& first_norm(int64_t layer) const = 0;
   virtual const NormLayer& final_norm() const = 0;
-  // The stream behind a block with the weights of `layer`, and its `next_norm`. `stream`: that
-  // before it, with the block's first norm.
+  // Runs a block with the weights of `layer`. `stream` is the residual stream before it, with the
+  // block's first norm. Returns the stream after it, with `next_norm` of that.
   virtual SumAndNorm block(const SumAndNorm& stream, int64_t layer, const NormLayer& next_norm,
                            const Place& place, const PassOptions& options) const = 0;
 
-  // Causal multi_head_attention() of the block in this place, with the documents of the pass, and
-  // with its dropout or its cache.
+  // Runs causal multi_head_attention() of the block at this place, with the pass's documents and
+  // its dropout or its cache.
   at::Tensor attend(const at::Tensor& qkv_BTX, const Place& place,
                     const PassOptions& options) const;
 

@@ -19,11 +19,12 @@ at::Generator default_generator(at::Device device) {
 struct BlockRecord : torch::CustomClassHolder {
   BlockFunction block;
   Precision precision = Precision::kFp32;
-  // Of the device's generator before the block; undefined: no dropout, or a CPU's, which is keyed.
+  // State of the device's generator before the block; undefined without dropout, or on a CPU, whose
+  // dropout is keyed.
   at::Tensor random_state;
 };
 
-// Sets the generator back for the lifetime of this; what others draw afterwards does not change.
+// Restores the generator's earlier state during its lifetime; later draws of others do not change.
 class RandomStateScope {
  public:
   RandomStateScope(const at::Tensor& state, at::Device device) {
@@ -43,8 +44,8 @@ class RandomStateScope {
   at::Tensor before_;
 };
 
-// The gradients of the block's weights go into their own .grad while the block runs again; only
-// that of its input is handed on.
+// The gradients of the block's weights go into their own .grad when the block runs again. Only the
+// gradient of its input is passed on.
 class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x_BTW,
@@ -78,7 +79,7 @@ at::Tensor without_gradient(const std::function<at::Tensor()>& frozen_part,
   const bool records = at::GradMode::is_enabled();
   const at::NoGradGuard no_grad;
   at::Tensor x_BTW = frozen_part();
-  // A block that is computed again takes part in the backward pass by its input alone.
+  // A recomputed block takes part in the backward pass only through its input.
   if (options.recompute && records) x_BTW.requires_grad_(true);
   return x_BTW;
 }

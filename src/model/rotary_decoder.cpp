@@ -1,7 +1,7 @@
 // Llama and Qwen3 exactly as `transformers` computes LlamaForCausalLM and Qwen3ForCausalLM: RMSNorm
-// before each branch, no biases, rotary positions, fewer heads of keys and values than of queries,
-// SwiGLU, dropout on the attention weights. Qwen3 norms each head of queries and keys before it is
-// rotated.
+// before each branch, no biases, rotary positions, fewer key-value heads than query heads, SwiGLU,
+// and dropout on the attention weights. Qwen3 normalises each head of queries and keys before
+// rotation.
 #include <ATen/ops/embedding.h>
 
 #include "model/models.h"

@@ -41,7 +41,7 @@ constexpr std::array<TypeName, 13> kTypes = {{{"F64", at::kDouble},
                                               {"U8", at::kByte},
                                               {"BOOL", at::kBool}}};
 
-// As the reference implementation: a header beyond this is not read.
+// Larger headers are rejected, as in the reference implementation.
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 
 std::string_view type_name(at::ScalarType type, const std::string& tensor) {
@@ -60,8 +60,7 @@ struct Entry {
   uint64_t end = 0;
 };
 
-// Checks one tensor of the header on its own: type, shape, and that its bytes are as many as these
-// ask for.
+// Checks one tensor of the header: its type, its shape, and that its number of bytes fits these.
 Entry parse_entry(const std::string& where, const std::string& name, const Json& json) {
   Entry entry;
   entry.name = name;
@@ -106,7 +105,7 @@ struct Header {
   uint64_t data_begin = 0;
 };
 
-// Data must be exactly the file's rest, without gaps or overlap.
+// Checks that the tensors fill exactly the rest of the file, without gaps or overlap.
 void check_extent(const std::string& where, const Header& header, uint64_t file_bytes) {
   uint64_t expected = 0;
   for (const Entry& entry : header.entries) {
@@ -157,7 +156,7 @@ Header parse_header(const std::string& where, std::string_view file) {
   return header;
 }
 
-// stdio with the checks in one place; a failed write names the file and loses nothing else.
+// Wraps stdio so that every write is checked and a failed one names the file.
 class Output {
  public:
   explicit Output(const std::filesystem::path& path) : path_(path) {
@@ -188,7 +187,8 @@ class Output {
   std::FILE* file_ = nullptr;
 };
 
-// Makes each tensor of its entry, where its bytes begin, and the mapping that they lie in.
+// Reads a file. `make_tensor` makes each tensor from its entry, the address of its bytes, and the
+// mapping that holds them.
 SafetensorsFile read_with(const std::filesystem::path& path, const auto& make_tensor) {
   const auto file = [&] {
     try {

@@ -13,7 +13,7 @@
 namespace apollo {
 namespace {
 
-// The map along a dimension of `size` source neurons.
+// Returns the map along a dimension of `size` source neurons.
 WidthMap axis_map(Neurons neurons, const WidthMaps& maps, int64_t size) {
   switch (neurons) {
     case Neurons::kFixed:
@@ -39,13 +39,13 @@ WidthMap axis_map(Neurons neurons, const WidthMaps& maps, int64_t size) {
   return map;
 }
 
-// 1 / number of copies of each neuron of the source.
+// Returns 1 / (number of copies) for each neuron of the source.
 at::Tensor inverse_counts(const WidthMap& map, int64_t size, const at::Tensor& like) {
   const std::vector<int64_t> counts = use_counts(map, size);
   return at::tensor(counts, at::kDouble).reciprocal().to(like.scalar_type()).to(like.device());
 }
 
-// True for each neuron of the larger model that is the first copy of its source.
+// Returns true for each neuron of the larger model that is the first copy of its source.
 std::vector<bool> first_copies(const WidthMap& map, int64_t size) {
   std::vector<bool> seen(static_cast<size_t>(size), false), first(map.size(), false);
   for (size_t j = 0; j < map.size(); ++j) {
@@ -56,12 +56,12 @@ std::vector<bool> first_copies(const WidthMap& map, int64_t size) {
   return first;
 }
 
-// `value` times factors along a dimension.
+// Returns `value` times `factors` along a dimension.
 at::Tensor scaled_along(const at::Tensor& value, int64_t dimension, const at::Tensor& factors) {
   return (value.transpose(dimension, -1) * factors).transpose(dimension, -1);
 }
 
-// `own` with the added outputs of `above`, both grown.
+// Returns `own` with its added outputs taken from `above`; both are already grown.
 at::Tensor with_outputs_of(const at::Tensor& own, const at::Tensor& above, int64_t dimension,
                            const std::vector<bool>& is_own) {
   const std::vector<int64_t> flags(is_own.begin(), is_own.end());

@@ -29,8 +29,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Which positions (last dimension) each position sees, [B, 1, T, T] or [T, T]; undefined where it
-// sees all, or all before it (causal).
+// Returns what each position sees as a mask, [B, 1, T, T] or [T, T]; undefined if the pattern has
+// neither a window nor documents.
 at::Tensor visible_of(const AttentionPattern& pattern, int64_t length, at::Device device) {
   if (pattern.window == 0 && !pattern.documents_BT.defined()) return {};
   const at::Tensor places_T = at::arange(length, at::TensorOptions(device).dtype(at::kLong));
@@ -46,7 +46,7 @@ at::Tensor visible_of(const AttentionPattern& pattern, int64_t length, at::Devic
   return visible;
 }
 
-// Where the document of each position begins and ends in its row, [2, B, T], int32.
+// Returns where the document of each position begins and ends in its row, [2, B, T], int32.
 at::Tensor document_ranges(const at::Tensor& documents_BT) {
   const int64_t rows = documents_BT.size(0);
   const int64_t length = documents_BT.size(1);
@@ -87,7 +87,7 @@ int64_t head_width(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
   return qkv_BTX.size(2) / (pattern.heads + 2 * pattern.num_kv_heads());
 }
 
-// Queries, keys and values apart, each [B, heads, T, K].
+// Returns queries, keys and values separately, each [B, heads, T, K].
 std::vector<at::Tensor> split_heads(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
   const int64_t heads = pattern.heads;
   const int64_t kv_heads = pattern.num_kv_heads();
@@ -95,11 +95,11 @@ std::vector<at::Tensor> split_heads(const at::Tensor& qkv_BTX, const AttentionPa
   const int64_t width = head_width(qkv_BTX, pattern);
   std::vector<at::Tensor> parts;
   if (heads == kv_heads) {
-    // Apart by unbind, whose gradient is one tensor: those of three slices would each be as large
-    // as qkv, zeros but for a third, and be added up.
+    // unbind has one tensor as its gradient. The gradients of three slices would each be as large
+    // as qkv, two thirds of it zeros, and would have to be added.
     parts = qkv_BTX.reshape({shape[0], shape[1], 3, heads, width}).unbind(2);
   } else {
-    // Likewise, of parts that differ in size.
+    // The same for parts of different sizes.
     parts = qkv_BTX.reshape({shape[0], shape[1], heads + 2 * kv_heads, width})
                 .split_with_sizes({heads, kv_heads, kv_heads}, 2);
   }
@@ -132,7 +132,7 @@ at::Tensor composed_attention(const at::Tensor& qkv_BTX, const AttentionPattern&
   return mixed_BHTK.transpose(1, 2).reshape({qkv_BTX.size(0), qkv_BTX.size(1), -1});
 }
 
-// Memory of one thread's loop, aligned for whole vectors.
+// The memory of one thread's loop, aligned for whole vectors.
 class AlignedFloats {
  public:
   explicit AlignedFloats(int64_t count)
@@ -149,7 +149,7 @@ class AlignedFloats {
   float* data_;
 };
 
-// body(begin, end, scratch) for ranges of `num_heads` heads, each head by one thread.
+// Calls body(begin, end, scratch) for ranges of `num_heads` heads; one thread works on each head.
 template <class Body>
 void for_heads(const AttentionHeads& heads, int64_t num_heads, const Body& body) {
   const int64_t work_of_a_head = heads.length * heads.length * heads.head_width;

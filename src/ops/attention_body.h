@@ -1,9 +1,9 @@
-// The kernels of attention_kernels.h for one instruction set: see vector_math.h for how this is
+// The kernels of attention_kernels.h for one instruction set; vector_math.h says how this file is
 // compiled.
 //
-// All factors are first copied to where they are dense, aligned and filled with zeros up to whole
-// vectors, so that the products know no tails. Keys and values are also needed with the positions
-// along the vector; they are transposed one block of kKeyBlock positions after the other.
+// All factors are first copied to dense, aligned memory and padded with zeros to whole vectors, so
+// that the products have no tails. Keys and values are also needed with the positions along the
+// vector, so they are transposed in blocks of kKeyBlock positions.
 #pragma once
 
 #include "ops/attention_kernels.h"
@@ -17,7 +17,7 @@ constexpr int64_t kQueryBlock = kAttentionBlock;
 constexpr int64_t kKeyBlock = kAttentionBlock;
 static_assert(kQueryBlock % kTileRows == 0 && kKeyBlock % (kTileVectors * kLanes) == 0);
 
-// The score of what is not seen. Not infinity, for a block in which a row sees nothing.
+// The score of a position that is not seen. It is finite because a row may see nothing in a block.
 constexpr float kHidden = -1e30F;
 
 inline int64_t least(int64_t a, int64_t b) {
@@ -50,7 +50,7 @@ struct Head {
         mask(heads.dropout),
         log_sums_T(heads.log_sums_BHT + index * length) {}
 
-  // Heads of queries that read one of keys and values.
+  // Returns how many query heads read one key-value head.
   static int64_t group_size(const AttentionHeads& heads) {
     return heads.num_heads / heads.num_kv_heads;
   }
@@ -63,27 +63,27 @@ struct Head {
   const float* keys() const { return heads.qkv_BTX + key_place; }
   const float* values() const { return heads.qkv_BTX + value_place; }
 
-  // Whether keys before the first that a query sees are left out. What queries see is then a band:
-  // both its ends only move forward from query to query.
+  // Returns whether a query may see no key at the beginning of the row. What the queries see is then
+  // a band, both of whose ends only move forward from query to query.
   bool has_band() const { return heads.window > 0 || document_begins_T != nullptr; }
-  // The end of the keys that the query before `end` sees, and all queries before it.
+  // Returns the end of the keys that the queries before `end` see.
   int64_t keys_seen(int64_t end) const {
     const int64_t last = least(end, length) - 1;
     int64_t seen = heads.causal ? last + 1 : length;
     if (heads.window > 0) seen = least(seen, last + 1 + heads.window);
     return document_ends_T == nullptr ? seen : least(seen, document_ends_T[last]);
   }
-  // The first key that a query sees.
+  // Returns the first key that a query sees; it sees none before it.
   int64_t first_seen(int64_t query) const {
     const int64_t near = heads.window > 0 ? most(0, query - heads.window) : 0;
     return document_begins_T == nullptr ? near : most(near, document_begins_T[query]);
   }
-  // Where the block of that key begins.
+  // Returns where the block of that key begins.
   int64_t first_block_seen(int64_t query) const {
     return first_seen(query) / kKeyBlock * kKeyBlock;
   }
 
-  // The scores of a query for the keys of a vector, or kHidden.
+  // Returns the scores of a query for a vector of keys, with kHidden for keys that it does not see.
   Floats seen(const Floats& scores, int64_t query, int64_t key) const {
     const int64_t limit = keys_seen(query + 1);
     Floats result = scores;
@@ -100,7 +100,7 @@ struct Head {
     return result;
   }
 
-  // What dropout multiplies the weights of a query with.
+  // Returns the factors by which dropout multiplies the weights of a query.
   Floats kept(int64_t query, int64_t key) const {
     return mask.factors(index * length + query, key);
   }
@@ -109,10 +109,10 @@ struct Head {
   int64_t length;
   int64_t width;
   int64_t padded_width;
-  int64_t stride;      // between the positions of `mixed`
-  int64_t qkv_stride;  // between those of qkv
+  int64_t stride;      // between positions of `mixed`
+  int64_t qkv_stride;  // between positions of qkv
   int64_t index;
-  int64_t place;                                // of the head's first number in `mixed`
+  int64_t place;                                // where the head begins in `mixed`
   int64_t query_place, key_place, value_place;  // in qkv
   float scale;
   const int32_t *document_begins_T, *document_ends_T;  // null: the row is one document
@@ -124,7 +124,7 @@ inline Floats load_up_to(const float* from, int64_t count) {
   return count >= kLanes ? load(from) : load_part(from, count);
 }
 
-// factor * from, rows of `width`, as rows of padded width filled with zeros.
+// Copies factor * from, rows of `width`, into rows of padded width, filled with zeros.
 inline void copy_padded(const float* from, int64_t stride, int64_t rows, const Head& head,
                         float factor, float* to) {
   for (int64_t row = 0; row < rows; ++row, from += stride, to += head.padded_width) {
@@ -146,8 +146,8 @@ inline void fill_zero(float* to, int64_t count) {
     store(to + i, Floats{});
 }
 
-// factor * from, [T, width], as blocks [padded width, kKeyBlock] of kKeyBlock positions each;
-// zeros beyond the last.
+// Copies factor * from, [T, width], into blocks [padded width, kKeyBlock] of kKeyBlock positions
+// each, with zeros after the last position.
 inline void transpose_blocks(const float* from, int64_t stride, const Head& head, float factor,
                              float* to) {
   for (int64_t first = 0; first < head.length; first += kKeyBlock) {
@@ -168,7 +168,7 @@ inline void transpose_blocks(const float* from, int64_t stride, const Head& head
   }
 }
 
-// Pieces of the scratch memory, one after the other.
+// Hands out pieces of the scratch memory, one after the other.
 class Scratch {
  public:
   explicit Scratch(float* next) : next_(next) {}
@@ -193,24 +193,24 @@ struct Block {
 
   int64_t queries() const { return query_end - query; }
   int64_t keys() const { return key_end - key; }
-  // How many of the block's keys the queries before row `end` of it see.
+  // Returns how many of the block's keys the queries before its row `end` see.
   int64_t columns(const Head& head, int64_t end) const {
     return most(0, least(head.keys_seen(query + end), key_end) - key);
   }
 
-  // In a band, rows are taken in whole tiles, whatever rows are left at the block's end, and
-  // columns in whole vectors: so a vector of scores exists for all rows of a tile or for none.
+  // In a band, ranges cover whole tiles of rows, even at the block's end, and whole vectors of
+  // columns. So a vector of scores exists for all rows of a tile or for none.
   static int64_t tile_begin(int64_t row) { return row / kTileRows * kTileRows; }
-  // Which of the block's keys the queries of the tile of `row` see: those before this column.
+  // Returns the end of the columns of keys that the queries of the tile of `row` see.
   int64_t columns_of_tile(const Head& head, int64_t row) const {
     const int64_t end = tile_begin(row) + kTileRows;
     return columns(head, head.has_band() ? end : least(end, queries()));
   }
-  // And from this one on, the first of its vector.
+  // Returns the first of these columns, rounded down to a whole vector.
   int64_t first_column_of_tile(const Head& head, int64_t row) const {
     return most(0, head.first_seen(query + tile_begin(row)) - key) / kLanes * kLanes;
   }
-  // The rows of a band for which the scores of the vector of keys at `column` exist.
+  // In a band, scores for the vector of keys at `column` exist in rows [first_row, end_row).
   int64_t first_row(const Head& head, int64_t column) const {
     int64_t row = 0;
     while (row < queries() && columns_of_tile(head, row) <= column)
@@ -225,7 +225,7 @@ struct Block {
   }
 };
 
-// Rows are queries, columns keys, steps the width.
+// finish(row, column, scores): rows are queries, columns are keys, and the sum runs over the width.
 template <class Finish>
 inline void multiply_by_keys(const Head& head, const Block& block, const LeftFactor& left,
                              const float* transposed, const Finish& finish) {
@@ -239,7 +239,7 @@ inline void multiply_by_keys(const Head& head, const Block& block, const LeftFac
       finish);
 }
 
-// to += block * rows: rows are queries, steps keys.
+// to += block * rows, with queries as rows and a sum over keys.
 inline void add_by_queries(const Head& head, const Block& block, const float* scores,
                            const float* rows, float* to) {
   multiply_tiles(
@@ -256,7 +256,7 @@ inline void add_by_queries(const Head& head, const Block& block, const float* sc
       });
 }
 
-// to += block^T * rows: rows are keys, steps queries.
+// to += block^T * rows, with keys as rows and a sum over queries.
 inline void add_by_keys(const Head& head, const Block& block, const float* scores,
                         const float* rows, float* to) {
   multiply_tiles(
@@ -290,7 +290,7 @@ struct RowSums {
   float total[kQueryBlock];
 };
 
-// Turns a block of scores into weights that are not yet divided by their sums, and scales what was
+// Turns a block of scores into weights that are not yet divided by their sum, and scales what was
 // mixed before to the new maximum.
 inline void exponentiate_block(const Head& head, const Block& block, RowSums& sums, float* scores,
                                float* mixed) {
@@ -361,7 +361,8 @@ void attention(const AttentionHeads& heads, int64_t begin, int64_t end, float* s
     attend(Head(heads, index), scratch);
 }
 
-// What the gradient of one head works with; names are those of what is copied or summed up.
+// Scratch memory for the gradient of one head. Members are named after what is copied or summed
+// there.
 struct GradientScratch {
   GradientScratch(const Head& head, float* begin) {
     Scratch scratch(begin);
@@ -380,12 +381,12 @@ struct GradientScratch {
   float* queries;  // scaled
   float* grad_mixed;
   float *grad_keys, *grad_values;
-  float *weights, *grad_scores;  // of a block
-  float* grad_queries;           // of a block
+  float *weights, *grad_scores;  // of one block
+  float* grad_queries;           // of one block
 };
 
-// The sum of grad * mixed of each query of a block: of each row of weights times their gradients,
-// by which the softmax's gradient is weights * (gradients - sum).
+// Computes the sum of grad * mixed for each query of a block. It equals the sum over a row of
+// weights times their gradients, so the softmax's gradient is weights * (gradients - sum).
 inline void sum_of_products(const Head& head, const float* grad_mixed, int64_t query,
                             int64_t query_end, float* sums) {
   for (int64_t t = query; t < query_end; ++t) {
@@ -399,7 +400,7 @@ inline void sum_of_products(const Head& head, const float* grad_mixed, int64_t q
   }
 }
 
-// The weights of a block, with dropout, and the gradients by its scores.
+// Computes the weights of a block, with dropout, and the gradients of its scores.
 inline void block_gradient(const Head& head, const Block& block, const GradientScratch& scratch,
                            const float* products) {
   const int64_t first = block.query * head.padded_width;
@@ -426,7 +427,7 @@ inline void block_gradient(const Head& head, const Block& block, const GradientS
                    });
 }
 
-// Writes the gradient of the queries of one head and adds its share to those of keys and values.
+// Writes the gradient of one query head and adds its share to the gradients of keys and values.
 inline void query_head_gradient(const AttentionGradientHeads& heads, const Head& head,
                                 const GradientScratch& scratch) {
   const int64_t length = head.length;
@@ -450,7 +451,8 @@ inline void query_head_gradient(const AttentionGradientHeads& heads, const Head&
   }
 }
 
-// Of one head of keys and values and the heads of queries that read it, from `first` on.
+// Computes the gradients of one key-value head and of the query heads that read it, from `first`
+// on.
 inline void attend_gradient(const AttentionGradientHeads& heads, int64_t first, float* memory) {
   const Head head(heads.forward, first);
   const GradientScratch scratch(head, memory);

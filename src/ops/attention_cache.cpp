@@ -33,7 +33,7 @@ at::Tensor cached_attention(const at::Tensor& qkv_BTX, const AttentionPattern& p
 
   const int64_t seen = cache.length + length;
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
-  // The heads that share keys stand next to each other: their queries are rows of one product.
+  // Query heads that share keys stand next to each other, so their queries are rows of one product.
   const at::Tensor queries_BGRK =
       parts[0].reshape({batch, kv_heads, group * length, width}) * scale;
   at::Tensor scores_BGRS =

@@ -8,11 +8,12 @@ namespace apollo {
 
 void use_deterministic_operators(c10::Device device) {
   if (!device.is_cuda()) return;
-  // cuBLAS promises the same bits with a workspace that is chosen beforehand; LibTorch refuses its
-  // matrix products otherwise.
+  // cuBLAS gives the same bits only with a workspace chosen beforehand; otherwise LibTorch refuses
+  // its matrix products.
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  // Else every new tensor is filled, for the sake of programs that read what they did not write.
+  // Without this every new tensor would be filled, which only helps programs that read unwritten
+  // data.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 

@@ -1,13 +1,13 @@
-// On a GPU, some operators of LibTorch add up in whatever order their threads come.
+// On a GPU, some operators of LibTorch add in whatever order their threads arrive.
 #pragma once
 
 #include <c10/core/Device.h>
 
 namespace apollo {
 
-// From here on this process computes on `device` by operators whose results are the same bits in
-// every run, and fails where there is none. To be called before the device is used, by the only
-// thread. Nothing changes on the CPU, where all are such operators.
+// Makes this process compute on `device` only with operators whose results are the same bits in
+// every run; an operator without such a form fails. Call it before the device is used, while there
+// is only one thread. On the CPU nothing changes, because all operators are deterministic there.
 void use_deterministic_operators(c10::Device device);
 
 }  // namespace apollo

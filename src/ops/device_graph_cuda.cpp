@@ -1,5 +1,5 @@
-// Guards and streams are those of any device, so that nothing here needs the CUDA runtime's library
-// when the program is linked.
+// Guards and streams are those of any device, so that linking this file does not need the CUDA
+// runtime's library.
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/core/DeviceGuard.h>
@@ -11,20 +11,20 @@
 namespace apollo {
 namespace {
 
-// Memory that graphs share; LibTorch frees it with the last of them, and then forgets its id.
+// Memory that graphs share. LibTorch frees it with the last graph and then forgets its id.
 struct Pool {
   c10::MempoolId_t id;
 };
 
 class CudaGraph final : public DeviceGraph {
  public:
-  // Without a pool of others: with one of its own.
+  // Without a pool from other graphs, it makes one of its own.
   CudaGraph(const std::shared_ptr<Pool>& pool, const std::function<void()>& work) : pool_(pool) {
     graph_.capture_begin(pool != nullptr ? pool->id : c10::MempoolId_t{0, 0});
     try {
       work();
     } catch (...) {
-      // Ends the recording; why it failed is what `work` threw.
+      // This ends the recording; the reason for the failure is what `work` threw.
       try {
         graph_.capture_end();
       } catch (const c10::Error&) {  // NOLINT(bugprone-empty-catch)
@@ -49,7 +49,8 @@ class CudaGraphRecorder final : public DeviceGraphRecorder {
 
   std::unique_ptr<DeviceGraph> record(const std::function<void()>& work) override {
     const c10::DeviceGuard device_guard(device_);
-    // The recording's memory is its own: what earlier passes left cached must not keep it away.
+    // The recording has memory of its own, so what earlier passes left in the cache must not occupy
+    // it.
     at::accelerator::synchronizeDevice(device_.index());
     at::accelerator::emptyCache();
     const c10::StreamGuard stream_guard(
@@ -61,7 +62,7 @@ class CudaGraphRecorder final : public DeviceGraphRecorder {
 
  private:
   c10::Device device_;
-  std::weak_ptr<Pool> pool_;  // of the graphs that are left
+  std::weak_ptr<Pool> pool_;  // owned by the graphs that still exist
 };
 
 }  // namespace

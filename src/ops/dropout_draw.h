@@ -1,5 +1,5 @@
-// Which elements a pass of dropout zeroes: a function of this and of their places, so that a
-// backward pass zeroes the same without a mask that is kept (dropout_mask.h).
+// Decides which elements a pass of dropout zeroes. They depend only on this and on their places, so
+// a backward pass zeroes the same ones without a stored mask (dropout_mask.h).
 #pragma once
 
 #include <cstdint>

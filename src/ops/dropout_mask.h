@@ -1,5 +1,5 @@
-// What dropout multiplies elements with, as a function of a draw and the element's place. See
-// vector_math.h for how this is compiled.
+// The factors by which dropout multiplies elements, as a function of a draw and of the element's
+// place. vector_math.h says how this file is compiled.
 #pragma once
 
 #include "ops/dropout_draw.h"
@@ -17,8 +17,8 @@ class DropoutMask {
 
   bool active() const { return threshold_ != 0; }
 
-  // 0 or 1 / (1 - probability) for the elements of a row from `column` on. The bits are those of
-  // Wellons' hash of 32 bits ("lowbias32"), which the row's own key enters twice.
+  // Returns 0 or 1 / (1 - probability) for the elements of a row from `column` on. The bits come
+  // from Wellons' 32-bit hash ("lowbias32"), into which the row's own key enters twice.
   Floats factors(int64_t row, int64_t column) const {
     const uint64_t row_key = mixed(key_ + static_cast<uint64_t>(row) * 0x9e3779b97f4a7c15U);
     Bits x = lane_numbers() + (static_cast<uint32_t>(column) + static_cast<uint32_t>(row_key));

@@ -26,8 +26,7 @@ const float* data_or_null(const std::optional<at::Tensor>& x) {
   return x ? x->const_data_ptr<float>() : nullptr;
 }
 
-// Results: {norm, statistics} of the residual alone, or {norm, statistics, sum} where there is a
-// branch.
+// Returns {norm, statistics} of the residual only, or {norm, statistics, sum} if there is a branch.
 class AddNorm : public torch::autograd::Function<AddNorm> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& residual,
@@ -115,7 +114,7 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
   }
 
  private:
-  // Nothing came through the norm.
+  // Returns the gradients if none came through the norm.
   static variable_list carry_alone(const at::Tensor& grad, bool with_branch_bias,
                                    const DropoutDraw& dropout) {
     if (!grad.defined()) return {{}, {}, {}, {}, {}, {}, {}, {}};

@@ -1,9 +1,9 @@
-// What stands between the matrix products of a block: residual sums, norms, bias and GELU.
+// What runs between the matrix products of a block: residual sums, norms, bias and GELU.
 //
-// kFused runs own kernels (row_kernels.h) where they apply: float32 on the CPU, dense, outside
-// automatic mixed precision. Elsewhere, and with kReference, the same is composed of ATen's
-// operators. The kernels' gradients can't be differentiated again. No result depends on the number
-// of threads.
+// kFused runs our own kernels (row_kernels.h) for dense float32 on the CPU outside automatic mixed
+// precision. Otherwise, and with kReference, the same is composed of ATen's operators. The
+// gradients of the kernels cannot be differentiated again. No result depends on the number of
+// threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +14,8 @@
 
 namespace apollo {
 
-// Whether kFused means own kernels for activations like x, and so whether a bias is better added
-// by them than by the matrix product before.
+// Returns whether kFused means our own kernels for activations like x. If so, a bias is better
+// added by them than by the matrix product before.
 bool has_own_kernels(const at::Tensor& x, Kernels kernels);
 
 // LayerNorm (Ba et al. 2016), or RMSNorm (Zhang and Sennrich 2019, equation 4), which neither
@@ -30,22 +30,22 @@ struct NormLayer {
   NormKind kind = NormKind::kLayer;
 };
 
-// The result of a norm, and from what own kernels made it, so that an operator whose backward pass
-// needs the result can make it again instead of keeping it.
+// The result of a norm, and the inputs from which our own kernels made it. An operator whose
+// backward pass needs the result can compute it again from these instead of keeping it.
 struct Norm {
   at::Tensor value;  // [..., W]
-  // All undefined where it can't be made again.
+  // All undefined if the result cannot be computed again.
   at::Tensor input = {};          // [..., W], without gradient
   at::Tensor statistics_2N = {};  // mean and reciprocal standard deviation of each row, or 0 and
                                   // the reciprocal root of its mean square
   NormLayer layer = {};
 };
 
-// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, or, for kRms,
-// x / sqrt(mean(x^2) + epsilon) * weight. x: [..., W].
+// Returns (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, or, for
+// kRms, x / sqrt(mean(x^2) + epsilon) * weight. x: [..., W].
 Norm apply_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
 
-// The value of a norm that can be made again, as [N, W], to the same bits and without gradient.
+// Computes the value of such a norm again, as [N, W], to the same bits and without gradient.
 // `bias_W` undefined: none.
 at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
                       const at::Tensor& weight_W, const at::Tensor& bias_W);
@@ -55,24 +55,26 @@ struct SumAndNorm {
   Norm norm;
 };
 
-// What is added to a residual stream: dropout(value + bias). value: [..., W]; bias: [W], undefined
-// for none.
+// What is added to the residual stream: dropout(value + bias). value: [..., W]; bias: [W] or
+// undefined.
 struct Branch {
   at::Tensor value;
   at::Tensor bias_W = {};
   DropoutDraw dropout = {};
 };
 
-// sum = residual + dropout(branch + its bias), and its norm. residual, sum, norm: [..., W].
-// Kept for the gradient: `sum`, which the caller has anyway, and two numbers for each row; no mask.
+// Returns sum = residual + dropout(branch + its bias), and its norm; both are [..., W] like
+// `residual`. Kept for the gradient: `sum`, which the caller has anyway, and two numbers per row,
+// but no mask.
 SumAndNorm add_and_norm(const at::Tensor& residual, const Branch& branch, const NormLayer& layer,
                         Kernels kernels);
 
-// gelu(x + bias), x: [..., W], bias: [W]. Kept for the gradient: x.
+// Returns gelu(x + bias); x: [..., W], bias: [W]. Kept for the gradient: x.
 at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind, Kernels kernels);
 
-// The gradient of what own kernels made: writes that of x to `grad_x`, which may be `grad_y`, and
-// the GELU once more to `y`, undefined where it is not wanted; returns that of the bias, [W].
+// Computes the gradient of bias_gelu() by our own kernels. Writes the gradient of x to `grad_x`,
+// which may be `grad_y`, and the GELU itself to `y` unless that is undefined. Returns the gradient
+// of the bias, [W].
 at::Tensor bias_gelu_gradient(const at::Tensor& x, const at::Tensor& bias_W, GeluKind kind,
                               const at::Tensor& grad_y, const at::Tensor& grad_x,
                               const at::Tensor& y);

@@ -40,7 +40,7 @@ at::Tensor gated_of(const at::Tensor& x, GateKind kind) {
   return y;
 }
 
-// The gradient by x; `y`, undefined where it is not wanted, becomes the gated value once more.
+// Returns the gradient of x; writes the gated value to `y` again unless that is undefined.
 at::Tensor gated_gradient(const at::Tensor& x, GateKind kind, const at::Tensor& grad_y,
                           const at::Tensor& y) {
   at::Tensor grad_x = at::empty_like(x);

@@ -48,7 +48,7 @@ at::Tensor product(const at::Tensor& x_NI, const at::Tensor& weight,
                 : matrix_product(x_NI, weight_IO);
 }
 
-// `origin` is of x.
+// `origin` is the norm that made x, if our own kernels made it.
 class Linear : public torch::autograd::Function<Linear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NI,

@@ -1,10 +1,11 @@
-// The linear layer. kFused adds the gradients of a layer's parameters in place to the .grad of the
-// leaves, where they have one (gradient_buffer.h), instead of handing them to autograd: float32 on
-// the CPU outside automatic mixed precision. So these parameters must be differentiated by
-// backward() and not by autograd's grad(). Elsewhere, and with kReference, plain ATen operators.
+// The linear layer. For float32 on the CPU outside automatic mixed precision, kFused adds the
+// gradients of a layer's parameters directly to the .grad of the leaves that have one
+// (gradient_buffer.h) instead of handing them to autograd. So these parameters must be
+// differentiated by backward() and not by autograd's grad(). Otherwise, and with kReference, it
+// runs plain ATen operators.
 //
-// Kept for the gradient: x; of a norm that own kernels made, what it was made from, which its own
-// gradient keeps already: the gradient of the weight makes the norm again.
+// Kept for the gradient: x. If x is a norm made by our own kernels, only its inputs are kept, which
+// its own gradient keeps anyway, and the gradient of the weight computes the norm again.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +15,7 @@
 
 namespace apollo {
 
-// As checkpoints store a weight: GPT-2's as [in, out], BERT's as [out, in].
+// The order in which checkpoints store a weight: GPT-2 as [in, out], BERT as [out, in].
 enum class WeightOrder { kInOut, kOutIn };
 
 struct LinearLayer {
@@ -25,14 +26,14 @@ struct LinearLayer {
   int64_t num_outputs() const { return weight.size(order == WeightOrder::kInOut ? 1 : 0); }
 };
 
-// The weight as [in, out], a view.
+// Returns the weight as [in, out], a view.
 at::Tensor as_in_out(const at::Tensor& weight, WeightOrder order);
 
-// x W + b, or x W where there is no b. x: [..., in] -> [..., out].
+// Returns x W + b, or x W if there is no b. x: [..., in] -> [..., out].
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, Kernels kernels);
 at::Tensor linear(const Norm& x, const LinearLayer& layer, Kernels kernels);
 
-// x W, for operators that add the bias themselves.
+// Returns x W, for operators that add the bias themselves.
 at::Tensor linear_without_bias(const at::Tensor& x, const LinearLayer& layer, Kernels kernels);
 at::Tensor linear_without_bias(const Norm& x, const LinearLayer& layer, Kernels kernels);
 

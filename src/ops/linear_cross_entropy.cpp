@@ -25,11 +25,11 @@
 namespace apollo {
 namespace {
 
-// 8 MB of logits at usual vocabularies. A matrix product packs the weight anew for every chunk: at
-// 64 rows of 8192 logits that costs the three products a quarter of their speed, at 256 a
-// twentieth; what is lost by leaving the second-level cache is less.
+// This is 8 MB of logits for usual vocabularies. A matrix product packs the weight again for every
+// chunk. At 64 rows of 8192 logits that costs the three products a quarter of their speed, at 256
+// rows a twentieth. Leaving the second-level cache costs less.
 constexpr int64_t kChunkElements = 1 << 21;
-// A GPU wants more work at once than this; half a gigabyte of logits is little to it.
+// A GPU needs more work at once, and half a gigabyte of logits is little for it.
 constexpr int64_t kDeviceChunkElements = 1 << 27;
 
 int64_t chunk_rows(int64_t vocab_size, at::Device device) {
@@ -37,14 +37,14 @@ int64_t chunk_rows(int64_t vocab_size, at::Device device) {
   return std::clamp<int64_t>(kChunkElements / vocab_size, 128, 4096);
 }
 
-// The layer in the precision of the rows.
+// Returns the layer in the precision of the rows.
 OutputLayer in_precision_of(const at::Tensor& x_MW, const OutputLayer& output) {
   OutputLayer cast{output.weight_VW.to(x_MW.scalar_type()), output.bias_V};
   if (cast.bias_V.defined()) cast.bias_V = cast.bias_V.to(x_MW.scalar_type());
   return cast;
 }
 
-// Logits [C, V] of rows [begin, end).
+// Returns the logits [C, V] of rows [begin, end).
 at::Tensor chunk_logits(const at::Tensor& x_MW, const OutputLayer& output, int64_t begin,
                         int64_t end) {
   const at::Tensor x_CW = x_MW.slice(0, begin, end);
@@ -52,7 +52,7 @@ at::Tensor chunk_logits(const at::Tensor& x_MW, const OutputLayer& output, int64
   return matrix_product_with_bias(output.bias_V, x_CW, output.weight_VW.t());
 }
 
-// Log-probabilities [C, V] in float32 of rows [begin, end).
+// Returns the log-probabilities [C, V] in float32 of rows [begin, end).
 at::Tensor chunk_log_softmax(const at::Tensor& x_MW, const OutputLayer& output, int64_t begin,
                              int64_t end) {
   return at::_log_softmax(chunk_logits(x_MW, output, begin, end).to(at::kFloat), 1,
@@ -68,8 +68,8 @@ struct LossAndGradient {
   at::Tensor grad_logits_CV;  // softmax - one_hot(target); on the CPU float32, else as the logits
 };
 
-// By ATen. Each of its passes over the logits costs as much as it moves: the gradient is formed in
-// the precision that the products take it in.
+// Uses ATen, whose passes over the logits are bound by memory traffic. So the gradient is formed in
+// the precision in which the products read it.
 LossAndGradient composed_loss_and_gradient(const at::Tensor& logits_CV,
                                            const at::Tensor& targets_C1) {
   const at::Tensor log_p_CV =
@@ -82,12 +82,12 @@ LossAndGradient composed_loss_and_gradient(const at::Tensor& logits_CV,
     grad_CV = at::empty_like(logits_CV);
     at::exp_out(grad_CV, log_p_CV);
   }
-  // p - 1 of the targets, which rounding would spoil where p is near 1.
+  // The targets' p - 1, which rounding would spoil if p is near 1.
   grad_CV.scatter_(1, targets_C1, log_p_C1.expm1().to(grad_CV.scalar_type()));
   return {-log_p_C1.squeeze(1), grad_CV};
 }
 
-// Overwrites the logits.
+// Computes loss and gradient, overwriting the logits.
 LossAndGradient loss_and_gradient(const at::Tensor& logits_CV, const at::Tensor& targets_C1) {
   if (!logits_CV.device().is_cpu()) return composed_loss_and_gradient(logits_CV, targets_C1);
   const at::Tensor grad_CV = logits_CV.to(at::kFloat).contiguous();
@@ -102,7 +102,7 @@ LossAndGradient loss_and_gradient(const at::Tensor& logits_CV, const at::Tensor&
   return {loss_C, grad_CV};
 }
 
-// The kernels write where a target points to.
+// Checks the targets, because the kernels write where a target points.
 void check_targets(const at::Tensor& targets_M, int64_t vocab_size) {
   if (targets_M.lt(0).logical_or(targets_M.ge(vocab_size)).any().item<bool>()) {
     fail<UsageError>("a target is not in the vocabulary of {} tokens", vocab_size);

@@ -7,30 +7,30 @@
 
 namespace apollo {
 
-// x W^T + b. weight: [V, W] float32; bias: [V] float32, or undefined for none.
+// The layer x W^T + b. weight: [V, W] float32; bias: [V] float32, or undefined for none.
 struct OutputLayer {
   at::Tensor weight_VW;
   at::Tensor bias_V;
 };
 
-// Sum over rows of -log softmax(x W^T + b)[target], in nats: a scalar in float32.
-// x: [M, W] (float32 or bfloat16), targets: [M] int64, each in [0, V).
+// Returns the sum over rows of -log softmax(x W^T + b)[target], in nats: a scalar in float32.
+// x: [M, W] (float32 or bfloat16); targets: [M] int64, each in [0, V).
 //
-// kFused works through the rows in chunks and forms the gradient of a chunk while its logits are
-// at hand, so that neither the M x V logits nor their gradient ever exist as a whole; what is kept
-// for the backward pass is [M, W] + [V, W]. The gradient is exact: the loss is a sum, so the
-// incoming gradient is one factor; that of the weight is added in place where it can be
-// (gradient_buffer.h). kReference: linear, log-softmax and gather, by autograd.
+// kFused works through the rows in chunks and computes the gradient of a chunk while its logits are
+// at hand. So neither the M x V logits nor their gradient ever exist as a whole, and
+// [M, W] + [V, W] is kept for the backward pass. The gradient is exact: the loss is a sum, so the
+// incoming gradient is one factor. The gradient of the weight is added in place if possible
+// (gradient_buffer.h). kReference runs linear, log-softmax and gather with autograd.
 at::Tensor linear_cross_entropy(const at::Tensor& x_MW, const OutputLayer& output,
                                 const at::Tensor& targets_M, Kernels kernels);
 
-// What the layer thinks of each target.
+// How likely the layer finds each target.
 struct TargetScores {
   at::Tensor log_probability_M;  // float32, nats
-  at::Tensor is_top_M;           // bool: nothing is more likely than the target
+  at::Tensor is_top_M;           // bool: no token is more likely than the target
 };
 
-// The same row by row, without gradient.
+// Scores each row's target, without gradient.
 TargetScores linear_target_scores(const at::Tensor& x_MW, const OutputLayer& output,
                                   const at::Tensor& targets_M);
 

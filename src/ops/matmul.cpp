@@ -18,7 +18,8 @@
 namespace apollo {
 namespace {
 
-// A matrix as BLAS takes it: rows ('N') or columns ('T') of neighbouring elements, `stride` apart.
+// A matrix as BLAS takes it: neighbouring elements form rows ('N') or columns ('T'), `stride`
+// apart.
 struct Operand {
   char transposed;
   int64_t stride;
@@ -48,7 +49,7 @@ bool is_amd_zen5_or_later() {
 }
 #endif
 
-// Null: ATen's products.
+// Returns null where ATen's products are the better choice.
 const OneDnn* onednn_where_faster() {
   return is_amd_zen5_or_later() ? onednn() : nullptr;
 }
@@ -66,11 +67,12 @@ bool suits_onednn(const at::Tensor& tensor) {
 bool goes_to_onednn(const at::Tensor& a, const at::Tensor& b) {
   if (onednn_in_use() == nullptr || at::autocast::is_autocast_enabled(at::kCPU)) return false;
   if (!suits_onednn(a) || !suits_onednn(b)) return false;
-  // What is wrong, ATen says.
+  // ATen reports what is wrong with the sizes.
   return a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0) && a.numel() > 0 && b.numel() > 0;
 }
 
-// sum = beta sum + alpha a b; false: not done, since a matrix is not as BLAS takes it.
+// Computes sum = beta sum + alpha a b. Returns false, with nothing done, if BLAS cannot take a
+// matrix.
 bool multiply_by_onednn(const at::Tensor& sum_MN, float beta, const at::Tensor& a_MK,
                         const at::Tensor& b_KN, float alpha = 1.0F) {
   const auto a = as_operand(a_MK);

@@ -1,5 +1,5 @@
-// Products of matrices: float32 on the CPU by the library that is fastest on this processor,
-// everything else, and what autograd has to record or automatic mixed precision to cast, by ATen.
+// Matrix products. Float32 on the CPU uses the library that is fastest on this processor. ATen does
+// everything else, including what autograd has to record or automatic mixed precision to cast.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,25 +10,24 @@
 
 namespace apollo {
 
-// a b. a: [M, K], b: [K, N] -> [M, N]; either may be a transposed view.
+// Returns a b. a: [M, K], b: [K, N] -> [M, N]; either may be a transposed view.
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 
-// bias + a b, the bias in every row.
+// Returns bias + a b, with the bias in every row.
 at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& a_MK,
                                     const at::Tensor& b_KN);
 
-// sum = kept sum + factor a b.
+// Computes sum = kept * sum + factor * a b.
 void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
                         double kept = 1.0, double factor = 1.0);
 
-// The library of this thread's products for the lifetime of the scope; then the one before. kAuto,
-// as without a scope: oneDNN where it is known to be faster without measuring, on AMD's processors
-// from Zen 5 on. LibTorch's BLAS (MKL) takes its AVX-512 kernels on Intel's only, and such a
-// processor does twice the work a cycle with AVX-512. A run that trains measures instead
-// (train/matmul_choice.h).
+// Sets the library of this thread's products during its lifetime. With kAuto, as without a scope,
+// that is oneDNN where it is known to be faster without measuring: on AMD's processors from Zen 5
+// on. There AVX-512 does twice the work per cycle, but LibTorch's BLAS (MKL) uses its AVX-512
+// kernels only on Intel's processors. A training run measures instead (train/matmul_choice.h).
 class MatmulScope {
  public:
-  // Throws UsageError for kOneDnn where it is not installed.
+  // Throws UsageError for kOneDnn if oneDNN is not installed.
   explicit MatmulScope(MatmulLibrary library);
   ~MatmulScope();
   MatmulScope(const MatmulScope&) = delete;
@@ -38,7 +37,7 @@ class MatmulScope {
   const void* before_;
 };
 
-// The library in use, for the log: "oneDNN 2.6.3", "LibTorch's BLAS".
+// Returns the library in use, for the log: "oneDNN 2.6.3", "LibTorch's BLAS".
 std::string matmul_library_name();
 
 }  // namespace apollo

@@ -1,8 +1,8 @@
-// Small matrix products whose result passes through registers, tile by tile, to the caller, who
-// does with it what comes next: see vector_math.h for how this is compiled.
+// Small matrix products whose result goes to the caller tile by tile while it is still in
+// registers. vector_math.h says how this file is compiled.
 //
-// A tile of kTileRows x kTileVectors accumulators and a row of the right factor fill the vector
-// registers, so that the multiply-add units and not the loads set the pace.
+// A tile of kTileRows x kTileVectors accumulators and one row of the right factor fill the vector
+// registers, so that the multiply-add units set the pace and not the loads.
 #pragma once
 
 #include "ops/vector_math.h"
@@ -26,9 +26,9 @@ struct RightFactor {
   int64_t step_stride;
 };
 
-// Which part of a tile's rows is wanted and which steps contribute to it.
+// Which part of a tile's rows is needed, and which steps contribute to it.
 struct TileRange {
-  int64_t columns;  // up to here
+  int64_t columns;  // the end of the needed columns
   int64_t first_step;
   int64_t end_step;
   int64_t first_column = 0;  // a multiple of kLanes
@@ -88,9 +88,9 @@ inline void row_of_tiles(const LeftFactor& left, const RightFactor& right, const
   }
 }
 
-// finish(row, column, sums) for every vector of left * right: `sums` are the results of a row from
-// `column` on, in whole vectors. range_of(first row, end row) says what is wanted of a tile; the
-// right factor's rows must be readable up to the whole vector.
+// Calls finish(row, column, sums) for every vector of left * right; `sums` are the results of a row
+// from `column` on, as a whole vector. range_of(first row, end row) says which part of a tile is
+// needed. The right factor's rows must be readable up to the whole vector.
 template <class RangeOf, class Finish>
 inline void multiply_tiles(int64_t rows, const LeftFactor& left, const RightFactor& right,
                            const RangeOf& range_of, const Finish& finish) {

@@ -10,16 +10,16 @@
 namespace apollo {
 namespace {
 
-// Of dnnl_version(): the beginning of the struct that it points to, the same since version 1.
+// The beginning of the struct that dnnl_version() points to, unchanged since version 1.
 struct Version {
   int major;
   int minor;
   int patch;
 };
 
-// To be used alone: LibTorch exports some of its oneDNN's functions (std::call_once of the one's
-// kernels), which the system's oneDNN would call instead of its own, were it linked as usual.
-// RTLD_DEEPBIND, which AddressSanitizer does not allow, makes it prefer its own.
+// LibTorch exports some functions of its own oneDNN (std::call_once of its kernels), and a oneDNN
+// that is linked as usual would call those instead of its own. RTLD_DEEPBIND makes it prefer its
+// own; AddressSanitizer does not allow this flag.
 void* open_library() {
   for (const char* name : {"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so.1"}) {
     if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)) return library;

@@ -1,5 +1,5 @@
-// oneDNN's matrix product, from the system's library where it is installed (Debian: libdnnl-dev).
-// LibTorch has a oneDNN inside, which cannot be called from without.
+// oneDNN's matrix product, from the system's library if it is installed (Debian: libdnnl-dev).
+// LibTorch contains a oneDNN too, but it cannot be called from outside.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct OneDnn {
   std::string version;  // "2.6.3"
 };
 
-// Null where it is not installed, too old, or would run on an OpenMP of its own, whose threads
-// nobody counts. Looked for once.
+// Returns null if the library is not installed, is too old, or would run on an OpenMP of its own,
+// whose threads nobody counts. It is looked for only once.
 const OneDnn* onednn();
 
 }  // namespace apollo

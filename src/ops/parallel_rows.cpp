@@ -1,4 +1,4 @@
-// The only file compiled with OpenMP's flag: without it LibTorch's header has one thread.
+// This is the only file compiled with OpenMP's flag; without it LibTorch's header uses one thread.
 #include "ops/parallel_rows.h"
 
 #include <ATen/Parallel.h>
@@ -9,7 +9,7 @@ namespace apollo {
 
 void parallel_rows(int64_t num_rows, int64_t width, int64_t block,
                    const std::function<void(int64_t begin, int64_t end)>& body) {
-  // What a thread does in some 10 us: starting one takes a few.
+  // A thread works through this in about 10 us; starting one takes a few us.
   constexpr int64_t kGrainElements = 32768;
   const int64_t num_blocks = (num_rows + block - 1) / block;
   const int64_t grain = std::max<int64_t>(1, kGrainElements / (block * width));

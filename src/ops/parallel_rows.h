@@ -6,9 +6,10 @@
 
 namespace apollo {
 
-// Calls body(begin, end) for ranges that make up rows [0, num_rows), each beginning at a multiple
-// of `block` (kBlockRows of row_kernels.h where there are partial sums, or 1); small matrices in
-// the calling thread. `body` sees no tensors: other threads lack the caller's thread-local state.
+// Calls body(begin, end) for ranges that together cover rows [0, num_rows). Each range begins at a
+// multiple of `block` (kBlockRows of row_kernels.h if there are partial sums, else 1). Small
+// matrices run in the calling thread. `body` must not use tensors: other threads lack the caller's
+// thread-local state.
 void parallel_rows(int64_t num_rows, int64_t width, int64_t block,
                    const std::function<void(int64_t begin, int64_t end)>& body);
 

@@ -1,5 +1,5 @@
-// Partial sums over blocks of rows (row_kernels.h), for the kernels of one instruction set: see
-// vector_math.h for how this is compiled.
+// Partial sums over blocks of rows (row_kernels.h), for the kernels of one instruction set;
+// vector_math.h says how this file is compiled.
 #pragma once
 
 #include "ops/row_kernels.h"
@@ -13,12 +13,12 @@ inline void add_to(float* total, const Floats& x, const Lanes& lanes) {
   lanes.store(total, lanes.load(total) + x);
 }
 
-// Where the partial sums of a row's block stand, or null.
+// Returns the partial sums of the block of `row`, or null.
 inline float* block_of(float* partial_CW, int64_t row, int64_t width) {
   return partial_CW == nullptr ? nullptr : partial_CW + row / kBlockRows * width;
 }
 
-// Zeroes them.
+// Zeroes the partial sums of the block of `row`.
 inline void clear_block(float* partial_CW, int64_t row, int64_t width) {
   float* block = block_of(partial_CW, row, width);
   for (int64_t i = 0; block != nullptr && i < width; ++i)

@@ -96,7 +96,7 @@ class Rotate : public torch::autograd::Function<Rotate> {
   }
 };
 
-// Heads [B, T, H, K], normed where there is a weight, and rotated.
+// Returns heads [B, T, H, K], normalised if there is a weight, and rotated.
 at::Tensor composed_rotation(const at::Tensor& x_BTHK, const RotationTable& table,
                              const at::Tensor& weight_K, double epsilon) {
   at::Tensor normed = x_BTHK;

@@ -1,10 +1,10 @@
-// What happens to queries and keys between their projection and the attention: rotary positions
-// ("RoFormer", Su et al. 2021, section 3.4.2) in the form that `transformers` calls rotate_half,
-// and before them, where the model has it, an RMSNorm of each head ("QK-norm", Henry et al. 2020;
-// as in Qwen3).
+// What happens to queries and keys between their projection and the attention. Rotary positions
+// ("RoFormer", Su et al. 2021, section 3.4.2) have the form that `transformers` calls rotate_half.
+// If the model has one, an RMSNorm of each head ("QK-norm", Henry et al. 2020; as in Qwen3) comes
+// first.
 //
-// kFused runs an own kernel as elementwise.h says; elsewhere, and with kReference, ATen's
-// operators.
+// kFused runs our own kernel as elementwise.h says; otherwise, and with kReference, ATen's
+// operators run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,25 +20,26 @@ struct RotationTable {
   at::Tensor sin_TR;
 };
 
-// The angle that each pair turns by from one position to the next, [R]: theta^(-i / R), scaled as
-// the rope says ("llama3": the function of that name in transformers' modeling_rope_utils.py). In
-// the float32 arithmetic of `transformers`, so that long contexts give the same angles.
+// Returns the angle by which each pair turns from one position to the next, [R]: theta^(-i / R),
+// scaled as the rope says ("llama3": the function of that name in transformers'
+// modeling_rope_utils.py). It is computed in float32 like in `transformers`, so that long contexts
+// give the same angles.
 at::Tensor rotation_frequencies(const Rope& rope, int64_t head_width);
 
-// Of positions [first, first + length), the angle of position p being p * frequencies_R[i]: formed
-// in float32, as `transformers` does, for any length.
+// Returns the table of positions [first, first + length), for any length. The angle of position p
+// is p * frequencies_R[i], computed in float32 as in `transformers`.
 RotationTable rotation_table(const at::Tensor& frequencies_R, int64_t first, int64_t length);
 
-// Weights of the norms, [K] each; undefined: the model has none.
+// The weights of the norms, [K] each; undefined: the model has no such norm.
 struct HeadNorms {
   at::Tensor query_K = {};
   at::Tensor key_K = {};
   double epsilon = 0.0;
 };
 
-// qkv: [B, T, X] as in attention.h, X = (heads + 2 kv_heads) K with K even; queries and keys come
-// out normed and rotated, values as they are. Kept for the gradient: nothing but the table, or with
-// norms qkv and one number for each head.
+// Returns qkv with queries and keys normalised and rotated, and values unchanged. qkv: [B, T, X] as
+// in attention.h, X = (heads + 2 kv_heads) K with K even. Kept for the gradient: only the table,
+// and with norms also qkv and one number per head.
 at::Tensor rotate_queries_and_keys(const at::Tensor& qkv_BTX, int64_t heads, int64_t kv_heads,
                                    const RotationTable& table, const HeadNorms& norms,
                                    Kernels kernels);

@@ -1,4 +1,5 @@
-// The kernels under rotation.h for one instruction set: see vector_math.h for how this is compiled.
+// The kernels behind rotation.h for one instruction set; vector_math.h says how this file is
+// compiled.
 #pragma once
 
 #include "ops/partial_sums_body.h"
@@ -26,7 +27,7 @@ struct RotatedPosition {
   const float* weight(int64_t head) const {
     return is_query(head) ? rows.query_weight_K : rows.key_weight_K;
   }
-  // Where a head's numbers begin.
+  // Returns where a head's numbers begin.
   int64_t place(int64_t head) const { return first + head * rows.head_width; }
 
   const RotateRows& rows;
@@ -86,7 +87,7 @@ void rotate(const RotateRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-// Turns the gradient of a head back.
+// Rotates the gradient of a head back.
 inline void rotate_back(const RotatedPosition& position, const float* grad, float* result) {
   const int64_t half = position.half;
   for_columns(half, [&](int64_t i, const auto& lanes) {
@@ -99,8 +100,8 @@ inline void rotate_back(const RotatedPosition& position, const float* grad, floa
   });
 }
 
-// `result` holds the gradient by the normed head and then that by the head. With n the head before
-// its weight, g = gradient * weight: rstd * (g - n mean(g n)).
+// Replaces the gradient of the normalised head in `result` with the gradient of the head. With n
+// the head before its weight and g = gradient * weight, it is rstd * (g - n mean(g n)).
 inline void head_norm_gradient(const RotatedPosition& position, int64_t head, float* grad_weight,
                                float* result) {
   const int64_t width = position.rows.head_width;

@@ -6,7 +6,7 @@
 namespace apollo {
 namespace {
 
-// Null where this build or this machine lacks the set.
+// Returns null if this build or this machine lacks the instruction set.
 const RowKernels* kernels_of(InstructionSet set) {
   if (set == InstructionSet::kPortable) return &portable_row_kernels();
 #ifdef __x86_64__
@@ -37,8 +37,8 @@ const RowKernels*& kernels_in_use() {
 }  // namespace
 
 int64_t attention_scratch_size(int64_t length, int64_t head_width) {
-  // Of the gradient, which needs more: seven copies of a head filled up to whole blocks and
-  // vectors, two blocks of scores and one of gradients of the queries.
+  // The gradient needs the most: seven copies of a head padded to whole blocks and vectors, two
+  // blocks of scores and one of the queries' gradients.
   constexpr int64_t kMostLanes = 16;
   const auto filled = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
   const int64_t width = filled(head_width, kMostLanes);

@@ -1,10 +1,10 @@
-// The loops under elementwise.h and linear_cross_entropy.h: float32 on the CPU, one row of a [N, W]
-// matrix after the other. The same source (row_kernels_body.h) is compiled once for each
-// instruction set; which one runs is decided when the program runs, so that one binary is fast on
-// every machine and starts on all.
+// The loops behind elementwise.h and linear_cross_entropy.h: float32 on the CPU, one row of an
+// [N, W] matrix after the other. The same source (row_kernels_body.h) is compiled once per
+// instruction set, and the program chooses when it runs. So one binary starts on every machine and
+// is fast on each.
 //
 // Gradients that are sums over rows (of biases and norm weights) come as one partial sum for each
-// block of kBlockRows rows: neither the number of threads nor their timing can change them.
+// block of kBlockRows rows, so that neither the number of threads nor their timing can change them.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,14 @@ namespace apollo {
 // Which function GELU is: x P(X < x) of a normal X, or its approximation by tanh.
 enum class GeluKind { kErf, kTanh };
 
-// By which function a gated MLP turns its first factor: silu(x) = x / (1 + e^-x), or GELU by erf.
+// How a gated MLP activates its first factor: silu(x) = x / (1 + e^-x), or GELU by erf.
 enum class GateKind { kSilu, kGelu };
 
 constexpr int64_t kBlockRows = 64;
 
-// sum = residual + dropout(branch + branch_bias); norm = (sum - mean) * rstd * weight + bias, with
-// the mean and the reciprocal standard deviation of each row, or, for RMSNorm, a mean of 0 and the
-// reciprocal root of the mean square. Matrices are [N, W] and dense.
+// sum = residual + dropout(branch + branch_bias); norm = (sum - mean) * rstd * weight + bias.
+// LayerNorm uses the mean and the reciprocal standard deviation of each row. RMSNorm uses a mean of
+// 0 and the reciprocal root of the mean square. Matrices are [N, W] and dense.
 struct AddNormRows {
   int64_t width;
   bool centred;  // LayerNorm; else RMSNorm
@@ -40,7 +40,7 @@ struct AddNormRows {
   float* rstd_N;
 };
 
-// norm of AddNormRows once more, to the same bits.
+// Computes the norm of AddNormRows again, to the same bits.
 struct NormRows {
   int64_t width;
   const float* sum_NW;
@@ -62,11 +62,11 @@ struct AddNormGradientRows {
   const float* grad_norm_NW;
   const float* grad_carried_NW;  // null: zero
   float* grad_sum_NW;
-  DropoutDraw dropout;         // that of the forward pass
-  float* grad_branch_NW;       // with it; null: there was none, and grad_sum is the branch's too
-  float* grad_weight_CW;       // C blocks: partial sums, written by this call
-  float* grad_bias_CW;         // likewise; null: not wanted
-  float* grad_branch_bias_CW;  // likewise; null: not wanted
+  DropoutDraw dropout;    // as in the forward pass
+  float* grad_branch_NW;  // with dropout; null: none, and grad_sum is the branch's gradient too
+  float* grad_weight_CW;  // C blocks: partial sums, written by this call
+  float* grad_bias_CW;    // likewise; null: not needed
+  float* grad_branch_bias_CW;  // likewise; null: not needed
 };
 
 // y = x with the draw's elements zeroed and the others scaled.
@@ -94,12 +94,12 @@ struct BiasGeluGradientRows {
   const float* grad_y_NW;
   float* grad_x_NW;     // may be grad_y_NW
   float* grad_bias_CW;  // C blocks: partial sums, written by this call
-  float* y_NW;          // the GELU once more; null: not wanted
+  float* y_NW;          // the GELU again; null: not needed
 };
 
-// y = act(gate) * up, of gate and up side by side in each row.
+// y = act(gate) * up; each row of x holds gate and up side by side.
 struct GatedRows {
-  int64_t width;  // I, of y
+  int64_t width;  // I, the width of y
   GateKind kind;
   const float* x_N2I;
   float* y_NI;
@@ -111,13 +111,13 @@ struct GatedGradientRows {
   const float* x_N2I;
   const float* grad_y_NI;
   float* grad_x_N2I;
-  float* y_NI;  // y once more; null: not wanted
+  float* y_NI;  // y again; null: not needed
 };
 
-// Queries, keys and values of one position in each row, as attention.h has them, X = (H + 2 G) K
-// with H query and G key-value heads. Each query and key head is divided by the root of its mean
-// square and multiplied by a weight, where there is one, and then rotated: elements i and i + R of
-// it, R = K / 2, by the angle whose cosine and sine stand at (row % T, i). Values are copied.
+// Each row holds queries, keys and values of one position as in attention.h, X = (H + 2 G) K with H
+// query and G key-value heads. Each query and key head is divided by the root of its mean square
+// and multiplied by a weight, if there is one, and then rotated: elements i and i + R of it, R = K
+// / 2, turn by the angle whose cosine and sine are at (row % T, i). Values are copied.
 struct RotateRows {
   int64_t length;  // T
   int64_t query_heads;
@@ -126,22 +126,22 @@ struct RotateRows {
   const float* cos_TR;
   const float* sin_TR;
   float epsilon;
-  const float* query_weight_K;  // null, as both are: no norm
+  const float* query_weight_K;  // both weights are null if there is no norm
   const float* key_weight_K;
   const float* qkv_NX;  // null for a gradient without a norm
   float* rotated_NX;
-  float* rstd_NH;  // reciprocal roots of each query and key head; null without a norm
+  float* rstd_NH;  // reciprocal root mean square of each query and key head; null: no norm
 };
 
 struct RotateGradientRows {
-  RotateRows forward;  // its rstd is read
+  RotateRows forward;  // its rstd is an input
   const float* grad_rotated_NX;
   float* grad_qkv_NX;
   float* grad_query_weight_CK;  // C blocks: partial sums, written by this call; null without a norm
   float* grad_key_weight_CK;
 };
 
-// loss = -log softmax(logits)[target], and in the place of the logits its gradient by them,
+// loss = -log softmax(logits)[target]. The logits are replaced by their gradient,
 // softmax(logits) - one_hot(target).
 struct CrossEntropyRows {
   int64_t width;
@@ -150,7 +150,8 @@ struct CrossEntropyRows {
   float* loss_N;
 };
 
-// The loops over rows [begin, end). Those that make partial sums begin at a multiple of kBlockRows.
+// The loops over rows [begin, end). For those that make partial sums, `begin` is a multiple of
+// kBlockRows.
 struct RowKernels {
   void (*add_norm)(const AddNormRows& rows, int64_t begin, int64_t end);
   void (*norm)(const NormRows& rows, int64_t begin, int64_t end);
@@ -170,10 +171,11 @@ enum class InstructionSet { kPortable, kAvx2, kAvx512 };
 
 bool is_supported(InstructionSet set);
 
-// The kernels in use: those of the best set that the machine has.
+// Returns the kernels in use: those of the best instruction set that the machine has.
 const RowKernels& row_kernels();
 
-// Makes row_kernels() those of another supported set during a test's life. Not while others run.
+// For tests: makes row_kernels() return those of another supported set during its lifetime. No
+// kernel may run meanwhile.
 class InstructionSetScope {
  public:
   explicit InstructionSetScope(InstructionSet set);

@@ -1,5 +1,5 @@
-// The kernels of row_kernels.h for one instruction set: see vector_math.h for how this is compiled.
-// A row is read several times, but from the first-level cache: it stays there.
+// The kernels of row_kernels.h for one instruction set; vector_math.h says how this file is
+// compiled. A row is read several times, but it stays in the first-level cache.
 #pragma once
 
 #include "ops/attention_body.h"
@@ -12,7 +12,7 @@
 namespace apollo {
 namespace {
 
-// Writes residual + dropout(branch + bias) where there is a branch; returns the sum of the row.
+// Writes residual + dropout(branch + bias) if there is a branch; returns the sum of the row.
 inline float add_row(const AddNormRows& rows, int64_t row) {
   const float* residual = rows.residual_NW + row * rows.width;
   Floats total = {};
@@ -85,8 +85,8 @@ void norm(const NormRows& rows, int64_t begin, int64_t end) {
     norm_row(rows, row);
 }
 
-// With n the row before weight and bias, g = grad_norm * weight: rstd * (g - mean(g) - n mean(g
-// n)), without mean(g) for RMSNorm.
+// With n the row before weight and bias and g = grad_norm * weight, the gradient is
+// rstd * (g - mean(g) - n mean(g n)), without mean(g) for RMSNorm.
 void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   const int64_t width = rows.width;
   const float mean = rows.mean_N[row];
@@ -118,7 +118,8 @@ void add_norm_gradient_row(const AddNormGradientRows& rows, int64_t row) {
   for_columns(width, [&](int64_t i, const auto& lanes) {
     const Floats n = (lanes.load(x + i) - mean) * rstd;
     const Floats g = lanes.load(grad + i) * lanes.load(rows.weight_W + i);
-    // Not ended by a product: what is carried is then added to the same bits as autograd would.
+    // This ends with a subtraction, so adding `carried` is no fused multiply-add and gives the bits
+    // of autograd's sum.
     Floats dx = (g - g_mean) * rstd - n * scaled_gn_mean;
     if (carried != nullptr) dx += lanes.load(carried + i);
     lanes.store(result + i, dx);
@@ -201,7 +202,7 @@ void bias_gelu_gradient(const BiasGeluGradientRows& rows, int64_t begin, int64_t
   }
 }
 
-// The logistic function, and 1 less it: neither overflows or cancels.
+// The logistic function and one minus it; neither overflows or cancels.
 struct Logistic {
   explicit Logistic(const Floats& x) {
     const Floats e = exp_of_negative(-absolute(x));
@@ -279,8 +280,8 @@ void gated_gradient(const GatedGradientRows& rows, int64_t begin, int64_t end) {
   }
 }
 
-// Replaces the row by e^(x - top) and returns the sum, in pieces so that it is exact to a few
-// roundings for any width.
+// Replaces the row with e^(x - top) and returns the sum. It is added up in pieces, so that it is
+// exact to a few roundings for any width.
 inline double exponentiate(float* row, int64_t width, float top) {
   constexpr int64_t kPiece = 2048;
   double total = 0.0;

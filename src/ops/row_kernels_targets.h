@@ -1,4 +1,4 @@
-// One source of kernels, compiled for several instruction sets: row_kernels.cpp chooses.
+// One source of kernels, compiled for several instruction sets; row_kernels.cpp chooses one.
 #pragma once
 
 #include "ops/row_kernels.h"

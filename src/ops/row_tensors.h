@@ -17,12 +17,12 @@ inline bool is_dense_float(const at::Tensor& x) {
          x.is_contiguous();
 }
 
-// A matrix that the kernels can work on: [..., W] as [N, W].
+// Whether the kernels can work on x: [..., W] as [N, W].
 inline bool is_matrix(const at::Tensor& x) {
   return x.dim() >= 1 && x.size(-1) > 0 && is_dense_float(x);
 }
 
-// A parameter with one number for each column of x.
+// Whether a parameter has one number for each column of x.
 inline bool fits(const at::Tensor& parameter_W, const at::Tensor& x) {
   return parameter_W.dim() == 1 && parameter_W.size(0) == x.size(-1) && is_dense_float(parameter_W);
 }
@@ -40,7 +40,7 @@ inline int64_t num_rows(const at::Tensor& x) {
   return x.numel() / x.size(-1);
 }
 
-// Room for `count` partial sums of each block of rows, and their totals.
+// Memory for `count` partial sums of each block of rows, and their totals.
 class PartialSums {
  public:
   PartialSums(const at::Tensor& x, int64_t count)
@@ -52,7 +52,7 @@ class PartialSums {
 
   float* data(int64_t i) { return partial_.mutable_data_ptr<float>() + i * blocks_ * width_; }
 
-  // [W], added up in the order of the rows.
+  // Returns the total, [W], added in the order of the rows.
   at::Tensor total(int64_t i) {
     at::Tensor total_W = at::zeros({width_}, partial_.options());
     float* total = total_W.mutable_data_ptr<float>();

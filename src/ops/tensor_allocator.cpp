@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// The block that malloc() gave stands in front of the data: malloc() aligns to 16 bytes, so that
-// there are at least as many.
+// The address of malloc()'s block is stored in front of the data. malloc() aligns to 16 bytes, so
+// there are at least as many in front.
 void*& block_of(void* data) {
   return static_cast<void**>(data)[-1];
 }

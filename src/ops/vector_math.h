@@ -1,8 +1,8 @@
-// Vectors of floats in GCC's and Clang's vector extension, and the functions that GELU is made of.
+// Vectors of floats in the vector extension of GCC and Clang, and the functions that GELU needs.
 //
-// Included only by the files that compile the kernels for one instruction set each. Everything has
-// internal linkage and no header with inline functions is included: a function compiled for
-// AVX-512 in one file must never be the one that the linker keeps for another.
+// Only the files that compile the kernels for one instruction set each include this header.
+// Everything has internal linkage, and no header with inline functions is included: a function
+// compiled for AVX-512 in one file must never be the one that the linker keeps for another.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ inline void store(float* to, const Floats& x) {
   __builtin_memcpy(to, &x, sizeof(x));
 }
 
-// The first `count` < kLanes floats, and `rest` beyond.
+// Loads the first `count` < kLanes floats and fills the other lanes with `rest`.
 inline Floats load_part(const float* from, int64_t count, float rest = 0.0F) {
   Floats x = Floats{} + rest;
   for (int64_t i = 0; i < count; ++i)
@@ -42,9 +42,10 @@ inline void store_part(float* to, const Floats& x, int64_t count) {
     to[i] = x[i];
 }
 
-// A row is a number of whole vectors and, unless the width is a multiple of the lanes, a part of
-// one. Each(i, load, store, mask) runs for all of them: `load` and `store` handle the vector at
-// column i, `load` with zeros or another number beyond the row; mask(x) zeroes what lies there.
+// A row consists of whole vectors and, unless the width is a multiple of the lanes, a part of one.
+// for_columns() calls each(i, lanes) for all of them, where lanes.load() and lanes.store() handle
+// the vector at column i. Beyond the row, load() gives zeros or another number, and mask(x) zeroes
+// x.
 struct Whole {
   Floats load(const float* from, float = 0.0F) const { return apollo::load(from); }
   void store(float* to, const Floats& x) const { apollo::store(to, x); }
@@ -71,7 +72,7 @@ inline void for_columns(int64_t width, const Each& each) {
   if (i < width) each(i, Part{width - i});
 }
 
-// The sum of the lanes, by halves.
+// Returns the sum of the lanes, by halves.
 inline float sum(const Floats& x) {
   float lanes[kLanes];
   __builtin_memcpy(lanes, &x, sizeof(x));
@@ -93,7 +94,7 @@ inline float largest(const Floats& x) {
   return found;
 }
 
-// 0, 1, 2, ...
+// Returns 0, 1, 2, ...
 inline Bits lane_numbers() {
   Bits numbers;
   for (int64_t i = 0; i < kLanes; ++i)
@@ -104,13 +105,13 @@ inline Bits lane_numbers() {
 // As many vectors as each has lanes.
 using Square = Floats[kLanes];
 
-// The lanes of both in turn, from lane kFirst of each on.
+// Returns the lanes of both vectors in turn, from lane kFirst on.
 template <int64_t kFirst, int... kLane>
 inline Floats interleave(const Floats& x, const Floats& y, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(x, y, (kFirst + kLane / 2 + kLane % 2 * kLanes)...);
 }
 
-// One stage turns the bits of (row, lane), as one number, by one place.
+// Each stage rotates the bits of (row, lane), read as one number, by one place.
 inline void transpose(Square& square) {
   const auto lanes = std::make_integer_sequence<int, kLanes>();
   for (int64_t stage = 1; stage < kLanes; stage *= 2) {
@@ -138,15 +139,16 @@ inline Floats absolute(const Floats& x) {
   return floats_of(bits_of(x) & 0x7fffffffU);
 }
 
-// Into [-limit, limit]; NaN stays.
+// Clamps into [-limit, limit]; NaN stays.
 inline Floats clamp(const Floats& x, float limit) {
   const Floats most = Floats{} + limit;
   const Floats above = x > most ? most : x;
   return above < -most ? -most : above;
 }
 
-// e^x for x <= 0, 0 below -87.7; relative error 1.1e-7. x = n ln 2 + r with n an integer, which
-// adding 1.5 * 2^23 rounds to and leaves in the lowest bits; ln 2 in two parts keeps r exact.
+// Returns e^x for x <= 0, and 0 below -87.7, with a relative error of 1.1e-7. x = n ln 2 + r with
+// an integer n. Adding 1.5 * 2^23 rounds to n and leaves it in the lowest bits; splitting ln 2 into
+// two parts keeps r exact.
 inline Floats exp_of_negative(const Floats& given) {
   const Floats lowest = Floats{} - 88.0F;
   const Floats x = given < lowest ? lowest : given;
@@ -168,10 +170,10 @@ struct PhiAndSlope {
   Floats x_slope;  // x Phi'(x)
 };
 
-// Beyond this both functions Phi are 0 or 1 and their slopes 0, in float32.
+// Beyond this both functions Phi are 0 or 1 in float32, and their slopes are 0.
 constexpr float kPhiLimit = 14.0F;
 
-// Phi(x) = sigmoid(z) with z = 2 sqrt(2/pi) (x + 0.044715 x^3), which is (1 + tanh(z/2)) / 2. By
+// Phi(x) = sigmoid(z) with z = 2 sqrt(2/pi) (x + 0.044715 x^3), which is (1 + tanh(z/2)) / 2. Using
 // e^-|z|, neither tail overflows or cancels.
 inline PhiAndSlope phi_by_tanh(const Floats& given) {
   constexpr float kLinear = 1.59576912F;
@@ -186,9 +188,9 @@ inline PhiAndSlope phi_by_tanh(const Floats& given) {
   return {z < 0.0F ? smaller : larger, larger * smaller * x_dz};
 }
 
-// Phi(x) = P(X < x) of a normal X. The tail P(X > t), t >= 0, is e^(-t^2/2) times a smooth function
-// that falls like 1/t: fitted as P(q) / (t + 2.9) with q = (t - 2.9) / (t + 2.9) in [-1, 1] and P
-// of degree 8, relative error 2e-8 (a Lawson fit in double precision).
+// Phi(x) = P(X < x) for a normal X. The tail P(X > t), t >= 0, is e^(-t^2/2) times a smooth
+// function that falls like 1/t. It is fitted as P(q) / (t + 2.9) with q = (t - 2.9) / (t + 2.9) in
+// [-1, 1] and P of degree 8, with a relative error of 2e-8 (a Lawson fit in double precision).
 inline PhiAndSlope phi_by_erf(const Floats& given) {
   constexpr float kInverseSqrt2Pi = 0.398942280F;
   const Floats x = clamp(given, kPhiLimit);

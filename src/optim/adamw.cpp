@@ -25,8 +25,8 @@ struct Stretch {
   }
 };
 
-// Of the slots of `moments`, which are some of those of `parameters` in the same order, what lies
-// in the part of the moments that is there.
+// Returns the stretches of those slots of `moments` that lie in the part of the moments that this
+// rank keeps. The slots of `moments` are some of those of `parameters`, in the same order.
 std::vector<Stretch> equal_stretches(const ParameterLayout& parameters,
                                      const OptimizerState::Buffer& moments,
                                      const std::vector<int64_t>& num_steps,

@@ -1,4 +1,4 @@
-// AdamW (Loshchilov and Hutter 2019) over the flat parameter buffer by LibTorch's fused kernel.
+// AdamW (Loshchilov and Hutter 2019) over the flat parameter buffer, by LibTorch's fused kernel.
 #pragma once
 
 #include "optim/optimizer.h"
@@ -12,7 +12,7 @@ struct AdamWOptions {
   double weight_decay = 0.1;  // on the slots with `decay` only
 };
 
-// Its buffers are the moments `exp_avg` and `exp_avg_sq`. Parameters outside of `group` are left to
+// Its buffers are the moments `exp_avg` and `exp_avg_sq`. Parameters outside `group` are left to
 // another optimizer.
 class AdamW final : public Optimizer {
  public:

@@ -1,6 +1,6 @@
-// Gradient norm and clipping. The norm is that of fixed blocks of the buffer, which are added in
-// their order: ranks that have the gradients of a part of it each find the same bits as one that
-// has all of them.
+// Gradient norm and clipping. The norm is computed from fixed blocks of the buffer, which are added
+// in order. So ranks that each have the gradients of one part find the same bits as a rank that has
+// them all.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,17 +12,18 @@ namespace apollo {
 
 inline constexpr int64_t kNormBlock = 16384;
 
-// Euclidean norms of the blocks of kNormBlock gradients, the last of which may be shorter: float32
-// on their device. Not finite where any gradient of the block is not.
+// Returns the Euclidean norms of the blocks of kNormBlock gradients, in float32 on their device.
+// The last block may be shorter. A norm is not finite if any gradient of its block is not.
 at::Tensor block_norms(const at::Tensor& gradients);
 
-// The norm of all gradients from those of all blocks, in their order.
+// Returns the norm of all gradients from the norms of all blocks, in order.
 double norm_of_blocks(std::span<const double> norms);
-// The same of gradients that are all here.
+// The same if all gradients are here.
 double gradient_norm(const at::Tensor& gradients);
 
-// Scales the gradients so that their norm, which is `norm`, is at most `largest` (0: no clipping),
-// by the factor of torch.nn.utils.clip_grad_norm_. Part of them where `norm` is that of all.
+// Scales the gradients by the factor of torch.nn.utils.clip_grad_norm_ so that their norm, which is
+// `norm`, becomes at most `largest` (0: no clipping). The gradients may be a part of those whose
+// norm is `norm`.
 void clip_gradients(const at::Tensor& gradients, double norm, double largest);
 
 }  // namespace apollo

@@ -17,10 +17,10 @@ namespace apollo {
 namespace {
 
 constexpr const char* kMomentum = "momentum";
-// Of AdamW's updates, as it is seen in practice (arXiv 2502.16982, section 2.2).
+// The root mean square of AdamW's updates in practice (arXiv 2502.16982, section 2.2).
 constexpr double kRootMeanSquare = 0.2;
 
-// The same matrix in three buffers; each a view of at most as many rows as columns.
+// The same matrix in three buffers; each view has at most as many rows as columns.
 struct MatrixViews {
   at::Tensor values;
   at::Tensor gradient;
@@ -35,7 +35,7 @@ at::Tensor view_of(const at::Tensor& buffer, const ParameterSlot& slot,
   return matrix.rows <= matrix.columns ? view : view.t();
 }
 
-// By their rows and columns.
+// The matrices by their rows and columns.
 using MatricesByShape = std::map<std::pair<int64_t, int64_t>, std::vector<MatrixViews>>;
 
 MatricesByShape matrices_that_train(const ParameterSet& parameters,

@@ -14,7 +14,7 @@
 namespace apollo {
 namespace {
 
-// Which layer of the old model a new layer takes its moments from.
+// Returns the layer of the old model from which each new layer takes its moments.
 LayerMap moment_map(const LayerMap& map, int64_t old_layers, OptimizerStateRule rule) {
   if (rule == OptimizerStateRule::kTransport) return map;
   LayerMap kept(map.size(), kFresh);

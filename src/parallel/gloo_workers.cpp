@@ -15,11 +15,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Of one exchange; a rank that saves or prepares data keeps the others waiting.
+// The time limit of one exchange; a rank that saves or prepares data keeps the others waiting.
 constexpr auto kExchangeTime = 30min;
 
-// GLOO_SOCKET_IFNAME names the network card, as it does for PyTorch; else it is the one by which
-// the address of the meeting is reached.
+// GLOO_SOCKET_IFNAME names the network card, as it does for PyTorch. Without it, the card is the
+// one through which the meeting's address is reached.
 std::shared_ptr<gloo::transport::Device> network_device(const Launch& launch) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) {
     return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
@@ -27,7 +27,7 @@ std::shared_ptr<gloo::transport::Device> network_device(const Launch& launch) {
   if (launch.local_size == launch.size) {
     return c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
   }
-  // A machine's own name often leads to its loopback address, where no other machine finds it.
+  // A machine's own name often resolves to its loopback address, which other machines cannot reach.
   if (!launch.address.empty()) {
     if (const auto own = own_address_towards(launch.address, launch.port)) {
       return c10d::ProcessGroupGloo::createDeviceForHostname(*own);
@@ -46,7 +46,7 @@ class GlooWorkers final : public Workers {
     options->devices.push_back(network_device(launch));
     group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(launch.rank),
                                                          static_cast<int>(launch.size), options);
-    // From here on the group has its own connections, and the store is the heartbeat's.
+    // From here on the group has its own connections, and only the heartbeat uses the store.
     heartbeat_ = std::make_unique<Heartbeat>(store, launch.rank, launch.size, timeout);
   }
 

@@ -1,4 +1,4 @@
-// Ranks that talk by gloo, the engine for CPUs that LibTorch carries.
+// Ranks that communicate by gloo, the engine for CPUs that is part of LibTorch.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace apollo {
 
-// Meets the other ranks at the launch's address, or by a file in `meeting_folder`.
+// Meets the other ranks at the launch's address, or through a file in `meeting_folder`.
 std::unique_ptr<Workers> join_by_gloo(const Launch& launch,
                                       const std::filesystem::path& meeting_folder,
                                       std::chrono::milliseconds timeout);

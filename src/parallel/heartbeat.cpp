@@ -28,7 +28,7 @@ std::vector<uint8_t> to_bytes(int64_t number) {
   return {digits.begin(), digits.end()};
 }
 
-// One of the others, as seen from here.
+// Another rank, as this one sees it.
 struct Watched {
   int64_t rank = 0;
   std::vector<uint8_t> last = {};
@@ -78,7 +78,7 @@ void Heartbeat::run(const std::stop_token& stop) {
   }
   auto last = Clock::now();
   for (int64_t beat = 0; !stop.stop_requested(); ++beat) {
-    // A process that was stopped itself (Ctrl-Z) must not take the others for dead.
+    // If this process itself was stopped (Ctrl-Z), it must not take the others for dead.
     const auto passed =
         std::min(std::chrono::duration_cast<Milliseconds>(Clock::now() - last), 2 * interval);
     last = Clock::now();
@@ -89,8 +89,8 @@ void Heartbeat::run(const std::stop_token& stop) {
         if (other.silent >= timeout_) end_without(other, rank_, size_);
       }
     } catch (const std::exception&) {
-      // The store went with the rank that served it; so did its connections, and the exchange that
-      // waits for them fails.
+      // The store is gone with the rank that served it. That rank's connections are gone too, so
+      // the exchange that waits for them fails.
       return;
     }
     std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
-// Whether the other ranks are still there. A rank that was killed closes its connections, which the
-// others notice at once; one that hangs, or whose machine is gone, keeps them waiting.
+// Checks whether the other ranks are still there. A rank that was killed closes its connections,
+// which the others notice at once. One that hangs, or whose machine is gone, keeps them waiting.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -12,11 +12,11 @@
 
 namespace apollo {
 
-// Counts up a number of its own in the store, from a thread of its own, so that saving a checkpoint
-// and preparing data keep it going. Rank 0 looks at everybody's number and the others look at rank
-// 0's. Where one stands still for `timeout`, of the time that this process itself was running, this
-// process ends with exit code 1 and an error that names the rank: its other threads may wait for
-// that rank and cannot be called back.
+// Increments a number of its own in the store, from a separate thread, so that it goes on while
+// this process saves a checkpoint or prepares data. Rank 0 watches everybody's number, and the
+// others watch rank 0's. If a number stands still for `timeout`, counting only time in which this
+// process itself was running, this process ends with exit code 1 and an error that names the rank.
+// It has to end, because its other threads may wait for that rank and cannot be interrupted.
 class Heartbeat {
  public:
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int64_t rank, int64_t size,
@@ -32,7 +32,7 @@ class Heartbeat {
   std::chrono::milliseconds timeout_;
   std::mutex mutex_;
   std::condition_variable_any stopped_;
-  std::jthread thread_;  // last: everything else is there when it begins
+  std::jthread thread_;  // last, so that everything else exists when it starts
 };
 
 }  // namespace apollo

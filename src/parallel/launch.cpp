@@ -81,7 +81,8 @@ Launch by_mpirun(const Variables& variables) {
                  "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE");
 }
 
-// The first number of a list as "4(x2),3", tasks of each machine, of which Slurm says one to all.
+// Returns the first number of a list like "4(x2),3", the tasks per machine; every task gets the
+// same list from Slurm.
 int64_t tasks_on_a_machine(const Variables& variables) {
   const std::string list =
       variables.text("SLURM_STEP_TASKS_PER_NODE", variables.text("SLURM_TASKS_PER_NODE").c_str());
@@ -115,7 +116,7 @@ std::optional<Launch> find_launch(const Environment& environment) {
   } else if (variables.has("OMPI_COMM_WORLD_SIZE")) {
     launch = by_mpirun(variables);
   } else if (variables.has("SLURM_PROCID") && variables.has("SLURM_STEP_ID")) {
-    // Without a step this is a batch script, which runs once.
+    // Without a step this is a batch script, which runs only once.
     launch = by_srun(variables);
   }
   if (launch && launch->size == 1) return std::nullopt;

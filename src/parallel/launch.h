@@ -1,5 +1,5 @@
 // How this process was started: alone, or as one of several ranks by torchrun, mpirun, srun or
-// `apollo train --processes N`. Read from the environment; no key of a config says it.
+// `apollo train --processes N`. This is read from the environment, not from a config.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +17,20 @@ struct Launch {
   int64_t size = 1;
   int64_t local_rank = 0;  // among the ranks of this machine, as the next one
   int64_t local_size = 1;
-  // Where the ranks meet: an address that rank 0 or the launcher serves (torchrun), or, where the
+  // Where the ranks meet: an address that rank 0 or the launcher (torchrun) serves, or, if the
   // launcher gives none, a file that all of them see, named after `job`.
   std::string address;
   int64_t port = 0;
-  bool launcher_serves = false;  // the launcher's agent holds the store; rank 0 joins as others do
-  std::string job;               // differs from start to start, restarts included
+  bool launcher_serves = false;  // the launcher's agent serves the store; rank 0 joins it too
+  std::string job;               // differs for every start, including restarts
 };
 
 using Environment = std::function<const char*(const char* name)>;
 
-// Nothing: a process of its own. Throws UsageError where the launcher's variables contradict each
-// other, naming them.
+// Returns nothing for a process on its own. Throws UsageError that names the launcher's variables
+// if they contradict each other.
 std::optional<Launch> find_launch(const Environment& environment);
-// The same from the environment of this process.
+// The same, reading the environment of this process.
 std::optional<Launch> find_launch();
 
 }  // namespace apollo

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Within which the ranks must have come together.
+// The time within which the ranks must have come together.
 constexpr auto kMeetingTime = 120s;
 
 }  // namespace
@@ -29,7 +29,7 @@ c10::intrusive_ptr<c10d::Store> meet(const Launch& launch,
     options.timeout = kMeetingTime;
     store = c10::make_intrusive<c10d::TCPStore>(launch.address, options);
   } else {
-    // Names of jobs come from launchers; none of their characters may lead elsewhere.
+    // The job's name comes from a launcher, so no character of it may lead to another folder.
     std::string name = ".meeting-" + launch.job;
     for (char& c : name) {
       if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '-') c = '_';

@@ -1,5 +1,5 @@
-// Where the ranks of a launch meet before they can talk: a store of keys and values, served by rank
-// 0 or by the launcher at an address, or kept in a file that all of them see.
+// Where the ranks of a launch meet before they can communicate: a key-value store, which rank 0 or
+// the launcher serves at an address, or which is a file that all of them see.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -10,8 +10,8 @@
 
 namespace apollo {
 
-// The store of the launch, a part of its own for every job. Throws c10::Error where rank 0 or the
-// launcher cannot be reached in time.
+// Returns the store of the launch, with a separate part for every job. Throws c10::Error if rank 0
+// or the launcher cannot be reached in time.
 c10::intrusive_ptr<c10d::Store> meet(const Launch& launch,
                                      const std::filesystem::path& meeting_folder);
 

@@ -27,7 +27,7 @@ void check(ncclResult_t result, const Launch& launch, std::string_view what) {
               ncclGetErrorString(result), last != nullptr ? last : "no more is known");
 }
 
-// Rank 0's, which the others read from the store.
+// Returns rank 0's id, which the others read from the store.
 ncclUniqueId shared_id(const Launch& launch, c10d::Store& store) {
   ncclUniqueId id;
   if (launch.rank == 0) {
@@ -57,7 +57,8 @@ class NcclWorkers final : public Workers {
       : Workers(launch.rank, launch.size), launch_(launch), device_(device) {
     const c10::DeviceGuard guard(device_);
     const ncclUniqueId id = shared_id(launch_, *store);
-    // NCCL waits for a rank that never comes, here and in every exchange; this ends the waiting.
+    // NCCL waits forever for a rank that never comes, here and in every exchange; the heartbeat
+    // ends that.
     heartbeat_ = std::make_unique<Heartbeat>(store, launch.rank, launch.size, timeout);
     check(ncclCommInitRank(&communicator_, static_cast<int>(launch_.size), id,
                            static_cast<int>(launch_.rank)),

@@ -1,5 +1,5 @@
-// Ranks that talk by NCCL, one GPU each. Built where LibTorch is a CUDA build and the headers of
-// NCCL and of the CUDA runtime are found; elsewhere joining says so.
+// Ranks that communicate by NCCL, with one GPU each. This is built if LibTorch is a CUDA build and
+// the headers of NCCL and of the CUDA runtime are found; otherwise joining reports that.
 #pragma once
 
 #include <ATen/core/Tensor.h>

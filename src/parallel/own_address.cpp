@@ -20,7 +20,7 @@ struct Socket {
   int fd;
 };
 
-// To connect a datagram socket chooses a route and an own address, and sends nothing.
+// Connecting a datagram socket only chooses a route and an own address; it sends nothing.
 std::optional<std::string> address_by_route(const addrinfo& target) {
   const Socket socket(::socket(target.ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (socket.fd < 0 || ::connect(socket.fd, target.ai_addr, target.ai_addrlen) != 0) return {};

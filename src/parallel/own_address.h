@@ -7,8 +7,8 @@
 
 namespace apollo {
 
-// The numeric address of the network card from which packets to `host` leave. Nothing is sent.
-// Nothing where `host` is not known or cannot be reached.
+// Returns the numeric address of the network card from which packets to `host` leave, or nothing if
+// `host` is unknown or unreachable. It sends nothing.
 std::optional<std::string> own_address_towards(const std::string& host, int64_t port);
 
 }  // namespace apollo

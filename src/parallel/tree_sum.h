@@ -1,4 +1,5 @@
-// Sums by a balanced tree: that of the first half to that of the second, and so on down.
+// Sums by a balanced tree: the sum of the first half plus the sum of the second half, and so on
+// down.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,7 +8,8 @@
 
 namespace apollo {
 
-// The sum of the tensors, in the first of them; the others' content is then lost. One at least.
+// Puts the sum of the tensors, at least one, into the first of them; the content of the others is
+// lost.
 void add_by_tree(std::span<at::Tensor> parts);
 
 }  // namespace apollo

@@ -26,7 +26,7 @@ class SingleWorker final : public Workers {
   void all_reduce(const at::Tensor&) override {}
 };
 
-// Numbers that travel with their count, in one exchange.
+// So many numbers travel together with their count in one exchange.
 constexpr size_t kFewNumbers = 31;
 
 int64_t longest_of(std::span<const ElementRange> ranges) {
@@ -36,7 +36,7 @@ int64_t longest_of(std::span<const ElementRange> ranges) {
   return longest;
 }
 
-// The part of a range that is `offset` behind its begin and `length` long, as far as it goes.
+// Returns the part of a range that starts `offset` after its begin and is at most `length` long.
 ElementRange piece_of(const ElementRange& range, int64_t offset, int64_t length) {
   const int64_t begin = std::min(range.end, range.begin + offset);
   return {begin, std::min(range.end, begin + length)};
@@ -46,7 +46,8 @@ at::Tensor view_of(const at::Tensor& flat, const ElementRange& range) {
   return flat.slice(0, range.begin, range.end);
 }
 
-// Ranges are exchanged in pieces of this length, so that an exchange needs little memory.
+// Returns the length of the pieces in which ranges are exchanged, so that an exchange needs little
+// memory.
 int64_t piece_length(std::span<const ElementRange> ranges) {
   const auto count = static_cast<int64_t>(ranges.size());
   return std::min(longest_of(ranges), std::max<int64_t>(1, kExchangeElements / count));
@@ -64,8 +65,8 @@ void Workers::sum(const at::Tensor& flat) {
   gather_ranges(own, ranges, buffer);
 }
 
-// Each rank receives its range of every rank's tensor and adds these by the tree: half the volume
-// of a ring, and an order that the network does not choose.
+// Each rank receives its range of every rank's tensor and adds these by the tree. That is half the
+// volume of a ring, and the network does not choose the order.
 void Workers::sum_ranges(const at::Tensor& flat, std::span<const ElementRange> ranges,
                          const at::Tensor& own_sum) {
   const ElementRange own = ranges[static_cast<size_t>(rank_)];
@@ -112,7 +113,7 @@ void Workers::gather_ranges(const at::Tensor& own, std::span<const ElementRange>
   }
 }
 
-// A few numbers travel with their count, as nearly always; more of them in a second exchange.
+// A few numbers, the usual case, travel with their count; more of them need a second exchange.
 std::vector<double> Workers::gather(std::span<const double> own) {
   if (size_ == 1) return {own.begin(), own.end()};
   std::array<double, kFewNumbers + 1> mine{static_cast<double>(own.size())};

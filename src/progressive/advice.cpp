@@ -13,24 +13,25 @@
 namespace apollo {
 namespace {
 
-// A run that reads much for its size leaves the loss of few layers behind it soon: its stages are
-// short.
+// A run that reads much for its size soon leaves the loss of shallow models behind, so its stages
+// are short.
 enum class StageLengths { kOfMethod, kShort };
 
-// What apollo+ saved at least with the stages that are best there, read at equal budget.
+// The least saving of apollo+ with the stages that are best there, read at equal budget.
 struct Measurement {
   double tokens_per_parameter;
   double saving;
   StageLengths lengths = StageLengths::kOfMethod;
 };
 
-// Of results/methods, long, methods-bert (equal_budget_flops_saved_mean) and advice the least
-// near that many tokens; 0.75 is a bound, where a run ended below all that scratch was trained for.
+// The smallest savings in the tables methods, long and methods-bert (equal_budget_flops_saved_mean)
+// and advice near these tokens per parameter. 0.75 is a bound: that run ended below every loss of
+// scratch.
 constexpr Measurement kGpt2[] = {
     {0.61506, 0.730}, {3.326, 0.562}, {13.2965, 0.260, StageLengths::kShort}};
 constexpr Measurement kBert[] = {{1.0497, 0.694}, {4.1982, 0.75}};
 
-// Less than this is not told apart from the luck of a seed.
+// A smaller saving cannot be told from the luck of a seed.
 constexpr double kLeastSaving = 0.05;
 
 std::vector<StageSpec> stages_of(StageLengths lengths, const std::string& method,
@@ -56,7 +57,7 @@ std::span<const Measurement> measurements(Objective objective) {
   return {};
 }
 
-// The measurement whose tokens per parameter are nearest, by their logarithm.
+// Returns the measurement with the nearest tokens per parameter, by their logarithm.
 const Measurement& nearest(std::span<const Measurement> points, double tokens_per_parameter) {
   return *std::min_element(points.begin(), points.end(), [&](const auto& a, const auto& b) {
     const auto distance = [&](const Measurement& point) {
@@ -66,7 +67,7 @@ const Measurement& nearest(std::span<const Measurement> points, double tokens_pe
   });
 }
 
-// Piecewise linear in log(tokens per parameter).
+// Returns the saving, piecewise linear in log(tokens per parameter).
 double saving_at(std::span<const Measurement> points, double tokens_per_parameter) {
   if (tokens_per_parameter <= points.front().tokens_per_parameter) return points.front().saving;
   if (tokens_per_parameter >= points.back().tokens_per_parameter) return points.back().saving;
@@ -92,7 +93,7 @@ std::string Advice::method() const {
 
 std::optional<Advice> advise(const RunConfig& config, const ModelShape& shape, double flops) {
   const auto points = measurements(objective_of(shape.architecture));
-  // What was measured was measured with AdamW.
+  // All measurements used AdamW.
   const bool measured = config.train.optimizer == OptimizerKind::kAdamW;
   if (points.empty() || shape.layers < 2 || !measured) return std::nullopt;
   const double sequence_flops =

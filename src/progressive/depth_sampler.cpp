@@ -17,7 +17,7 @@ constexpr double kHeadroom = 0.4;    // b - ratio, with b = y at x = x0
 constexpr double kFirst = 1e-6;      // x0
 constexpr double kSteepness = 20.0;  // of sigmoid
 
-// The largest x at which lvps still gives a depth of `depth` or more.
+// Returns the largest x at which lvps still gives at least `depth`.
 double lvps_bound(double depth, double unique, double highest) {
   const double n = (highest * kFirst - kLowest) / (kLowest - highest);
   const double m = kLowest * (n + 1.0);
@@ -29,7 +29,7 @@ double sigmoid_bound(double depth, double unique, double highest) {
   return 0.5 + std::log((highest - y) / (y - kLowest)) / kSteepness;
 }
 
-// P(D >= depth) for unique < depth <= layers.
+// Returns P(D >= depth) for unique < depth <= layers.
 double tail_probability(DepthSamplerKind kind, int64_t depth, int64_t unique, int64_t layers) {
   const double highest = static_cast<double>(layers) / static_cast<double>(unique) + kHeadroom;
   const auto share = [](double bound) {
@@ -107,7 +107,7 @@ int64_t draw_depth(const DepthDistribution& distribution, uint64_t seed, int64_t
 LayerMap random_subnetwork(int64_t layers, int64_t depth, uint64_t seed, int64_t step,
                            int64_t micro_step) {
   LayerMap chosen = {0};
-  // Selection sampling (Knuth, volume 2, algorithm S) of the layers between.
+  // Selection sampling (Knuth, volume 2, algorithm S) of the layers in between.
   for (int64_t layer = 1; layer + 1 < layers; ++layer) {
     const auto wanted = static_cast<double>(depth - 1 - static_cast<int64_t>(chosen.size()));
     const auto left = static_cast<double>(layers - 1 - layer);
@@ -123,8 +123,8 @@ double stratified_uniform(uint64_t seed, int64_t index, int64_t window) {
   const auto width = static_cast<uint64_t>(window);
   const auto number = static_cast<uint64_t>(index / window);
   const auto place = static_cast<uint64_t>(index % window);
-  // The order is place -> factor * place + shift (mod width), a permutation where the factor has
-  // no divisor in common with the width; the random shift alone makes each draw uniform.
+  // The order is place -> factor * place + shift (mod width). It is a permutation because the
+  // factor and the width have no common divisor. The random shift makes each draw uniform.
   const uint64_t shift = random_bits(seed, RngStream::kStrata, number, 0) % width;
   uint64_t factor = random_bits(seed, RngStream::kStrata, number, 1) % width;
   while (std::gcd(factor, width) != 1)

@@ -17,11 +17,11 @@ namespace {
 
 constexpr double kTokensPerParameter = 40.0;
 constexpr double kEpochs = 8.0;
-// Of the tokens of training, read by all evaluations together: forward passes only, so 2 % of the
-// work.
+// The share of training tokens that all evaluations together read. They run forward only, so this
+// is 2 % of the work.
 constexpr double kEvaluationShare = 0.06;
 constexpr int64_t kEvaluations = 10;
-// Below it more is set apart, so that there is something to evaluate on.
+// Smaller texts set a larger part apart, so that there is something to evaluate on.
 constexpr double kSmallText = 1e6;
 
 struct Size {

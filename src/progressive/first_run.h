@@ -1,5 +1,5 @@
-// What `apollo train TEXT` trains, where no config says it: the GPT that a text, a machine and some
-// minutes are good for.
+// What `apollo train TEXT` trains without a config: a GPT whose size suits the text, the machine
+// and a few minutes.
 #pragma once
 
 #include <cstdint>
@@ -12,37 +12,37 @@ struct FirstRun {
   int64_t width = 0;
   int64_t heads = 0;
   int64_t context = 0;
-  int64_t batch_size = 0;  // sequences of a step
+  int64_t batch_size = 0;  // sequences per step
   double lr = 0.0;
   int64_t steps = 0;
 
   int64_t parameters = 0;  // all weights, tied ones once
-  double tokens = 0.0;     // that it reads
+  double tokens = 0.0;     // read by the run
   double flops = 0.0;
 
   bool operator==(const FirstRun&) const = default;
 };
 
-// Of the byte-level BPE that is trained on a text of so many bytes.
+// Returns the vocabulary size of the byte-level BPE trained on a text of this many bytes.
 int64_t first_vocab_size(double text_bytes);
 
-// The largest model of a list from 2 layers of width 32 to 12 of width 768 that reads 40 tokens per
-// parameter within `seconds` at `flops_per_second`, and the text not more than 8 times; the
-// smallest of them where none does. From scratch and shallow: with few tokens per parameter no way
-// of growing beats that (docs/results/frontier.md). The learning rate is 0.256 / width, through the
-// best ones of our grids: 8e-3 at width 32, 4e-3 at 64 (docs/results/methods.md). `text_tokens`:
-// of the training text, 1 at least.
+// Chooses from a list of models, from 2 layers of width 32 to 12 layers of width 768. It takes the
+// largest that reads 40 tokens per parameter within `seconds` at `flops_per_second` while reading
+// the text at most 8 times, or the smallest model if none does. The run is from scratch and
+// shallow, because with few tokens per parameter no growth beats that (docs/results/frontier.md).
+// The learning rate is 0.256 / width, which meets the best ones of our grids: 8e-3 at width 32,
+// 4e-3 at 64 (docs/results/methods.md). `text_tokens`: of the training text, at least 1.
 FirstRun choose_first_run(int64_t text_tokens, int64_t vocab_size, double flops_per_second,
                           double seconds);
 
-// The text that a first run is about.
+// The text of a first run.
 struct FirstText {
   std::string name;  // of the run
   std::string path;  // file or folder
   double bytes = 0.0;
 };
 
-// A config that says all of it, with the reasons as comments.
+// Returns a config that states all of it, with the reasons as comments.
 std::string first_run_toml(const FirstRun& run, const FirstText& text, int64_t threads);
 
 }  // namespace apollo

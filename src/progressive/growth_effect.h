@@ -7,9 +7,9 @@
 
 namespace apollo {
 
-// Whether a pass of `depth` >= `target` computes after growth from `source` layers by copies what
-// it computed before: whether its blocks run the same weights. At every depth so it is exactly
-// where `source` divides `target` and the map nests (layer_map.h).
+// Returns whether a pass of `depth` >= `target` computes the same before and after growth from
+// `source` layers by copies, that is, whether its blocks run the same weights. This holds at every
+// depth if `source` divides `target` and the map nests (layer_map.h).
 bool growth_keeps_function(LayerMapKind kind, int64_t source, int64_t target, int64_t depth);
 
 }  // namespace apollo

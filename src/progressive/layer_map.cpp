@@ -1,4 +1,4 @@
-// Layer maps in integer arithmetic: floor(i / (T/S)) in doubles goes wrong, first at 14 -> 18.
+// Layer maps use integers, because floor(i / (T/S)) in doubles goes wrong, first at 14 -> 18.
 #include "progressive/layer_map.h"
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ LayerMap stacked(int64_t source, int64_t target) {
   return map;
 }
 
-// All layers in order, those of [begin, begin + num_new) twice in a row.
+// Returns all layers in order, with those of [begin, begin + num_new) twice in a row.
 LayerMap with_part_twice(int64_t source, int64_t begin, int64_t num_new) {
   LayerMap map(source + num_new);
   for (int64_t i = 0; i < source + num_new; ++i)

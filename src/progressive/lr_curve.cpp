@@ -9,7 +9,7 @@ namespace apollo {
 double LrCurve::at(double progress) const {
   progress = std::clamp(progress, 0.0, 1.0);
   if (progress < warmup) return peak * progress / warmup;
-  // How far the decay has gone, and how much of the way to the end that makes.
+  // How far the decay has gone, and which part of the way to the end that is.
   const double begin = kind == LrSchedule::kWsd ? std::max(warmup, 1.0 - decay) : warmup;
   const double t = begin < 1.0 ? std::max(0.0, (progress - begin) / (1.0 - begin)) : 0.0;
   double remaining = 1.0;

@@ -8,10 +8,10 @@
 namespace apollo {
 namespace {
 
-// Rows are as many as let a round take so many FLOPs, a tenth of a second of a processor core.
+// The rows are chosen so that a round takes this many FLOPs: a tenth of a second of one core.
 constexpr double kRoundFlops = 1e10;
 constexpr int64_t kFewestRows = 64;
-// A pass of less than this takes its time elsewhere.
+// A pass with fewer FLOPs spends its time elsewhere.
 constexpr double kLeastFlops = 1e8;
 
 double flops_of(const MeasuredProduct& product) {

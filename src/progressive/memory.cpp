@@ -14,11 +14,11 @@ namespace {
 constexpr double kBytesFp32 = 4.0;
 constexpr double kBytesBf16 = 2.0;
 
-// Numbers that a block keeps of a position: the results of its products but the scores, and one
-// width for what its backward pass holds.
+// How many numbers a block keeps per position: the results of its products except the scores, and
+// one width for what its backward pass holds.
 struct KeptByBlock {
   double all = 0.0;
-  double at_targets = 0.0;  // of them, those of products that the last block runs at targets only
+  double at_targets = 0.0;  // only of products that the last block runs at targets
 };
 
 KeptByBlock kept_by_block(const ModelShape& shape) {
@@ -33,7 +33,7 @@ KeptByBlock kept_by_block(const ModelShape& shape) {
   return kept;
 }
 
-// State and activations of a pass of `depth` in a stage of `layers` layers.
+// Returns the bytes of state and activations of a pass of `depth` in a stage of `layers` layers.
 double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t layers, int64_t depth,
                   int64_t rows) {
   const Recompute rule = config.train.recompute;
@@ -71,7 +71,7 @@ double moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t la
   return shared_moment_bytes(optimizer, shape, layers, /*ranks=*/1);
 }
 
-// A part of the parameters has one moment of each or two, and those with two come first.
+// A range of the parameters may have one moment per element or two; those with two come first.
 double shared_moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers,
                            int64_t ranks) {
   const auto parameters = static_cast<double>(num_parameters(shape, layers));
@@ -113,8 +113,8 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
   const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
                                 : num_blocks * per_token;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
-  // The last block of a loss runs only at masked places; what runs again does so block by block, so
-  // that the largest counts.
+  // The last block runs some products only at masked positions. With recomputation one block at a
+  // time is computed again, so the largest block counts.
   const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
   const double left_out = at_targets ? of_block.at_targets * (tokens - targets) : 0.0;
   const double blocks = element * (tokens * kept - left_out);

@@ -1,4 +1,4 @@
-// The plan is the schedule's simulation, put beside what as many steps of the final model cost.
+// The plan is the simulation of the schedule, compared with as many steps of the final model.
 #include "progressive/plan.h"
 
 #include <fmt/format.h>
@@ -35,22 +35,22 @@ class StepFlops {
 
   // FLOPs of the output head, forward and backward.
   double head() const { return 3.0 * forward_head_; }
-  // FLOPs of the blocks of passes whose forward takes `forward`, forward and backward, and of the
-  // update of `layers` layers. The first `frozen` blocks only run forward.
+  // FLOPs, forward and backward, of blocks whose forward pass takes `forward`, and of the update of
+  // `layers` layers. The first `frozen` blocks only run forward.
   double blocks(double forward, int64_t layers, int64_t frozen = 0) const {
     const double alone = first_layers_forward_flops(shape_, frozen, rows_, shape_.context);
     return (always_again_ ? 4.0 : 3.0) * (forward - alone) + alone +
            update_layer_ * static_cast<double>(layers - frozen);
   }
-  // Of the final model.
+  // For the final model.
   double final_blocks() const { return blocks(forward(shape_.layers), shape_.layers); }
   double final_step() const { return final_blocks() + head(); }
-  // Of a stage, a mean over its steps, of which this share draws depths.
+  // For a stage: the mean over its steps, of which the share `rehearsal` draws depths.
   double of_stage(const Stage& stage, double rehearsal) const {
     const double drawn = mean_over_draws(stage, stage.layers) - forward(stage.layers);
     const double step =
         blocks(forward(stage.depth) + rehearsal * drawn, stage.layers, stage.frozen) + head();
-    // What passes deeper than their stage run again.
+    // Passes deeper than their stage run their blocks again.
     return step + (deep_again_ ? rehearsal * mean_over_draws(stage, stage.layers + 1) : 0.0);
   }
 
@@ -58,7 +58,7 @@ class StepFlops {
   double forward(int64_t depth) const {
     return layers_forward_flops(shape_, depth, rows_, shape_.context, positions_);
   }
-  // Of the forward passes of the draws of at least `shallowest`.
+  // Returns the mean forward FLOPs of draws of at least `shallowest`, counting others as 0.
   double mean_over_draws(const Stage& stage, int64_t shallowest) const {
     double mean = 0.0;
     for (int64_t depth = shallowest; depth <= stage.depths.max_depth(); ++depth)
@@ -72,13 +72,13 @@ class StepFlops {
   bool always_again_, deep_again_;
 };
 
-// Share of a stage's steps in which depths are drawn, where the simulation has not counted them.
+// Share of a stage's steps in which depths are drawn, for when the simulation has not counted them.
 double rehearsal_share(const RunConfig& config, const Stage& stage) {
   return stage.layers == stage.depths.max_depth() ? 0.0 : 1.0 - config.progressive.rehearse_from;
 }
 
-// The largest of a stage's passes: the deepest, or one of its own depth that keeps what the deepest
-// computes again.
+// Returns the activations of a stage's largest pass. That is the deepest pass, or a pass of the
+// stage's own depth, which keeps what the deepest one computes again.
 double largest_activation_bytes(const RunConfig& config, const ModelShape& shape,
                                 const Stage& stage) {
   int64_t deepest = stage.depths.max_depth();
@@ -91,7 +91,7 @@ double largest_activation_bytes(const RunConfig& config, const ModelShape& shape
   const bool always_again = config.train.recompute == Recompute::kAll;
   const bool deepest_again =
       config.train.recompute != Recompute::kNone && (always_again || deepest > stage.layers);
-  // What only runs forward keeps nothing.
+  // Blocks that only run forward keep nothing.
   if (stage.depth < stage.layers) deepest = stage.depth;
   return std::max(
       activation_bytes(config, shape, deepest - stage.frozen, rows_at(deepest), deepest_again),
@@ -149,7 +149,7 @@ RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train
   const double batch = static_cast<double>(config.train.batch_size);
   const StepFlops step(config, shape);
   plan.scratch_step_flops = step.final_step();
-  double num_passes = 0.0;  // of the head
+  double num_passes = 0.0;  // of the head: one per step
   for (size_t i = 0; i < schedule.stages().size(); ++i) {
     StagePlan stage = plan_stage(config, shape, schedule.stages()[i],
                                  plan.known_ahead ? &schedule.summaries()[i] : nullptr);
@@ -233,8 +233,8 @@ std::string source_text(const RunPlan& plan) {
   return text;
 }
 
-// Where the stages end, as shares of the run's steps and of its FLOPs: cheap steps of the first
-// stages make the one far larger than the other.
+// Where the stages end, as shares of the run's steps and of its FLOPs. The steps of early stages
+// are cheap, so the first share is far larger than the second.
 struct StageEnds {
   std::vector<double> of_steps;
   std::vector<double> of_flops;
@@ -255,7 +255,7 @@ StageEnds stage_ends(const RunPlan& plan) {
 std::string ends_text(const RunPlan& plan) {
   if (plan.stages.size() < 2) return "";
   const auto listed = [](std::vector<double> shares) {
-    shares.pop_back();  // that of the last stage is the run's end
+    shares.pop_back();  // the last stage ends with the run
     std::string text;
     for (const double share : shares)
       text += fmt::format("{}{:.1f}", text.empty() ? "" : ", ", 100.0 * share);

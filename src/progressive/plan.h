@@ -17,13 +17,13 @@ namespace apollo {
 
 struct StagePlan {
   int64_t layers = 0;           // unique ones
-  double expected_depth = 0.0;  // by the law of the sampler
+  double expected_depth = 0.0;  // the mean of the sampler's distribution
   int64_t parameters = 0;
-  double state_bytes = 0.0;       // parameters, gradients, moments
-  double activation_bytes = 0.0;  // an estimate, of a pass at the greatest depth of the stage
+  double state_bytes = 0.0;       // parameters, gradients and moments
+  double activation_bytes = 0.0;  // an estimate, for a pass at the greatest depth of the stage
   double step_flops = 0.0;        // at the expected depth
 
-  // Known where nothing is measured in hours.
+  // These are known unless something is measured in hours.
   int64_t first_step = 0;
   int64_t steps = 0;
   double actual_depth = 0.0;  // mean of the depths that will be drawn
@@ -41,15 +41,15 @@ struct RunPlan {
   int64_t steps = 0;
   double tokens = 0.0;
   int64_t parameters = 0;           // of the final model, tied ones once
-  int64_t block_parameters = 0;     // of them in the blocks: without embeddings and head
-  double update_flops = 0.0;        // of the products of an update of the final model
-  double scratch_step_flops = 0.0;  // of a step of the final model, those included
-  double flops = 0.0;               // only of training, without what was spent before
+  int64_t block_parameters = 0;     // only those in blocks, without embeddings and head
+  double update_flops = 0.0;        // of the products in an update of the final model
+  double scratch_step_flops = 0.0;  // of a step of the final model, including update_flops
+  double flops = 0.0;               // only of training, without the cost before the first step
   std::optional<SourceModel> source;
   TrainingCost before;  // what counts as spent before the first step
   double share_of_scratch = 0.0;
   double layer_share_of_scratch = 0.0;
-  std::optional<Advice> advice;   // for as many FLOPs, those before the first step included
+  std::optional<Advice> advice;   // for these FLOPs and those before the first step together
   double flops_per_second = 0.0;  // 0: not given
   std::optional<double> seconds;  // at that rate
 
@@ -59,8 +59,8 @@ struct RunPlan {
   }
 };
 
-// The config must be whole (resolve.h); `source`: what it begins from, if anything. Throws
-// ConfigError as Schedule does.
+// Plans a run. The config must be complete (resolve.h); `source` is the model from which it starts,
+// if any. Throws ConfigError as Schedule does.
 RunPlan plan_run(const RunConfig& config, const ModelShape& shape, int64_t train_sequences,
                  double flops_per_second = 0.0, const std::optional<SourceModel>& source = {});
 

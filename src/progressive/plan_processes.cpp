@@ -11,7 +11,7 @@ namespace apollo {
 namespace {
 
 // An all-to-all hands each of N processes a slice of every gradient, and an all-gather hands the
-// sums back: both times, each process sends all slices except its own.
+// sums back. Both times each process sends all slices except its own.
 double exchanged_bytes(double bytes, int64_t processes) {
   const auto n = static_cast<double>(processes);
   return 2.0 * bytes * (n - 1.0) / n;

@@ -12,20 +12,20 @@ namespace apollo {
 
 struct SharedStage {
   int64_t layers = 0;
-  double bytes = 0.0;          // in memory of the process with the most micro-batches
-  double moment_bytes = 0.0;   // of them the moments, by run.shard_optimizer or all of them
-  double network_bytes = 0.0;  // sent by each process in a step, and received as well
+  double bytes = 0.0;          // memory of the process with the most micro-batches
+  double moment_bytes = 0.0;   // the moments in it, whole or divided by run.shard_optimizer
+  double network_bytes = 0.0;  // sent by each process in a step; it receives as much
 };
 
 struct SharedPlan {
   int64_t processes = 1;
-  int64_t micro_batches = 0;  // of a step
-  int64_t largest_share = 0;  // of them, that one process runs
-  bool exact = false;         // the bits of one process, whatever the number of processes
+  int64_t micro_batches = 0;  // per step
+  int64_t largest_share = 0;  // the most of them that one process runs
+  bool exact = false;         // whether the bits are those of one process
   std::vector<SharedStage> stages;
 };
 
-// `processes`: 1 at least. A micro_batch_size that is left to the machine counts as one micro-batch
+// `processes`: at least 1. If micro_batch_size is left to the machine, it counts as one micro-batch
 // per process.
 SharedPlan plan_processes(const RunPlan& plan, int64_t processes);
 

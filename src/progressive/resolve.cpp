@@ -18,7 +18,7 @@ void apply_method(ResolvedConfig& resolved) {
   RunConfig filled = resolved.config;
   filled.progressive =
       method.fill(resolved.config.model.architecture, resolved.config.model.layers);
-  // How many steps a run of hours has is not known before it ran.
+  // The number of steps of a run of hours is not known before it ran.
   if (seconds_of(resolved.config.train.duration)) {
     for (StageSpec& stage : filled.progressive.stages) {
       if (stage.until) stage.until->unit = DurationUnit::kPercent;

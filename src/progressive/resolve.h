@@ -1,5 +1,5 @@
-// A whole config: read, judged, its method applied. What `apollo train` and `apollo plan` begin
-// with.
+// Resolves a config: reads it, checks it and applies its method. `apollo train` and `apollo plan`
+// start with this.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace apollo {
 
-// Fills the keys of [progressive] that were not set with those of the method, and those of [train]
-// that it changes, origin "method NAME". Throws UsageError for an unknown method.
+// Fills the keys of [progressive] that were not set with the method's, and sets the keys of [train]
+// that it changes, with origin "method NAME". Throws UsageError for an unknown method.
 void apply_method(ResolvedConfig& resolved);
 
-// read_run_config(), validate(), apply_method() and stage_faults() in one; throws ConfigError with
-// the faults of all, in the order of the file.
+// Runs read_run_config(), validate(), apply_method() and stage_faults(). Throws ConfigError with
+// the faults of all four, in the order of the file.
 ResolvedConfig resolve_run_config(const TomlSource& source,
                                   const std::vector<std::string>& overrides = {});
 

@@ -1,5 +1,5 @@
-// The schedule and its simulation. The simulation adds up FLOPs step by step, in the order and
-// with the doubles of the trainer, so both stop at the same step.
+// The schedule and its simulation. The simulation adds FLOPs step by step, in the trainer's order
+// and with the same doubles, so both stop at the same step.
 #include "progressive/schedule.h"
 
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace {
 
 constexpr double kMaxSteps = 1e9;
 
-// Whole steps that cover `steps`; a rounding error above a whole number is none.
+// Returns the whole number of steps that covers `steps`, ignoring a rounding error above a whole
+// number.
 double whole_steps(double steps) {
   return std::ceil(steps * (1.0 - 1e-12));
 }
@@ -115,8 +116,8 @@ Milestone Schedule::resolve(const Duration& duration, const Duration& whole) con
   return {};
 }
 
-// With trains = "new" what the growth before it added trains, and with it the head; the first stage
-// has no growth before it and the last one trains all of the model.
+// With trains = "new", a stage trains what the growth before it added, and the head. The first
+// stage has no growth before it, and the last one trains the whole model.
 Stage Schedule::make_stage(const RunConfig& config, size_t index, const Milestone& end) const {
   const std::vector<StageSpec>& specs = config.progressive.stages;
   const int64_t layers = specs[index].layers;
@@ -195,9 +196,9 @@ void Schedule::simulate_run(const RunConfig& config, std::vector<Diagnostic>& fa
   }
 }
 
-// A run of FLOPs whose stages end at shares of its steps has the number of steps S which it takes
-// with stages that end at shares of S. A step more before an end makes the run longer by less than
-// a step, so that "takes more than S" holds up to one S and not beyond.
+// For a run measured in FLOPs whose stages end at shares of its steps, finds the number of steps S
+// that the run takes if those shares are of S. One step more before a stage's end lengthens the run
+// by less than a step. So "the run takes more than S steps" holds up to one S and not beyond it.
 void Schedule::find_num_steps(const RunConfig& config) {
   const std::vector<StageSpec>& specs = config.progressive.stages;
   const bool is_asked = std::any_of(specs.begin(), specs.end(), [](const StageSpec& spec) {
@@ -209,9 +210,9 @@ void Schedule::find_num_steps(const RunConfig& config) {
     make_stages(config);
     return static_cast<double>(simulate({}, nullptr).step) - num_steps;
   };
-  double low = 0.0;  // takes more
+  double low = 0.0;  // the run takes more steps than this
   double low_surplus = surplus_with(low);
-  double high = kMaxSteps + surplus_with(kMaxSteps);  // of the longest run: takes no more
+  double high = kMaxSteps + surplus_with(kMaxSteps);  // and no more than this
   double high_surplus = surplus_with(high);
   for (int round = 0; high - low > 1.0; ++round) {
     const double share = round % 2 == 0 ? low_surplus / (low_surplus - high_surplus) : 0.5;
@@ -280,7 +281,7 @@ RunPosition Schedule::simulate(const Milestone& until, std::vector<StageSummary>
     if (summary.num_steps++ == 0) summary.first_step = position.step;
     summary.flops += flops;
     summary.num_rehearsal_steps += rehearses(position, state) ? 1 : 0;
-    // Passes of one draw are as many as the depth needs: they count once.
+    // With one draw for all passes, their number depends on the depth, so they count once.
     const size_t draws = keys_.depth_draw == DepthDraw::kStep ? 1 : depths.size();
     for (size_t m = 0; m < draws; ++m)
       depth_sums[state.index] += static_cast<double>(depths[m]);
@@ -312,7 +313,7 @@ bool Schedule::advance(const RunPosition& position, StageState& state) const {
     state.start = position;
     moved = true;
     if (stages_.at(state.index).layers == layers) continue;
-    // A stage that is passed through has not grown: all of it is one growth.
+    // A skipped stage never ran, so its growth and the next one count as one.
     if (state.grown.step != position.step) state.grown_from = layers;
     state.grown = position;
   }
@@ -408,8 +409,8 @@ double Schedule::step_flops(const std::vector<int64_t>& depths, const StageState
   return flops + update_flops_ * static_cast<double>(stage.layers - stage.frozen);
 }
 
-// The learning rate in the middle of the step, so that neither the first step is lost to a rate of
-// zero nor the last.
+// Returns the learning rate at the middle of the step, so that neither the first nor the last step
+// is lost to a rate of zero.
 double Schedule::step_lr(const RunPosition& before, const StageState& state, double flops) const {
   RunPosition after = before;
   after.step += 1;
@@ -435,7 +436,7 @@ StepPlan Schedule::plan_step(const RunPosition& position, const StageState& stat
         .frozen = stage.frozen,
         .dropout_key = random_bits(seed_, RngStream::kDropout, static_cast<uint64_t>(position.step),
                                    static_cast<uint32_t>(micro_step))};
-    // A subnetwork's branches are fewer; this keeps the variance of their sum.
+    // A subnetwork has fewer branches; this keeps the variance of their sum.
     if (depth < stage.layers) {
       pass.branch_scale = std::sqrt(static_cast<double>(stage.layers) / static_cast<double>(depth));
     }

@@ -80,7 +80,7 @@ std::optional<TrainingCost> read_training_cost(const fs::path& folder) {
 SourceModel read_source_model(const fs::path& path) {
   SourceModel source;
   source.folder = find_model_folder(path);
-  // As deep as it is: a checkpoint of a growing run is a model of the stage it was saved in.
+  // The depth is what the folder has: a checkpoint of a growing run is a model of its stage.
   const HfConfig config = read_hf_config(source.folder / "config.json");
   source.shape = config.spec.shape;
   source.shape.layers = config.num_layers;
@@ -260,8 +260,8 @@ void check_source(const SourceModel& source, const ResolvedConfig& resolved,
 
 namespace {
 
-// Of the products that widen one tensor: the residual stream's dimensions first, each by a matrix
-// of [wide, narrow]; of queries, keys and values each by itself.
+// Returns the FLOPs of the products that widen one tensor. The dimensions of the residual stream
+// come first, each by a matrix of [wide, narrow]. Queries, keys and values are widened one by one.
 double widening_flops(const ParameterSpec& from, const ParameterSpec& to) {
   std::vector<double> sizes(from.shape.begin(), from.shape.end());
   double flops = 0.0;
@@ -307,7 +307,8 @@ double growth_learning_flops(const SourceModel& source, const RunConfig& config,
                   config.train.recompute == Recompute::kAll);
   const double operators = growth_operator_flops(source.shape, shape, layers);
   const auto steps = static_cast<double>(config.progressive.source_steps);
-  // Forward and backward in each step; forward once more for the model that training begins with.
+  // Each step runs forward and backward; one more forward makes the model with which training
+  // begins.
   return steps * (pass + 3.0 * operators) + operators;
 }
 

@@ -1,6 +1,7 @@
-// Checks of [progressive] by itself: each stage by itself, and the order of the ends as far as
-// their units tell it. Once the data is known, Schedule asks check_stage_end() again, with steps in
-// the place of tokens and epochs; what is left, steps against FLOPs, its simulation compares.
+// Checks [progressive] before the data is known: each stage by itself, and the order of the ends as
+// far as their units allow. Once the data is known, Schedule calls check_stage_end() again with
+// tokens and epochs converted to steps. What is left, steps against FLOPs, is compared by its
+// simulation.
 #include "progressive/stage_faults.h"
 
 #include <string>
@@ -43,7 +44,7 @@ void check_layers(const RunConfig& config, size_t index, std::vector<Diagnostic>
   }
 }
 
-// Whether the layers can be had from those of the stage before.
+// Checks that the layers can be made from those of the stage before.
 void check_growth(const RunConfig& config, size_t index, std::vector<Diagnostic>& faults) {
   if (index == 0) return;
   const RunConfig::Progressive& keys = config.progressive;
@@ -156,7 +157,7 @@ void check_stage_end(const RunConfig& config, size_t index, const PlaceOf& place
   if (index > 0 && stages[index - 1].until) {
     const Duration& before = *stages[index - 1].until;
     const PlaceInRun place_before = place_of(before);
-    // Ends that differ may fall on one step: such a stage is passed through.
+    // Ends that differ may fall on one step; such a stage is skipped.
     if (end.axis == place_before.axis && (end.value < place_before.value || *until == before)) {
       faults.push_back({where,
                         fmt::format("stages must end one after the other: the stage before ends at "

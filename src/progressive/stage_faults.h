@@ -1,4 +1,4 @@
-// Faults of [progressive] stages that can be named before any data is read.
+// Faults of [progressive] stages that can be found before any data is read.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,20 @@
 
 namespace apollo {
 
-// Stages that shrink, exceed model.layers or do not reach it, cannot grow by the layer map, lack an
-// end or end out of order, and keys that do not go together, all at once; `where` is the key, for
-// example "progressive.stages[1].until".
+// Returns all faults at once: stages that shrink, exceed model.layers or do not reach it, cannot
+// grow by the layer map, lack an end or end out of order, and keys that do not go together. `where`
+// is the key, for example "progressive.stages[1].until".
 std::vector<Diagnostic> stage_faults(const RunConfig& config);
 
-// A length counted from the start of the run; places compare on one axis only.
+// A length counted from the start of the run. Places can be compared only on the same axis.
 struct PlaceInRun {
   int axis = 0;
   double value = 0.0;
 };
 using PlaceOf = std::function<PlaceInRun(const Duration&)>;
 
-// Appends a fault where the stage ends before the one before it, at the same length, or not before
-// the run. What cannot be compared is let pass.
+// Appends a fault if the stage does not end after the stage before it and before the run does. What
+// cannot be compared passes.
 void check_stage_end(const RunConfig& config, size_t index, const PlaceOf& place_of,
                      std::vector<Diagnostic>& faults);
 

@@ -1,4 +1,4 @@
-// All that one optimizer step will do, decided before it runs.
+// Everything that one optimizer step will do, decided before it runs.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@ namespace apollo {
 
 // The forward and backward pass of one micro-batch.
 struct PassPlan {
-  LayerMap blocks;    // the layer whose weights each block runs with, in order
+  LayerMap blocks;    // the layer whose weights each block uses, in order
   int64_t first = 0;  // rows [first, first + rows) of the batch
   int64_t rows = 0;
-  bool recompute = false;     // blocks are computed again in the backward pass, not kept for it
-  int64_t frozen = 0;         // the first so many blocks and the embedding only run forward
-  double branch_scale = 1.0;  // of what each residual branch adds
-  uint64_t dropout_key = 0;   // what dropout zeroes is a function of it and of the place
+  bool recompute = false;     // compute blocks again in the backward pass instead of keeping them
+  int64_t frozen = 0;         // so many first blocks, and with them the embedding, run forward only
+  double branch_scale = 1.0;  // factor on what each residual branch adds
+  uint64_t dropout_key = 0;   // with the place, this determines what dropout zeroes
 
   int64_t depth() const { return static_cast<int64_t>(blocks.size()); }
 };
 
 struct StepPlan {
   std::vector<PassPlan> passes;  // together they cover the batch
-  double lr = 0.0;               // in the middle of the step
+  double lr = 0.0;               // at the middle of the step
   double flops = 0.0;            // of all passes
 };
 

@@ -31,7 +31,7 @@ WidthMap duplication_map(int64_t source, int64_t target) {
 }
 
 bool WidthMaps::keeps_function() const {
-  // Heads and inner neurons pass no norm: division by the number of copies is all that they need.
+  // Heads and inner neurons pass no norm, so dividing by the number of copies is enough for them.
   return copies_equally(residual);
 }
 
@@ -56,7 +56,7 @@ WidthMaps width_maps(const ModelShape& source, const ModelShape& target) {
     throw UsageError(fault);
   const int64_t head_size = source.head_dim();
   if (source.width == target.width && source.heads == target.heads) {
-    // Heads need not fill the width.
+    // The heads need not fill the width.
     const WidthMap heads = duplication_map(head_size * source.heads, head_size * source.heads);
     return {duplication_map(source.width, source.width), heads,
             duplication_map(source.inner_width(), target.inner_width())};
@@ -66,7 +66,7 @@ WidthMaps width_maps(const ModelShape& source, const ModelShape& target) {
         "growth in width copies whole heads of {}: expected {} heads of width {}, got {}",
         head_size, target.width / head_size, target.width, target.heads);
   }
-  // Since heads lie one after the other, copying them in turn is copying their neurons in turn.
+  // Heads lie one after the other, so copying heads in turn is copying their neurons in turn.
   return {duplication_map(source.width, target.width), duplication_map(source.width, target.width),
           duplication_map(source.inner_width(), target.inner_width())};
 }

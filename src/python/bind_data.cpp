@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Documents from a callable that gives the next one, or None.
+// Returns documents from a callable that gives the next one, or None.
 TextDocuments documents_of(const nb::callable& next) {
   return TextDocuments([&next](std::string& document) {
     const nb::gil_scoped_acquire acquired;

@@ -1,4 +1,4 @@
-// A task learned from tables, as `apollo finetune` does.
+// Learns a task from tables, as `apollo finetune` does.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -11,7 +11,7 @@
 namespace apollo::python {
 namespace {
 
-// results.json, and the folder that it is in.
+// Returns results.json, and the folder that contains it.
 std::vector<std::string> finetune_task(const std::string& checkpoint, const std::string& name,
                                        const std::optional<std::string>& text,
                                        const std::vector<std::string>& overrides,

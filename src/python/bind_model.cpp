@@ -1,4 +1,4 @@
-// Models of folders: their weights, and what can be asked of them; growth from folder to folder.
+// Models from folders: their weights and what they can compute; growth from folder to folder.
 #include "python/torch_caster.h"
 
 #include <nanobind/stl/optional.h>
@@ -24,7 +24,7 @@
 namespace apollo::python {
 namespace {
 
-// A model with the number of threads that its calls use, which are the command's.
+// A model with the number of threads that its calls use, the same as in the command.
 struct Model {
   std::string named;  // the folder, as it was given
   LoadedModel loaded;
@@ -53,7 +53,7 @@ nb::dict describe(const Model& model) {
   return found;
 }
 
-// By Hugging Face's names, views of the model's own memory.
+// Returns views of the model's own memory, by Hugging Face's names.
 nb::dict state_dict(const Model& model) {
   nb::dict found;
   for (const auto& [name, tensor] : hf_tensors(weights_of(*model.loaded.model)))
@@ -61,7 +61,7 @@ nb::dict state_dict(const Model& model) {
   return found;
 }
 
-// For each text its tokens and their log-probabilities.
+// Returns the tokens of each text and their log-probabilities.
 nb::list score(const Model& model, const std::vector<std::string>& texts, int64_t depth,
                int64_t batch_size) {
   std::vector<TextScore> scores;

@@ -37,7 +37,7 @@ std::string resolve(const std::string& name, const std::optional<std::string>& t
   return to_toml(resolve_run_config(toml_source(name, text), overrides));
 }
 
-// Walks along a run without training it. A position that lies behind starts it over.
+// Walks along a run without training it. To go back, it starts over.
 class ScheduleWalk {
  public:
   ScheduleWalk(const ResolvedConfig& resolved, const DataSize& size)
@@ -51,7 +51,7 @@ class ScheduleWalk {
 
   int64_t num_steps() const { return schedule_.total_steps(); }
 
-  // What happens before and in step `step` (from 0).
+  // Returns what happens before and in step `step` (from 0).
   nb::dict at(int64_t step) {
     if (step < 0 || step >= num_steps()) {
       throw nb::index_error(
@@ -86,7 +86,7 @@ class ScheduleWalk {
     return found;
   }
 
-  // Why a trainer that only arranges and copies layers cannot follow, or an empty text.
+  // Returns why a trainer that only arranges and copies layers cannot follow, or an empty text.
   std::string beyond_layers() const {
     const RunConfig::Progressive& keys = config_.progressive;
     const RunConfig::Progressive plain;
@@ -110,7 +110,7 @@ class ScheduleWalk {
     return {resolved.config, data.shape, data.sequences};
   }
 
-  // Over one step.
+  // Advances by one step.
   void advance() {
     schedule_.advance(position_, stage_);
     position_.flops += schedule_.plan_step(position_, stage_).flops;
@@ -120,7 +120,7 @@ class ScheduleWalk {
   RunConfig config_;
   Schedule schedule_;
   RunPosition position_;
-  StageState stage_;  // of the step before
+  StageState stage_;  // of the previous step
 };
 
 ScheduleWalk make_schedule(const std::string& name, const std::optional<std::string>& text,

@@ -15,7 +15,7 @@
 namespace apollo::python {
 namespace {
 
-// As JSON, as text, as an HTML page.
+// Returns a comparison as JSON, as text and as an HTML page.
 std::vector<std::string> compare(const std::vector<std::string>& runs, const std::string& baseline,
                                  const std::vector<std::string>& frontier, bool force) {
   const nb::gil_scoped_release released;

@@ -26,17 +26,17 @@ template <class T>
 using Row = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 using Ids = nb::ndarray<const TokenId, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-// A numpy array that owns what `values` held.
+// Returns a numpy array that owns the content of `values`.
 template <class T>
 Row<T> to_numpy(std::vector<T> values) {
-  if (values.empty()) values.reserve(1);  // numpy wants an address
+  if (values.empty()) values.reserve(1);  // numpy needs an address
   auto* kept = new std::vector<T>(std::move(values));
   const nb::capsule owner(kept,
                           [](void* held) noexcept { delete static_cast<std::vector<T>*>(held); });
   return Row<T>(kept->data(), {kept->size()}, owner);
 }
 
-// The UTF-8 that a str keeps of itself: it lives as long as the str does.
+// Returns the UTF-8 that a str keeps of itself, which lives as long as the str.
 std::string_view utf8_of(nb::handle text) {
   Py_ssize_t size = 0;
   const char* bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
@@ -54,7 +54,7 @@ Row<TokenId> encode(const Tokenizer& tokenizer, nb::str text, bool special_token
   return to_numpy(std::move(ids));
 }
 
-// `texts`: a tuple, so that nobody changes it meanwhile.
+// `texts` is a tuple, so that nobody changes it meanwhile.
 std::pair<Row<TokenId>, Row<int64_t>> encode_texts(const Tokenizer& tokenizer, nb::tuple texts,
                                                    bool special_tokens, int64_t threads) {
   std::vector<std::string_view> views;

@@ -1,4 +1,4 @@
-// A run, trained as `apollo train` does.
+// Trains a run, as `apollo train` does.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -14,20 +14,21 @@
 namespace apollo::python {
 namespace {
 
-// The hook of a user said that it is enough.
+// The user's hook asked to stop.
 struct StoppedByHook {};
 
-// Hands a row to `hook` as JSON text. Python's own handlers of signals have their turn too: an
-// exception of theirs stops the run like one of the hook.
+// Passes a row to `hook` as JSON text. Python's own signal handlers run here too: an exception of
+// theirs stops the run like one of the hook.
 void call_hook(const nb::object& hook, const Json& row) {
   const nb::gil_scoped_acquire acquired;
-  // SIGINT and SIGTERM are the trainer's to answer.
+  // The trainer itself handles SIGINT and SIGTERM.
   if (stop_requested() == 0 && PyErr_CheckSignals() != 0) throw nb::python_error();
   if (hook.is_none()) return;
   if (hook(row.dump()).ptr() == Py_False) throw StoppedByHook();
 }
 
-// Trains to the end and writes the report's page; the run's folder, and whether it is at its end.
+// Trains to the end and writes the report's page. Returns the run's folder and whether the run has
+// ended.
 std::pair<std::string, bool> train(const std::string& name, const std::optional<std::string>& text,
                                    const std::vector<std::string>& overrides,
                                    const std::string& out, const nb::object& hook) {

@@ -19,7 +19,7 @@ struct Holder {
   std::mutex mutex;
   std::thread::id thread;
   int depth = 0;
-  pid_t process = 0;  // that was inside first
+  pid_t process = 0;  // the process that was inside first
 };
 
 Holder& holder() {
@@ -27,23 +27,23 @@ Holder& holder() {
   return only;
 }
 
-// An exception of apollo_lm.errors.
+// Raises an exception of apollo_lm.errors.
 void raise(const char* name, const char* message) {
   const nb::object type = nb::module_::import_("apollo_lm.errors").attr(name);
   PyErr_SetString(type.ptr(), message);
 }
 
-// What ends a command with 128 + signal.
+// A command would end here with 128 + signal.
 void raise_interrupted(const Interrupted& stop) {
   if (stop.signal() == SIGTERM) {
     PyErr_SetObject(PyExc_SystemExit, nb::int_(128 + SIGTERM).ptr());
     return;
   }
-  // Python's own handler noted the signal too, and may raise something of its own.
+  // Python's own handler noted the signal too, and may raise an exception of its own.
   if (PyErr_CheckSignals() == 0) PyErr_SetNone(PyExc_KeyboardInterrupt);
 }
 
-// LibTorch's errors carry a backtrace, which says nothing to a user.
+// LibTorch's errors contain a backtrace, which does not help a user.
 std::string without_backtrace(const std::exception& error) {
   const std::string message = error.what();
   return message.substr(0, message.find("\nException raised from "));
@@ -65,7 +65,7 @@ void translate(const std::exception_ptr& thrown, void* /*payload*/) {
   } catch (const DivergedError& error) {
     raise("DivergedError", error.what());
   } catch (const nb::python_error&) {
-    throw;  // Python's own, which nanobind hands on
+    throw;  // Python's own, which nanobind passes on
   } catch (const nb::builtin_exception&) {
     throw;
   } catch (const std::bad_alloc&) {

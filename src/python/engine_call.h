@@ -1,6 +1,6 @@
-// What surrounds every call from Python into the program: the interpreter's lock is given up, one
-// thread at a time is inside, SIGINT and SIGTERM raise the flag that long loops look at, and a
-// process that was forked from one that had computed is refused.
+// What surrounds every call from Python into the program. The interpreter's lock is released, one
+// thread at a time is inside, SIGINT and SIGTERM raise the flag that long loops check, and a
+// process that was forked from one that had already computed is refused.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -15,10 +15,10 @@ namespace apollo::python {
 
 namespace nb = nanobind;
 
-// Exclusive use by this thread, as often as it asks: a callback of train() may score the model.
-// Throws UsageError where another thread is inside: numbers of threads and libraries are set for
-// the process, so runs would change each other's bits; and where the process was forked from one
-// that had been inside, since the threads of its OpenMP did not come along.
+// Exclusive use by this thread, which may be nested: a callback of train() may score the model.
+// Throws UsageError if another thread is inside, because the number of threads and the libraries
+// are set per process, so runs would change each other's bits. Throws it too if the process was
+// forked from one that had been inside, because the threads of its OpenMP were not forked.
 class EngineLock {
  public:
   EngineLock();
@@ -27,14 +27,14 @@ class EngineLock {
   EngineLock& operator=(const EngineLock&) = delete;
 };
 
-// With the interpreter's lock held at the beginning and at the end.
+// Needs the interpreter's lock at the beginning and at the end.
 struct EngineCall {
   EngineLock lock;
   StopScope stop;
   nb::gil_scoped_release released;
 };
 
-// The same without exclusion, for what does not touch LibTorch.
+// The same without exclusion, for calls that do not touch LibTorch.
 struct LightCall {
   StopScope stop;
   nb::gil_scoped_release released;
@@ -43,11 +43,11 @@ struct LightCall {
 // Turns the program's exceptions into those of apollo_lm.errors, with the command's text.
 void translate_exceptions();
 
-// set_log_level("detail" | "info" | "warning" | "quiet"). Each of the two modules has a log of its
-// own.
+// Binds set_log_level("detail" | "info" | "warning" | "quiet"). Each of the two modules has its own
+// log.
 void bind_log_level(nb::module_& module);
 
-// A config from Python: `text` where it is given, else the file `name`.
+// Returns a config from Python: `text` if it is given, else the file `name`.
 inline TomlSource toml_source(const std::string& name, const std::optional<std::string>& text) {
   return text ? TomlSource(name, *text) : TomlSource(name);
 }

@@ -1,5 +1,5 @@
-// apollo_lm._engine: what computes with LibTorch, in the process and with the LibTorch of Python's
-// torch, which must be imported before.
+// apollo_lm._engine: everything that computes with LibTorch. It uses the process and the LibTorch
+// of Python's torch, which must be imported first.
 #include "python/engine_module.h"
 
 NB_MODULE(_engine, module) {

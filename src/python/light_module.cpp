@@ -1,5 +1,5 @@
-// apollo_lm._light: what works on text, configs and logs, without LibTorch. The functions here are
-// what python/apollo_lm/ wraps; results of many parts travel as JSON text.
+// apollo_lm._light: everything that works on text, configs and logs, without LibTorch.
+// python/apollo_lm/ wraps these functions; results with many parts are passed as JSON text.
 #include "python/light_module.h"
 
 NB_MODULE(_light, module) {

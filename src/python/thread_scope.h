@@ -1,4 +1,4 @@
-// How many threads LibTorch computes with.
+// Sets how many threads LibTorch uses.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -9,7 +9,8 @@
 
 namespace apollo::python {
 
-// So many for its lifetime, 0: physical cores, as the command; then as before.
+// Sets the number during its lifetime and restores it afterwards. 0: physical cores, as in the
+// command.
 class ThreadScope {
  public:
   explicit ThreadScope(int64_t threads) : before_(at::get_num_threads()) {

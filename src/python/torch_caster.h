@@ -1,5 +1,5 @@
-// at::Tensor to torch.Tensor, the same memory. Before anything else that includes Python's headers:
-// torch's ask for that.
+// Converts at::Tensor to torch.Tensor, sharing the memory. Include this before anything else that
+// includes Python's headers, because torch's headers require that.
 #pragma once
 
 #include <torch/csrc/autograd/python_variable.h>

@@ -1,6 +1,6 @@
 // The assembler copies each file into the object as it is. A generated array would make the
-// compiler read 25 MB of source for plotly.js alone, and ISO C++20 has no #embed. The paths come
-// from CMake.
+// compiler read 25 MB of source just for plotly.js, and ISO C++20 has no #embed. CMake provides the
+// paths.
 #include "report/assets.h"
 
 #define APOLLO_EMBED(symbol, path)               \

@@ -12,24 +12,24 @@ namespace {
 struct Trait {
   std::string name;
   std::string value;
-  bool may_be_missing = false;  // a folder may have lost its run.toml, a log be of before the field
+  bool may_be_missing = false;  // the run.toml may be lost, or the log older than the field
 };
 
-// A key's value, or "" where the run's folder has no run.toml.
+// Returns a key's value, or "" if the run's folder has no run.toml.
 std::string config_value(const RunHistory& run, const std::string& key) {
   const auto found = std::find_if(run.config.begin(), run.config.end(),
                                   [&](const ConfigEntry& entry) { return entry.first == key; });
   return found == run.config.end() ? "" : found->second;
 }
 
-// Earlier versions read the beginning of the validation data, where a run does not read all of it.
+// Earlier versions read the beginning of the validation data if a run did not read all of it.
 std::string evaluated_tokens(const RunHistory& run) {
   const std::string tokens = config_value(run, "eval.max_tokens");
   const bool is_part = !tokens.empty() && tokens != "0";
   return is_part && run.info.evaluated.empty() ? tokens + " from the beginning" : tokens;
 }
 
-// What must agree for losses to be the same quantity and models the same model.
+// Returns what must agree for losses to be the same quantity and models the same model.
 std::vector<Trait> binding_traits(const RunHistory& run) {
   const StartRow& info = run.info;
   std::vector<Trait> traits = {
@@ -45,7 +45,7 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
       {"eval.max_tokens", evaluated_tokens(run), /*may_be_missing=*/true},
       {"test data", run.test ? run.test->data : "", /*may_be_missing=*/true}};
   if (info.architecture != "bert") return traits;
-  // They decide what is to be predicted, and from what.
+  // These keys decide what is predicted, and from what.
   for (const char* key :
        {"data.masked_fraction", "data.mask_whole_words", "data.separate_documents"}) {
     traits.push_back({key, config_value(run, key), /*may_be_missing=*/true});
@@ -53,7 +53,7 @@ std::vector<Trait> binding_traits(const RunHistory& run) {
   return traits;
 }
 
-// What a fair experiment keeps equal as well, unless it is what the experiment is about.
+// Returns what a fair experiment also keeps equal, except what the experiment is about.
 std::vector<Trait> noted_traits(const RunHistory& run) {
   const StartRow& info = run.info;
   return {
@@ -69,7 +69,7 @@ std::vector<Trait> noted_traits(const RunHistory& run) {
       {"library of matrix products", info.matmul, /*may_be_missing=*/true}};
 }
 
-// Of two architectures one may have traits more.
+// One of two architectures may have additional traits.
 std::string differences(const std::vector<Trait>& run, const std::vector<Trait>& baseline) {
   std::string text;
   for (size_t i = 0; i < std::min(run.size(), baseline.size()); ++i) {
@@ -84,7 +84,7 @@ std::string differences(const std::vector<Trait>& run, const std::vector<Trait>&
 
 }  // namespace
 
-// Throws, or notes where forced, what makes losses of the runs other quantities.
+// Throws if losses of the runs are different quantities, or notes it if forced.
 void check_comparable(Comparison& comparison, bool force) {
   const ComparedRun& baseline = comparison.runs[comparison.baseline];
   constexpr size_t kMostNamed = 3;
@@ -119,7 +119,8 @@ void note_once(Comparison& comparison, std::string note) {
   if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(std::move(note));
 }
 
-// Of groups, once what all their runs share; seeds are what the runs of a group are to differ in.
+// For groups, notes once what all their runs share. The runs of a group are meant to differ in
+// seed.
 void note_differences(Comparison& comparison) {
   const bool grouped = comparison.is_grouped;
   for (const ComparedRun& run : comparison.runs) {

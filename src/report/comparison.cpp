@@ -15,7 +15,7 @@
 namespace apollo {
 namespace {
 
-// The runs' own names, with the folder where two share one.
+// Returns the runs' own names, with the folder added if two share one.
 std::vector<std::string> unique_names(const std::vector<RunHistory>& runs) {
   std::map<std::string, int> count;
   for (const RunHistory& run : runs)
@@ -53,7 +53,7 @@ size_t find_baseline(const std::vector<RunHistory>& runs, const std::vector<std:
       did_you_mean(wanted, names, fmt::format("they are '{}'", fmt::join(names, "', '"))));
 }
 
-// The baseline is of the frontier as well where it is from scratch: it is one of the depths.
+// If the baseline is from scratch, it is one of the depths and belongs to the frontier too.
 void mark_frontier(Comparison& comparison, const std::vector<std::string>& frontier) {
   if (frontier.empty()) return;
   comparison.has_frontier = true;
@@ -90,7 +90,7 @@ void note_baseline_minimum(const LossCurve& curve, const std::string& name,
   }
 }
 
-// What the model was when it had the baseline's loss for good, and when all layers were there.
+// Finds what the model was when it had the baseline's loss for good, and when it had all layers.
 void measure_layers(ComparedRun& run, const LossCurve& curve, const LossPoint& target) {
   if (!run.equal_loss.flops_saved_for_good) return;
   const double crossing = (1.0 - *run.equal_loss.flops_saved_for_good) * target.cost.flops;
@@ -109,7 +109,7 @@ void measure_layers(ComparedRun& run, const LossCurve& curve, const LossPoint& t
   if (cost) run.flops_saved_all_layers = 1.0 - cost->flops / target.cost.flops;
 }
 
-// Every run against the one that it is paired with.
+// Measures every run against the one with which it is paired.
 void measure_runs(Comparison& comparison) {
   std::vector<LossCurve> curves;
   for (const ComparedRun& run : comparison.runs) {
@@ -138,7 +138,7 @@ void measure_runs(Comparison& comparison) {
       continue;
     }
     const LossCurve& baseline = curves[*run.pair];
-    // The baseline reaches its own last loss at its end, whatever it touched on the way.
+    // The baseline reaches its own last loss at its end, even if it touched that loss before.
     run.equal_loss =
         *run.pair == i ? equal_loss({baseline.back()}, baseline) : equal_loss(curves[i], baseline);
     if (*run.pair == i) run.equal_loss.is_range = false;
@@ -152,7 +152,7 @@ void measure_runs(Comparison& comparison) {
   }
 }
 
-// A mean over the runs that got there flatters those that did not.
+// A mean over only the runs that got there flatters those that did not.
 void note_group_faults(Comparison& comparison) {
   if (!comparison.is_grouped) return;
   for (const RunGroup& group : comparison.groups) {
@@ -164,7 +164,7 @@ void note_group_faults(Comparison& comparison) {
   }
 }
 
-// What ends above the frontier has lost against a model that anyone could have trained.
+// A run that ends above the frontier has lost against a model that anyone could have trained.
 void note_frontier(Comparison& comparison) {
   for (const RunGroup& group : comparison.groups) {
     if (!group.frontier) continue;
@@ -183,8 +183,8 @@ void note_frontier(Comparison& comparison) {
   }
 }
 
-// Where a run begins from a trained model, whether its saving has paid for that; once for runs that
-// differ only in seed or budget.
+// If a run starts from a trained model, notes whether its saving has paid for that. It does so once
+// for runs that differ only in seed or budget.
 void note_sources(Comparison& comparison) {
   for (const ComparedRun& run : comparison.runs) {
     const StartRow& info = run.history.info;

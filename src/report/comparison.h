@@ -1,4 +1,5 @@
-// Runs against a baseline: what did each save. comparable.h judges whether they may be compared.
+// Compares runs with a baseline and computes what each saved. comparable.h judges whether they may
+// be compared.
 #pragma once
 
 #include <optional>
@@ -15,23 +16,24 @@ namespace apollo {
 
 struct ComparedRun {
   RunHistory history;
-  std::string name;    // unique among the compared
+  std::string name;    // unique among the compared runs
   std::string group;   // shared by the seeds and budgets of one run: run.name
   std::string budget;  // train.duration
   bool is_baseline = false;
-  bool is_frontier = false;  // from scratch, of one of the depths that the frontier is made of
-  // The baseline's run that this one is measured against, itself for one of these: that of the same
-  // seed and budget, or the only one; nullopt: there is none, and the savings are unknown.
+  bool is_frontier = false;  // from scratch, with one of the depths that make up the frontier
+  // The baseline's run against which this one is measured: the one of the same seed and budget, or
+  // the only one; for a run of the baseline it is the run itself. nullopt: there is none, and
+  // savings are unknown.
   std::optional<size_t> pair;
-  Evaluation final;  // last at full depth
+  Evaluation final;  // the last one at full depth
   EqualLoss equal_loss;
-  // Unique layers of the model at the crossing for good; the saving from the last growth on.
+  // Unique layers at the crossing for good, and the saving from the last growth on.
   std::optional<int64_t> layers_at_loss;
   std::optional<double> flops_saved_all_layers;
   EqualFlops equal_flops;
 };
 
-// A key of run.toml on which not all runs agree; one value a run, "" where it has none.
+// A key of run.toml on which the runs disagree: one value per run, "" if the run has none.
 struct ConfigDifference {
   std::string key;
   std::vector<std::string> values;
@@ -51,9 +53,9 @@ struct TuningTrial {
 
 struct Comparison {
   std::vector<ComparedRun> runs;  // in the order given
-  size_t baseline = 0;            // or the first of the baseline's runs
+  size_t baseline = 0;            // the first of the baseline's runs
   bool has_frontier = false;
-  bool is_grouped = false;  // a run comes with several seeds or budgets
+  bool is_grouped = false;  // whether a run has several seeds or budgets
   std::vector<RunGroup> groups;
   std::vector<TuningTrial> tuning;  // of a suite
   PowerOptions power;
@@ -64,32 +66,33 @@ struct Comparison {
 struct CompareOptions {
   std::string baseline{};  // name or folder of one of the runs; empty: the first of method scratch,
                            // else the first
-  // Names of runs from scratch, of any depth: with the baseline, where that is from scratch, they
-  // are the frontier. The number of layers then binds no run.
+  // Names of runs from scratch, of any depth. Together with the baseline, if that is from scratch,
+  // they are the frontier. Then the number of layers may differ between runs.
   std::vector<std::string> frontier{};
-  bool force = false;  // compare what is not comparable, with a note
+  bool force = false;  // compare incomparable runs, with a note
   PowerOptions power{};
 };
 
 // Throws UsageError for fewer than two runs, an unknown baseline, or runs that are not comparable
-// (naming what differs); DataError for a run without an evaluation at full depth.
+// (it names what differs), and DataError for a run without an evaluation at full depth.
 Comparison compare_runs(std::vector<RunHistory> runs, const CompareOptions& options);
 
-// One run that nothing is compared with, as a group of one: costs and growths without savings.
+// Treats one run, without a comparison, as a group of one: costs and growths without savings.
 Comparison single_run(const RunHistory& run);
 
-// Reads the runs in `folders` and compares them. A baseline that is a run folder but not among
-// `folders` joins them as the first.
+// Reads the runs in `folders` and compares them. If the baseline is a run folder outside of
+// `folders`, it is added as the first.
 Comparison compare_folders(std::vector<std::filesystem::path> folders,
                            const CompareOptions& options);
 
-// {"baseline": NAME, "runs": [{"name", "final_loss", "flops", "wall_s", "equal_loss": {"loss",
-// "flops_saved", "wall_saved", "tokens_saved", "flops_saved_for_good"}, "equal_flops": {"flops",
-// "loss", "baseline_loss"}}]} and more; null where not reached or not known. The baseline is among
-// the runs. "groups": the same over seeds, each number as {"n", "mean", "std", "min", "max"}.
+// Returns {"baseline": NAME, "runs": [{"name", "final_loss", "flops", "wall_s", "equal_loss":
+// {"loss", "flops_saved", "wall_saved", "tokens_saved", "flops_saved_for_good"}, "equal_flops":
+// {"flops", "loss", "baseline_loss"}}]} and more; null if not reached or unknown. The runs include
+// the baseline. "groups": the same over seeds, with each number as {"n", "mean", "std", "min",
+// "max"}.
 Json to_json(const Comparison& comparison);
 
-// What a reader of one run's numbers must know: still going, resumed, stopped early.
+// Returns what a reader of one run's numbers must know: still running, resumed, stopped early.
 std::vector<std::string> run_notes(const RunHistory& run, const std::string& name);
 
 }  // namespace apollo

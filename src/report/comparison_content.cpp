@@ -14,10 +14,10 @@ namespace {
 
 constexpr int kNumBandPoints = 64;
 
-// A name with its runs at all budgets; the charts of single steps show one of these runs.
+// A name with its runs at all budgets. The charts of single steps show one of these runs.
 struct Method {
   std::string name;
-  size_t shown = 0;                      // of Comparison::runs
+  size_t shown = 0;                      // index into Comparison::runs
   std::vector<const RunGroup*> budgets;  // in the order of the file
 };
 
@@ -45,9 +45,9 @@ std::vector<Method> methods_of(const Comparison& comparison) {
   return methods;
 }
 
-// The group that the headline is about: that which saved most where all seeds got there, at the
-// largest of its budgets first; else that of least loss. What the others are to be held against
-// comes last.
+// Returns the group of the headline: among those where all seeds got there the one that saved most;
+// if there is none, the one with the least loss. A run of the frontier is chosen only if there are
+// no others.
 const RunGroup& best_group(const Comparison& comparison) {
   const RunGroup* best = nullptr;
   const auto merit = [](const RunGroup& group) {
@@ -67,14 +67,14 @@ const RunGroup& best_group(const Comparison& comparison) {
   return comparison.groups.front();
 }
 
-// What stands behind a mean.
+// Returns what is behind a mean.
 std::string seeds_text(const Spread& spread) {
   if (spread.n == 1) return "one seed";
   return fmt::format("95 % interval of the mean {}; ± is the sample deviation over {} seeds",
                      percent_interval(spread), spread.n);
 }
 
-// "40.0 % of the FLOPs saved WHERE", or that more was needed; `detail` stands below.
+// Says "40.0 % of the FLOPs saved WHERE", or that more was needed; `detail` stands below.
 Headline saved_headline(const Spread& saved, Bound bound, const std::string& of,
                         const std::string& where, const std::string& detail) {
   if (saved.n == 1 && saved.mean < 0.0 && bound == Bound::kExact) {
@@ -83,7 +83,8 @@ Headline saved_headline(const Spread& saved, Bound bound, const std::string& of,
   return {format_saved(saved, bound), fmt::format("of the {} saved {}", of, where), detail};
 }
 
-// "600 FLOP instead of 1.00 kFLOP: 1.67x" for one run; over seeds the speed-up and their spread.
+// Says "600 FLOP instead of 1.00 kFLOP: 1.67x" for one run; over seeds the speed-up and their
+// spread.
 std::string cost_detail(const Comparison& comparison, const RunGroup& group, const Spread& saved,
                         double Cost::*part, std::string (*format)(double)) {
   if (comparison.is_grouped)
@@ -158,7 +159,7 @@ void add_equal_budget(const Comparison& comparison, const RunGroup& group,
   }
 }
 
-// The finding in one sentence.
+// Returns the finding in one sentence.
 std::string lede_of(const Comparison& comparison, const RunGroup& best) {
   const std::string& baseline = comparison.runs[comparison.baseline].group;
   std::string target = fmt::format("the final validation loss of {}", baseline);
@@ -188,7 +189,7 @@ std::string lede_of(const Comparison& comparison, const RunGroup& best) {
   return text;
 }
 
-// Mean, least and greatest of the seeds' losses where all of them have one.
+// Returns mean, least and greatest of the seeds' losses where all of them have one.
 Json band_json(const RunGroup& group, const Comparison& comparison) {
   std::vector<LossCurve> curves;
   double first = 0.0;
@@ -244,7 +245,7 @@ Json group_json(const RunGroup& group, size_t run, const Comparison& comparison)
             {"deviation", group.final_loss->deviation}}}};
 }
 
-// Where a run had the baseline's loss; null where several runs are behind one line.
+// Returns where a run had the baseline's loss; null if a line stands for several runs.
 Json crossing_json(const Comparison& comparison, const ComparedRun& run) {
   const auto& cost = run.equal_loss.cost;
   if (comparison.is_grouped || !cost || run.is_baseline) return {};

@@ -1,6 +1,6 @@
-// What the page of a comparison says and draws. Over seeds and budgets these are means with bands,
-// and the charts of single steps show one seed at the largest budget of each run; a run that
-// nothing repeats is a group of one.
+// What the page of a comparison says and draws. Over seeds and budgets it shows means with bands,
+// and the charts of single steps show one seed at the largest budget of each run. A run without
+// repetitions is a group of one.
 #pragma once
 
 #include "report/page_content.h"

@@ -1,4 +1,4 @@
-// A comparison as JSON: comparison.h lists the fields.
+// A comparison as JSON; comparison.h lists the fields.
 #include <cmath>
 
 #include "report/comparison.h"

@@ -15,7 +15,7 @@ constexpr const char* kOverSeeds =
     " ± is the sample deviation over the seeds; the interval is that of the mean, 95 %, by "
     "Student's t.";
 
-// What a column shows of a group.
+// What a column shows about a group.
 struct Column {
   std::string name;
   std::function<std::string(const RunGroup&)> cell;
@@ -42,7 +42,7 @@ Column mean_column(const std::string& name, std::optional<Spread> RunGroup::*val
           }};
 }
 
-// A saving that a group may not have.
+// A saving, which some groups do not have.
 Column saved_column(const std::string& name, std::optional<Spread> RunGroup::*value) {
   return {name, [value](const RunGroup& group) {
             return group.*value ? format_saved(group.*value) : kUnknown;
@@ -60,7 +60,7 @@ bool any_saving(const Comparison& comparison, std::optional<Spread> RunGroup::*v
       [&](const RunGroup& group) { return !group.is_baseline && (group.*value).has_value(); });
 }
 
-// "3", or "2 of 3" where not all seeds got there.
+// Returns "3", or "2 of 3" if not all seeds got there.
 std::string seeds_text(int64_t reached, int64_t pairs) {
   return reached == pairs ? std::to_string(pairs) : fmt::format("{} of {}", reached, pairs);
 }
@@ -89,7 +89,7 @@ std::vector<Column> loss_columns(const Comparison& comparison) {
     columns.push_back(
         {"test loss", [](const RunGroup& group) { return format_spread(group.test_loss, 4); }});
   }
-  // What the objective gives beside the loss.
+  // What the objective gives in addition to the loss.
   const auto format_ppl = [](double value) { return fmt::format("{:.2f}", value); };
   const auto format_bpb = [](double value) { return fmt::format("{:.4f}", value); };
   if (any_group(comparison, &RunGroup::ppl))
@@ -283,7 +283,7 @@ Table growth_table(const Comparison& comparison) {
   return table;
 }
 
-// Where every mean comes from; no rows where there is none.
+// Shows the runs behind every mean; no rows if there are none.
 Table seeds_table(const Comparison& comparison) {
   Table table;
   table.title = "Each run";

@@ -30,7 +30,7 @@ void append_column(std::string& out, std::string_view name, std::span<const doub
 }
 
 struct Buckets {
-  std::vector<size_t> end;  // of bucket i; it begins where the one before ends
+  std::vector<size_t> end;  // of bucket i, which begins at the end of the one before
 
   explicit Buckets(size_t num_steps) {
     const size_t count = std::min(num_steps, kMaxBuckets);
@@ -54,7 +54,7 @@ struct Envelope {
   std::vector<double> mean;
 };
 
-// Values that are not finite are left out; a bucket of nothing else is NaN.
+// Values that are not finite are skipped; a bucket with no others is NaN.
 Envelope envelope(const std::vector<double>& column, const Buckets& buckets) {
   Envelope result;
   for (size_t bucket = 0; bucket < buckets.size(); ++bucket) {
@@ -77,7 +77,7 @@ Envelope envelope(const std::vector<double>& column, const Buckets& buckets) {
 }
 
 // Exponential average with bias correction, so that the first steps are not drawn to zero. It
-// starts anew with every stage: what growth changes at once must not look like a slope.
+// starts anew with every stage: a sudden change by growth must not look like a slope.
 std::vector<double> smooth(const std::vector<double>& column, const std::vector<double>& stage) {
   const double window = std::max(1.0, static_cast<double>(column.size()) / 100.0);
   const double keep = std::exp(-1.0 / window);

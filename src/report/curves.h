@@ -1,8 +1,8 @@
-// A run's columns as chart data: JSON small enough for a page, whatever the length of the run.
+// A run's columns as chart data: JSON that is small enough for a page, however long the run.
 //
-// Steps are cut into at most kMaxBuckets equal pieces. Of each the least, the greatest and the mean
-// are kept, so that a spike of one step in 100,000 stays visible. The smooth loss is an exponential
-// average over all steps of a stage, its window 1 % of the run.
+// Steps are divided into at most kMaxBuckets equal buckets. Each keeps its least, greatest and mean
+// value, so that a spike of one step in 100,000 stays visible. The smooth loss is an exponential
+// average over all steps of a stage, with a window of 1 % of the run.
 #pragma once
 
 #include <cstddef>

@@ -75,7 +75,7 @@ std::string percent_interval(const std::optional<Spread>& spread, Bound bound) {
 std::string format_saved(const std::optional<Spread>& spread, Bound bound) {
   if (!spread) return kNotReached;
   std::string text = fmt::format("{}{:.1f}", bound_sign(bound), 100.0 * spread->mean);
-  // How bounds differ says nothing of the savings.
+  // The deviation of bounds says nothing about the savings.
   if (spread->n > 1 && bound == Bound::kExact) {
     text += fmt::format(" ± {:.1f}", 100.0 * spread->deviation);
   }

@@ -11,13 +11,13 @@
 namespace apollo {
 namespace {
 
-constexpr double kSameBudget = 0.02;  // of its FLOPs
+constexpr double kSameBudget = 0.02;  // as a share of its FLOPs
 
 BudgetPoint end_of(const ComparedRun& run) {
   return {run.final.cost.flops, run.final.loss};
 }
 
-// FLOPs at which a curve ends with a loss, or the bound of them beyond its budgets.
+// The FLOPs with which a curve ends at a loss, or a bound of them beyond its budgets.
 struct NeededFlops {
   double flops = 0.0;
   Bound bound = Bound::kExact;
@@ -38,7 +38,7 @@ BudgetSaving saving_of(const BudgetPoint& point, const NeededFlops& needed) {
   return {1.0 - point.flops / needed.flops, needed.bound};
 }
 
-// The from-scratch depths of one seed.
+// Returns the from-scratch depths of one seed.
 std::vector<FrontierCurve> curves_of_seed(const Comparison& comparison, uint64_t seed) {
   std::vector<FrontierCurve> curves;
   for (const ComparedRun& run : comparison.runs) {
@@ -56,7 +56,8 @@ std::vector<FrontierCurve> curves_of_seed(const Comparison& comparison, uint64_t
   return curves;
 }
 
-// Of the rivals that every run of `group` can be held against, the one of least mean loss.
+// Returns the rival with the least mean loss, among those that can be compared with every run of
+// `group`.
 template <class Admit>
 std::optional<FrontierRival> best_rival(const Comparison& comparison, const RunGroup& group,
                                         Admit admit) {
@@ -143,7 +144,7 @@ MeanSaving mean_saving(const std::vector<BudgetSaving>& savings) {
     values.push_back(saving.flops_saved);
     if (saving.bound != Bound::kExact) bounds.insert(saving.bound);
   }
-  // The mean of bounds of both kinds would say nothing.
+  // The mean of bounds of both kinds would mean nothing.
   if (bounds.size() > 1) return {};
   return {spread_of(values), bounds.empty() ? Bound::kExact : *bounds.begin()};
 }
@@ -166,7 +167,7 @@ std::optional<FrontierSummary> summarize_frontier(const Comparison& comparison,
     std::erase_if(curves, [&](const FrontierCurve& curve) { return curve.layers != layers; });
     if (const auto saving = frontier_saving(end_of(run), curves)) same_depth.push_back(*saving);
   }
-  // A mean over some of the seeds would be that of other runs.
+  // A mean over only some of the seeds would belong to other runs.
   if (saved.size() == group.runs.size()) {
     const MeanSaving mean = mean_saving(saved);
     summary.saved = mean.spread;

@@ -18,21 +18,21 @@ namespace {
 constexpr int64_t kGradientWindow = 20;  // steps
 constexpr int kNumLossLevels = 48;
 
-// The length that was asked for. The FLOPs of two seeds differ by a step or so.
+// Returns the requested length. The actual FLOPs of two seeds may differ by a step or so.
 std::string budget_of(const RunHistory& run) {
   for (const auto& [key, value] : run.config) {
     if (key != "train.duration") continue;
     try {
       return to_string(parse_duration(value));
     } catch (const UsageError&) {
-      return value;  // of a newer program, whose units this one does not know
+      return value;  // from a newer program with units that are unknown here
     }
   }
   return run.info.total_flops > 0 ? fmt::format("{:.3g} flops", run.info.total_flops)
                                   : fmt::format("{} steps", run.info.total_steps);
 }
 
-// Collects the values that are known.
+// Collects the known values.
 class Values {
  public:
   void add(std::optional<double> value) {
@@ -102,7 +102,7 @@ void summarize_equal_loss(const Comparison& comparison, RunGroup& group) {
   });
 }
 
-// From where both curves begin down to where the baseline ended.
+// Levels go from where both curves begin down to where the baseline ended.
 void summarize_levels(const Comparison& comparison, RunGroup& group) {
   std::vector<std::pair<LossCurve, LossCurve>> pairs;
   double high = INFINITY;
@@ -135,7 +135,7 @@ BudgetPoint end_of(const ComparedRun& run) {
   return {run.final.cost.flops, run.final.loss};
 }
 
-// The ends of the baseline's runs of one seed, by rising FLOPs.
+// Returns the ends of the baseline's runs of one seed, in order of FLOPs.
 std::vector<BudgetPoint> baseline_ends(const Comparison& comparison, uint64_t seed) {
   std::vector<BudgetPoint> ends;
   for (const ComparedRun& run : comparison.runs) {
@@ -146,7 +146,7 @@ std::vector<BudgetPoint> baseline_ends(const Comparison& comparison, uint64_t se
   return ends;
 }
 
-// Where the losses of a pair are compared.
+// Returns where the losses of a pair are compared.
 EqualFlops common_point(const Comparison& comparison, const ComparedRun& run) {
   if (!comparison.is_grouped) return run.equal_flops;
   return {run.final.cost.flops, run.final.loss, comparison.runs[*run.pair].final.loss};
@@ -269,7 +269,8 @@ void pair_runs(Comparison& comparison) {
     ++count[key(run)];
   }
   const std::string baseline = comparison.runs[comparison.baseline].group;
-  // Two runs of one name, budget and seed are no repetition: they stay apart, under their names.
+  // Two runs of the same name, budget and seed are no repetition. They stay separate, under their
+  // names.
   for (size_t i = 0; i < comparison.runs.size(); ++i) {
     ComparedRun& run = comparison.runs[i];
     const bool is_unique = count[key(run)] == 1;

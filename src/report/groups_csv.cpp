@@ -9,7 +9,7 @@
 namespace apollo {
 namespace {
 
-// One name a column of CSV, a Spread as three.
+// Writes one name as one column of CSV, and a Spread as several.
 class CsvRow {
  public:
   void add(const std::string& name, const std::string& value) {
@@ -32,7 +32,7 @@ class CsvRow {
   std::vector<std::string> values;
 };
 
-// A spreadsheet runs a cell that begins like this. Names may do so, numbers only by their sign.
+// A spreadsheet executes a cell that begins like this. Names may do so; numbers only have a sign.
 bool is_formula(const std::string& cell) {
   if (cell.empty()) return false;
   if (std::string_view("=@\t\r").find(cell[0]) != std::string_view::npos) return true;
@@ -40,7 +40,7 @@ bool is_formula(const std::string& cell) {
   return has_sign && cell.find_first_not_of("0123456789.e+-") != std::string::npos;
 }
 
-// RFC 4180; a quote before what a spreadsheet would run makes it text.
+// Follows RFC 4180. A quote in front of what a spreadsheet would execute makes it text.
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {

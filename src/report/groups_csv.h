@@ -1,5 +1,5 @@
-// The groups of a comparison as CSV (RFC 4180): a line for each, every number with its deviation,
-// least, greatest, half of the 95 % interval of the mean, and count.
+// The groups of a comparison as CSV (RFC 4180), one line per group. Every number comes with its
+// deviation, least and greatest value, half of the 95 % interval of the mean, and count.
 #pragma once
 
 #include <string>

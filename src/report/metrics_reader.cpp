@@ -39,11 +39,11 @@ constexpr std::array<StepField, 13> kStepFields = {{
     {"model_flops_utilisation", &StepColumns::model_flops_utilisation},
 }};
 constexpr size_t kNoField = kStepFields.size();
-// Without these a row cannot be placed on an axis.
+// Without these a row has no place on an axis.
 constexpr size_t kNumAxisFields = 4;
 
-// Receives one row from nlohmann's SAX parser (its interface fixes the names). Gives up, without an
-// error, as soon as the row turns out not to be a step.
+// Receives one row from nlohmann's SAX parser, whose interface fixes the names. It gives up without
+// an error as soon as the row turns out not to be a step.
 class StepRowParser : public nlohmann::json_sax<Json> {
  public:
   std::array<double, kStepFields.size()> values;
@@ -77,7 +77,7 @@ class StepRowParser : public nlohmann::json_sax<Json> {
   bool key(string_t& name) override {
     if (nesting_ != 1) return true;
     at_event_ = name == "event";
-    // Rows come with their keys in one order, so the search starts where the last one ended.
+    // Rows have their keys in one order, so the search starts where the last one ended.
     for (size_t i = 0; i < kStepFields.size(); ++i) {
       const size_t candidate = (next_ + i) % kStepFields.size();
       if (kStepFields[candidate].name == name) {
@@ -121,7 +121,7 @@ Evaluation read_evaluation(const EvalRow& row, int64_t full_layers) {
   evaluation.depth = static_cast<double>(row.depth);
   evaluation.loss = row.loss;
   evaluation.accuracy = row.accuracy;
-  // The exponential of a masked loss is no perplexity of the text.
+  // The exponential of a masked loss is not a perplexity of the text.
   if (!evaluation.accuracy) {
     evaluation.ppl = row.ppl;
     evaluation.bpb = row.bpb;
@@ -143,7 +143,7 @@ Growth read_growth(const GrowRow& row, const StepColumns& steps) {
   growth.step = row.step;
   growth.from = row.from;
   growth.to = row.to;
-  // A growth costs no tokens, so the step before it knows them.
+  // A growth costs no tokens, so the step before it has their number.
   growth.cost = last_step_cost(steps);
   growth.cost.flops = row.flops;
   growth.cost.wall_s = row.wall_s;
@@ -152,7 +152,7 @@ Growth read_growth(const GrowRow& row, const StepColumns& steps) {
   return growth;
 }
 
-// Forgets what a stopped process wrote after the checkpoint that the run went on from.
+// Drops what a stopped process wrote after the checkpoint from which the run was resumed.
 void rewind(RunHistory& run, int64_t step) {
   const auto& steps = run.steps.step;
   const size_t keep = static_cast<size_t>(
@@ -166,7 +166,7 @@ void rewind(RunHistory& run, int64_t step) {
   run.end.reset();
 }
 
-// What every version wrote; without it a row cannot be placed on an axis.
+// Every version wrote these; without them a row has no place on an axis.
 void require(const Json& json, const std::string& where, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
     if (json.contains(key)) continue;
@@ -175,7 +175,7 @@ void require(const Json& json, const std::string& where, std::initializer_list<c
   }
 }
 
-// Events of other versions are passed over.
+// Skips events of other versions.
 void read_other_row(const Json& json, const std::string& where, RunHistory& run) {
   const auto event = json.find("event");
   if (event == json.end() || !event->is_string() || *event == "") {

@@ -34,8 +34,8 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
-// Inside a <script> only "</" and "<!--" could end or confuse it; in JSON a '<' stands in strings
-// alone, where it may be written by its number.
+// Inside a <script> only "</" and "<!--" could end or confuse it. JSON has '<' only in strings,
+// where it may be written by its number.
 std::string escape_json_for_script(std::string_view json) {
   std::string out;
   out.reserve(json.size());

@@ -1,6 +1,6 @@
-// Reports as HTML: one self-contained page with interactive charts, for one run or for a
-// comparison. The page loads nothing (its content security policy forbids it), follows the reader's
-// light or dark scheme, and shows its headline and tables without JavaScript too.
+// Reports as HTML: one self-contained page with interactive charts, for one run or a comparison.
+// The page loads nothing (its content security policy forbids it), follows the reader's light or
+// dark scheme, and shows its headline and tables even without JavaScript.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ std::string run_page(const RunHistory& run);
 std::string comparison_page(const Comparison& comparison);
 
 // Reads the run and writes its page to `file`, by default `run_dir`/report.html; returns the path.
-// Throws as read_run(), or Error where the file cannot be written.
+// Throws as read_run() does, or Error if the file cannot be written.
 std::filesystem::path write_run_report(const std::filesystem::path& run_dir,
                                        std::filesystem::path file = {});
 

@@ -28,14 +28,14 @@ std::string footer_text(const StartRow& info) {
                      info.time);
 }
 
-// Three columns for any number of runs: a key, a value, who has it.
+// Three columns for any number of runs: key, value, and who has it.
 Table config_table(const Comparison& comparison) {
   Table table;
   table.title = "Configuration";
   table.explanation = "Keys of run.toml on which the runs differ.";
   table.header = {"key", "value", "runs"};
   for (const ConfigDifference& difference : comparison.config_differences) {
-    // These are columns of the other tables.
+    // Other tables have these as columns.
     const bool is_column = difference.key == "run.seed" || difference.key == "train.duration";
     if (comparison.is_grouped && is_column) continue;
     // In the order of the runs, each name once.
@@ -67,7 +67,7 @@ PageContent comparison_content(const Comparison& comparison) {
   content.footer = footer_text(baseline.history.info);
   fill_comparison_content(comparison, content);
   const std::string model = model_text(baseline.history.info);
-  // A forced comparison may be one of different models.
+  // A forced comparison may contain different models.
   if (std::all_of(comparison.runs.begin(), comparison.runs.end(),
                   [&](const ComparedRun& run) { return model_text(run.history.info) == model; })) {
     content.lede += fmt::format(" {} end as the same model: {}.",

@@ -1,4 +1,4 @@
-// What a page says, apart from how it is laid out: the same shape for one run and for a comparison.
+// What a page says, independent of its layout. It is the same for one run and for a comparison.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace apollo {
 
-// One big number with its meaning.
+// One big number and its meaning.
 struct Headline {
   std::string value;
   std::string meaning;
@@ -24,7 +24,7 @@ struct PageContent {
   std::string lede;  // the finding in one sentence
   std::vector<Headline> headlines;
   std::vector<Table> tables;
-  Table config;  // differing keys, or all of one run
+  Table config;  // the keys that differ, or all keys of one run
   std::vector<std::string> notes;
   std::string chart_json;  // what assets/page.js draws
   std::string footer;

@@ -1,5 +1,6 @@
-// What energy costs and emits, for the user's price and grid. Joules come from the run's meter;
-// where it had none, an estimate from the wattage that the user names, which is said to be one.
+// What energy costs and emits, for the user's price and grid. Joules come from the run's meter.
+// Without a meter they are an estimate from the wattage that the user states, and are marked as
+// one.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,8 @@ namespace apollo {
 
 struct PowerOptions {
   std::optional<double> price_per_kwh{};   // in the user's currency
-  std::optional<double> grid_intensity{};  // g CO2e for a kWh
-  std::optional<double> watts{};           // of the machine, where there is no meter
+  std::optional<double> grid_intensity{};  // g CO2e per kWh
+  std::optional<double> watts{};           // of the machine, if there is no meter
 
   bool any() const { return price_per_kwh || grid_intensity || watts; }
 };
@@ -21,10 +22,10 @@ struct EnergyUse {
   bool is_estimate = false;
 };
 
-// nullopt where there is neither meter nor wattage.
+// Returns nullopt if there is neither a meter nor a wattage.
 std::optional<EnergyUse> energy_use(const Cost& cost, const PowerOptions& options);
 
-// In the currency of the price, and in grams; nullopt where that was not given.
+// Return the cost in the currency of the price, and grams; nullopt if price or grid were not given.
 std::optional<double> money(const EnergyUse& energy, const PowerOptions& options);
 std::optional<double> grams_co2e(const EnergyUse& energy, const PowerOptions& options);
 

@@ -15,8 +15,8 @@
 namespace apollo {
 namespace {
 
-// A value on one line, shorter than TOML needs it: text at the top has no quotes, and 0.8 does not
-// become 0.80000000000000004 as toml++ would print it.
+// Returns a value on one line, shorter than TOML requires: text at the top level has no quotes, and
+// 0.8 does not become 0.80000000000000004 as toml++ would print it.
 std::string value_text(const toml::node& node, bool quoted = false) {
   if (const auto* text = node.as_string()) {
     return quoted ? fmt::format("\"{}\"", text->get()) : text->get();

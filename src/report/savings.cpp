@@ -22,7 +22,8 @@ Cost interpolate(const Cost& from, const Cost& to, double share) {
   return cost;
 }
 
-// `below` is the first point of `curve` after a crossing of `loss`, or its end: no crossing.
+// `below` is the first point of `curve` after a crossing of `loss`, or its end if there is no
+// crossing.
 std::optional<Cost> cost_at_crossing(const LossCurve& curve, double loss,
                                      LossCurve::const_iterator below) {
   if (below == curve.end()) return std::nullopt;
@@ -31,7 +32,7 @@ std::optional<Cost> cost_at_crossing(const LossCurve& curve, double loss,
   return interpolate(above.cost, below->cost, (above.loss - loss) / (above.loss - below->loss));
 }
 
-// The first point after which no loss is greater; the end where the last one is.
+// Returns the first point after which no loss is greater; the end if the last loss is.
 LossCurve::const_iterator below_for_good(const LossCurve& curve, double loss) {
   return std::find_if(curve.rbegin(), curve.rend(),
                       [loss](const LossPoint& point) { return !(point.loss <= loss); })
@@ -101,7 +102,7 @@ EqualLoss equal_loss(const LossCurve& run, const LossCurve& baseline) {
   result.flops_saved_least = saved_fraction(bracket.below, target.cost.flops);
   const double above = bracket.above.value_or(0.0);
   result.flops_saved_most = saved_fraction(above, target.cost.flops);
-  // Where the loss is that of an evaluation, nothing is read between two of them.
+  // If the loss is exactly that of an evaluation, nothing is read between two evaluations.
   const bool is_at_evaluation = bracket.above && for_good->flops == bracket.below;
   result.is_range = !is_at_evaluation && bracket.below - above > kWideBracket * target.cost.flops;
   return result;

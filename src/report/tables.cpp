@@ -10,7 +10,7 @@
 namespace apollo {
 namespace {
 
-// Columns on a terminal: one a code point, which holds for all that reports print.
+// Counts columns on a terminal: one per code point, which holds for everything that reports print.
 size_t text_width(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -28,7 +28,7 @@ std::string shorten(const std::string& text, size_t width) {
   return kept + "…";
 }
 
-// The least width, from `least` on, at which names that differ still do.
+// Returns the least width, from `least` on, at which names that differ still look different.
 size_t telling_width(const Table& table, size_t least, size_t widest) {
   std::set<std::string> names;
   for (const auto& row : table.rows)

@@ -1,5 +1,5 @@
-// A table of a report, made once (comparison_tables.h) and shown as text on stdout, as Markdown and
-// in the HTML page, so that all of them say the same.
+// A table of a report. It is made once (comparison_tables.h) and shown as text on stdout, as
+// Markdown and in the HTML page, so that all of them agree.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct Table {
   std::vector<std::vector<std::string>> rows;
 };
 
-// Plain text, at most `width` columns wide: names are shortened where it would be wider.
+// Returns plain text, at most `width` columns wide; names are shortened if it would be wider.
 std::string to_text(const std::vector<Table>& tables, const std::vector<std::string>& notes,
                     size_t width = 100);
 

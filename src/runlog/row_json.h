@@ -1,4 +1,4 @@
-// Rows of metrics.jsonl as JSON and back, by their lists of fields.
+// Converts rows of metrics.jsonl to JSON and back, by their lists of fields.
 #pragma once
 
 #include <cmath>
@@ -14,8 +14,8 @@ namespace apollo {
 inline Json field_json(const std::string& value) {
   return value.empty() ? Json() : Json(value);
 }
-// A whole number is written as one: a mean depth of 3 is 3, not 3.0. JSON has no other numbers than
-// finite ones.
+// A whole number is written as one: a mean depth of 3 is 3, not 3.0. A number that is not finite
+// becomes null, because JSON has no such numbers.
 inline Json field_json(double value) {
   if (!std::isfinite(value)) return {};
   const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
@@ -37,7 +37,7 @@ Json row_json(const Row& row) {
   return json;
 }
 
-// Reads fields of one row; `where` is its file and line, for errors.
+// Reads the fields of one row; `where` is its file and line, for errors.
 class FieldReader {
  public:
   FieldReader(const Json& json, const std::string& where) : json_(json), where_(where) {}
@@ -81,7 +81,7 @@ class FieldReader {
   }
 
  private:
-  // Null where the field is missing or null.
+  // Returns null if the field is missing or null.
   const Json* find(const char* name) const {
     const auto found = json_.find(name);
     return found == json_.end() || found->is_null() ? nullptr : &*found;
@@ -99,7 +99,7 @@ class FieldReader {
       out = found->get<T>();
       return;
     }
-    // Older logs hold counts as 3.0; what no integer can hold must not be cast to one.
+    // Older logs store counts as 3.0; a value that no integer can hold must not be cast to one.
     const double value = found->is_number() ? found->get<double>() : std::nan("");
     check(std::abs(value) < 0x1p53 && value == std::floor(value), "a whole number", name, *found);
     out = static_cast<T>(value);
@@ -109,7 +109,7 @@ class FieldReader {
   const std::string& where_;
 };
 
-// Throws DataError where a field is there and of another type.
+// Throws DataError if a field has another type.
 template <class Row>
 Row read_row(const Json& json, const std::string& where) {
   Row row;

@@ -1,9 +1,9 @@
-// The rows of metrics.jsonl, a struct each: written by train/, read by report/. visit() calls a
-// visitor with the name and the value of every field, in the order of the file; docs/formats.md
-// says what each means, and a test holds it to these lists.
+// The rows of metrics.jsonl, one struct each, written by train/ and read by report/. visit() calls
+// a visitor with the name and value of every field, in the order of the file. docs/formats.md says
+// what each field means, and a test checks it against these lists.
 //
-// In the file an empty text and an absent number are null, and a reader takes what is missing as
-// that, so rows of earlier versions stay readable.
+// In the file an empty text and an absent number are null. A reader treats missing fields the same
+// way, so rows of earlier versions stay readable.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace apollo {
 
-// Where the run is: in every row but `start`.
+// Where the run is; every row except `start` has this.
 struct RunPoint {
-  int64_t step = 0;     // done
-  int64_t tokens = 0;   // read
-  double flops = 0.0;   // of training passes, and what was spent before the first step
-  double wall_s = 0.0;  // of training, growth and checkpoints
+  int64_t step = 0;     // steps done
+  int64_t tokens = 0;   // tokens read
+  double flops = 0.0;   // of training passes, including what was spent before the first step
+  double wall_s = 0.0;  // time of training, growth and checkpoints
 
   static void visit(auto& row, auto&& field) {
     field("step", row.step);
@@ -47,21 +47,21 @@ struct StartRow {
   int64_t micro_batch_size = 0;
   int64_t tokens_per_step = 0;
   int64_t total_steps = 0;   // 0: only the run will tell
-  double total_flops = 0.0;  // the same
+  double total_flops = 0.0;  // likewise
   uint64_t seed = 0;
   std::string device;
   int64_t threads = 0;
   std::string precision;
   std::string optimizer;
   std::string kernels;
-  std::string matmul;                      // library of matrix products
-  std::optional<double> peak_flops_per_s;  // of a product measured at the start, of all processes
-  std::string train_data;                  // this and the next two: hashes of their content
+  std::string matmul;                      // the library of matrix products
+  std::optional<double> peak_flops_per_s;  // a product measured at the start, over all processes
+  std::string train_data;                  // a hash of the content, as are valid_data and tokenizer
   std::string valid_data;
   std::string evaluated;  // "spread": eval.max_tokens of all validation data; null: its beginning
   std::string tokenizer;
   std::string energy_source;  // nvml, rapl or none
-  // The folder of the trained model that the run begins from; empty: none.
+  // The folder of the trained model from which the run starts; empty: none.
   std::string source;
   int64_t source_layers = 0;
   int64_t source_width = 0;
@@ -123,7 +123,7 @@ struct StepRow : RunPoint {
   int64_t layers = 0;  // unique
   double depth = 0.0;  // mean of the step's passes
   double tokens_per_s = 0.0;
-  std::optional<double> model_flops_utilisation;  // FLOPs a second as a share of the peak
+  std::optional<double> model_flops_utilisation;  // FLOPs per second as a share of the peak
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);
@@ -145,10 +145,10 @@ struct EvalRow : RunPoint {
   std::string which;  // "stage" or "full"
   int64_t depth = 0;
   double loss = 0.0;
-  std::optional<double> ppl;       // of a causal model, as the next one
+  std::optional<double> ppl;       // causal models only, like bpb
   std::optional<double> bpb;       // bits per byte of text
-  std::optional<double> accuracy;  // of a masked model: share of the masked tokens that it finds
-  double eval_flops = 0.0;         // of all evaluations so far, as the next one
+  std::optional<double> accuracy;  // masked models only: the share of masked tokens that it finds
+  double eval_flops = 0.0;         // of all evaluations so far, like eval_s
   double eval_s = 0.0;
 
   static void visit(auto& row, auto&& field) {
@@ -165,7 +165,7 @@ struct EvalRow : RunPoint {
   }
 };
 
-// Of the final model, on the test data.
+// The final model's result on the test data.
 struct TestRow : RunPoint {
   static constexpr const char* kEvent = "test";
   int64_t depth = 0;
@@ -173,7 +173,7 @@ struct TestRow : RunPoint {
   std::optional<double> ppl;
   std::optional<double> bpb;
   std::optional<double> accuracy;
-  int64_t targets = 0;  // that it predicted
+  int64_t targets = 0;  // tokens predicted
   std::string data;     // hash of its content
 
   static void visit(auto& row, auto&& field) {
@@ -192,10 +192,10 @@ struct GrowRow : RunPoint {
   static constexpr const char* kEvent = "grow";
   int64_t from = 0;
   int64_t to = 0;
-  std::vector<int64_t> map;           // the source of each layer; -1: a fresh layer
+  std::vector<int64_t> map;           // the source of each layer; -1: newly initialised
   std::optional<double> loss_before;  // at full depth, on one validation batch
   std::optional<double> loss_after;
-  std::optional<double> own_loss_before;  // the same, each at the depth of its own layers
+  std::optional<double> own_loss_before;  // the same, but each model at the depth of its own layers
   std::optional<double> own_loss_after;
 
   static void visit(auto& row, auto&& field) {
@@ -213,7 +213,7 @@ struct GrowRow : RunPoint {
 struct CheckpointRow : RunPoint {
   static constexpr const char* kEvent = "checkpoint";
   std::string path;
-  double seconds = 0.0;  // that training stood still for it
+  double seconds = 0.0;  // how long training stood still for it
   double write_s = 0.0;  // until it was on disk
 
   static void visit(auto& row, auto&& field) {

@@ -10,14 +10,14 @@ namespace {
 
 constexpr int64_t kFormatVersion = 2;
 
-// Far above what any run reaches, far below what a double or an int64 cannot hold exactly.
+// Far above what any run reaches, and small enough to be exact in a double and an int64.
 constexpr int64_t kMostCounts = int64_t{1} << 53;
 
 Json position_json(const RunPosition& position) {
   return {{"step", position.step}, {"flops", position.flops}, {"hours", position.hours}};
 }
 
-// Reads values of one object and says which of them cannot be.
+// Reads the values of one object and names those that are impossible.
 class StateReader {
  public:
   StateReader(const Json& json, std::string prefix) : json_(json), prefix_(std::move(prefix)) {}
@@ -89,7 +89,7 @@ void check_version(const Json& json) {
       kFormatVersion, found, found == "1" ? "0.1.0" : "of another version");
 }
 
-// What holds between the values.
+// Checks the relations between values.
 void check_order(const SavedState& state, const StateReader& reader, const Json& json) {
   const auto within = [&](const RunPosition& earlier, const char* key) {
     if (earlier.step <= state.position.step && earlier.flops <= state.position.flops) return;

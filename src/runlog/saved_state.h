@@ -1,6 +1,6 @@
-// apollo/state.json of a checkpoint: all that a run is at one moment but for its tensors, and the
-// hashes of every file beside it. What stands there is never believed: the state carries a hash of
-// itself, and each number is held to the range that it can have.
+// apollo/state.json of a checkpoint: the whole state of a run at one moment except its tensors, and
+// the hashes of all files beside it. Its content is never trusted: the state carries a hash of
+// itself, and each number must lie in its possible range.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +22,27 @@ struct SavedState {
   double eval_flops = 0.0;
   double eval_seconds = 0.0;
   double energy_joules = 0.0;
-  // How often each recurring action was due so far; -1: not even at the beginning.
+  // How often each recurring action was due so far; -1: not even at the start.
   int64_t evaluations_due = -1;
   int64_t checkpoints_due = 0;
   int64_t last_evaluated_step = -1;
   int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
-  std::string optimizer;      // whose moments lie in optimizer.safetensors: "adamw"
-  std::string matmul;         // the library of matrix products that gave the bits so far
+  std::string optimizer;      // the owner of the moments in optimizer.safetensors: "adamw"
+  std::string matmul;         // the library of matrix products that computed the bits so far
   std::string config_hash;
-  std::string train_data;  // this and the next two: hashes of their content
+  std::string train_data;  // the hash of its content, as in the next two
   std::string valid_data;
   std::string tokenizer;
-  std::map<std::string, std::string> files;  // relative path and hash
+  std::map<std::string, std::string> files;  // hashes by relative path
 
   bool operator==(const SavedState&) const = default;
 };
 
-// As it stands in the file, its own hash included.
+// Returns the content of the file, including its own hash.
 Json to_json(const SavedState& state);
 
-// Throws CheckpointError where the file is damaged, of another version (with a hint), or holds what
-// no run can be at. Whether the stage is one of the run's is for the caller to judge.
+// Throws CheckpointError if the file is damaged, of another version (with a hint), or states what
+// no run can reach. The caller checks whether the stage is one of the run's.
 SavedState read_saved_state(const std::filesystem::path& path);
 
 }  // namespace apollo

@@ -1,4 +1,4 @@
-// What planning must know of the data of a run: its size, its vocabulary, and what identifies it.
+// What planning must know of a run's data: its size, its vocabulary, and what identifies it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace apollo {
 
 struct SuitePlanOptions {
-  // Size of training data and vocabulary, where the suite is planned without its data; 0: open it.
+  // Size of training data and vocabulary, to plan the suite without its data; 0: open the data.
   double tokens = 0.0;
   int64_t vocab_size = 0;
 };
@@ -18,19 +18,19 @@ struct SuitePlanOptions {
 struct DataSummary {
   int64_t tokens = 0;
   int64_t vocab_size = 0;
-  // Content hashes; empty where the suite is planned without its data, or there is none.
+  // Content hashes; empty if the suite is planned without its data, or if there is none.
   std::string train;
   std::string valid;
   std::string tokenizer;
 };
 
-// Opens each data once, whatever the number of runs on it.
+// Opens each data set once, however many runs use it.
 class DataSummaries {
  public:
   explicit DataSummaries(const SuitePlanOptions& options) : options_(options) {}
 
-  // Throws UsageError where neither the options nor the config name the vocabulary's size, and
-  // what open_run_data() throws.
+  // Throws UsageError if neither the options nor the config state the vocabulary's size, and
+  // whatever open_run_data() throws.
   DataSummary of(const ResolvedConfig& resolved);
 
  private:

@@ -28,14 +28,14 @@ using namespace std::chrono_literals;
 
 constexpr auto kPollInterval = 50ms;
 constexpr auto kStatusInterval = 60s;
-// Of the log of a failed run, shown with it.
+// How much of a failed run's log is shown with it.
 constexpr size_t kLongestReason = 600;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The values with which a run began where the plan leaves them to the machine.
+// Returns the config with which a run began, if the plan leaves values to the machine.
 RunConfig as_begun(RunConfig planned, const RunConfig& begun) {
   if (planned.run.threads == 0) planned.run.threads = begun.run.threads;
   if (planned.train.micro_batch_size == 0) {
@@ -52,7 +52,7 @@ std::optional<RunConfig> begun_config(const fs::path& folder) {
   return load_run_config(folder / "run.toml").config;
 }
 
-// What of a run that was given up on says why: the error at the end of its log.
+// Returns why a run failed: the error at the end of its log.
 std::string reason_in_log(const fs::path& log) {
   if (!fs::exists(log)) return "";
   const std::string text = read_file(log);
@@ -73,7 +73,8 @@ std::string exit_text(int code) {
   return fmt::format("exit code {}", code);
 }
 
-// What the run's own folder says of it; nullopt: it has to be started, or gone on with.
+// Returns the outcome stated in the run's own folder; nullopt: the run must be started or
+// continued.
 std::optional<RunOutcome> outcome_in_folder(const PlannedRun& run) {
   const auto begun = begun_config(run.folder);
   if (!begun) return std::nullopt;
@@ -105,7 +106,7 @@ std::optional<RunOutcome> outcome_in_folder(const PlannedRun& run) {
   return outcome;
 }
 
-// A run without a step in its folder has nothing to say yet.
+// A run without a step in its folder has no outcome yet.
 std::optional<RunOutcome> known_outcome(const PlannedRun& run) {
   try {
     return outcome_in_folder(run);
@@ -116,10 +117,10 @@ std::optional<RunOutcome> known_outcome(const PlannedRun& run) {
   }
 }
 
-// The runs of one list, as many at once as there are jobs.
+// Trains the runs of one list, as many at once as there are jobs.
 class Queue {
  public:
-  // `flops_after`: of the runs that follow on these.
+  // `flops_after`: FLOPs of the runs that come after these.
   Queue(std::vector<PlannedRun> runs, const SuiteOptions& options, int64_t& num_before,
         int64_t num_all, double flops_after)
       : runs_(std::move(runs)),
@@ -128,7 +129,7 @@ class Queue {
         num_all_(num_all),
         flops_after_(flops_after) {}
 
-  // One outcome for each run, in order.
+  // Returns one outcome per run, in order.
   std::vector<RunOutcome> run_all();
 
  private:
@@ -150,13 +151,13 @@ class Queue {
 
   std::vector<PlannedRun> runs_;
   const SuiteOptions& options_;
-  int64_t& number_;  // of the last run begun, of all of the suite
+  int64_t& number_;  // of the last run begun, counted over the whole suite
   int64_t num_all_;
   double flops_after_;
   std::vector<std::optional<RunOutcome>> outcomes_;
   std::vector<Active> active_;
   size_t next_ = 0;
-  // For the time left: what this process has seen done.
+  // What this process has done, to estimate the time left.
   double flops_done_ = 0.0;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_status_ = start_;
@@ -204,12 +205,12 @@ void Queue::start(size_t index) {
 
 std::vector<std::string> Queue::words(const PlannedRun& run) const {
   std::vector<std::string> all = options_.program;
-  // A page holds all of the charts' code, 5 MB, and the suite's own page shows every run.
+  // A page holds all of the charts' code, 5 MB, and the suite's own page shows every run anyway.
   all.insert(all.end(), {"train", run.base.string(), "--out", run.folder.string(), "--no-page"});
   for (const std::string& override : run.overrides)
     all.insert(all.end(), {"--set", override});
   if (run.sets_threads) return all;
-  // A run keeps the threads that it began with: another number would not give the same bits.
+  // A run keeps the number of threads with which it began, because another would change its bits.
   const auto begun = begun_config(run.folder);
   const int64_t threads =
       begun ? begun->run.threads : std::max<int64_t>(1, num_physical_cores() / options_.jobs);
@@ -264,7 +265,7 @@ void Queue::stop(int signal) {
   throw Interrupted(signal);
 }
 
-// By the rate of the runs that have ended; runs of unknown length are left out.
+// Uses the rate of the runs that have ended; runs of unknown length are left out.
 std::string Queue::time_left() const {
   double flops = flops_after_;
   for (size_t i = 0; i < runs_.size(); ++i) {
@@ -297,8 +298,7 @@ std::optional<size_t> best_of(const std::vector<RunOutcome>& tried) {
   return best;
 }
 
-// A compared run that was trained already while tuning is that run: a link in the place of its
-// folder.
+// If a compared run was already trained during tuning, puts a link to it in place of its folder.
 void link_tuned_run(const PlannedRun& run, const std::vector<RunOutcome>& tried) {
   const auto same = std::find_if(tried.begin(), tried.end(), [&](const RunOutcome& outcome) {
     return outcome.run.overrides == run.overrides;
@@ -309,7 +309,7 @@ void link_tuned_run(const PlannedRun& run, const std::vector<RunOutcome>& tried)
   replace_link(run.folder, fs::relative(same->run.folder, run.folder.parent_path()));
 }
 
-// The runs of a group with the values that won; without a winner none of them can be made.
+// Appends the runs of a group with the values that won; without a winner none of them can be made.
 void append_runs(const PlannedGroup& group, const TuningOutcome* tuning,
                  std::vector<PlannedRun>& wanted, std::vector<RunOutcome>& failed) {
   for (const PlannedRun& run : group.runs) {
@@ -392,7 +392,7 @@ SuiteOutcome run_suite(const SuitePlan& plan, const SuiteOptions& options) {
     append_runs(plan.groups[i], is_tuned ? &tuning[i] : nullptr, wanted, outcome.runs);
     if (is_tuned) outcome.tuning.push_back(std::move(tuning[i]));
   }
-  // One seed after the other, so that a comparison of all runs can be had early.
+  // Sorted by seed, so that a comparison of all runs is possible early.
   std::stable_sort(wanted.begin(), wanted.end(),
                    [](const PlannedRun& a, const PlannedRun& b) { return a.seed < b.seed; });
   for (RunOutcome& run : Queue(std::move(wanted), options, number, plan.num_runs(), 0.0).run_all())

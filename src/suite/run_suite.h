@@ -1,9 +1,9 @@
-// A planned suite carried out: each run as a child process `apollo train`, some at once; what
-// others begin from first, then what is tuned, then what is compared.
+// Carries out a planned suite: each run is a child process `apollo train`, and several run at once.
+// First come the models from which others start, then tuning, then the runs to be compared.
 //
-// A run folder says by itself how far its run is, so that stopping a suite at any moment and giving
-// the same command again goes on: a run with an `end` row is passed over, another one is started
-// and goes on from its latest checkpoint.
+// A run folder states how far its run has come. So a suite may be stopped at any moment, and the
+// same command continues it: a run with an `end` row is skipped, and any other continues from its
+// latest checkpoint.
 #pragma once
 
 #include <filesystem>
@@ -20,17 +20,17 @@ enum class RunStatus { kFinished, kDiverged, kFailed };
 struct RunOutcome {
   PlannedRun run;
   RunStatus status = RunStatus::kFailed;
-  std::string reason;  // of one that did not finish
-  // At full depth, at the end; nullopt where the run has no such evaluation.
+  std::string reason;  // why it did not finish
+  // At full depth, at the end; nullopt if the run has no such evaluation.
   std::optional<double> final_loss;
 };
 
-// What was tried for one run of the suite, and which values were taken.
+// What was tried for one run of the suite, and which values were chosen.
 struct TuningOutcome {
   std::string model;
   std::string name;
   std::vector<RunOutcome> tried;
-  std::optional<size_t> best;  // of `tried`; nullopt: none finished
+  std::optional<size_t> best;  // index into `tried`; nullopt: none finished
 };
 
 struct SuiteOutcome {
@@ -38,14 +38,14 @@ struct SuiteOutcome {
   std::vector<TuningOutcome> tuning;
   std::vector<RunOutcome> runs;
 
-  // All that failed or diverged. A value that diverged while it was tried is no failure: that is
-  // what trying is for.
+  // All runs that failed or diverged. A value that diverged during tuning is not a failure: finding
+  // that out is the purpose of tuning.
   std::vector<const RunOutcome*> failures() const;
 };
 
 struct SuiteOptions {
   int64_t jobs = 1;
-  std::vector<std::string> program;  // what runs one: the words before `train`
+  std::vector<std::string> program;  // the program that runs one: the words before `train`
 };
 
 // Throws Interrupted on a signal, after the children have saved and ended.

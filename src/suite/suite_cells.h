@@ -1,4 +1,4 @@
-// A part of a suite, for a first look or another machine: --only, --seeds, --budgets.
+// Selects a part of a suite, for a first look or another machine: --only, --seeds, --budgets.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace apollo {
 
-// Some of a suite's cells; what is empty leaves all.
+// Some of a suite's cells; an empty list selects all.
 struct SuiteCells {
   std::vector<std::string> runs = {};
   std::vector<uint64_t> seeds = {};
@@ -18,9 +18,9 @@ struct SuiteCells {
   bool any() const { return !runs.empty() || !seeds.empty() || !budgets.empty(); }
 };
 
-// Leaves these cells, with what is tuned and trained first for them: a cell is the same run whether
-// the others are asked for or not. Throws UsageError for a name that is no run, a budget that is
-// none, and where no run is left.
+// Keeps these cells, with what is tuned and trained first for them. A cell is the same run whether
+// the others are selected or not. Throws UsageError for a name that is not a run, a budget that is
+// not one, and if no run is left.
 void keep_cells(SuitePlan& plan, const SuiteCells& cells);
 
 }  // namespace apollo

@@ -45,7 +45,7 @@ class SuiteReader {
 
   void check_keys(const toml::table& table, const std::vector<std::string>& known,
                   const std::string& section);
-  // The value of `section`.`key`, if it is there and good.
+  // Reads the value of `section`.`key` if it exists and is valid.
   template <class T>
   void read_value(const toml::table& table, const std::string& section, const char* key, T& out);
   template <class T>
@@ -162,7 +162,7 @@ bool SuiteReader::check_value(const std::string& path, const toml::node& node, S
   return good;
 }
 
-// Keys may be written "train.lr" in quotes, or without as TOML's dotted keys, which nest.
+// Keys may be written "train.lr" in quotes, or without quotes as TOML's dotted keys, which nest.
 void SuiteReader::read_settings(const toml::table& table, const std::string& prefix,
                                 std::vector<Setting>& out) {
   for (const auto& [key, node] : table) {
@@ -351,7 +351,8 @@ std::vector<std::string> SuiteReader::check_unique(const char* kind,
   return names;
 }
 
-// What only the whole shows: names that collide, a baseline or a source that is none.
+// Checks what only the whole file shows: names that collide, a baseline or a source that does not
+// exist.
 void SuiteReader::check_whole(const toml::table& root) {
   const std::vector<std::string> names = check_unique("run", suite_.runs);
   check_unique("model", suite_.models);

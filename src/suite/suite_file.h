@@ -1,6 +1,6 @@
-// SUITE.toml: a grid of runs, seeds and budgets over a config that all start from, as a typed
-// struct. Values for RUN.toml stay text here (`--set` takes them), but each was read as the type of
-// its key, so that a fault points into SUITE.toml.
+// SUITE.toml as a typed struct: a grid of runs, seeds and budgets over one base config. Values for
+// RUN.toml stay text here (`--set` takes them), but each was read once as the type of its key, so
+// that a fault points into SUITE.toml.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace apollo {
 
-// A key of RUN.toml with a value, as TOML writes it.
+// A key of RUN.toml and a value in TOML syntax.
 struct Setting {
   std::string key;
   std::string value;
@@ -22,14 +22,13 @@ struct Setting {
   std::string text() const { return key + "=" + value; }
 };
 
-// Values of one key to be tried.
+// The values of one key that are tried.
 struct TuneKey {
   std::string key;
   std::vector<Setting> values;
 };
 
-// One [[source]]: a model that is trained first, once for each seed, for the runs that begin from
-// it.
+// One [[source]]: a model that is trained first, once per seed, for the runs that start from it.
 struct SuiteSource {
   std::string name;
   std::string where;
@@ -50,8 +49,8 @@ struct SuiteRun {
       false;  // role = "frontier": from scratch, of a depth that the others must beat
 };
 
-// One [[model]]: all runs once more over another base or other settings. Each has a comparison of
-// its own, since the losses of two models do not compare.
+// One [[model]]: all runs again with another base or other settings. Each model has its own
+// comparison, because the losses of two models cannot be compared.
 struct SuiteModel {
   std::string name;  // empty: of a suite without [[model]]
   std::string where;
@@ -64,7 +63,7 @@ struct SuiteModel {
 struct SuiteFile {
   std::filesystem::path path;
   std::string name;
-  std::vector<uint64_t> seeds;    // empty: that of the base
+  std::vector<uint64_t> seeds;    // empty: the base's seed
   std::vector<Duration> budgets;  // empty: train.duration of each run
   std::string baseline;           // name of a run
   int64_t jobs = 1;

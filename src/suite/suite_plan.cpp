@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a key is in the end: the suite's, then the model's, then the run's value.
+// Returns the final values of keys: the run's override the model's, and these override the suite's.
 std::vector<Setting> merged_settings(const SuiteFile& file, const SuiteModel& model,
                                      const SuiteRun& run) {
   std::vector<Setting> merged;
@@ -40,7 +40,7 @@ std::vector<Setting> merged_settings(const SuiteFile& file, const SuiteModel& mo
   return merged;
 }
 
-// Every combination of the values, the last key fastest; one empty combination for no key.
+// Returns every combination of the values, the last key fastest; one empty combination for no keys.
 std::vector<std::vector<Setting>> combinations(const std::vector<TuneKey>& keys) {
   std::vector<std::vector<Setting>> all = {{}};
   for (const TuneKey& key : keys) {
@@ -56,7 +56,8 @@ std::vector<std::vector<Setting>> combinations(const std::vector<TuneKey>& keys)
   return all;
 }
 
-// A name for a folder: "5e12 flops" -> "5e12-flops", text without what a shell would mind.
+// Returns a name for a folder, without characters that are special to a shell: "5e12 flops" ->
+// "5e12-flops".
 std::string folder_name(std::string text) {
   for (char& c : text) {
     const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' ||
@@ -98,7 +99,7 @@ class Planner {
  private:
   enum class Kind { kSource, kTried, kCompared };
 
-  // One run as it is being put together, to blame the right line.
+  // One run that is being put together, so that faults are assigned to the right line.
   struct Draft {
     const SuiteModel& model;
     const SuiteRun& run;
@@ -115,7 +116,7 @@ class Planner {
       return std::any_of(keys.begin(), keys.end(),
                          [&](const TuneKey& key) { return key.key == setting.key; });
     });
-    // A base that cannot be read has its faults told once, by the run's first config.
+    // If a base cannot be read, its faults are reported once, with the run's first config.
     const auto first = resolve(draft, nullptr, nullptr);
     if (!first) return;
     if (run.is_frontier && first->config.progressive.method != "scratch") {
@@ -137,8 +138,8 @@ class Planner {
       plan_budgets(draft, grid, seeds, {budget});
   }
 
-  // The runs of these budgets, with the values of `grid` that do best at one of them; an empty
-  // grid: nothing is tuned.
+  // Plans the runs of these budgets, with those values of `grid` that do best at one of them. With
+  // an empty grid nothing is tuned.
   void plan_budgets(Draft draft, const std::vector<std::vector<Setting>>& grid,
                     const std::vector<uint64_t>& seeds, const std::vector<Duration>& budgets) {
     const SuiteFile& file = plan_.file;
@@ -170,8 +171,8 @@ class Planner {
     return plan_.model_folder(model.name) / "source" / source / fmt::format("seed-{}", seed);
   }
 
-  // The source from which the run of this seed begins, planned when the first run asks for it;
-  // nullopt where it is refused.
+  // Returns the source from which the run of this seed starts; it is planned when the first run
+  // asks for it. nullopt if its config is refused.
   std::optional<SourceModel> source_of(const Draft& draft, uint64_t seed) {
     const fs::path folder = source_folder(draft.model, draft.run.source, seed);
     const auto known = [&] {
@@ -181,7 +182,7 @@ class Planner {
     if (known() == plan_.sources.end()) plan_source(draft.model, draft.run.source, seed);
     const auto found = known();
     if (found == plan_.sources.end()) return std::nullopt;
-    // Named without its seed: a fault that all seeds share is told once.
+    // Named without its seed, so that a fault shared by all seeds is reported once.
     return SourceModel{
         .folder = folder.parent_path(),
         .shape = model_shape(found->config, found->config.model.vocab_size),
@@ -215,7 +216,7 @@ class Planner {
     }
     if (budget != nullptr) overrides.push_back("train.duration=" + toml_text(*budget));
     if (!draft.run.source.empty()) {
-      // The source may not be there yet, and the run is to be the same when it is.
+      // The source may not exist yet, but the run must be the same when it does.
       std::vector<Diagnostic> faults;
       for (const std::string& own :
            settings_before_source(read_run_config(draft.model.base, overrides, faults))) {
@@ -229,7 +230,7 @@ class Planner {
     return overrides;
   }
 
-  // nullopt where the config is refused; its faults are kept, each once.
+  // Returns nullopt if the config is refused; its faults are kept, each once.
   std::optional<ResolvedConfig> resolve(const Draft& draft, const Duration* budget,
                                         const uint64_t* seed) {
     try {
@@ -241,7 +242,7 @@ class Planner {
     }
   }
 
-  // A fault of a value that the suite set points there: the message names its key.
+  // A fault of a value that the suite set points there; the message names its key.
   void add_fault(const Draft& draft, Diagnostic fault) {
     if (fault.where == "--set" || !fault.where.starts_with(draft.model.base.string() + ":")) {
       std::string where = draft.run.where;

@@ -1,5 +1,5 @@
-// The runs of a suite, each with its folder, its overrides and its FLOPs, judged as `apollo train`
-// would judge them before any of them starts.
+// The runs of a suite, each with its folder, its overrides and its FLOPs. They are checked before
+// any of them starts, just as `apollo train` would check them.
 #pragma once
 
 #include <cstdint>
@@ -21,35 +21,35 @@ struct PlannedRun {
   std::filesystem::path base;
   std::filesystem::path folder;
   std::vector<std::string> overrides;  // for `apollo train --set`
-  std::vector<std::string> choice;     // of these, the values that are tried or were chosen
+  std::vector<std::string> choice;     // those of them that are tried or were chosen by tuning
   RunConfig config;                    // resolved, with the vocabulary of the data
-  bool sets_threads = false;           // run.threads was named by the base or the suite
-  // Content hashes; empty where the suite is planned without its data, or there is none.
+  bool sets_threads = false;           // whether the base or the suite sets run.threads
+  // Content hashes; empty if the suite is planned without its data, or if there is none.
   std::string train_data;
   std::string valid_data;
   std::string tokenizer;
   int64_t steps = 0;
-  double flops = 0.0;  // 0: measured in hours, not known ahead
+  double flops = 0.0;  // 0: measured in hours, so unknown in advance
 
   std::string label() const;  // "gpt2/apollo, 5e12 flops, seed 1", with the choice
 };
 
-// One run of the suite for one model: what is tried first, then what is compared.
+// One run of the suite for one model: first what is tried, then what is compared.
 struct PlannedGroup {
   std::string model;
   std::string name;
   std::vector<PlannedRun> tuning;  // empty: nothing is tuned
-  std::vector<PlannedRun> runs;    // where something is tuned, with the first values of the grid
+  std::vector<PlannedRun> runs;    // if something is tuned, with the first values of the grid
 };
 
 struct SuitePlan {
   SuiteFile file;
   std::filesystem::path out;
-  std::vector<PlannedRun> sources;   // what others begin from, hence first
+  std::vector<PlannedRun> sources;   // models from which others start, so they come first
   std::vector<PlannedGroup> groups;  // model by model, in the order of the file
 
-  // Visits every run, in the order in which they are trained, with what it is for: "source", "tune"
-  // or "run".
+  // Visits every run in the order of training, together with its purpose: "source", "tune" or
+  // "run".
   template <class Visitor>
   void for_each_run(Visitor visit) const {
     for (const PlannedRun& run : sources)
@@ -61,20 +61,20 @@ struct SuitePlan {
         visit(run, "run");
     }
   }
-  double flops() const;  // of everything, sources and tuning included
+  double flops() const;  // of everything, including sources and tuning
   int64_t num_runs() const;
-  std::vector<std::string> frontier() const;  // names of the runs of that role
-  // Where the comparison of a model goes.
+  std::vector<std::string> frontier() const;  // the names of the runs with that role
+  // Returns where the comparison of a model is written.
   std::filesystem::path model_folder(const std::string& model) const { return out / model; }
 };
 
-// Opens the data of every config (prepared where it was not yet). Throws ConfigError with the
-// faults of all runs, each once, pointing into SUITE.toml where the value stands there; DataError
-// where data cannot be used.
+// Opens the data of every config, preparing it if necessary. Throws ConfigError with the faults of
+// all runs, each once, pointing into SUITE.toml if the value is set there; throws DataError if data
+// cannot be used.
 SuitePlan plan_suite(SuiteFile file, const std::filesystem::path& out,
                      const SuitePlanOptions& options = {});
 
-// The same run with other values of the tuned keys.
+// Returns the same run with other values of the tuned keys.
 PlannedRun with_choice(PlannedRun run, const std::vector<std::string>& choice);
 
 }  // namespace apollo

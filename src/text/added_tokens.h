@@ -1,5 +1,5 @@
-// Tokens that stand outside the vocabulary's merges, such as <|endoftext|>: found in the text
-// before anything else, leftmost and longest first, by the rules of `tokenizers` (AddedVocabulary).
+// Tokens outside the vocabulary's merges, such as <|endoftext|>. They are found in the text before
+// anything else, leftmost and longest first, by the rules of `tokenizers` (AddedVocabulary).
 #pragma once
 
 #include <array>
@@ -17,15 +17,15 @@ struct AddedToken {
   TokenId id = 0;
   std::string text;
   bool special = false;
-  bool lstrip = false;       // takes the white space before it along
-  bool rstrip = false;       // and after it
+  bool lstrip = false;       // includes the white space before it
+  bool rstrip = false;       // includes the white space after it
   bool single_word = false;  // not next to a letter, digit or _
-  bool normalized = false;   // looked for after those that are not
+  bool normalized = false;   // searched for in normalised text, after the others
 
   bool operator==(const AddedToken&) const = default;
 };
 
-// A stretch of text: ordinary where id is kNoToken.
+// A stretch of text; it is ordinary text if id is kNoToken.
 struct TextSpan {
   static constexpr TokenId kNoToken = -1;
   std::string_view text;
@@ -36,18 +36,18 @@ class AddedTokenMatcher {
  public:
   explicit AddedTokenMatcher(const std::vector<AddedToken>& tokens);
 
-  // Cuts `text` (valid UTF-8) into `spans`, none empty. Without `parse_special`, special tokens are
-  // ordinary text.
+  // Cuts `text` (valid UTF-8) into `spans`, none of them empty. Without `parse_special`, special
+  // tokens are ordinary text.
   void split(std::string_view text, bool parse_special, std::vector<TextSpan>& spans) const;
 
-  // Whether one of the tokens, special or not, stands in `text` so that `place` lies inside of it
-  // or at one of its ends. Elsewhere both sides are split alone as they are together, provided that
-  // white space begins at `place`.
+  // Whether one of the tokens, special or not, occurs in `text` so that `place` is inside it or at
+  // one of its ends. Otherwise the two sides are split separately as they are together, provided
+  // that white space begins at `place`.
   bool touches(std::string_view text, size_t place) const;
-  // Bytes of the longest token.
+  // The length of the longest token in bytes.
   size_t longest() const { return longest_; }
 
-  // Appends the ids of `text` to `ids`; `encode_text` does so for what lies between the tokens.
+  // Appends the ids of `text` to `ids`; `encode_text` does so for the text between the tokens.
   template <class EncodeText>
   void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids,
               EncodeText encode_text) const {
@@ -63,7 +63,7 @@ class AddedTokenMatcher {
   }
 
  private:
-  // Tokens of one round, by their first byte, the longest first.
+  // The tokens of one round, by their first byte, the longest first.
   class Round {
    public:
     void add(const AddedToken& token);
@@ -84,11 +84,11 @@ class AddedTokenMatcher {
   size_t longest_ = 0;
 };
 
-// Appends the normal form of a text to another, as the tokenizer's normaliser has it.
+// Appends the normal form of a text, as the tokenizer's normaliser makes it, to another.
 using NormalizeText = std::function<void(std::string_view text, std::string& out)>;
 
-// Added tokens that are looked for in normalised text, after all others, in the form that they have
-// there. Tokens of which nothing is left are passed over.
+// Added tokens that are searched for in normalised text, after all others, in their normalised
+// form. Tokens of which nothing is left are skipped.
 class NormalizedTokenMatcher {
  public:
   // Takes those of `added` that are `normalized`.
@@ -97,15 +97,15 @@ class NormalizedTokenMatcher {
   bool empty() const { return longest() == 0; }
   size_t longest() const { return matcher_.longest(); }
 
-  // As AddedTokenMatcher::encode, of text that is normalised already.
+  // Like AddedTokenMatcher::encode(), for text that is already normalised.
   template <class EncodeText>
   void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids,
               EncodeText encode_text) const {
     matcher_.encode(text, parse_special, ids, encode_text);
   }
 
-  // As AddedTokenMatcher::touches, of text that is not normalised yet. True, too, where reach()
-  // bytes on both sides are not enough to tell.
+  // Like AddedTokenMatcher::touches(), for text that is not yet normalised. It is also true if
+  // reach() bytes on both sides are not enough to decide.
   bool touches(std::string_view text, size_t place) const;
   size_t reach() const;
 
@@ -114,7 +114,7 @@ class NormalizedTokenMatcher {
   AddedTokenMatcher matcher_;
 };
 
-// The tokens that are looked for in the text as it stands.
+// Returns the tokens that are searched for in the text as it is.
 std::vector<AddedToken> tokens_in_raw_text(const std::vector<AddedToken>& added);
 
 }  // namespace apollo

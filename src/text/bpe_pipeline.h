@@ -1,5 +1,5 @@
-// What stands around the model in the tokenizer.json of a byte-level BPE: normaliser,
-// pre-tokenizer, post-processor and decoder, read and written.
+// The parts around the model in the tokenizer.json of a byte-level BPE: normaliser, pre-tokenizer,
+// post-processor and decoder, read and written.
 #pragma once
 
 #include "base/json_lines.h"
@@ -8,11 +8,11 @@
 
 namespace apollo {
 
-// Puts the normaliser, the pre-tokenizer and the prefix space of a file into `vocabulary`. Throws
-// DataError that names what is not done here.
+// Reads the normaliser, the pre-tokenizer and the prefix space of a file into `vocabulary`. Throws
+// DataError that names what is not supported.
 void read_bpe_pipeline(const Section& root, BpeVocabulary& vocabulary);
 
-// The tokens that the file puts around a text; `ids` and vocabulary.added are known by now.
+// Returns the tokens that the file puts around a text; `ids` and vocabulary.added must be known.
 TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
                                 const BpeVocabulary& vocabulary);
 

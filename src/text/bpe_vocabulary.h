@@ -1,4 +1,5 @@
-// All that makes one byte-level BPE tokenizer, as plain data: what files hold and training makes.
+// Everything that defines one byte-level BPE tokenizer, as plain data: what files hold and training
+// makes.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ namespace apollo {
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
-// What the files of a tokenizer put around a text: [CLS] text [SEP] for a masked model, whose
-// batches place the two themselves, or <|begin_of_text|> text for a causal one. A second text
-// follows with the same before it, or, where there is an `after`, with another one of these behind
+// The tokens that the files of a tokenizer put around a text: [CLS] text [SEP] for a masked model,
+// whose batches place the two themselves, or <|begin_of_text|> text for a causal one. A second text
+// follows with the same token before it, or, if there is an `after`, with another `after` behind
 // it.
 struct TokensAround {
   std::vector<TokenId> before;
@@ -30,28 +31,28 @@ struct TokensAround {
 };
 
 struct BpeVocabulary {
-  // By id, in the characters of vocabulary files (byte_level.h); "" where no token has the id.
+  // By id, in the characters of vocabulary files (byte_level.h); "" if no token has the id.
   std::vector<std::string> tokens;
   std::vector<Merge> merges;       // by rank; every id is one of `tokens`
-  std::vector<AddedToken> added;   // each also in `tokens`, or with an id that is free there
-  std::optional<TokenId> unknown;  // for bytes without a token; they are dropped where not set
+  std::vector<AddedToken> added;   // each also in `tokens`, or with an id that is unused there
+  std::optional<TokenId> unknown;  // for bytes without a token; not set: they are dropped
   bool fuse_unknown = false;       // several unknown bytes in a row become one
-  bool ignore_merges = false;      // a word that is a token is that token, whatever the merges say
+  bool ignore_merges = false;      // a word that is a token stays it, whatever the merges say
   bool add_prefix_space = false;   // before every stretch of ordinary text
-  bool nfc = false;                // text is brought into Unicode normal form C first
+  bool nfc = false;                // bring text into Unicode normal form C first
   PreTokenizer pre_tokenizer = PreTokenizer::kGpt2;
   TokensAround around;
   TokenRoles roles;
 };
 
-// The end of a text is <|endoftext|> where no file says otherwise: as in GPT-2 it is also the
-// beginning and the unknown token. Among the tokens alone, it joins the added ones.
+// The end of a text is <|endoftext|> unless a file says otherwise. As in GPT-2 it is also the
+// beginning and the unknown token. If it is only among the tokens, it becomes an added token.
 void fill_roles(BpeVocabulary& vocabulary);
 
-// 256 byte values, id = byte, and <|endoftext|> = 256; no merges.
+// Returns 256 byte values with id = byte, and <|endoftext|> = 256; there are no merges.
 BpeVocabulary make_bytes_vocabulary();
 
-// Equal for vocabularies that give equal ids.
+// Returns a hash that is equal for vocabularies that give equal ids.
 std::string hash_vocabulary(const BpeVocabulary& vocabulary);
 
 }  // namespace apollo

@@ -1,5 +1,5 @@
-// Byte-level BPE (Radford et al. 2019): text to ids as the `tokenizers` package does it for the
-// same vocabulary, id for id. GPT-2, Llama 3, Qwen and ModernBERT differ in how text is normalised
+// Byte-level BPE (Radford et al. 2019): converts text to the same ids as the `tokenizers` package
+// with the same vocabulary. GPT-2, Llama 3, Qwen and ModernBERT differ in how text is normalised
 // and cut (BpeVocabulary).
 #pragma once
 
@@ -59,12 +59,12 @@ class ByteLevelBpe final : public Tokenizer {
 
   BpeVocabulary vocabulary_;
   MergeTable merges_;
-  AddedTokenMatcher matcher_;                  // in the text as it stands
-  NormalizedTokenMatcher normalized_matcher_;  // none without a normaliser
+  AddedTokenMatcher matcher_;                  // for the text as it is
+  NormalizedTokenMatcher normalized_matcher_;  // empty without a normaliser
   std::array<TokenId, 256> byte_ids_;          // -1: no token
-  std::vector<std::string> id_bytes_;          // "" where no token has the id
+  std::vector<std::string> id_bytes_;          // "" if no token has the id
   std::vector<bool> is_special_;
-  // Words that are tokens; empty unless merges are to be ignored for them.
+  // Words that are tokens; empty unless these words ignore merges.
   std::unordered_map<std::string, TokenId, StringHash, std::equal_to<>> whole_words_;
   mutable CachePool caches_;
 };

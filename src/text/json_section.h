@@ -1,4 +1,4 @@
-// What the readers of tokenizer files share: a JSON file, its objects with names for messages, ids,
+// What readers of tokenizer files share: a JSON file, its objects with names for messages, ids,
 // tokens and added tokens. All throw DataError with the path and the name of what is wrong.
 #pragma once
 
@@ -17,8 +17,8 @@ namespace apollo {
 
 using TokenIds = std::unordered_map<std::string, TokenId>;
 
-// The root of a file, which is an object. The sorted kind of object: ordered_json looks keys up one
-// by one, 50,000 of them in a vocabulary.
+// Returns the root of a file, which must be an object. Its type sorts its keys: ordered_json looks
+// keys up one by one, and a vocabulary has 50,000 of them.
 nlohmann::json parse_json_file(const std::filesystem::path& path);
 
 // One object of a file, with its name for messages: "model", "added_tokens[3]".
@@ -29,7 +29,7 @@ class Section {
     if (!object.is_object()) fail_type(name_, "an object", object);
   }
 
-  // Null where the key is absent or null.
+  // Returns null if the key is absent or null.
   const nlohmann::json* find(const char* key) const {
     const auto found = object_.find(key);
     return found == object_.end() || found->is_null() ? nullptr : &*found;
@@ -78,26 +78,26 @@ class Section {
   const nlohmann::json& object_;
 };
 
-// The type of a part of the pipeline, a Sequence of one counted as that one; "" where there is
-// none. `part` becomes the one.
+// Returns the type of a part of the pipeline, or "" if there is none, and sets `part` to it. A
+// Sequence of one part counts as that part.
 std::string part_type(const Section& root, const char* name, const nlohmann::json*& part);
 
-// The object of tokens and ids of a vocabulary. Gaps between ids are "" in `tokens`.
+// Reads the vocabulary's object of tokens and ids. Unused ids are "" in `tokens`.
 void read_tokens(const std::string& path, const nlohmann::json& vocab,
                  std::vector<std::string>& tokens, TokenIds& ids);
 
-// An id of a vocabulary of `num_tokens`, gaps allowed within reason.
+// Reads an id of a vocabulary of `num_tokens`; reasonable gaps are allowed.
 TokenId read_id(const std::string& path, const std::string& name, const nlohmann::json& value,
                 size_t num_tokens);
 
-// An entry of "added_tokens" or "added_tokens_decoder", without its id.
+// Reads an entry of "added_tokens" or "added_tokens_decoder", without its id.
 AddedToken read_added_token(const Section& section);
 
-// Adds a token that agrees with the vocabulary and with those added before it.
+// Adds a token that must agree with the vocabulary and with the tokens added before it.
 void add_token(const std::string& path, AddedToken token, const TokenIds& ids,
                const std::vector<std::string>& tokens, std::vector<AddedToken>& added);
 
-// The list "added_tokens" of a tokenizer.json, with the ids that it names.
+// Reads the list "added_tokens" of a tokenizer.json, with the ids that it names.
 std::vector<AddedToken> read_added_tokens(const Section& root, size_t num_tokens);
 
 }  // namespace apollo

@@ -1,11 +1,11 @@
-// The loop at the heart of training BPE and WordPiece vocabularies: merge the most frequent pair of
+// The central loop of training BPE and WordPiece vocabularies: merges the most frequent pair of
 // neighbouring symbols, again and again. Of equally frequent pairs the one with the smaller ids is
-// merged first, as `tokenizers` does it.
+// merged first, as in `tokenizers`.
 //
-// It keeps, for every pair of neighbouring symbols, its count and the words that held it when it
-// was last counted, and a queue of pairs by count. The queue is lazy: the counts in it are upper
-// bounds, and a pair whose count has sunk goes back with the right one when it comes up. So a merge
-// costs the words it touches and nothing else.
+// For every pair of neighbouring symbols it keeps the count and the words that contained the pair
+// when it was last counted, and a queue of pairs by count. The queue is lazy: its counts are upper
+// bounds, and a pair whose count has fallen goes back with the right one when it comes up. So a
+// merge only costs time for the words that it touches.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,18 @@ namespace apollo {
 
 class MergeLoop {
  public:
-  // `base`: tokens before the first merge, by id. A merged token is its left part and its right
-  // part without `continuation` ("##" of WordPiece; "": the whole right part).
+  // `base`: the tokens before the first merge, by id. A merged token is its left part followed by
+  // its right part without `continuation` ("##" in WordPiece; "": the whole right part).
   MergeLoop(std::vector<std::string> base, int64_t min_frequency, std::string continuation = "");
 
-  // All words are added before run().
+  // All words must be added before run().
   void reserve(size_t num_words, size_t num_symbols);
   void add_word(const std::vector<TokenId>& symbols, int64_t count);
 
   // Merges until the vocabulary has `vocab_size` tokens or no pair is frequent enough.
   void run(int64_t vocab_size, bool show_progress);
 
-  // Throws DataError where there are fewer tokens than `vocab_size`.
+  // Throws DataError if there are fewer tokens than `vocab_size`.
   void require(int64_t vocab_size) const;
 
   int64_t num_tokens() const { return static_cast<int64_t>(tokens_.size()); }
@@ -50,8 +50,8 @@ class MergeLoop {
   };
   struct PairCount {
     int64_t count = 0;
-    std::vector<uint32_t> words;  // some may hold the pair no longer
-    bool is_touched = false;      // has grown in this merge
+    std::vector<uint32_t> words;  // some may no longer contain the pair
+    bool is_touched = false;      // it grew in this merge
   };
   struct Candidate {
     int64_t count;

@@ -1,5 +1,5 @@
-// The merges of a BPE vocabulary (Sennrich et al. 2016) and their use on one word: as long as some
-// neighbours form a merge, the one of lowest rank is done, the leftmost first.
+// The merges of a BPE vocabulary (Sennrich et al. 2016), applied to one word: as long as some
+// neighbours form a merge, the one of lowest rank is applied, the leftmost first.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,12 @@ struct Merge {
 
 class MergeTable {
  public:
-  // Rank: place in `merges`. Of equal pairs the last counts, as in `tokenizers`.
+  // The rank is the index in `merges`. Of equal pairs the last counts, as in `tokenizers`.
   explicit MergeTable(const std::vector<Merge>& merges);
 
   bool empty() const { return merges_.size() == 0; }
 
-  // Memory that apply() reuses from word to word.
+  // Memory that apply() reuses for each word.
   struct Scratch {
     std::vector<uint64_t> ranks;
     std::vector<int32_t> previous;

@@ -1,5 +1,5 @@
-// Unicode's canonical normal forms as `tokenizers` makes them, whose tables are of Unicode 9: a
-// character that is newer has no decomposition and combines with none. Unicode Standard Annex 15.
+// Unicode's canonical normal forms (Unicode Standard Annex 15) as `tokenizers` makes them. Its
+// tables are of Unicode 9, so newer characters have no decomposition and combine with nothing.
 #pragma once
 
 #include <string>
@@ -7,13 +7,14 @@
 
 namespace apollo {
 
-// NFD: every character taken apart, combining ones in canonical order. `text` is valid UTF-8.
+// Returns NFD: all characters decomposed, combining ones in canonical order. `text` is valid UTF-8.
 std::string to_nfd(std::string_view text);
 
-// NFC: the same, put together again where there is a character for it.
+// Returns NFC: the same, composed again if there is a character for it.
 std::string to_nfc(std::string_view text);
 
-// The same: `text` itself where that is plain to see, else its normal form, which `storage` holds.
+// The same: returns `text` itself if it is obviously NFC, else its normal form, stored in
+// `storage`.
 std::string_view as_nfc(std::string_view text, std::string& storage);
 
 }  // namespace apollo

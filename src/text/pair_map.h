@@ -1,5 +1,5 @@
-// Hash map from a pair of ids to 64 bits: open addressing, linear probes, no removal. Encoding and
-// training look up several pairs a word, and this is most of their time.
+// A hash map from a pair of ids to 64 bits, with open addressing, linear probes and no removal.
+// Encoding and training spend most of their time here, looking up several pairs per word.
 #pragma once
 
 #include <bit>
@@ -28,7 +28,7 @@ class PairMap {
  public:
   explicit PairMap(size_t expected = 0) { resize_slots(std::bit_ceil(expected * 2 + 16)); }
 
-  // Pointer to the value of `pair`, or null. Valid until the next insertion.
+  // Returns a pointer to the value of `pair`, or null. Valid until the next insertion.
   const uint64_t* find(IdPair pair) const {
     for (size_t i = slot_of(pair);; i = (i + 1) & mask_) {
       if (slots_[i].pair == pair) return &slots_[i].value;
@@ -36,7 +36,7 @@ class PairMap {
     }
   }
 
-  // The value of `pair`, which is `fresh` where the pair is new.
+  // Returns the value of `pair`; a new pair gets `fresh`.
   uint64_t& find_or_insert(IdPair pair, uint64_t fresh) {
     if ((size_ + 1) * 2 > slots_.size()) grow();
     for (size_t i = slot_of(pair);; i = (i + 1) & mask_) {

@@ -1,7 +1,7 @@
-// Which token does what for a model: the roles that `transformers` knows by name.
+// Which token has which role for a model. The roles are those that `transformers` knows by name.
 //
-// Invariant: what reads, writes or cuts text asks for a role and never for the text of a token. The
-// end of a document is `eos`, or `sep` where a tokenizer has no `eos`.
+// Invariant: code that reads, writes or cuts text asks for a role, never for the text of a token.
+// The end of a document is `eos`, or `sep` if a tokenizer has no `eos`.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ using TokenId = int32_t;
 struct TokenRoles {
   std::optional<TokenId> bos;   // begins a text
   std::optional<TokenId> eos;   // ends one
-  std::optional<TokenId> unk;   // stands for what has no token
+  std::optional<TokenId> unk;   // stands for text without a token
   std::optional<TokenId> sep;   // between two texts
   std::optional<TokenId> pad;   // fills a row of a batch
   std::optional<TokenId> cls;   // what a classifier reads
@@ -26,8 +26,8 @@ struct TokenRoles {
   bool operator==(const TokenRoles&) const = default;
 };
 
-// What a masked model needs and `roles` does not name, as BERT spells it: "[CLS], [MASK]"; ""
-// where nothing is missing.
+// Returns the tokens that a masked model needs but `roles` lacks, spelled as in BERT: "[CLS],
+// [MASK]"; "" if none is missing.
 std::string missing_mask_roles(const TokenRoles& roles);
 
 struct TokenRoleName {

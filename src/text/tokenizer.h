@@ -1,4 +1,4 @@
-// What the rest of the program knows of a tokenizer: text <-> ids, size, identity, files.
+// What the rest of the program knows about a tokenizer: text <-> ids, size, identity, files.
 #pragma once
 
 #include <cstdint>
@@ -17,60 +17,62 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Appends the ids of `text` (UTF-8; invalid sequences become U+FFFD, as HF does) to `ids`.
-  // Thread-safe. With `parse_special` special tokens spelled out in the text (for example
-  // "<|endoftext|>") become their ids, as HF does; without, they are ordinary text. Nothing is put
-  // around the text, no [CLS] and [SEP] either (WordPiece::encode_pair() does).
+  // Appends the ids of `text` (UTF-8; invalid sequences become U+FFFD, as in HF) to `ids`.
+  // Thread-safe. With `parse_special`, special tokens spelled out in the text (for example
+  // "<|endoftext|>") become their ids, as in HF; otherwise they are ordinary text. No tokens are
+  // added around the text, not even [CLS] and [SEP] (WordPiece::encode_pair() adds these).
   virtual void encode(std::string_view text, std::vector<TokenId>& ids,
                       bool parse_special = true) const = 0;
 
-  // Appends the ids of one piece of a document of training data. What the piece spells of special
-  // tokens is ordinary text: someone wrote it. The ids of all pieces are those of the document
-  // where they were cut as may_cut() allows.
+  // Appends the ids of one piece of a document of training data. Special tokens spelled out in the
+  // piece are ordinary text, because someone wrote them. If the document was cut as may_cut()
+  // allows, the ids of all pieces are those of the document.
   virtual void encode_piece(std::string_view text, bool /*begins_document*/,
                             std::vector<TokenId>& ids) const {
     encode(text, ids, /*parse_special=*/false);
   }
 
   // Whether a document may be cut at `place` of `text`, where white space follows a character that
-  // is none: no added token ends, begins or lies there. Looks at cut_reach() bytes on both sides.
+  // is not white space. No added token may begin, end or lie there. Reads cut_reach() bytes on both
+  // sides.
   virtual bool may_cut(std::string_view /*text*/, size_t /*place*/) const { return true; }
   virtual size_t cut_reach() const { return 0; }
 
-  // Text of `ids`; unknown ids throw DataError. Incomplete UTF-8 becomes U+FFFD.
+  // Returns the text of `ids`; throws DataError for unknown ids. Incomplete UTF-8 becomes U+FFFD.
   virtual std::string decode(const std::vector<TokenId>& ids, bool skip_special) const = 0;
 
-  // The bytes that one id stands for (not necessarily whole characters).
+  // Returns the bytes that one id stands for (not necessarily whole characters).
   virtual std::string token_text(TokenId id) const = 0;
 
-  // What `id` adds to a text that goes on: token_text(), but for WordPiece, which joins or spaces.
+  // Returns what `id` adds to a text: token_text(), except for WordPiece, which joins or adds
+  // spaces.
   virtual std::string continuation_text(TokenId id) const { return token_text(id); }
 
   // One more than the largest id.
   virtual int64_t vocab_size() const = 0;
 
-  // Whether a token has this id; whether it is a special one. For is_special(), `id` is below
-  // vocab_size().
+  // Whether a token has this id, and whether it is a special token. For is_special(), `id` must be
+  // below vocab_size().
   virtual bool is_token(TokenId id) const = 0;
   virtual bool is_special(TokenId id) const = 0;
 
-  // Whether `right` goes on in the word in which `left` stands or ends, as whole-word masking asks.
+  // Whether `right` continues the word in which `left` is; whole-word masking needs this.
   virtual bool continues_word(TokenId left, TokenId right) const = 0;
 
-  // Which token does what, as the tokenizer's files say.
+  // Returns which token has which role, as the tokenizer's files say.
   virtual const TokenRoles& roles() const = 0;
 
-  // Ends a document in training data and so stands before the next one; nothing where the
-  // tokenizer has no such token.
+  // Returns the token that ends a document in training data and so precedes the next one; nothing
+  // if the tokenizer has no such token.
   virtual std::optional<TokenId> end_of_text() const {
     return roles().eos ? roles().eos : roles().sep;
   }
 
-  // Stands before every text that a causal model reads, where the tokenizer's files say so, as
-  // <|begin_of_text|> of Llama 3.
+  // Returns the token before every text that a causal model reads, if the tokenizer's files name
+  // one, such as <|begin_of_text|> of Llama 3.
   virtual std::optional<TokenId> begin_of_text() const { return std::nullopt; }
 
-  // Identity: equal for tokenizers that give equal ids.
+  // Returns a hash that is equal for tokenizers that give equal ids.
   virtual std::string hash() const = 0;
 
   // Writes tokenizer.json, tokenizer_config.json and the kind's plain files (vocab.json and
@@ -79,10 +81,10 @@ class Tokenizer {
 };
 
 // Reads a tokenizer from a folder with tokenizer.json (or vocab.json/encoder.json and
-// merges.txt/vocab.bpe, or BERT's vocab.txt), from a run's folder, which stands for its latest
-// checkpoint, from a tokenizer.json or vocab.txt itself, or makes the built-in "bytes" (256 byte
-// values and <|endoftext|>). What stands beside these decides too (tokenizer_config.h). Throws
-// DataError where it is missing, damaged or of a kind that this program does not read (named).
+// merges.txt/vocab.bpe, or BERT's vocab.txt), from a run's folder, which means its latest
+// checkpoint, or from a tokenizer.json or vocab.txt itself; or makes the built-in "bytes" (256 byte
+// values and <|endoftext|>). Files beside these matter too (tokenizer_config.h). Throws DataError
+// that names what is missing, damaged or not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& spec);
 // Whether load_tokenizer() would find one among the files of a model's folder.
 bool has_tokenizer(const std::filesystem::path& folder);

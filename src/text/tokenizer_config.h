@@ -1,12 +1,12 @@
-// What stands beside a vocabulary and decides about ids too: tokenizer_config.json,
-// special_tokens_map.json, added_tokens.json and the model type of config.json, read as
+// The files beside a vocabulary that also determine ids: tokenizer_config.json,
+// special_tokens_map.json, added_tokens.json and the model type of config.json. They are read as
 // AutoTokenizer of `transformers` reads them.
 //
-// A folder may say one thing twice, in tokenizer.json and here. `transformers` believes
-// tokenizer.json where the class is a general one (PreTrainedTokenizerFast); BertTokenizer,
-// GPT2Tokenizer and Qwen2Tokenizer build the pipeline anew from their own arguments and take only
-// vocabulary, merges and post-processor from tokenizer.json. So does this: a folder means one
-// thing, and where its files differ, the log says which of them is believed.
+// A folder may state the same thing twice, in tokenizer.json and here. `transformers` follows
+// tokenizer.json if the class is the general one (PreTrainedTokenizerFast). BertTokenizer,
+// GPT2Tokenizer and Qwen2Tokenizer build the pipeline from their own arguments, and take only
+// vocabulary, merges and post-processor from tokenizer.json. This code does the same, so a folder
+// has one meaning; if its files differ, the log says which one is followed.
 #pragma once
 
 #include <array>
@@ -22,15 +22,15 @@
 namespace apollo {
 
 struct TokenizerConfig {
-  std::string path;             // of tokenizer_config.json, whether it is there or not
-  std::string tokenizer_class;  // without "Fast"; "" where no file tells
+  std::string path;             // of tokenizer_config.json, even if it does not exist
+  std::string tokenizer_class;  // without "Fast"; "" if no file names it
   std::optional<bool> do_lower_case;
   std::optional<bool> strip_accents;
   std::optional<bool> tokenize_chinese_chars;
   std::optional<bool> add_prefix_space;
-  std::array<std::string, kTokenRoleNames.size()> roles;  // text of each; "" where not named
+  std::array<std::string, kTokenRoleNames.size()> roles;  // text of each; "" if not named
   std::vector<AddedToken> added;                          // by id
-  bool lists_added = false;  // "added_tokens_decoder" is there, which then is all of them
+  bool lists_added = false;  // "added_tokens_decoder" exists and so lists all of them
 
   // Whether `transformers` makes the pipeline of the class from these options.
   bool is_bert() const { return tokenizer_class == "BertTokenizer"; }
@@ -38,25 +38,24 @@ struct TokenizerConfig {
   bool is_qwen() const { return tokenizer_class == "Qwen2Tokenizer"; }
 };
 
-// Of the folder `dir`. Throws DataError where a file is damaged.
+// Reads the files of the folder `dir`. Throws DataError if one is damaged.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& dir);
 
-// The added tokens of a folder: those of tokenizer.json (`listed`; empty where there is none),
-// those of the files beside it, and every token of the vocabulary that has a role. Ids as
-// `tokenizers` gives them: that of the vocabulary, else the next one behind the vocabulary and the
-// tokens before; where a file names another, the log says so. Throws DataError where two tokens
-// clash.
+// Returns the added tokens of a folder: those of tokenizer.json (`listed`; empty if there is none),
+// those of the files beside it, and every token of the vocabulary that has a role. Ids are assigned
+// as in `tokenizers`: that of the vocabulary, else the next one after the vocabulary and the tokens
+// before. If a file names another id, the log says so. Throws DataError if two tokens clash.
 std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<AddedToken> listed,
                                            const TokenizerConfig& config, const TokenIds& ids,
                                            const std::vector<std::string>& tokens);
 
-// The ids of the roles that `config` names. Names that no token has are passed over; the log says
-// so of the end of a text.
+// Returns the ids of the roles that `config` names. Names without a token are skipped; for the end
+// of a text the log says so.
 TokenRoles find_roles(const TokenizerConfig& config, const TokenIds& ids,
                       const std::vector<AddedToken>& added);
 
-// Puts the options into a vocabulary read from the tokenizer.json at `path`, with a word in the log
-// where it says otherwise.
+// Applies the options to a vocabulary read from the tokenizer.json at `path`, and logs if they
+// differ from it.
 void apply_options(const TokenizerConfig& config, const std::string& path,
                    BertNormalizerOptions& options);
 void apply_options(const TokenizerConfig& config, const std::string& path,

@@ -1,5 +1,5 @@
-// UTF-8 that is checked and repaired the way Python's bytes.decode("utf-8", "replace") does it: one
-// U+FFFD for each maximal subpart of an ill-formed sequence (Unicode 15, section 3.9, table 3-8).
+// Checks and repairs UTF-8 like Python's bytes.decode("utf-8", "replace"): one U+FFFD for each
+// maximal subpart of an ill-formed sequence (Unicode 15, section 3.9, table 3-8).
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,18 @@ namespace apollo {
 
 bool is_valid_utf8(std::string_view text);
 
-// Writes `in` to `out` with each ill-formed sequence replaced by U+FFFD; `out` must not hold `in`.
-// Returns how many were replaced.
+// Writes `in` to `out` with each ill-formed sequence replaced by U+FFFD, and returns how many were
+// replaced. `out` must not own `in`.
 int64_t repair_utf8(std::string_view in, std::string& out);
 
-// `text` itself where it is valid, else its repaired form, which `storage` holds.
+// Returns `text` itself if it is valid, else its repaired form, stored in `storage`.
 std::string_view as_valid_utf8(std::string_view text, std::string& storage);
 
-// Length in bytes of the ill- or well-formed sequence at the start of `text` (not empty).
+// The length in bytes of the ill- or well-formed sequence at the start of `text` (not empty).
 struct Utf8Sequence {
   int length = 0;
   bool valid = false;
-  char32_t code_point = 0;  // U+FFFD where not valid
+  char32_t code_point = 0;  // U+FFFD if not valid
 };
 Utf8Sequence next_utf8(std::string_view text);
 

@@ -1,8 +1,8 @@
-// Ids of words seen before. Words are few and come again (Zipf), so nearly all of encoding is one
-// look-up here: a word is three machine words, an entry one cache line.
+// Remembers the ids of words. Words are few and repeat (Zipf), so nearly all of encoding is one
+// look-up here. A word is three machine words, and an entry is one cache line.
 //
-// Bounded: a table of fixed size in which a new word takes the place of an old one. Long words and
-// words of many ids are left out. One cache serves one thread at a time; CachePool hands them out.
+// The table has a fixed size; a new word replaces an old one. Long words and words with many ids
+// are left out. One cache serves one thread at a time; CachePool hands caches out.
 #pragma once
 
 #include <algorithm>
@@ -30,15 +30,15 @@ class WordCache {
   };
 
   struct alignas(64) Entry {
-    Key key;  // all zero: free, since no word is empty
+    Key key;  // all zero: free, because no word is empty
     uint32_t num_ids = 0;
     TokenId ids[kMaxIds];
   };
 
   WordCache() : entries_(std::make_unique<Entry[]>(kNumEntries)) {}
 
-  // Key of `word`, which has 1 to kMaxBytes bytes. `readable`: bytes that may be read from its
-  // start on.
+  // Returns the key of `word`, which has 1 to kMaxBytes bytes. `readable`: how many bytes may be
+  // read from its start on.
   static Key make_key(std::string_view word, size_t readable) {
     static_assert(std::endian::native == std::endian::little);
     Key key;
@@ -52,8 +52,8 @@ class WordCache {
     return key;
   }
 
-  // Appends the ids of `word` (not empty) to `ids`: from here, or those that `split(word)` leaves
-  // in `symbols`. `readable` as for make_key().
+  // Appends the ids of `word` (not empty) to `ids`, either from the cache or as `split(word)`
+  // leaves them in `symbols`. `readable` as for make_key().
   template <class Split>
   void append_ids(std::string_view word, size_t readable, std::vector<TokenId>& ids, Split split) {
     if (word.size() > kMaxBytes) {
@@ -80,7 +80,7 @@ class WordCache {
   MergeTable::Scratch scratch;
 
  private:
-  static constexpr int kLogEntries = 16;  // 4 MiB: more misses the processor's cache too often
+  static constexpr int kLogEntries = 16;  // 4 MiB; more misses the processor's cache too often
   static constexpr size_t kNumEntries = size_t{1} << kLogEntries;
 
   static void mask(Key& key, size_t length) {
@@ -102,10 +102,10 @@ class WordCache {
   std::unique_ptr<Entry[]> entries_;
 };
 
-// As many caches as threads ever encoded at the same time.
+// Keeps as many caches as threads that ever encoded at the same time.
 class CachePool {
  public:
-  // Holds a cache of the pool while it lives.
+  // Holds a cache of the pool during its lifetime.
   class Lease {
    public:
     explicit Lease(CachePool& pool) : pool_(pool), cache_(pool.take()) {}

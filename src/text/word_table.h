@@ -1,4 +1,4 @@
-// Words and how often each was seen: one arena for the bytes, 24 bytes a word, open addressing.
+// Words and their counts: one arena for the bytes, 24 bytes per word, open addressing.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace apollo {
 
 class WordTable {
  public:
-  // Adds `count` to a word. Throws DataError beyond 2^32 - 2 distinct words.
+  // Adds `count` to a word. Throws DataError for more than 2^32 - 2 distinct words.
   void add(std::string_view word, int64_t count) { add(word, hash_of(word), count); }
   void add(std::string_view word, uint32_t hash, int64_t count);
 
@@ -21,9 +21,9 @@ class WordTable {
   int64_t count(size_t i) const { return entries_[i].count; }
   uint32_t hash(size_t i) const { return entries_[i].hash; }
 
-  // Forgets the words and keeps the memory.
+  // Removes the words but keeps the memory.
   void clear();
-  // Gives the memory back.
+  // Releases the memory.
   void release() { *this = WordTable(); }
 
  private:

@@ -1,9 +1,11 @@
-// WordPiece as BERT uses it (Devlin et al. 2019): text to ids as the `tokenizers` package does it
-// for the same vocabulary, id for id. A word is the longest token that it starts with, then the
-// longest "##" token that goes on, and so forth; where none does, the whole word is [UNK].
+// WordPiece as in BERT (Devlin et al. 2019): converts text to the same ids as the `tokenizers`
+// package with the same vocabulary. A word becomes the longest token with which it starts, then the
+// longest "##" token that continues it, and so on. If at some point there is none, the whole word
+// is [UNK].
 //
-// encode() gives the tokens of the text alone, without [CLS] and [SEP]: training data are packed,
-// and masked batches place the two themselves. encode_pair() gives what a fine-tuned model reads.
+// encode() gives only the tokens of the text, without [CLS] and [SEP], because training data are
+// packed and masked batches place the two themselves. encode_pair() gives what a fine-tuned model
+// reads.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +33,7 @@ class WordPiece final : public Tokenizer {
     TokenId mask = 0;
   };
 
-  // Throws DataError where one of the five special tokens is not in the vocabulary.
+  // Throws DataError if one of the five special tokens is not in the vocabulary.
   explicit WordPiece(WordPieceVocabulary vocabulary);
 
   void encode(std::string_view text, std::vector<TokenId>& ids, bool parse_special) const override;
@@ -39,20 +41,21 @@ class WordPiece final : public Tokenizer {
   bool may_cut(std::string_view text, size_t place) const override;
   size_t cut_reach() const override;
 
-  // [CLS] a [SEP], segment 0, and where there is `b`, b [SEP], segment 1. Replaces the contents of
-  // `ids` and `segment_ids`, which become equally long. Special tokens in the texts become ids.
+  // Encodes [CLS] a [SEP] with segment 0 and, if there is a `b`, b [SEP] with segment 1. Replaces
+  // the contents of `ids` and `segment_ids`, which get equal lengths. Special tokens in the texts
+  // become ids.
   void encode_pair(std::string_view a, std::optional<std::string_view> b, std::vector<TokenId>& ids,
                    std::vector<int32_t>& segment_ids) const;
 
-  // The same in at most `max_length` ids, cut as `transformers` does with truncation=True: the
-  // longer of two texts loses tokens from its end until both are equally long, then both; [CLS] and
-  // [SEP] stay. Throws UsageError where `max_length` does not hold these.
+  // The same with at most `max_length` ids, cut as in `transformers` with truncation=True: the
+  // longer of two texts loses tokens from its end until both are equally long, then both lose
+  // tokens; [CLS] and [SEP] stay. Throws UsageError if `max_length` is too small for these.
   void encode_pair(std::string_view a, std::optional<std::string_view> b, int64_t max_length,
                    std::vector<TokenId>& ids, std::vector<int32_t>& segment_ids) const;
 
   std::string decode(const std::vector<TokenId>& ids, bool skip_special) const override;
 
-  // The token as the vocabulary spells it, "##" included.
+  // Returns the token as spelled in the vocabulary, including "##".
   std::string token_text(TokenId id) const override { return token_of(id); }
 
   std::string continuation_text(TokenId id) const override;
@@ -60,15 +63,15 @@ class WordPiece final : public Tokenizer {
   int64_t vocab_size() const override { return static_cast<int64_t>(id_tokens_.size()); }
   bool is_token(TokenId id) const override;
   bool is_special(TokenId id) const override { return is_special_[static_cast<size_t>(id)]; }
-  // "##" at its beginning.
+  // A token that continues a word begins with "##".
   bool continues_word(TokenId, TokenId right) const override {
     return token_of(right).starts_with(kContinuation);
   }
   const TokenRoles& roles() const override { return vocabulary_.roles; }
-  // [SEP], which masked batches count on, whatever else the files name.
+  // Returns [SEP], on which masked batches rely, whatever else the files name.
   std::optional<TokenId> end_of_text() const override { return special_ids_.sep; }
   std::string hash() const override { return hash_vocabulary(vocabulary_); }
-  // vocab.txt, tokenizer.json, tokenizer_config.json.
+  // Writes vocab.txt, tokenizer.json and tokenizer_config.json.
   void save(const std::filesystem::path& dir) const override;
 
   const SpecialIds& special_ids() const { return special_ids_; }
@@ -92,11 +95,11 @@ class WordPiece final : public Tokenizer {
   WordPieceVocabulary vocabulary_;
   SpecialIds special_ids_;
   Lookup first_;  // tokens that start a word
-  Lookup next_;   // tokens that go on, without "##"
+  Lookup next_;   // tokens that continue one, without "##"
   size_t longest_token_ = 0;
-  AddedTokenMatcher matcher_;  // in the text as it stands
+  AddedTokenMatcher matcher_;  // for the text as it is
   NormalizedTokenMatcher normalized_matcher_;
-  std::vector<std::string> id_tokens_;  // "" where no token has the id
+  std::vector<std::string> id_tokens_;  // "" if no token has the id
   std::vector<bool> is_special_;
   mutable CachePool caches_;
 };

@@ -1,7 +1,7 @@
-// Trains WordPiece vocabularies as the WordPieceTrainer of `tokenizers` does: normalise and cut as
-// BERT, count words in a stream, then merge the most frequent pair of neighbouring pieces until the
-// vocabulary is full. Counts are 64-bit; the result depends neither on the number of threads nor on
-// the order of the pieces.
+// Trains WordPiece vocabularies like the WordPieceTrainer of `tokenizers`: normalises and cuts as
+// BERT does, counts words in a stream, then merges the most frequent pair of neighbouring pieces
+// until the vocabulary is full. Counts are 64-bit. The result depends neither on the number of
+// threads nor on the order of the pieces.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +13,20 @@
 namespace apollo {
 
 struct WordPieceTrainerOptions {
-  int64_t vocab_size = 8192;      // with the five special tokens
-  int64_t min_frequency = 2;      // of a pair, to be merged
-  int64_t alphabet_limit = 1000;  // characters kept, the most frequent; others lead to [UNK]
+  int64_t vocab_size = 8192;      // including the five special tokens
+  int64_t min_frequency = 2;      // the least count of a pair to be merged
+  int64_t alphabet_limit = 1000;  // the most frequent are kept; others lead to [UNK]
   int64_t num_threads = 0;        // 0: all cores
   bool lowercase = true;          // and strip accents
   bool show_progress = true;
 };
 
-// Ids: [PAD] [UNK] [CLS] [SEP] [MASK], the characters by code point, the characters that go on in a
-// word ("##a") by code point, then the merges. `tokenizers` gives "##a" and its like their ids in
-// random order, by which it breaks ties; ours is one of its results.
+// The order of ids is: [PAD] [UNK] [CLS] [SEP] [MASK], the characters by code point, the characters
+// that continue a word ("##a") by code point, then the merges. `tokenizers` gives the "##a" tokens
+// ids in random order, by which it breaks ties; ours is one of its possible results.
 //
-// `source` as for train_bpe(). Throws DataError where there is no text, the text's characters alone
-// fill more than `vocab_size`, or the text allows fewer tokens (naming how many).
+// `source` as for train_bpe(). Throws DataError if there is no text, if the text's characters alone
+// exceed `vocab_size`, or if the text allows fewer tokens (it says how many).
 std::unique_ptr<Tokenizer> train_wordpiece(const TextSource& source,
                                            const WordPieceTrainerOptions& options);
 

@@ -1,4 +1,5 @@
-// All that makes one WordPiece tokenizer, as plain data: what files hold and training makes.
+// Everything that defines one WordPiece tokenizer, as plain data: what files hold and training
+// makes.
 #pragma once
 
 #include <array>
@@ -14,29 +15,29 @@
 
 namespace apollo {
 
-// In front of a token that goes on in a word.
+// The prefix of a token that continues a word.
 inline constexpr std::string_view kContinuation = "##";
 
-// In the order in which they open a vocabulary that is trained here for a masked model.
+// In the order in which they begin a vocabulary that is trained here for a masked model.
 inline constexpr std::array<std::string_view, 5> kBertSpecialTokens = {"[PAD]", "[UNK]", "[CLS]",
                                                                        "[SEP]", "[MASK]"};
 
 struct WordPieceVocabulary {
-  std::vector<std::string> tokens;  // by id, none empty, none twice
+  std::vector<std::string> tokens;  // by id, none empty, no duplicates
   std::vector<AddedToken> added;    // each also in `tokens`, or with an id beyond it
   BertNormalizerOptions normalizer;
   int64_t max_word_chars = 100;  // a longer word is [UNK]
-  bool clean_up_decoded = true;  // decode(): no space before punctuation
+  bool clean_up_decoded = true;  // decode() writes no space before punctuation
   bool has_template = true;      // its files put [CLS] and [SEP] around a text
-  TokenRoles roles;              // beside the five that every BERT has
+  TokenRoles roles;              // in addition to the five that every BERT has
 };
 
-// The special tokens as added tokens, so that they are found in text; their ids are looked up in
-// `tokens`. Throws DataError naming `where` and every one that is missing.
+// Returns the special tokens as added tokens, so that they are found in text, with ids from
+// `tokens`. Throws DataError that names `where` and every missing one.
 std::vector<AddedToken> make_special_tokens(const std::string& where,
                                             const std::vector<std::string>& tokens);
 
-// Equal for vocabularies that give equal ids.
+// Returns a hash that is equal for vocabularies that give equal ids.
 std::string hash_vocabulary(const WordPieceVocabulary& vocabulary);
 
 }  // namespace apollo

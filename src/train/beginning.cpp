@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The hash of the folder's own tokenizer where no checkpoint names one; empty: it has none.
+// Returns the hash of the folder's own tokenizer if no checkpoint states one; empty: it has none.
 std::string tokenizer_hash(const SourceModel& source) {
   if (!source.tokenizer_hash.empty()) return source.tokenizer_hash;
   if (!has_tokenizer(source.folder)) return "";

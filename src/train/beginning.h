@@ -1,7 +1,7 @@
-// What a run begins with: a new model, or one grown out of a trained source (model.from).
-// What counts as spent before the first step is known ahead, so a run of a number of FLOPs is
-// shortened by it (after_cost()) and the rows of metrics.jsonl count it from the first on. A
-// resumed run has all that in its checkpoint, and needs the source no more.
+// The start of a run: a new model, or one grown from a trained source (model.from). What counts as
+// spent before the first step is known in advance, so a run measured in FLOPs is shortened by it
+// (after_cost()), and all rows of metrics.jsonl include it. A resumed run has all this in its
+// checkpoint and no longer needs the source.
 #pragma once
 
 #include <memory>
@@ -17,22 +17,23 @@ namespace apollo {
 
 struct Beginning {
   std::optional<SourceModel> source;  // nothing: a new model
-  TrainingCost before;                // what counts as spent
-  double learning_flops = 0.0;        // of which in learning the growth
+  TrainingCost before;                // what counts as spent before the first step
+  double learning_flops = 0.0;        // the part spent on learning the growth
 };
 
-// Throws ConfigError with source_faults(), CheckpointError where the source's folder is missing or
-// damaged, DataError where its tokenizer is. `tokenizer`: the run's, or null.
+// Throws ConfigError with source_faults(), CheckpointError if the source's folder is missing or
+// damaged, and DataError if its tokenizer is. `tokenizer`: the run's, or null.
 Beginning plan_beginning(const ResolvedConfig& resolved, const ModelShape& shape,
                          const Tokenizer* tokenizer);
 
-// The model of the first stage. `spec` takes the source's epsilon of norms. Throws CheckpointError
-// where the source cannot be read, DivergedError and Interrupted while its growth is learned.
+// Returns the model of the first stage. `spec` takes over the source's epsilon of norms. Throws
+// CheckpointError if the source cannot be read, and DivergedError or Interrupted while it learns
+// its growth.
 std::unique_ptr<LanguageModel> first_model(const Beginning& beginning, const RunConfig& config,
                                            ModelSpec& spec, const Batches& batches,
                                            at::Device device);
 
-// Fills the fields of the source; leaves them where there is none.
+// Fills in the fields of the source, if there is one.
 void describe_source(const Beginning& beginning, const RunConfig& config, StartRow& row);
 
 }  // namespace apollo

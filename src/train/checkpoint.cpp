@@ -46,7 +46,7 @@ SavedState saved_state(const TrainState& state, const CheckpointInfo& info) {
           .tokenizer = info.tokenizer_hash};
 }
 
-// All but the tensors.
+// Loads everything except the tensors.
 LoadedCheckpoint from_saved(const SavedState& saved) {
   LoadedCheckpoint loaded;
   loaded.state.position = saved.position;
@@ -69,7 +69,7 @@ LoadedCheckpoint from_saved(const SavedState& saved) {
   return loaded;
 }
 
-// Of every file of the folder but the state itself, by its path in it.
+// Returns the hash of every file of the folder except the state itself, by its path in the folder.
 std::map<std::string, std::string> hashes_of(const fs::path& dir) {
   std::map<std::string, std::string> hashes;
   for (const auto& entry : fs::recursive_directory_iterator(dir)) {
@@ -109,14 +109,14 @@ void save_optimizer(const OptimizerState& optimizer, const ParameterLayout& layo
   write_safetensors(path, tensors, {{"buffers", groups.dump()}, {"num_steps", num_steps.dump()}});
 }
 
-// Apollo 0.1 and early 0.2 wrote AdamW's moments without saying so.
+// Apollo 0.1 and early 0.2 wrote AdamW's moments without naming the groups.
 Json groups_of_buffers(const SafetensorsFile& file) {
   const auto found = file.metadata.find("buffers");
   if (found != file.metadata.end()) return parse_json(found->second);
   return {{"exp_avg", "all"}, {"exp_avg_sq", "all"}};
 }
 
-// The buffers are those that the file holds, of the parameters in `part`.
+// Loads the buffers that the file holds, for the parameters in `part`.
 OptimizerState load_optimizer(const fs::path& path, const ParameterSet& parameters,
                               ElementRange part) {
   const SafetensorsFile file = map_safetensors(path);
@@ -165,7 +165,7 @@ fs::path folder_of_revisions(const fs::path& checkpoints) {
   return checkpoints.parent_path() / "revisions";
 }
 
-// The names of the checkpoints that the links of the folder of revisions point to.
+// Returns the names of the checkpoints to which the links in the folder of revisions point.
 std::set<fs::path> list_revisions(const fs::path& checkpoints) {
   std::set<fs::path> names;
   const fs::path folder = folder_of_revisions(checkpoints);
@@ -176,7 +176,7 @@ std::set<fs::path> list_revisions(const fs::path& checkpoints) {
   return names;
 }
 
-// Before the checkpoint is the latest, so that a run that is killed between them names it again.
+// Called before the checkpoint becomes the latest, so that a run killed in between names it again.
 void name_revisions(const fs::path& checkpoints, const std::string& checkpoint,
                     const std::vector<std::string>& names) {
   if (names.empty()) return;
@@ -186,7 +186,7 @@ void name_revisions(const fs::path& checkpoints, const std::string& checkpoint,
     replace_link(folder / name, (fs::path("..") / checkpoints.filename() / checkpoint).string());
 }
 
-// Also what a kill left half written: the folder belongs to this process only.
+// Also removes what a kill left half written, because the folder belongs only to this process.
 void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t keep) {
   std::vector<fs::path> torn;
   for (const auto& entry : fs::directory_iterator(checkpoints)) {

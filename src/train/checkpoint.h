@@ -1,9 +1,9 @@
-// Checkpoints: a folder checkpoints/step-00000500 that is a Hugging Face model as it stands, with
-// apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and a link
-// checkpoints/latest to the newest. Those that are revisions of the run (checkpoint.at) stay, and
-// links revisions/NAME beside the folder of checkpoints name them. A folder appears by rename when
-// all of it is on disk; what it says of itself (hashes of all its files and of the state) is
-// checked before it is loaded.
+// Checkpoints. The folder checkpoints/step-00000500 is a complete Hugging Face model. It also
+// contains apollo/optimizer.safetensors and apollo/state.json, from which a run continues to the
+// same bits. The link checkpoints/latest points to the newest. Revisions of the run (checkpoint.at)
+// are kept, and links revisions/NAME next to the folder of checkpoints name them. A folder appears
+// by rename when all of it is on disk. Its hashes (of all its files and of the state) are checked
+// before it is loaded.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace apollo {
 
-// What a checkpoint says apart from the state.
+// What a checkpoint states in addition to the state.
 struct CheckpointInfo {
   std::string config_hash;
   std::string train_data;  // content hashes
@@ -31,23 +31,23 @@ struct CheckpointInfo {
   std::string matmul;         // the library of matrix products
 };
 
-// What a checkpoint will hold, in host memory of its own (12 bytes a parameter): training goes on
-// while it is written.
+// What a checkpoint will contain, in separate host memory (12 bytes per parameter), so that
+// training continues while it is written.
 struct CheckpointCopy {
   int64_t step = 0;
   ModelWeights weights;
   OptimizerState optimizer;
-  SavedState state;                         // apart from the hashes of the files
-  std::vector<std::string> revisions = {};  // names under which it stays
+  SavedState state;                         // without the hashes of the files
+  std::vector<std::string> revisions = {};  // names under which it is kept
 };
 
-// `moments`: all of them, in host memory of their own (Shards::on_host()).
+// `moments`: all of them, in separate host memory (Shards::on_host()).
 CheckpointCopy copy_for_checkpoint(const TrainState& state, OptimizerState moments,
                                    const CheckpointInfo& info);
 
-// Writes the copy and makes it the latest, then removes all but the newest `keep` and the
-// revisions. Throws an error naming the path where the disk is full or not writable; older
-// checkpoints are then untouched.
+// Writes the copy and makes it the latest, then removes all others except the newest `keep` and the
+// revisions. Throws an error that names the path if the disk is full or not writable; then older
+// checkpoints are untouched.
 std::filesystem::path write_checkpoint(const std::filesystem::path& checkpoints,
                                        const CheckpointCopy& copy, const Tokenizer* tokenizer,
                                        int64_t keep);
@@ -57,11 +57,12 @@ struct LoadedCheckpoint {
   CheckpointInfo info;
 };
 
-// Of the parameters, the part whose moments are wanted.
+// Returns the range of the parameters whose moments are wanted.
 using PartOfMoments = std::function<ElementRange(const ParameterLayout& layout)>;
 
-// The latest checkpoint of the folder, or nullopt where there is none yet; without `part` with all
-// moments. Throws CheckpointError where it is damaged, with the way to go on from an older one.
+// Loads the latest checkpoint of the folder, with all moments unless `part` is given; nullopt if
+// there is none yet. Throws CheckpointError if it is damaged, and says how to continue from an
+// older one.
 std::optional<LoadedCheckpoint> load_latest_checkpoint(const std::filesystem::path& checkpoints,
                                                        at::Device device,
                                                        const PartOfMoments& part = {});

@@ -34,8 +34,8 @@ void CheckpointWriter::start(CheckpointCopy copy, Clock::time_point stopped_at) 
   training_seconds_ = seconds_since(stopped_at);
 }
 
-// metrics.jsonl first: a checkpoint counts on all that was logged before it. The copy is given up
-// here, not when training asks for the result.
+// Flushes metrics.jsonl first, because a checkpoint relies on all earlier rows. The copy is
+// released here and not when training asks for the result.
 WrittenCheckpoint CheckpointWriter::write(CheckpointCopy copy) const {
   const auto start = Clock::now();
   sync_file(run_dir_ / "metrics.jsonl");

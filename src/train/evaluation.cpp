@@ -18,7 +18,7 @@ struct BatchSums {
   double num_top = 0.0;
   double num_targets = 0.0;
 };
-// Numbers that a batch adds: the three of BatchSums and its FLOPs.
+// How many numbers a batch adds: the three of BatchSums and its FLOPs.
 constexpr int64_t kNumbers = 4;
 
 BatchSums sums_of(const TargetScores& scores) {
@@ -27,7 +27,7 @@ BatchSums sums_of(const TargetScores& scores) {
           static_cast<double>(scores.log_probability_M.numel())};
 }
 
-// Batch k is the k / N th of worker k mod N; their numbers come worker by worker.
+// Batch k is number k / N of worker k mod N; the numbers arrive worker by worker.
 std::vector<double> in_order_of_text(const std::vector<double>& by_worker, int64_t num_batches,
                                      int64_t num_workers) {
   std::vector<double> ordered(by_worker.size());
@@ -40,7 +40,7 @@ std::vector<double> in_order_of_text(const std::vector<double>& by_worker, int64
   return ordered;
 }
 
-// Numbers `begin` to `end` of `count` sequences that lie evenly among `all`.
+// Returns numbers `begin` to `end` of `count` sequences that are spread evenly among `all`.
 std::vector<int64_t> spread(int64_t begin, int64_t end, int64_t count, int64_t all) {
   std::vector<int64_t> numbers;
   for (int64_t i = begin; i < end; ++i)

@@ -7,8 +7,7 @@
 namespace apollo {
 namespace {
 
-// Whether a layer that stays comes to a place where a block is local that was global, or the other
-// way round.
+// Whether an old layer moves from a global place to a local one, or the other way round.
 bool changes_kinds(const LayerMap& map, const LocalAttention& local) {
   const std::vector<bool> is_added = added_layers(map);
   for (size_t i = 0; i < map.size(); ++i) {
@@ -38,7 +37,7 @@ GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t targ
         "what the model computes (hint: layer_map = \"stack\" adds layers on top)",
         layers, target);
   }
-  // Layers that do not go on with the work of others have no moments of theirs.
+  // Layers that do not continue the work of others have no moments.
   const LayerMap moments =
       keys.new_layers == NewLayers::kCopy ? grown.map : without_copies(grown.map);
   if (keys.new_layers == NewLayers::kRandom) grown.map = moments;

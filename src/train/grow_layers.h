@@ -1,4 +1,4 @@
-// Growth of what trains: the model and the moments of its optimizer, by one layer map.
+// Growth of everything that trains: the model and the moments of its optimizer, by one layer map.
 #pragma once
 
 #include <memory>
@@ -14,10 +14,10 @@ struct GrownLayers {
   OptimizerState optimizer;
 };
 
-// What becomes of `state`, which stays as it is, with `target` layers by the map `kind` and the
-// keys of the config for new layers and moments. Where ranks share the moments, a new layer's may
-// come from any rank: each buffer in turn is gathered whole at every rank, 4 bytes per parameter of
-// the old model, and this rank's part of the new one is grown from it.
+// Returns what `state`, which does not change, becomes with `target` layers by the map `kind` and
+// the config's keys for new layers and moments. If ranks share the moments, a new layer's moments
+// may come from any rank. Then each buffer in turn is gathered whole at every rank, 4 bytes per
+// parameter of the old model, and this rank's part of the new one is grown from it.
 GrownLayers grow_layers(const TrainState& state, LayerMapKind kind, int64_t target,
                         const RunConfig& config, Shards& shards);
 

@@ -18,7 +18,7 @@
 namespace apollo {
 namespace {
 
-// Mean loss of the batch over `model`, whose gradients are then those of it.
+// Returns the mean loss of the batch and leaves its gradients in `model`.
 double loss_and_gradients(LanguageModel& model, const TokenBatch& batch, const RunConfig& config) {
   PassOptions pass = make_pass_options(config, /*training=*/true);
   pass.recompute = config.train.recompute == Recompute::kAll;

@@ -1,10 +1,11 @@
-// Learning how a trained model grows (source_map = "ligo"): gradient steps on the operators of
-// model/growth_operators.h, whose loss is the run's own on the grown model at its own depth.
+// Learns how a trained model grows (source_map = "ligo"): gradient steps on the operators of
+// model/growth_operators.h. Their loss is the run's own loss of the grown model at its own depth.
 //
-// Step s learns from the batch that the run's step s will train on: training begins at the
-// beginning of its order, as every run does, and meets these batches again. They are charged
-// (growth_learning_flops()) but do not count as steps or tokens of the run. No dropout; AdamW with
-// the run's betas and clipping, no weight decay, a learning rate that falls from train.lr to zero.
+// Step s learns from the batch on which step s of the run will train. Like every run, training
+// starts at the beginning of its order, so it sees these batches again. The learning steps are
+// charged (growth_learning_flops()) but do not count as steps or tokens of the run. They use no
+// dropout, AdamW with the run's betas and clipping, no weight decay, and a learning rate that falls
+// from train.lr to 0.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,8 @@
 
 namespace apollo {
 
-// A model of `spec` with layers.size() layers. Throws DivergedError where the loss or a gradient
-// stops being finite, Interrupted where a signal asks to stop: nothing is kept then.
+// Returns a model of `spec` with layers.size() layers. Throws DivergedError if the loss or a
+// gradient is not finite, and Interrupted if a signal asks to stop; then nothing is kept.
 std::unique_ptr<LanguageModel> learn_growth(const LanguageModel& source, const ModelSpec& spec,
                                             const LayerMap& layers, const Batches& batches,
                                             const RunConfig& config);

@@ -1,4 +1,4 @@
-// What a run asks of the machine while it computes: threads, and the library of matrix products.
+// What a run needs from the machine while it computes: threads, and the library of matrix products.
 #pragma once
 
 #include "config/run_config.h"
@@ -6,10 +6,11 @@
 
 namespace apollo {
 
-// For its lifetime, in this thread; then what held before holds again, so that runs can take turns.
+// Sets them for this thread during its lifetime and restores them afterwards, so that runs can take
+// turns.
 class MachineScope {
  public:
-  // `matmul`: what run.matmul came to (matmul_choice.h).
+  // `matmul`: the resolved value of run.matmul (matmul_choice.h).
   MachineScope(const RunConfig::Run& run, MatmulLibrary matmul);
   ~MachineScope();
   MachineScope(const MachineScope&) = delete;

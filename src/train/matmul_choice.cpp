@@ -27,7 +27,7 @@ at::Tensor filled(int64_t rows, int64_t columns) {
   return at::full({rows, columns}, 0.5, at::TensorOptions(at::kFloat));
 }
 
-// Forward, and the gradients of input and weight.
+// Times the forward product and the gradients of input and weight.
 double seconds_of(const MeasuredProduct& product) {
   const at::Tensor x = filled(product.rows, product.inner);
   const at::Tensor weight = filled(product.inner, product.outer);
@@ -48,7 +48,7 @@ std::string key_of(const std::vector<MeasuredProduct>& products) {
   return key;
 }
 
-// A cache that is damaged or not there is an empty one.
+// A damaged or missing cache counts as empty.
 Json read_cache(const std::filesystem::path& path) {
   try {
     if (std::filesystem::exists(path)) {
@@ -76,7 +76,7 @@ MatmulTimes time_products(const std::vector<MeasuredProduct>& products) {
   MatmulTimes times;
   std::vector<double> best_libtorch(products.size(), 0.0);
   std::vector<double> best_onednn(products.size(), 0.0);
-  // The first round sets the libraries up.
+  // The first round only sets the libraries up.
   for (int round = 0; round <= kRounds; ++round) {
     for (const MatmulLibrary library : {MatmulLibrary::kLibTorch, MatmulLibrary::kOneDnn}) {
       const MatmulScope scope(library);

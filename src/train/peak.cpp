@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Large enough that a processor and a GPU run at their best.
+// Large enough for a processor and a GPU to reach their best.
 constexpr int64_t kSideCpu = 512;
 constexpr int64_t kSideGpu = 8192;
 constexpr int kMostProducts = 12;
@@ -34,7 +34,7 @@ double measure_peak_flops_per_second(at::Device device, Precision precision) {
                                      at::TensorOptions(device).dtype(type));
   double best = 0.0;
   const auto begin = Clock::now();
-  // The first product sets the library up.
+  // The first product only sets the library up.
   for (int i = 0; i <= kMostProducts && (i < 3 || seconds_since(begin) < kSeconds); ++i) {
     const auto start = Clock::now();
     const at::Tensor product = matrix_product(matrix, matrix);

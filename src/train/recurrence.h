@@ -1,4 +1,4 @@
-// An action that recurs every so many steps, tokens, epochs, FLOPs or hours of a run.
+// An action that recurs after a number of steps, tokens, epochs, FLOPs or hours of a run.
 #pragma once
 
 #include <cmath>
@@ -13,8 +13,8 @@ class Recurrence {
   Recurrence(const Duration& every, const Schedule& schedule)
       : interval_(schedule.milestone(every)) {}
 
-  // How often the action has become due up to `position`, its beginning not counted; 0 for an
-  // interval of nothing, which means never.
+  // Returns how often the action has become due up to `position`, not counting its start; 0 if the
+  // interval is 0, which means never.
   int64_t times_due(const RunPosition& position) const {
     if (interval_.value <= 0) return 0;
     return static_cast<int64_t>(std::floor(coordinate(position, interval_.axis) / interval_.value));

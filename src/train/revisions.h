@@ -1,5 +1,5 @@
-// The moments of a run whose checkpoints stay for good (checkpoint.at), under names that say when
-// they were: the checkpoints of a series, as benchmarks of learning ask for them.
+// The moments of a run whose checkpoints are kept for good (checkpoint.at), with names that say
+// when they were. Benchmarks of learning need such series of checkpoints.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace apollo {
 
 class Revisions {
  public:
-  // Those at or before `position` count as taken; null: none are.
+  // Revisions at or before `position` count as taken; null: none do.
   Revisions(const std::vector<Duration>& at, const Schedule& schedule, const RunPosition* position);
 
-  // Whether any was reached that is not taken yet.
+  // Whether one was reached that is not yet taken.
   bool is_due(const RunPosition& position) const;
-  // Takes these; their names: "1M-tokens".
+  // Takes these and returns their names: "1M-tokens".
   std::vector<std::string> take_due(const RunPosition& position);
 
  private:

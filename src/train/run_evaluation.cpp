@@ -20,7 +20,7 @@ std::vector<std::pair<const char*, int64_t>> depths_to_evaluate(const Run& run) 
   if ((wants(config, EvalDepth::kStage) || stage_depth == 0) && stage_depth != full_depth) {
     wanted.emplace_back("stage", stage_depth);
   }
-  // Without layers there are none to share at a greater depth.
+  // Without layers there are none to share in a deeper pass.
   const bool has_layers = stage_depth > 0;
   if (has_layers && (wants(config, EvalDepth::kFull) || stage_depth == full_depth)) {
     wanted.emplace_back("full", full_depth);

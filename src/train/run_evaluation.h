@@ -1,5 +1,5 @@
-// When a run reads its validation data, and what it finds there; and what its final model finds in
-// the test data.
+// Decides when a run reads its validation data and evaluates on it; the final model is also
+// evaluated on the test data.
 #pragma once
 
 #include <optional>
@@ -12,10 +12,10 @@
 
 namespace apollo {
 
-// Rows without the place of the run, which the log fills in.
+// Rows without the position of the run, which the log adds.
 struct EvaluatedRun {
-  std::vector<EvalRow> rows;    // one for each depth
-  std::optional<TestRow> test;  // of the end only
+  std::vector<EvalRow> rows;    // one per depth
+  std::optional<TestRow> test;  // only at the end
   double flops = 0.0;           // of validation
   double seconds = 0.0;         // of both
 };
@@ -25,18 +25,18 @@ class RunEvaluation {
   explicit RunEvaluation(const Run& run)
       : every_(run.config().eval.every, *run.schedule), max_cost_(run.config().eval.max_cost) {}
 
-  // How often it has become due up to `position` (recurrence.h).
+  // Returns how often it has become due up to `position` (recurrence.h).
   int64_t times_due(const RunPosition& position) const { return every_.times_due(position); }
 
-  // Whether `run` evaluates now: once for each time that it is due, unless evaluations have already
-  // cost more than eval.max_cost of the training, and at the end of the run in any case.
-  // `finished`: this is the end.
+  // Whether `run` evaluates now: once each time it is due, unless evaluations have already cost
+  // more than eval.max_cost of the training, and always at the end of the run. `finished`: this is
+  // the end.
   bool is_due(const Run& run, bool finished) const;
-  // Whether it would evaluate now but for what evaluations have cost.
+  // Whether it would evaluate now if evaluations had cost less.
   bool leaves_out(const Run& run) const;
 
-  // At the depths that eval.depths asks for; at the end the test data too. Throws Interrupted where
-  // a signal ends it half-way.
+  // Evaluates at the depths of eval.depths, and at the end on the test data too. Throws Interrupted
+  // if a signal ends it half-way.
   static EvaluatedRun evaluate_now(const Run& run, bool finished);
 
  private:

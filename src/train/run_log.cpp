@@ -26,7 +26,7 @@ double mean_depth(const StepResult& result) {
          static_cast<double>(result.depths.size());
 }
 
-// A row of this moment.
+// Returns a row for this moment.
 template <class Row>
 Row row_at(const TrainState& state, Row row = {}) {
   row.step = state.position.step;
@@ -36,13 +36,13 @@ Row row_at(const TrainState& state, Row row = {}) {
   return row;
 }
 
-// "[####----]", as full as the run is over.
+// Returns "[####----]", filled to the share of the run that is over.
 std::string bar(double share_done) {
   const auto full = static_cast<size_t>(share_done * static_cast<double>(kBarWidth));
   return "[" + std::string(full, '#') + std::string(kBarWidth - full, '-') + "]";
 }
 
-// The loss and what else is known, for the console. `Row`: EvalRow or TestRow.
+// Returns the loss and what else is known, for the console. `Row`: EvalRow or TestRow.
 template <class Row>
 std::string figures(const Row& row) {
   std::string text = fmt::format("loss {:.4f}", row.loss);
@@ -132,7 +132,7 @@ void RunLog::step(const TrainState& state, const StepResult& result, double step
     show_status(is_over ? "" : bar(share_done) + " " + step_line(state, result, share_done));
   }
   if (last_console_ && now - *last_console_ < kConsoleInterval && !is_over) return;
-  // A terminal has the status line, a log file both.
+  // A terminal shows the status line instead; a log file gets both.
   log_line(shows_status() ? LogLevel::kDetail : LogLevel::kInfo,
            step_line(state, result, share_done));
   last_console_ = now;
@@ -166,7 +166,7 @@ std::string RunLog::step_line(const TrainState& state, const StepResult& result,
   if (depth != static_cast<double>(state.model->num_layers()))
     layers += fmt::format(" at depth {:.3g}", depth);
   const std::optional<double> used = utilisation(flops_since_console_, seconds_since_console_);
-  // What may be cut off on a narrow terminal comes last.
+  // The text that a narrow terminal may cut off comes last.
   return fmt::format(
       "step {:>6} {:>3.0f} %  {}  loss {:.4f}  {} left  {} tokens/s{}", state.position.step,
       100 * share_done, layers, result.loss, eta,

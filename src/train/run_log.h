@@ -1,6 +1,6 @@
-// What a run tells the world: a row of metrics.jsonl for everything that happens, TensorBoard
-// scalars, and a console line now and then. The rows are what reports are made from; their fields
-// are a file format (docs/formats.md).
+// What a run reports: a row of metrics.jsonl for everything that happens, TensorBoard scalars, and
+// a console line now and then. Reports are made from the rows, and their fields are a file format
+// (docs/formats.md).
 #pragma once
 
 #include <chrono>
@@ -24,32 +24,32 @@ namespace apollo {
 
 class RunLog {
  public:
-  // Appends to `run_dir`/metrics.jsonl after its first `keep_bytes` bytes.
-  // `peak`: FLOPs a second that the run's rate is held against.
+  // Appends to `run_dir`/metrics.jsonl after its first `keep_bytes` bytes. `peak`: the FLOPs per
+  // second with which the run's rate is compared.
   RunLog(const std::filesystem::path& run_dir, int64_t keep_bytes, int64_t first_step, double peak);
-  // That of a rank which is not the first: tells the world nothing.
+  // The log of a rank that is not the first; it reports nothing.
   RunLog() = default;
 
-  // Only at the run's beginning.
+  // Only at the start of a run.
   void start(const StartRow& row);
   void resume(const TrainState& state);
   void step(const TrainState& state, const StepResult& result, double step_seconds,
             std::optional<double> energy_joules, double share_done);
-  // These three fill in where the run is.
+  // These three add the position of the run.
   void evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules);
   void test(const TrainState& state, TestRow row);
   void growth(const TrainState& state, GrowRow row);
-  // Once it is on disk, which may be steps after `written.path` says.
+  // Called once it is on disk, which may be steps later than `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
   // reason: "finished", "signal", "diverged" or "stopped".
   void end(const TrainState& state, const std::string& reason, std::optional<double> energy_joules);
 
-  // From here on rows are kept as well as written, until they are taken.
+  // From here on rows are also kept until they are taken.
   void keep_rows() { keeps_rows_ = true; }
-  // Those kept since the last call, in their order.
+  // Returns the rows kept since the last call, in order.
   std::vector<Json> take_rows() { return std::exchange(kept_rows_, {}); }
 
-  // Hands all rows to the system; the length of metrics.jsonl.
+  // Hands all rows to the system and returns the length of metrics.jsonl.
   int64_t flush();
 
  private:
@@ -57,10 +57,10 @@ class RunLog {
   template <class Row>
   void write(const Row& row);
   void scalar(const char* name, const TrainState& state, double value);
-  // Share of the peak; nothing where it is not known.
+  // Returns the rate as a share of the peak; nothing if the peak is unknown.
   std::optional<double> utilisation(double flops, double seconds) const;
   void end_interval();
-  // What a person watches; in 80 columns, or about so.
+  // Returns the line for people, in about 80 columns.
   std::string step_line(const TrainState& state, const StepResult& result, double share_done) const;
 
   struct Files {
@@ -76,16 +76,16 @@ class RunLog {
   std::optional<Clock::time_point> last_console_;
   Clock::time_point last_status_;
   SlowSteps slow_steps_;
-  // Since the last console line, for its rate.
+  // Since the last console line, to compute its rate.
   int64_t tokens_since_console_ = 0;
   double flops_since_console_ = 0.0;
   double seconds_since_console_ = 0.0;
-  // Since this process began, for the ETA.
+  // Since this process started, to estimate the time left.
   double share_at_start_ = -1.0;
   double seconds_since_start_ = 0.0;
 };
 
-// The time now as "2026-11-24T20:00:00Z".
+// Returns the current time as "2026-11-24T20:00:00Z".
 std::string utc_time();
 
 }  // namespace apollo

@@ -13,13 +13,13 @@ int64_t end_of_block(int64_t element) {
   return (element + kNormBlock - 1) / kNormBlock * kNormBlock;
 }
 
-// The part and the rest of the block in which it ends.
+// Returns the part, extended to the end of the block in which it ends.
 ElementRange with_last_block(ElementRange part, int64_t size) {
   if (part.size() == 0) return part;
   return {part.begin, std::min(size, end_of_block(part.end))};
 }
 
-// The blocks that begin in the part.
+// Returns the blocks that begin in the part.
 ElementRange blocks_of(ElementRange part, int64_t size) {
   return {std::min(size, end_of_block(part.begin)), std::min(size, end_of_block(part.end))};
 }
@@ -62,7 +62,7 @@ void Shards::sum_gradients(const ParameterSet& parameters) {
     workers_.sum(gradients);
     return;
   }
-  // Blocks in which a part ends are summed twice, here and by the rank that comes next.
+  // A block in which a part ends is summed twice: here and by the next rank.
   std::vector<ElementRange> ranges = parts(parameters.layout());
   for (ElementRange& range : ranges)
     range = with_last_block(range, gradients.numel());

@@ -1,4 +1,4 @@
-// Notices that steps have become far slower than they were. Threads that share a core with other
+// Notices when steps have become far slower than before. Threads that share a core with other
 // programs wait for each other's turns: two threads on a busy machine were 5.7 times as slow as
 // one.
 #pragma once
@@ -10,12 +10,12 @@ namespace apollo {
 
 class SlowSteps {
  public:
-  // So many intervals in a row, each so many times slower than the fastest, are no hiccup.
+  // This many intervals in a row, each this many times slower than the fastest, are no hiccup.
   static constexpr double kFactor = 3.0;
   static constexpr int kIntervals = 3;
 
-  // Takes the rate of an interval of some seconds, in FLOP/s. How many times slower than the
-  // fastest it is, once, when that has lasted; else nothing.
+  // Takes the rate of an interval of some seconds, in FLOP/s. When steps have been slow for long
+  // enough, returns once how many times slower than the fastest they are; otherwise nothing.
   std::optional<double> add(double rate) {
     fastest_ = std::max(fastest_, rate);
     num_slow_ = rate * kFactor < fastest_ ? num_slow_ + 1 : 0;
@@ -24,7 +24,7 @@ class SlowSteps {
     return fastest_ / rate;
   }
 
-  // Models of another depth have another rate.
+  // Models of another depth have other rates.
   void forget_rates() {
     fastest_ = 0.0;
     num_slow_ = 0;

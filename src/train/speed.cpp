@@ -16,7 +16,7 @@ Speed measure_speed(const ResolvedConfig& resolved, double seconds) {
   TrainState state;
   state.model = first_model(Beginning{}, run.config(), run.model, *run.train, run.device);
   state.optimizer = run.optimizer->fresh_state(state.model->parameters());
-  train_step(state, run);  // memory and threads come to life
+  train_step(state, run);  // sets up memory and threads
   double flops = 0.0;
   const auto start = Clock::now();
   std::chrono::duration<double> passed(0.0);

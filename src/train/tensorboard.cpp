@@ -27,7 +27,7 @@ constexpr std::array<uint32_t, 256> make_crc_table() {
 
 constexpr std::array<uint32_t, 256> kCrcTable = make_crc_table();
 
-// TFRecord stores checksums rotated and offset, so that a checksum of data that holds checksums
+// TFRecord stores checksums rotated and offset, so that a checksum of data that contains checksums
 // stays strong.
 uint32_t masked_crc(std::string_view bytes) {
   return std::rotr(crc32c(bytes), 15) + 0xA282EAD8u;

@@ -1,6 +1,6 @@
 // TensorBoard event files: TFRecords (length, masked CRC-32C, data) of `Event` protocol buffers
-// with scalar summaries. Format: tensorflow/core/lib/io/record_writer.h and
-// tensorflow/core/util/event.proto; written here because no maintained C++ library does.
+// with scalar summaries. The format is in tensorflow/core/lib/io/record_writer.h and
+// tensorflow/core/util/event.proto. It is written here because no maintained C++ library does it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace apollo {
 
 class TensorboardWriter {
  public:
-  // A new file events.out.tfevents.* in `dir`. TensorBoard drops what earlier files of the folder
-  // hold from `first_step` on: those steps are run again.
+  // Creates a new file events.out.tfevents.* in `dir`. TensorBoard drops what earlier files of the
+  // folder contain from `first_step` on, because those steps run again.
   TensorboardWriter(const std::filesystem::path& dir, int64_t first_step);
   ~TensorboardWriter();
   TensorboardWriter(const TensorboardWriter&) = delete;

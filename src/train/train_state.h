@@ -1,5 +1,5 @@
-// All that a run is at one moment, and all that a checkpoint holds: with the config and the data,
-// it determines every number that follows.
+// The whole state of a run at one moment, which is also the content of a checkpoint. Together with
+// the config and the data it determines every later number.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct TrainState {
   TrainingCost before;   // what counts as spent before the first step
   StageState stage;
   int64_t tokens = 0;
-  double eval_flops = 0.0;    // of evaluations and growth probes, charged apart
-  double eval_seconds = 0.0;  // their wall time, which position.hours leaves out
+  double eval_flops = 0.0;    // of evaluations and growth probes, charged separately
+  double eval_seconds = 0.0;  // their wall time, which position.hours excludes
   double energy_joules = 0.0;
   // How often each recurring action was due so far (see Recurrence), so that a resumed run neither
   // repeats nor skips one.

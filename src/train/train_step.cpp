@@ -13,8 +13,8 @@
 namespace apollo {
 namespace {
 
-// The number of the slot, or that of all slots where all gradients are finite; the same at all
-// ranks, each of which looks at what it has the sum of.
+// Returns the number of the first slot with a gradient that is not finite, or the number of slots
+// if there is none. All ranks get the same; each reads the gradients whose sum it has.
 size_t first_not_finite(const ParameterSet& parameters, const Run& run) {
   const ElementRange own = run.shards->own_part(parameters.layout());
   const std::vector<ParameterSlot>& slots = parameters.layout().slots();
@@ -37,7 +37,7 @@ size_t first_not_finite(const ParameterSet& parameters, const Run& run) {
     culprit = fmt::format("the first gradient that is not finite is that of '{}'",
                           slots[first].spec.name);
   }
-  // The sign of a NaN says nothing.
+  // The sign of a NaN means nothing.
   const auto shown = [](double value) { return std::isnan(value) ? std::abs(value) : value; };
   fail<DivergedError>(
       "step {}: expected a finite loss and gradient, found loss {}, gradient norm {} (depth {}, "
@@ -47,10 +47,10 @@ size_t first_not_finite(const ParameterSet& parameters, const Run& run) {
       result.lr, culprit);
 }
 
-// What the step found; throws DivergedError where the loss or a gradient is not finite.
+// Returns the result of the step; throws DivergedError if the loss or a gradient is not finite.
 StepResult checked(const TrainState& state, const StepPlan& plan, const TokenBatch& batch,
                    const at::Tensor& losses, const Run& run) {
-  // All in one copy: no step waits for its device more than once to be checked.
+  // All are in one copy, so that a step waits only once for its device to be checked.
   const at::Tensor norms = run.shards->own_block_norms(state.model->parameters());
   const at::Tensor found = at::cat({losses, norms}).to(at::kCPU, at::kDouble);
   const std::span<const double> numbers(found.const_data_ptr<double>(),

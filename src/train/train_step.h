@@ -1,5 +1,5 @@
-// One optimizer step: the passes that the schedule plans, added up, checked, clipped, applied.
-// Nothing here logs, evaluates or saves.
+// One optimizer step: runs the passes that the schedule plans, adds their gradients, checks, clips
+// and applies them. Nothing here logs, evaluates or saves.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@ struct StepResult {
   int64_t tokens = 0;
 };
 
-// Targets that carry a loss, at least 1: a batch of padding alone has none, and its loss is 0, not
-// 0 / 0.
+// Returns the number of targets that carry a loss, at least 1. A batch of only padding has none,
+// and its loss must be 0, not 0 / 0.
 int64_t count_targets(const TokenBatch& batch);
 
-// Takes `state` one step further, except for position.hours. Throws DivergedError before the
-// update where the loss or a gradient is not finite; `state` is then as it was, gradients apart.
+// Advances `state` by one step, except for position.hours. Throws DivergedError before the update
+// if the loss or a gradient is not finite; then only the gradients in `state` have changed.
 StepResult train_step(TrainState& state, const Run& run);
 
 }  // namespace apollo

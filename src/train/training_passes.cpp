@@ -14,10 +14,10 @@
 namespace apollo {
 namespace {
 
-// The first passes find out how the device's libraries compute; then a recording pays where passes
-// come again, and random subnetworks hardly ever do.
+// In the first passes the device's libraries find out how to compute. A recording pays only for
+// passes that repeat, and random subnetworks hardly ever do.
 constexpr int64_t kRunsBefore = 2;
-// Passes that are waited for to come again, and recordings.
+// The largest numbers of passes that are remembered until they repeat, and of recordings.
 constexpr size_t kMostKeys = 256;
 constexpr int64_t kMostRecordings = 64;
 
@@ -41,7 +41,7 @@ DeviceBatch moved_to(at::Device device, const DeviceBatch& batch) {
   return moved;
 }
 
-// What recomputation draws again, it draws from a state that it sets back: no recording can.
+// Recomputation draws again from a state that it restores, which no recording can do.
 bool can_be_recorded(const LanguageModel& model, const PassOptions& options) {
   return !(options.recompute && options.training && model.spec().dropout > 0.0);
 }
@@ -139,7 +139,7 @@ PassOptions TrainingPasses::options_of(const PassPlan& pass) const {
   return options;
 }
 
-// Null where this pass is better launched operator by operator.
+// Returns null if this pass is better launched operator by operator.
 TrainingPasses::Recording* TrainingPasses::recording_of(const LanguageModel& model,
                                                         const DeviceBatch& batch,
                                                         const PassPlan& pass) {

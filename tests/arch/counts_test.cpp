@@ -81,7 +81,7 @@ TEST(Flops, TheLastBlockOfBertEndsAtTheMaskedPositions) {
   EXPECT_EQ(last_layer_forward_flops(gpt, 3, 4, 5), layer_forward_flops(gpt, 3, 4));
 }
 
-// Odd sizes: 6 heads of 10 beside a width of 44, 2 of keys and values, an inner width of 52.
+// Unusual sizes: 6 heads of 10 with a width of 44, 2 key-value heads, an inner width of 52.
 ModelShape odd_shape(Architecture architecture) {
   ModelShape shape = {architecture, 5, 44, 6, 9, 23};
   shape.set_head_dim(10);
@@ -128,7 +128,7 @@ TEST(Flops, ParametersOfKnownLlamasAndQwen3s) {
   EXPECT_EQ(num_parameters(qwen, 28), 596049920);
 }
 
-// Odd sizes: 3 heads of 4, an inner width of 20, every second block global, windows of 3.
+// Unusual sizes: 3 heads of 4, an inner width of 20, every second block global, windows of 3.
 ModelShape odd_modernbert() {
   ModelShape shape = {Architecture::kModernBert, 5, 12, 3, 11, 23};
   shape.set_inner_width(20);
@@ -136,7 +136,7 @@ ModelShape odd_modernbert() {
   return shape;
 }
 
-// Counted one by one, for all windows and lengths that come near each other.
+// Counts the pairs one by one, for all windows and lengths that are close to each other.
 TEST(Flops, ALocalBlockHasThePairsOfItsWindow) {
   for (int64_t window = 1; window < 9; ++window) {
     for (int64_t length = 1; length < 12; ++length) {
@@ -166,7 +166,7 @@ TEST(Flops, OfModernBertByHand) {
   const double local = 2 * (2 * 2 * (11 * 7 - 3 * 4) * 12.0);
   const double after = 12 * 12 + 12 * 40 + 20 * 12;
   const double head = 2 * targets * (12 * 12 + 12 * 23);
-  // Places 0, 2 and 4 are global; the last runs behind its attention at the masked positions.
+  // Places 0, 2 and 4 are global; after its attention the last block runs at the masked positions.
   const double blocks =
       5 * qkv + 3 * global + 2 * local + 4 * 2 * rows * after + 2 * targets * after;
   EXPECT_EQ(layers_forward_flops(shape, 5, 2, 11, 8), blocks);
@@ -177,7 +177,7 @@ TEST(Flops, OfModernBertByHand) {
   EXPECT_EQ(train_flops(shape, 5, 2, 4, /*recompute=*/false, /*frozen=*/3),
             3 * (blocks + head) - 2 * frozen);
   EXPECT_EQ(train_flops(shape, 5, 2, 4, /*recompute=*/true), 4 * blocks + 3 * head);
-  // A pass of two blocks ends in a local one.
+  // The last block of a pass with two blocks is local.
   EXPECT_EQ(layers_forward_flops(shape, 2, 2, 11, 8),
             2 * qkv + global + local + 2 * rows * after + 2 * targets * after);
   ModelShape all_global = shape;
@@ -196,8 +196,8 @@ TEST(Flops, ParametersOfModernBert) {
   EXPECT_EQ(num_parameters(base, 22), 149655232 + 768);
 }
 
-// Layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, over those of 12 layers
-// throughout.
+// Returns the layer-FLOPs of stages 1, 3, 6, 12 with LVPS, ending at `ends`, relative to those of
+// 12 layers throughout.
 double share_of_scratch(const std::vector<double>& ends) {
   const int64_t layers[] = {1, 3, 6, 12};
   double spent = 0.0, begin = 0.0;

@@ -47,7 +47,7 @@ TEST(WriteFileAtomic, ReplacesTheFileAndLeavesNothingElse) {
             (dir / "no/a").string() + ": cannot write: No such file or directory");
 }
 
-// A process that may not write beyond 1000 bytes stands for a full disk.
+// A process that may not write beyond 1000 bytes simulates a full disk.
 TEST(WriteFileAtomic, KeepsTheOldFileWhereTheNewOneDoesNotFit) {
   const TempDir dir;
   write_file_atomic(dir / "a", "old");
@@ -128,7 +128,7 @@ TEST(WriteFolderAtomic, ThePlaceIsNeverEmptyWhileAFolderIsReplaced) {
   EXPECT_EQ(misses, 0) << "a kill at such a moment would lose the folder";
 }
 
-// Whoever is last wins, and what is there is whole.
+// The last one wins, and the folder is complete.
 TEST(WriteFolderAtomic, TwoProcessesDoNotDisturbEachOther) {
   const TempDir dir;
   std::vector<pid_t> children;

@@ -104,7 +104,7 @@ TEST(ParseJson, RefusesWhatIsNestedTooDeep) {
   EXPECT_EQ(thrown_text<DataError>([&] { parse_json("{\"a\": " + nested(30000) + "}"); }),
             "damaged JSON at byte 106: nested deeper than 100");
   EXPECT_FALSE(try_parse_json(nested(101)));
-  // Brackets in texts do not nest.
+  // Brackets inside strings do not nest.
   EXPECT_EQ(parse_json("\"" + std::string(300, '[') + "\\\"" + std::string(300, '{') + "\"")
                 .get<std::string>()
                 .size(),

@@ -59,7 +59,7 @@ TEST(LogFile, TakesDetailsThatStderrDoesNotShow) {
   EXPECT_NE(text.find(" another\n"), std::string::npos);
 }
 
-// A process whose stderr is a terminal of 30 columns, and what it writes there.
+// Returns what a process writes to its stderr, which is a terminal of 30 columns.
 std::string on_a_terminal(const std::function<void()>& act) {
   int terminal = -1;
   const winsize size{.ws_row = 24, .ws_col = 30, .ws_xpixel = 0, .ws_ypixel = 0};

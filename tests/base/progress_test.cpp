@@ -1,5 +1,5 @@
-// Plain lines, as they are when stderr is no terminal. Time is real here: what is shown only
-// after a second costs the test a second.
+// Tests plain lines, as they appear if stderr is not a terminal. Time is real here: output that
+// appears only after a second costs the test a second.
 #include "base/progress.h"
 
 #include <gtest/gtest.h>

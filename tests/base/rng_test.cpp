@@ -1,5 +1,5 @@
-// Philox against the known answers that its authors publish (Random123, tests/kat_vectors), and the
-// keyed numbers made of it.
+// Tests Philox against the known answers that its authors publish (Random123, tests/kat_vectors),
+// and the keyed numbers made from it.
 #include "base/rng.h"
 
 #include <gtest/gtest.h>

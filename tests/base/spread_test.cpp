@@ -27,7 +27,7 @@ TEST(HalfInterval, IsStudentsOverTheRootOfN) {
   EXPECT_EQ(*spread_of({2.0, 2.0})->half_interval(), 0.0);
 }
 
-// Against the tables of the distribution, on both sides of the end of ours.
+// Compares with tables of the distribution, on both sides of the end of our own table.
 TEST(StudentT, IsTheQuantile) {
   EXPECT_NEAR(student_t_975(1), 12.706205, 1e-6);
   EXPECT_NEAR(student_t_975(4), 2.776445, 1e-6);

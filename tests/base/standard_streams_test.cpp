@@ -13,7 +13,7 @@
 namespace apollo {
 namespace {
 
-// Exit code of a child that does `act` with `output` as its stdout, or with it closed (null).
+// Returns the exit code of a child that runs `act` with `output` as its stdout, closed if null.
 template <class Act>
 int exit_code(const char* output, Act act) {
   std::fflush(stdout);  // or the child would write it once more

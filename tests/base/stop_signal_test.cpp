@@ -15,7 +15,7 @@
 namespace apollo {
 namespace {
 
-// How `act` ends in a process of its own: its exit code, or 1000 + signal.
+// Returns how `act` ends in its own process: its exit code, or 1000 + signal.
 template <class Act>
 int end_of(Act act) {
   const pid_t child = ::fork();

@@ -21,7 +21,7 @@ inline ResolvedConfig load_text(const std::string& text,
   return load_run_config(dir / "run.toml", overrides);
 }
 
-// What the user sees, with the file's folder cut off; "" where there is no error.
+// Returns what the user sees, without the file's folder; "" if there is no error.
 inline std::string load_error(const std::string& text,
                               const std::vector<std::string>& overrides = {}) {
   const TempDir dir;

@@ -270,7 +270,7 @@ TEST(TomlIo, KeysOfManyPartsAreRefusedBeforeTheLibrarySeesThem) {
   EXPECT_EQ(load_error("[run]\n[" + parts + "]\n"), "run.toml:2:41: " + message);
   EXPECT_EQ(load_error("x = {" + parts + " = 1}\n"), "run.toml:1:45: " + message);
   EXPECT_EQ(load_error("x = '''\n'\n''' # ...\n[" + parts + "]\n"), "run.toml:4:41: " + message);
-  // Dots of a string, a comment or numbers are none of a key.
+  // Dots in a string, a comment or numbers do not belong to a key.
   const std::string dots(50'000, '.');
   EXPECT_EQ(load_error("[data]\ntrain = [\"" + dots + "\", '" + dots + "'] # " + dots + "\n"), "");
   EXPECT_EQ(load_error("[data]\ntrain = [\"a\"]\n[train]\nbetas = [0.9,\n0.8]\n"), "");

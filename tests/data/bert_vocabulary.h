@@ -1,5 +1,5 @@
-// A WordPiece of few tokens for tests of masking: the five special ones, 30 that start a word,
-// 10 that go on in one.
+// A small WordPiece vocabulary for tests of masking: the five special tokens, 30 that start a word
+// and 10 that continue one.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
-// The sequences [first, first + rows) of a text, as an evaluation of all of it reads them.
+// Returns the sequences [first, first + rows) of a text, as an evaluation of the whole text reads
+// them.
 #pragma once
 
 #include <numeric>

@@ -1,4 +1,4 @@
-// What the tests of data/ share: files of any content, compressed ones, and the text of an error.
+// What the tests of data/ share: files with any content, compressed files, and error messages.
 #pragma once
 
 #include <lzma.h>
@@ -28,7 +28,7 @@ inline std::filesystem::path write(const std::filesystem::path& path, std::strin
   return path;
 }
 
-// The message of the E that `action` throws; another exception or none fails the test.
+// Returns the message of the E that `action` throws; another exception or none fails the test.
 template <class E, class Action>
 std::string error_text(Action&& action) {
   try {
@@ -39,7 +39,7 @@ std::string error_text(Action&& action) {
   return "(no error)";
 }
 
-// A dataset of these tokens in the existing folder `dir`.
+// Writes a dataset of these tokens into the existing folder `dir`.
 inline TokenDataset make_dataset(const std::filesystem::path& dir, const std::vector<TokenId>& ids,
                                  int64_t vocab_size) {
   TokenWriter writer(dir, vocab_size);
@@ -91,8 +91,8 @@ inline std::string compress(std::string_view text, std::string_view suffix) {
   return std::string(text);
 }
 
-// Text that is rich in what pre-tokenisers stumble over: runs of white space of all kinds,
-// contractions, digits, letters of several scripts, and now and then bytes that are no UTF-8.
+// Returns text rich in what is hard on pre-tokenisers: runs of all kinds of white space,
+// contractions, digits, letters of several scripts, and sometimes bytes that are not UTF-8.
 inline std::string random_text(std::mt19937_64& random, size_t num_parts,
                                bool with_invalid = false) {
   static const std::vector<std::string> kParts = {" ",

@@ -41,7 +41,7 @@ class MaskedBatchesTest : public ::testing::Test {
   std::deque<TokenDataset> datasets_;
 };
 
-// Words without end: a token tells its place, up to 30.
+// Endless words; up to 30, a token tells its place.
 std::vector<TokenId> words(size_t count) {
   std::vector<TokenId> ids;
   for (size_t i = 0; i < count; i++)
@@ -53,7 +53,7 @@ Row row_of(const std::vector<int64_t>& values, int64_t row, int64_t context) {
   return {values.begin() + row * context, values.begin() + (row + 1) * context};
 }
 
-// The row before it was masked.
+// Returns the row before it was masked.
 Row original(const TokenBatch& batch, int64_t row, int64_t context) {
   Row tokens = row_of(batch.inputs, row, context);
   const Row targets = row_of(batch.targets, row, context);
@@ -215,7 +215,7 @@ TEST_F(MaskedBatchesTest, AllSetsOfPlacesAreEquallyLikely) {
   EXPECT_LT(chi_square_uniform(list), 27.9);
 }
 
-// As in validation, whose key is another.
+// The same for validation, which has another key.
 TEST_F(MaskedBatchesTest, PlacesAreEquallyLikelyInValidation) {
   const MaskedBatches batches = make(words(20 * 5000), bert_test::make_config(22));
   std::vector<int64_t> counts(20);
@@ -229,7 +229,7 @@ TEST_F(MaskedBatchesTest, PlacesAreEquallyLikelyInValidation) {
   EXPECT_LT(chi_square_uniform(counts), 43.8);  // 0.1 %, 19 degrees
 }
 
-// A token drawn at random is the same one with 1 / 40, and is then seen as unchanged.
+// A token drawn at random is the original with probability 1 / 40, and then looks unchanged.
 TEST_F(MaskedBatchesTest, EightyTenTen) {
   const MaskedBatches batches = make(words(30), bert_test::make_config(32, 0.5));
   std::vector<int64_t> kinds(3);
@@ -248,7 +248,7 @@ TEST_F(MaskedBatchesTest, EightyTenTen) {
   EXPECT_LT(chi_square(kinds, {0.8, 0.1 + random_same, 0.1 - random_same}), 13.8);  // 0.1 %, 2
   for (TokenId id = 0; id < kFirstWord; id++)
     EXPECT_EQ(shown[static_cast<size_t>(id)], 0) << id;
-  // The 30 tokens of the text are seldomer: each is not counted where it is the original itself.
+  // The 30 tokens of the text are rarer: a token is not counted where it is itself the original.
   std::vector<double> shares(40, 1.0 / 39);
   std::fill_n(shares.begin(), 30, (1 - 1.0 / 30) / 39);
   EXPECT_LT(chi_square({shown.begin() + kFirstWord, shown.end()}, shares), 72.1);  // 0.1 %, 39
@@ -292,7 +292,7 @@ TEST_F(MaskedBatchesTest, WholeWordsAreMaskedWholeAndFillTheBudget) {
   EXPECT_GT(num_full, 950);
 }
 
-// Words A, B B, C and a budget of 2: B is masked where it is drawn first, which has a third.
+// Words A, B B, C and a budget of 2: B is masked if it is drawn first, which has probability 1/3.
 TEST_F(MaskedBatchesTest, WordsAreDrawnUniformly) {
   RunConfig config = bert_test::make_config(6, 0.5);
   config.data.mask_whole_words = true;

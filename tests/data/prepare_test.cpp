@@ -78,7 +78,7 @@ TextDocuments documents_of(std::vector<std::string> texts) {
   });
 }
 
-// As <|begin_of_text|> of Llama 3; the [CLS] of a masked model stands in its batches.
+// Like <|begin_of_text|> of Llama 3. The [CLS] of a masked model is added by its batches.
 TEST_F(Prepare, BeginsEveryDocumentWhereTheTokenizerDoes) {
   BpeVocabulary vocabulary = make_bytes_vocabulary();
   vocabulary.added.push_back({.id = 257, .text = "<s>", .special = true});
@@ -154,7 +154,7 @@ TEST_F(Prepare, GivesTheSameForAnyThreadsAndCompression) {
   }
 }
 
-// Every number of a long text is in one of the parts, and in one only.
+// Every number of a long text is in exactly one of the parts.
 TEST_F(Prepare, SplitsLongDocumentsInBlocksThatDoNotOverlap) {
   std::vector<std::filesystem::path> files;
   int64_t num_numbers = 0;
@@ -239,7 +239,7 @@ TEST_F(Prepare, SplitsManySmallDocumentsWhole) {
   }
 }
 
-// What `action` writes to the log.
+// Returns what `action` writes to the log.
 template <class Action>
 std::string log_of(Action&& action) {
   set_log_level(LogLevel::kInfo);

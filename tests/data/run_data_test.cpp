@@ -35,7 +35,7 @@ class RunDataTest : public ::testing::Test {
   }
   std::string at(const std::string& name) { return (dir_ / name).string(); }
 
-  // Every file of the cache but the locks and the hashes of files, with the time it was written.
+  // Returns every file of the cache except locks and file hashes, with the time it was written.
   std::vector<std::pair<std::string, fs::file_time_type>> cache_files() {
     std::vector<std::pair<std::string, fs::file_time_type>> files;
     for (const auto& entry : fs::recursive_directory_iterator(dir_ / "cache")) {

@@ -11,7 +11,8 @@ namespace {
 
 using namespace std::string_literals;
 
-// German of so many lines, in Latin-1; 3 of its letters are beyond ASCII. The first is at byte 1.
+// Returns German text with this many lines, in Latin-1; 3 of its letters are beyond ASCII, the
+// first at byte 1.
 std::string latin1(size_t num_lines) {
   std::string text;
   for (size_t i = 0; i < num_lines; i++)
@@ -26,7 +27,7 @@ std::string ascii(size_t num_bytes) {
   return text;
 }
 
-// Of ASCII text, each character in `size` bytes.
+// Returns ASCII text with each character in `size` bytes.
 std::string widened(std::string_view text, size_t size, bool little_endian) {
   std::string wide;
   for (const char c : text) {
@@ -39,7 +40,7 @@ std::string widened(std::string_view text, size_t size, bool little_endian) {
 
 class TextEncodingTest : public ::testing::Test {
  protected:
-  // What reading files with these contents says; their names are 0.txt, 1.txt, ...
+  // Returns the error of reading files with these contents; their names are 0.txt, 1.txt, ...
   std::string error(const std::vector<std::string>& contents) {
     std::vector<std::filesystem::path> paths;
     for (const std::string& content : contents)
@@ -142,7 +143,7 @@ TEST_F(TextEncodingTest, RefusesUtf16AndUtf32WithoutAMark) {
   EXPECT_EQ(error(widened(text, 4, true)), expected("UTF-32LE", 90, 1));
   EXPECT_EQ(error(widened(text, 4, false)), expected("UTF-32BE", 90, 0));
   EXPECT_EQ(error(widened(ascii(1 << 20), 2, true)), expected("UTF-16LE", 2048, 1));
-  // Greek in UTF-16LE is valid UTF-8 but for its letters, and only its spaces have a NUL.
+  // Greek in UTF-16LE is valid UTF-8 except for its letters, and only its spaces have a NUL.
   std::string greek;
   for (int i = 0; i < 10; i++)
     greek += "\xB1\x03\xB2\x03\xB3\x03\x20"s + '\0';
@@ -184,7 +185,7 @@ TEST_F(TextEncodingTest, ABadByteInALargeFileIsCounted) {
   EXPECT_EQ(text_, text.replace(1'000'000, 1, "\xEF\xBF\xBD"));
 }
 
-// Each of the three limits, one step inside and one step outside of it.
+// Tests each of the three limits one step inside and one step outside.
 TEST_F(TextEncodingTest, DrawsTheLineBetweenDamageAndAnotherEncoding) {
   const auto text = [](int num_bad, int num_good, size_t num_bytes) {
     std::string all;

@@ -150,8 +150,8 @@ TEST(TextReader, ReplacesAndCountsInvalidUtf8) {
   EXPECT_EQ(read_documents(jsonl), (std::vector<std::string>{"x\xEF\xBF\xBD"}));
 }
 
-// The invariant that text_reader.h states, against the pre-tokeniser itself: ids can only differ
-// where pre-tokens do.
+// Tests the invariant of text_reader.h with the pre-tokeniser itself: ids can differ only where
+// pre-tokens do.
 TEST(TextReader, PiecesHaveThePreTokensOfTheDocument) {
   const TempDir dir;
   std::mt19937_64 random(7);
@@ -206,8 +206,8 @@ AddedToken added_token(TokenId id, const std::string& text) {
   return token;
 }
 
-// Pieces of every size have the ids of the document, whatever the added tokens look at or take
-// along, and with a prefix space.
+// Pieces of any size have the ids of the document, whatever the added tokens look at or include,
+// and with a prefix space.
 void expect_ids_of_the_document(const Tokenizer& tokenizer, uint64_t seed) {
   const TempDir dir;
   std::mt19937_64 random(seed);
@@ -235,7 +235,7 @@ void expect_ids_of_the_document(const Tokenizer& tokenizer, uint64_t seed) {
         joined += piece;
         begins = false;
         num_cuts += ends ? 0 : 1;
-        // Where nothing can be cut for long, a document is cut at any character.
+        // If nothing can be cut for long, a document is cut at any character.
         is_forced = is_forced || piece.size() + 4 > 16 * piece_bytes;
       }
       ASSERT_EQ(joined, text);

@@ -1,4 +1,4 @@
-// The recipes of recipes/finetune against the example data that they are written for.
+// Tests the recipes of recipes/finetune with the example data for which they are written.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

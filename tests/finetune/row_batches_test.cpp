@@ -60,7 +60,7 @@ TEST(RowBatches, LittleIsPaddingAndLengthsDoNotRise) {
     num_longer_than_before += longest > before;
     before = longest;
   }
-  // In random batches of 16 it would be near half.
+  // With random batches of 16, the share would be near one half.
   EXPECT_LT(static_cast<double>(padded), 0.05 * static_cast<double>(rows.ids.size()));
   EXPECT_GT(num_longer_than_before, static_cast<int64_t>(batches.size()) / 3);
   EXPECT_LT(num_longer_than_before, 2 * static_cast<int64_t>(batches.size()) / 3);

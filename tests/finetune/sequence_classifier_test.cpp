@@ -29,8 +29,8 @@ const TempDir& bodies() {
   return dir;
 }
 
-// Writes a classifier on `body` as a folder, and holds its logits to those of transformers.
-// Returns what transformers said of it.
+// Writes a classifier on `body` as a folder and compares its logits with those of transformers.
+// Returns what transformers printed about it.
 std::string compare_logits(const std::string& body, bool pairs,
                            const std::vector<std::string>& labels,
                            Pooling pooling = Pooling::kAuto) {
@@ -51,7 +51,7 @@ std::string compare_logits(const std::string& body, bool pairs,
   const RowTokens tokens =
       row_tokens(*tokenizer, objective_of(start.spec().shape.architecture), "here");
   TaskRows rows;
-  // Of unequal length, too long, empty, and with the token that pads at the end.
+  // Texts of unequal length, one too long, one empty, and one that ends with the padding token.
   rows.texts = {"w1 w2 w3",
                 "w4",
                 "w5 w6 w7c1 w8 w9 zz",
@@ -76,7 +76,7 @@ std::string compare_logits(const std::string& body, bool pairs,
                                                    (dir / "out.safetensors").string() + "'");
   const at::Tensor theirs = read_safetensors(dir / "out.safetensors").tensors.at(0).second;
   EXPECT_EQ(ours.sizes(), theirs.sizes());
-  // Of logits of some tens in float32, in which transformers computes too.
+  // For logits of some tens in float32, in which transformers computes too.
   const double size = std::max(10.0, theirs.abs().max().item<double>());
   EXPECT_LT(largest_difference(ours, theirs), shifts ? 1e-3 : 1e-5 * size);
   EXPECT_GT(largest_difference(ours[0], ours[1]), 1e-2);
@@ -126,8 +126,8 @@ TEST(SequenceClassifier, ModernBertIsThatOfTransformers) {
   }
 }
 
-// The part of the language head that a classifier keeps is the pre-trained one; the last layer
-// begins by the width, whatever init_std is.
+// The part of the language head that a classifier keeps is the pre-trained one. The last layer is
+// initialised by the width, whatever init_std is.
 TEST(SequenceClassifier, OfModernBertBeginsWithThePretrainedTransform) {
   const TempDir dir;
   const ModelSpec spec = small_spec_of(Architecture::kModernBert, 4);
@@ -185,7 +185,7 @@ TEST(SequenceClassifier, OutputsAreRescaledExactly) {
   }
 }
 
-// All else in the config.json of a folder is that of the fine-tuned model too.
+// The fine-tuned model keeps everything else of its folder's config.json.
 TEST(SequenceClassifier, KeepsTheConfigOfItsFolder) {
   const TempDir dir;
   save_hf_model(*random_model(small_spec(4), 2), dir.path(), {});

@@ -52,7 +52,7 @@ TEST_F(TableReader, TakesALastLineWithoutItsEnd) {
 }
 
 TEST_F(TableReader, NumbersColumnsWithoutAHeader) {
-  // STS-B: some rows go on after the columns that are asked for.
+  // STS-B: some rows continue after the wanted columns.
   EXPECT_EQ(fields("a.tsv", "1\tx\tfirst\n0\ty\tsecond\tsource\n", false, kNumbered),
             (Fields{{"first", "1"}, {"second", "0"}}));
 }

@@ -1,4 +1,5 @@
-// Files with given content in a temporary folder, and messages with that folder as DIR.
+// Files with given content in a temporary folder, and messages with that folder's name replaced by
+// DIR.
 #pragma once
 
 #include <fstream>

@@ -71,7 +71,8 @@ TEST(SampleIndex, TopPKeepsTheFewestThatAreLikelyTogether) {
   EXPECT_EQ(counts(0.999), counts(1.0));
 }
 
-// The definition of greedy decoding: the most likely token of a pass over the last `context` ones.
+// The definition of greedy decoding: the most likely token after a pass over the last `context`
+// tokens.
 std::vector<TokenId> greedy(const LanguageModel& model, std::vector<TokenId> tokens, int64_t count,
                             int64_t depth) {
   const auto context = static_cast<size_t>(model.spec().shape.context);
@@ -116,7 +117,7 @@ TEST(GenerateTokens, GreedySlidesOverTheContext) {
             greedy(*model, prompt, 5, 4));
 }
 
-// However the tokens are handed over: all at once, one by one, or in pieces.
+// It does not matter how the tokens are passed: all at once, one by one, or in pieces.
 TEST(GenerateTokens, LogitsWithACacheAreThoseOfTheWholePass) {
   for (const Architecture architecture : kCausal) {
     SCOPED_TRACE(enum_name(architecture));

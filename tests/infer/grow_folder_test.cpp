@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr LayerMapKind kKinds[] = {LayerMapKind::kInterpolate, LayerMapKind::kStack};
 
-// Largest difference of logits at two depths.
+// Returns the largest difference between logits at two depths.
 double difference(const fs::path& a, int64_t depth_a, const fs::path& b, int64_t depth_b) {
   const LoadedModel first = load_model_folder(a, at::kCPU);
   const LoadedModel second = load_model_folder(b, at::kCPU);
@@ -44,7 +44,7 @@ TEST(GrowFolder, KeepsTheFunctionAndTheTokenizer) {
   }
 }
 
-// What stderr says of a growth, in a folder of its own.
+// Returns what stderr says about a growth in its own folder.
 std::string told(const ModelSpec& spec, int64_t from, int64_t to,
                  std::optional<WiderFolder> wider = {}) {
   const TempDir temp;
@@ -118,7 +118,7 @@ TEST(GrowFolder, WorksOnAFolderThatApolloNeverWrote) {
   EXPECT_EQ(read_json(temp / "grown/config.json")["eos_token_id"], 20);
 }
 
-// A published BERT: vocab.txt alone, a pooler, a head of next sentences, settings of its own.
+// A published BERT: only vocab.txt, a pooler, a head for next sentences, and settings of its own.
 TEST(GrowFolder, KeepsWhatStandsBesideTheModel) {
   const TempDir temp;
   ModelSpec spec = small_spec(2);

@@ -28,7 +28,7 @@ inline void write_bytes_model(const std::filesystem::path& dir, const ModelSpec&
   tokenizer->save(dir);
 }
 
-// The message of the exception of type E that `call` throws, with `folder` as DIR.
+// Returns the message of the exception of type E that `call` throws, with `folder` replaced by DIR.
 template <class E, class Call>
 std::string error_of(const std::filesystem::path& folder, Call call) {
   try {

@@ -44,7 +44,7 @@ class ScoreTest : public testing::Test {
   LoadedModel loaded_;
 };
 
-// log p of each of `ids` but the first, from logits [1, T, V] for all but the last.
+// Returns log p of each of `ids` except the first, from logits [1, T, V].
 std::vector<double> from_logits(const at::Tensor& logits, const std::vector<TokenId>& ids) {
   const at::Tensor log_p = at::log_softmax(logits.to(at::kDouble), 2);
   std::vector<double> found;
@@ -136,8 +136,8 @@ TEST_F(ScoreTest, JsonLinesHoldTokensAndLogprobs) {
   EXPECT_EQ(second, R"({"tokens":[],"logprobs":[]})");
 }
 
-// A tokenizer that begins every text, as Llama 3's: `transformers` encodes text so, and scores and
-// prompts have it too.
+// A tokenizer that begins every text, like Llama 3's: `transformers` encodes text this way, and
+// scores and prompts do the same.
 TEST(Score, BeginsATextAsTheTokenizerSays) {
   const TempDir temp;
   ModelSpec spec = small_spec(2);

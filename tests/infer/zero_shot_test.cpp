@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Models, tasks and what is to be found, by zero_shot_reference.py; one folder for all tests.
+// Models, tasks and expected results from zero_shot_reference.py; one folder for all tests.
 const fs::path& reference() {
   static const TempDir temp;
   static const bool made = [] {

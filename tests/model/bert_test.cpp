@@ -108,7 +108,7 @@ TEST_F(BertParity, EveryGradientEqualsTransformers) {
                   1e-5 * scale + 1e-8)
             << name << " " << slot.spec.name;
       }
-      // Apart from inputs, targets, segments, documents, logits and loss.
+      // All tensors except inputs, targets, segments, documents, logits and loss.
       EXPECT_EQ(compared, expected.tensors.size() - 6) << "a gradient is left over";
     }
   }
@@ -184,7 +184,7 @@ TEST(Bert, RoundTripKeepsWeightsAndWhatTheModelIs) {
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
 }
 
-// As the first published folders hold them.
+// The first published folders have these names.
 TEST(Bert, OldNamesAndCopiesOfTheHeadLoad) {
   const TempDir temp;
   const auto model = random_model(small_bert(2), 2);
@@ -205,7 +205,7 @@ TEST(Bert, OldNamesAndCopiesOfTheHeadLoad) {
   const auto loaded = load_hf_model(temp.path(), test_device());
   EXPECT_TRUE(loaded->parameters().values().equal(model->parameters().values()));
 
-  // Of two tied tensors either will do.
+  // Either of two tied tensors is enough.
   NamedTensors copies_alone = tensors;
   std::erase_if(copies_alone, [](const auto& entry) {
     return entry.first == "cls.predictions.bias" ||

@@ -1,5 +1,5 @@
-// LiGO's operators: where learning starts they are FPI and the layer map; what they compute is
-// W'_i = sum_j w_ij B W_j A^T; the gradients that they learn by are those of the loss.
+// LiGO's operators: where learning starts they equal FPI and the layer map, they compute
+// W'_i = sum_j w_ij B W_j A^T, and their gradients are those of the loss.
 #include "model/growth_operators.h"
 
 #include <ATen/ops/tensor.h>

@@ -1,5 +1,5 @@
-// Growth keeps the function: where N divides N', the grown model equals the shared one before it at
-// every depth D >= N', to the bit, on weights that real updates made.
+// Growth keeps the function: if N divides N', the grown model equals the shared one before it at
+// every depth D >= N', to the bit. The weights come from real updates.
 #include "model/growth.h"
 
 #include <ATen/ops/linalg_vector_norm.h>

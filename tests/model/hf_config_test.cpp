@@ -104,7 +104,7 @@ TEST_F(HfConfigTest, AcceptsWhatMeansTheSame) {
   EXPECT_EQ(error_with("n_inner", 50), "no error");
   EXPECT_EQ(error_with("activation_function", "gelu_pytorch_tanh"), "no error");
   EXPECT_EQ(error_with("scale_attn_weights", nullptr), "no error");
-  // Dropout acts in training alone, which has a config of its own.
+  // Dropout acts only in training, which has its own config.
   EXPECT_EQ(error_with("attn_pdrop", 0.5), "no error");
   EXPECT_EQ(error_with("embd_pdrop", 0.5), "no error");
 }
@@ -380,7 +380,7 @@ TEST_F(HfConfigTest, RefusesAModernBertThatIsNotComputed) {
   }
 }
 
-// What it lists for each layer follows the depth.
+// A key that lists something per layer follows the depth.
 TEST_F(HfConfigTest, ADerivedModernBertListsItsLayers) {
   const ModelSpec spec = small_spec_of(Architecture::kModernBert, 2);
   Json source = to_hf_config(spec, 2, {});
@@ -393,7 +393,7 @@ TEST_F(HfConfigTest, ADerivedModernBertListsItsLayers) {
   EXPECT_EQ(derived["classifier_pooling"], "mean");
 }
 
-// What it lists for each layer would not fit a model of another depth.
+// A key that lists something per layer would not fit a model of another depth.
 TEST_F(HfConfigTest, ADerivedQwen3LosesItsListOfLayers) {
   const ModelSpec spec = small_spec_of(Architecture::kQwen3, 2);
   Json source = to_hf_config(spec, 2, {});
@@ -404,7 +404,7 @@ TEST_F(HfConfigTest, ADerivedQwen3LosesItsListOfLayers) {
   EXPECT_FALSE(derived_hf_config(source, {spec, 2}, {deeper, 4}).contains("layer_types"));
 }
 
-// What grow and export write: the source's config.json, with what growth changes.
+// grow and export write this: the source's config.json, with what growth changes.
 TEST_F(HfConfigTest, ADerivedConfigKeepsWhatIsNotOfTheLayers) {
   const Json source = Json::parse(
       R"({"model_type":"gpt2","n_layer":2,"n_embd":20,"n_head":2,"n_positions":12,"vocab_size":31,

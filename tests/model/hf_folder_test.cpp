@@ -1,4 +1,4 @@
-// Folders that go from here to `transformers` and back, and folders that are wrong.
+// Folders that go from here to `transformers` and back, and invalid folders.
 #include "model/hf_folder.h"
 
 #include <ATen/ops/full.h>

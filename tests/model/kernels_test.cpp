@@ -1,4 +1,4 @@
-// Own kernels and plain operators train the same model: losses of 200 steps from one seed.
+// Our own kernels and plain operators train the same model: losses of 200 steps from one seed.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Small models with weights that leave nothing at 0 or 1, and tokens for them.
+// Small models whose weights are neither 0 nor 1, and tokens for them.
 #pragma once
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -26,7 +26,7 @@ constexpr Architecture kAllArchitectures[] = {Architecture::kGpt2, Architecture:
                                               Architecture::kLlama, Architecture::kQwen3,
                                               Architecture::kModernBert};
 
-// The same of an architecture; sizes that only some have are odd there.
+// The same for an architecture; sizes that only some architectures have get unusual values.
 inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
                                LayerMapKind kind = LayerMapKind::kInterpolate) {
   ModelSpec spec = small_spec(final_layers, kind);
@@ -37,7 +37,7 @@ inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
   spec.norm_epsilon = info.norm_epsilon;
   spec.rope.theta = info.rope_theta;
   spec.local_rope.theta = info.local_rope_theta;
-  // Smaller than the context, so that local blocks do not see all of it.
+  // The window is smaller than the context, so local blocks do not see all of it.
   if (info.local.window > 0) spec.shape.local = {.window = 2, .global_every = 3};
   if (!info.groups_queries) return spec;
   spec.shape.heads = 4;
@@ -46,7 +46,7 @@ inline ModelSpec small_spec_of(Architecture architecture, int64_t final_layers,
   return spec;
 }
 
-// As initialised, with noise on every parameter.
+// Returns a model with its initial weights plus noise on every parameter.
 inline std::unique_ptr<LanguageModel> random_model(const ModelSpec& spec, int64_t num_layers,
                                                    uint64_t seed = 1) {
   auto model = make_model(spec, num_layers, test_device());
@@ -68,7 +68,7 @@ inline at::Tensor random_tokens(const ModelSpec& spec, int64_t rows, int64_t len
       .to(test_device());
 }
 
-// A batch with a target at every third place, as a masked model has.
+// Returns a batch with a target at every third position, as for a masked model.
 inline DeviceBatch masked_batch(const ModelSpec& spec, int64_t rows, int64_t length) {
   const at::Tensor places =
       at::arange(1, rows * length, 3, at::TensorOptions(test_device()).dtype(at::kLong));

@@ -1,7 +1,7 @@
 // ModernBERT against `transformers` in float64: logits, loss and every parameter's gradient, with
-// windows smaller and larger than the sequence, masked targets and documents; folders whole, in
-// shards, in bf16, without a head and of a classifier; and those that Apollo writes, with the norm
-// that Hugging Face's format has no place for.
+// windows smaller and larger than the sequence, masked targets and documents. It reads folders that
+// are whole, in shards, in bf16, without a head and of a classifier. It also checks folders that
+// Apollo writes, with the norm for which Hugging Face's format has no place.
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kNames[] = {"five_layers", "one_layer", "all_global", "long", "packed"};
-// Its gradient has no original.
+// `transformers` has no gradient for this parameter.
 constexpr const char* kOwnNorm = "model.layers.0.attn_norm.weight";
 
 struct Reference {
@@ -113,7 +113,7 @@ TEST_F(ModernBertParity, EveryGradientEqualsTransformers) {
             << name << " " << slot.spec.name;
         ++compared;
       }
-      // Apart from inputs, targets, documents, logits, those of bf16, and loss.
+      // All tensors except inputs, targets, documents, logits, logits in bf16, and loss.
       EXPECT_EQ(compared, expected.tensors.size() - 6) << "a gradient is left over";
     }
   }
@@ -133,7 +133,7 @@ TEST_F(ModernBertParity, AFolderInBf16HasItsLogits) {
   }
 }
 
-// A bare model has no head, a classifier the part of it that comes before the vocabulary.
+// A bare model has no head, and a classifier only the part of it before the vocabulary.
 TEST_F(ModernBertParity, WhatAFolderLacksOfTheHeadIsInitialised) {
   const auto whole = load_hf_model(*folder_ / "five_layers", test_device());
   const std::map<std::string, std::vector<std::string_view>> lacking = {
@@ -205,7 +205,7 @@ TEST(ModernBert, AModelThatSharesItsLayersKeepsTheNormOfTheFirstBesideItsFolder)
                 "'model.layers.0.attn_norm.weight' of a model that shares its layers (hint: "
                 "without the key 'apollo' in config.json it is one of 2 layers that it does not "
                 "share)");
-  // A final model does without.
+  // A final model works without it.
   const auto final_model = random_model(spec, 6);
   save_hf_model(*final_model, temp.path(), {});
   fs::remove(file);
@@ -216,7 +216,8 @@ TEST(ModernBert, AModelThatSharesItsLayersKeepsTheNormOfTheFirstBesideItsFolder)
             0.0);
 }
 
-// By hand: block 0 without its norm, places 1 and 2 local, in a pass over one shared layer.
+// Computed by hand: block 0 has no norm and places 1 and 2 are local, in a pass over one shared
+// layer.
 TEST(ModernBert, KindAndNormBelongToThePlace) {
   const ModelSpec spec = small_spec_of(Architecture::kModernBert, 6);
   const auto model = random_model(spec, 1);
@@ -229,7 +230,7 @@ TEST(ModernBert, KindAndNormBelongToThePlace) {
   EXPECT_GT(largest_difference(logits_at(*model, inputs, 2), before_deep), 1e-2);
 }
 
-// Block 0 adds nothing here, so that two blocks of window 2 carry a token 4 places far.
+// Block 0 adds nothing here, so two blocks of window 2 carry a token 4 places far.
 TEST(ModernBert, LocalBlocksSeeTheirWindow) {
   const auto reached = [](int64_t global_every) {
     ModelSpec spec = small_spec_of(Architecture::kModernBert, 3);
@@ -253,8 +254,8 @@ TEST(ModernBert, LocalBlocksSeeTheirWindow) {
   EXPECT_EQ(reached(1), 11);
 }
 
-// Where the old layers come to places of their kind: on top, or to twice their place where every
-// third block is global.
+// This holds if old layers come to places of their kind: with new layers on top, or at twice their
+// place if every third block is global.
 TEST(ModernBert, NewLayersWithoutOutputChangeNothingWhereKindsStay) {
   const auto change = [](int64_t global_every, const LayerMap& map) {
     ModelSpec spec = small_spec_of(Architecture::kModernBert, 6);

@@ -1,5 +1,5 @@
-// Passes of which a part runs forward alone, and passes whose branches are scaled, by their plain
-// equivalents; for all architectures.
+// Passes of which a part runs forward only, and passes with scaled branches, against their plain
+// equivalents, for all architectures.
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ class PassOptionsTest : public testing::TestWithParam<Architecture> {
                                  : masked_batch(spec, 3, 12);
   }
 
-  // Where it is the output layer too; else empty.
+  // Returns the name of the embedding if it is also the output layer; else empty.
   std::string tied_embedding() const {
     for (const ParameterSlot& slot : model_->parameters().layout().slots()) {
       const bool is_embedding = slot.spec.name.find("wte.") != std::string::npos ||
@@ -63,7 +63,7 @@ TEST_P(PassOptionsTest, GradientsAboveFrozenBlocksAreThoseOfTheWholePass) {
           EXPECT_GT(size, 0.0);
           EXPECT_LT(at::linalg_vector_norm(found - expected).item<double>(), 1e-4 * size + 1e-6);
         } else if (slot.spec.name == tied_embedding()) {
-          // The output's side alone.
+          // Only the gradient of the output layer's use.
           EXPECT_GT(at::linalg_vector_norm(found).item<double>(), 0.0);
           EXPECT_GT(at::linalg_vector_norm(found - expected).item<double>(), 1e-3 * size);
         } else {
@@ -75,7 +75,7 @@ TEST_P(PassOptionsTest, GradientsAboveFrozenBlocksAreThoseOfTheWholePass) {
 }
 
 TEST_P(PassOptionsTest, TheTiedMatrixGetsTheGradientOfTheOutputAlone) {
-  // The input's side reaches the rows of the input's tokens only; here that is one.
+  // The use as input layer reaches only the rows of the input's tokens; here that is one.
   if (!model_->spec().shape.tied) GTEST_SKIP() << "the output layer has its own matrix";
   batch_.inputs_BT = at::zeros_like(batch_.inputs_BT);
   backward({.frozen_blocks = kLayers});

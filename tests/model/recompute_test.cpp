@@ -1,5 +1,6 @@
-// Blocks that are computed again in the backward pass give the values of blocks that were kept, to
-// the bit, and their gradients, whose sums over the uses of a layer may run in another order.
+// Blocks that are computed again in the backward pass give the same values as blocks that were
+// kept, to the bit, and the same gradients, whose sums over the uses of a layer may run in another
+// order.
 #include "model/recompute.h"
 
 #include <ATen/Context.h>

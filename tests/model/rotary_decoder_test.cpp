@@ -1,5 +1,6 @@
 // Llama and Qwen3 against `transformers` in float64: logits, loss and every parameter's gradient,
-// from folders whole, in shards, in bf16 and without a head; and the folders that Apollo writes.
+// from folders that are whole, in shards, in bf16 and without a head; and the folders that Apollo
+// writes.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <gtest/gtest.h>
@@ -38,7 +39,7 @@ class RotaryDecoderParity : public testing::Test {
     return tensors;
   }
 
-  // Of the parameters that a folder holds in several, below each other.
+  // For parameters that a folder stores as several tensors, one above the other.
   static at::Tensor gradient_of(const std::map<std::string, at::Tensor>& expected,
                                 const ParameterSpec& spec) {
     if (spec.pieces.empty()) return expected.at("grad." + spec.name);
@@ -66,7 +67,8 @@ TEST_F(RotaryDecoderParity, LogitsAndLossEqualTransformers) {
         const at::Tensor inputs = expected.at("inputs").to(test_device());
         const at::Tensor logits = model->logits({inputs}, blocks, options);
         ASSERT_EQ(logits.sizes(), expected.at("logits").sizes());
-        // The original norms in float32 even in a model of float64, and some logits are above 5.
+        // transformers computes norms in float32 even in a float64 model, and some logits are above
+        // 5.
         const double size = expected.at("logits").abs().max().item<double>();
         EXPECT_LT(largest_difference(logits, expected.at("logits")), 1e-5 * std::max(1.0, size));
         const DeviceBatch batch{inputs, expected.at("targets").flatten().to(test_device())};
@@ -163,7 +165,7 @@ TEST_F(RotaryDecoderParity, FoldersOfApolloLoadInTransformersAndHere) {
     EXPECT_LT(largest_difference(theirs[i], logits[i]), 1e-5) << folders[i];
 }
 
-// The constants of Llama 3.1, whose 3.1-8B has wavelengths in all three ranges.
+// The constants of Llama 3.1; its 8B model has wavelengths in all three ranges.
 TEST(Rope, Llama3ScalingDividesLowFrequenciesAndKeepsHighOnes) {
   const Rope plain{.theta = 500000.0};
   Rope scaled = plain;

@@ -1,4 +1,4 @@
-// Files against the `safetensors` package in both directions, and files that lie.
+// Files against the `safetensors` package in both directions, and files whose header is false.
 #include "model/safetensors.h"
 
 #include <ATen/ops/arange.h>
@@ -77,7 +77,7 @@ TEST(Safetensors, AMappedFileHoldsTheSameAndOutlivesItsName) {
   EXPECT_TRUE(matrix.equal(at::arange(12, at::kFloat).view({3, 4})));
 }
 
-// A file of this header and these bytes of data.
+// Returns a file with this header and this many bytes of data.
 std::string file_of(const std::string& header, size_t data_bytes) {
   const uint64_t size = header.size();
   std::string file(sizeof size, '\0');

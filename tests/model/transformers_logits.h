@@ -1,4 +1,4 @@
-// The logits of a model folder by `transformers`.
+// Computes the logits of a model folder with `transformers`.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +12,8 @@
 
 namespace apollo {
 
-// Also holds the folder to what `transformers` expects: no missing, no unexpected weights. What the
-// script says of the model goes to `description`.
+// Also checks that the folder is what `transformers` expects: no missing and no unexpected weights.
+// The script's description of the model goes to `description`.
 inline at::Tensor transformers_logits(const std::filesystem::path& folder,
                                       const at::Tensor& inputs_BT,
                                       std::string* description = nullptr) {
@@ -28,7 +28,7 @@ inline at::Tensor transformers_logits(const std::filesystem::path& folder,
   return read_safetensors(logits).tensors.at(0).second;
 }
 
-// The same of several folders, in float64, in their order.
+// The same for several folders, in float64 and in their order.
 inline std::vector<at::Tensor> transformers_logits64(
     const std::vector<std::filesystem::path>& folders, const at::Tensor& inputs_BT) {
   const TempDir temp;

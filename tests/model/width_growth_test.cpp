@@ -1,5 +1,5 @@
-// Growth in width against the definitions of FPI and AKI on small whole numbers, and FPI's promise:
-// the grown model computes what the small one computes, up to rounding.
+// Growth in width against the definitions of FPI and AKI on small integers, and FPI's promise: the
+// grown model computes the same as the small one, up to rounding.
 #include "model/width_growth.h"
 
 #include <ATen/ops/tensor.h>
@@ -28,7 +28,7 @@ ModelSpec small(Architecture architecture) {
   return spec;
 }
 
-// `times` as wide, with as many times the heads.
+// Returns a spec that is `times` as wide, with `times` as many heads.
 ModelSpec times_as_wide(ModelSpec spec, int64_t times) {
   spec.shape.width *= times;
   spec.shape.heads *= times;
@@ -39,7 +39,7 @@ at::Tensor matrix(std::vector<double> values, int64_t rows) {
   return at::tensor(values, at::kDouble).view({rows, -1});
 }
 
-// Two neurons become three, of which the first is there twice; three inner ones become five.
+// Two neurons become three, with two copies of the first; three inner neurons become five.
 WidthMaps tiny_maps() {
   return {duplication_map(2, 3), duplication_map(2, 3), duplication_map(3, 5)};
 }
@@ -79,7 +79,8 @@ TEST(FunctionPreservingInitialization, KeepsAnyLinearMapThroughCopiedNeurons) {
 TEST(AdvancedKnowledgeInitialization, TakesAddedOutputsFromTheLayerAbove) {
   const at::Tensor own = matrix({2, 4, 6, 8, 10, 12}, 2);
   const at::Tensor above = matrix({20, 40, 60, 80, 100, 120}, 2);
-  // The first three columns are FPI's of the layer itself, the other two FPI's of the one above.
+  // The first three columns come from FPI of the layer itself, the other two from FPI of the one
+  // above.
   EXPECT_TRUE(grow_tensor(own, above, {axes::kResidualIn, axes::kInnerOut}, tiny_maps())
                   .equal(matrix({1, 2, 3, 10, 20,     //
                                  8, 10, 12, 80, 100,  //
@@ -177,7 +178,7 @@ TEST(WidthGrowth, RefusesModelsThatDifferInMore) {
       "growth in width: the models differ in more than width, heads, inner width and context");
 }
 
-// In float64, where nothing but the weights' own rounding is left: none at twice the width, since a
+// In float64 only the rounding of the weights is left. At twice the width there is none, because a
 // division by two is exact.
 TEST(WidthGrowth, TransformersFindsTheSameFunctionInFloat64) {
   APOLLO_SKIP_WITHOUT_PYTHON();

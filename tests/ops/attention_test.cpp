@@ -1,15 +1,10 @@
 // Attention and its gradients, tensor by tensor, against products and a softmax in double
-// precision: the plain form, the device's own and the kernels with every instruction set.
+// precision: the plain form, the device's kernel, and our kernels with every instruction set.
 #include "ops/attention.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -19,102 +14,12 @@
 
 #include <cmath>
 #include <limits>
-#include <string>
 
+#include "ops/attention_checks.h"
 #include "ops/dropout.h"
-#include "ops/row_kernels.h"
-#include "support/test_device.h"
 
 namespace apollo {
 namespace {
-
-constexpr InstructionSet kSets[] = {InstructionSet::kPortable, InstructionSet::kAvx2,
-                                    InstructionSet::kAvx512};
-
-struct Size {
-  int64_t batch, heads, length, head_width;
-};
-
-std::string text(const Size& size) {
-  return "B " + std::to_string(size.batch) + " H " + std::to_string(size.heads) + " T " +
-         std::to_string(size.length) + " K " + std::to_string(size.head_width);
-}
-
-at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
-  auto random = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random).to(test_device());
-}
-
-at::Tensor random_qkv(const Size& size, uint64_t seed = 5) {
-  return draw({size.batch, size.length, 3 * size.heads * size.head_width}, seed);
-}
-
-struct Result {
-  at::Tensor mixed;
-  at::Tensor grad_qkv;
-};
-
-// Of the sum of weights * attention(qkv).
-Result differentiate(const at::Tensor& qkv, const AttentionPattern& pattern, Kernels kernels,
-                     const DropoutDraw& dropout = {}) {
-  const at::Tensor leaf = qkv.clone().requires_grad_(true);
-  const at::Tensor mixed = multi_head_attention(leaf, pattern, dropout, kernels);
-  const at::Tensor weights = draw(mixed.sizes().vec(), 17).to(qkv.scalar_type());
-  (mixed * weights).sum().backward();
-  return {mixed.detach(), leaf.grad()};
-}
-
-Result in_double(const at::Tensor& qkv, const AttentionPattern& pattern) {
-  return differentiate(qkv.to(at::kDouble), pattern, Kernels::kReference);
-}
-
-double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor difference = found.to(at::kDouble) - expected;
-  return at::linalg_vector_norm(difference).item<double>() /
-         at::linalg_vector_norm(expected).item<double>();
-}
-
-void expect_close(const Result& found, const Result& expected, double tolerance) {
-  EXPECT_LT(relative_error(found.mixed, expected.mixed), tolerance);
-  const auto found_parts = found.grad_qkv.chunk(3, 2);
-  const auto parts = expected.grad_qkv.chunk(3, 2);
-  // With one position the weights are constant, so queries and keys have no gradient.
-  if (found.mixed.size(1) == 1) {
-    EXPECT_LT(found_parts[0].abs().max().item<float>(), 1e-5F);
-    EXPECT_LT(found_parts[1].abs().max().item<float>(), 1e-5F);
-  } else {
-    EXPECT_LT(relative_error(found_parts[0], parts[0]), tolerance) << "queries";
-    EXPECT_LT(relative_error(found_parts[1], parts[1]), tolerance) << "keys";
-  }
-  EXPECT_LT(relative_error(found_parts[2], parts[2]), tolerance) << "values";
-}
-
-// With every instruction set, then the plain form.
-void expect_close_everywhere(const at::Tensor& qkv, const AttentionPattern& pattern,
-                             double tolerance = 2e-6) {
-  const Result expected = in_double(qkv, pattern);
-  for (const InstructionSet set : kSets) {
-    if (!is_supported(set)) continue;
-    SCOPED_TRACE(testing::Message() << "set " << static_cast<int>(set));
-    const InstructionSetScope scope(set);
-    expect_close(differentiate(qkv, pattern, Kernels::kFused), expected, tolerance);
-  }
-  SCOPED_TRACE("reference");
-  expect_close(differentiate(qkv, pattern, Kernels::kReference), expected, tolerance);
-}
-
-// Documents of 1 to `longest` positions, other ones in each row.
-at::Tensor document_numbers(int64_t batch, int64_t length, int64_t longest) {
-  std::vector<int64_t> numbers;
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t t = 0, size = 0, document = 0; t < length; t += size, ++document) {
-      size = std::min(length - t, 1 + (37 * document + 11 * b) % longest);
-      numbers.insert(numbers.end(), static_cast<size_t>(size), 100 - 3 * document);
-    }
-  }
-  return at::from_blob(numbers.data(), {batch, length}, at::kLong)
-      .to(test_device(), /*non_blocking=*/false, /*copy=*/true);
-}
 
 // The reference of all other tests is checked against the formula itself.
 TEST(Attention, ThePlainFormIsTheFormula) {
@@ -173,28 +78,6 @@ TEST(Attention, EqualsDoublePrecisionAtAwkwardSizes) {
     }
   }
 }
-
-// The formula of grouped queries: every head of keys and values stands there once for each head of
-// queries that reads it.
-Result grouped_in_double(const at::Tensor& qkv_BTX, const AttentionPattern& pattern) {
-  const int64_t heads = pattern.heads;
-  const int64_t kv_heads = pattern.kv_heads;
-  const at::Tensor leaf = qkv_BTX.to(at::kDouble).requires_grad_(true);
-  const auto parts = leaf.view({leaf.size(0), leaf.size(1), heads + 2 * kv_heads, -1})
-                         .split_with_sizes({heads, kv_heads, kv_heads}, 2);
-  std::vector<at::Tensor> all = {parts[0]};
-  for (size_t i = 1; i < 3; ++i) {
-    for (int64_t head = 0; head < heads; ++head)
-      all.push_back(parts[i].narrow(2, head * kv_heads / heads, 1));
-  }
-  AttentionPattern whole = pattern;
-  whole.kv_heads = 0;
-  const at::Tensor mixed =
-      multi_head_attention(at::cat(all, 2).flatten(2, 3), whole, {}, Kernels::kReference);
-  (mixed * draw(mixed.sizes().vec(), 17).to(at::kDouble)).sum().backward();
-  return {mixed.detach(), leaf.grad()};
-}
-
 TEST(Attention, GroupedQueriesEqualDoublePrecision) {
   for (const auto& [heads, kv_heads] : {std::pair{6, 2}, {4, 1}, {3, 3}, {6, 3}}) {
     for (const auto& [length, head_width] :
@@ -213,7 +96,7 @@ TEST(Attention, GroupedQueriesEqualDoublePrecision) {
           const auto parts = found.grad_qkv.split_with_sizes(sizes, 2);
           const auto exact = expected.grad_qkv.split_with_sizes(sizes, 2);
           for (size_t i = 0; i < 3; ++i) {
-            // With one position queries and keys have no gradient.
+            // With one position, queries and keys have no gradient.
             if (i < 2 && length == 1) {
               EXPECT_LT(parts[i].abs().max().item<float>(), 1e-5F);
             } else {
@@ -232,112 +115,7 @@ TEST(Attention, GroupedQueriesEqualDoublePrecision) {
     }
   }
 }
-
-TEST(Attention, GroupedQueriesSeeTheirDocumentInEveryForm) {
-  const at::Tensor qkv = draw({2, 33, (4 + 2 * 2) * 8}, 5);
-  const AttentionPattern pattern{
-      .heads = 4, .kv_heads = 2, .documents_BT = document_numbers(2, 33, 9)};
-  const Result expected = grouped_in_double(qkv, pattern);
-  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-    const Result found = differentiate(qkv, pattern, kernels);
-    EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
-    EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 3e-6);
-  }
-  // Types without own kernels take the device's.
-  const Result found = differentiate(qkv.to(at::kDouble), pattern, Kernels::kFused);
-  EXPECT_LT(relative_error(found.mixed, expected.mixed), 1e-12);
-  EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 1e-12);
-}
-
-// Around the sizes of vectors, tiles and blocks, where tiles of other documents are left out.
-TEST(Attention, PositionsSeeTheirDocument) {
-  for (const int64_t length : {1, 8, 31, 127, 130, 257}) {
-    for (const int64_t longest : {2, 5, 16, 70, 97}) {
-      const Size size{2, 2, length, longest % 2 == 0 ? 20 : 7};
-      SCOPED_TRACE(text(size) + " documents up to " + std::to_string(longest));
-      for (const bool causal : {true, false}) {
-        expect_close_everywhere(random_qkv(size),
-                                {.heads = size.heads,
-                                 .causal = causal,
-                                 .documents_BT = document_numbers(2, length, longest)});
-      }
-    }
-  }
-}
-
-// Around the sizes of vectors, tiles and blocks, where the tiles beside a window are left out.
-TEST(Attention, WindowsEqualDoublePrecisionAtAwkwardSizes) {
-  for (const int64_t length : {1, 5, 63, 65, 130, 257}) {
-    for (const int64_t window : {1, 3, 15, 16, 17, 63, 64, 65, 100, 300}) {
-      const Size size{1, 2, length, window % 2 == 0 ? 16 : 7};
-      SCOPED_TRACE(text(size) + " window " + std::to_string(window));
-      expect_close_everywhere(random_qkv(size), {.heads = size.heads, .window = window});
-    }
-  }
-}
-
-TEST(Attention, WindowsWithDocumentsGroupsAndDropout) {
-  for (const int64_t window : {0, 2, 11, 70}) {
-    const Size size{2, 3, 150, 12};
-    SCOPED_TRACE(window);
-    const AttentionPattern pattern{.heads = 3,
-                                   .causal = window % 2 == 0,
-                                   .window = window,
-                                   .documents_BT = document_numbers(2, 150, 60)};
-    const at::Tensor qkv = random_qkv(size);
-    expect_close_everywhere(qkv, pattern);
-    const at::Tensor exact = qkv.to(at::kDouble);
-    expect_close(differentiate(exact, pattern, Kernels::kFused), in_double(qkv, pattern), 1e-12);
-    const AttentionPattern grouped{
-        .heads = 4, .kv_heads = 2, .causal = window == 11, .window = window};
-    const at::Tensor few = draw({2, 130, (4 + 2 * 2) * 8}, 5);
-    const Result expected = grouped_in_double(few, grouped);
-    const Result found = differentiate(few, grouped, Kernels::kFused);
-    EXPECT_LT(relative_error(found.mixed, expected.mixed), 2e-6);
-    EXPECT_LT(relative_error(found.grad_qkv, expected.grad_qkv), 3e-6);
-    if (!test_device().is_cpu()) continue;  // where the key says which weights are dropped
-    const DropoutDraw draws{0.3, 9};
-    expect_close(differentiate(qkv, pattern, Kernels::kFused, draws),
-                 differentiate(exact, pattern, Kernels::kReference, draws), 2e-6);
-  }
-}
-
-TEST(Attention, NothingOfAnotherDocumentIsRead) {
-  const Size size{1, 2, 200, 8};
-  at::Tensor numbers = at::zeros({1, 200}, at::TensorOptions(test_device()).dtype(at::kLong));
-  numbers.slice(1, 90, 130).fill_(1);
-  numbers.slice(1, 130).fill_(2);
-  const at::Tensor qkv = random_qkv(size);
-  at::Tensor other = qkv.clone();
-  other.slice(1, 100, 101).add_(3.0);
-  for (const bool causal : {true, false}) {
-    const AttentionPattern pattern{.heads = size.heads, .causal = causal, .documents_BT = numbers};
-    for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-      const at::Tensor before = multi_head_attention(qkv, pattern, {}, kernels);
-      const at::Tensor changed = before.ne(multi_head_attention(other, pattern, {}, kernels));
-      EXPECT_FALSE(changed.slice(1, 0, causal ? 100 : 90).any().item<bool>());
-      EXPECT_FALSE(changed.slice(1, 130).any().item<bool>());
-      EXPECT_TRUE(changed.slice(1, 100, 130).any(2).all().item<bool>());
-    }
-  }
-}
-
-TEST(Attention, NothingOutsideOfTheWindowIsRead) {
-  const Size size{1, 2, 200, 8};
-  const AttentionPattern pattern{.heads = size.heads, .window = 20};
-  const at::Tensor qkv = random_qkv(size);
-  at::Tensor other = qkv.clone();
-  other.slice(1, 100, 101).add_(3.0);
-  for (const Kernels kernels : {Kernels::kFused, Kernels::kReference}) {
-    const at::Tensor before = multi_head_attention(qkv, pattern, {}, kernels);
-    const at::Tensor changed = before.ne(multi_head_attention(other, pattern, {}, kernels));
-    EXPECT_FALSE(changed.slice(1, 0, 80).any().item<bool>());
-    EXPECT_FALSE(changed.slice(1, 121).any().item<bool>());
-    EXPECT_TRUE(changed.slice(1, 80, 121).any(2).all().item<bool>());
-  }
-}
-
-// Scores of some 100 carry the rounding of their size into the weights, in either form.
+// Scores of about 100 carry the rounding of their size into the weights, in either form.
 TEST(Attention, ScoresFarApartNeitherOverflowNorVanish) {
   const Size size{1, 2, 70, 16};
   for (const bool causal : {true, false}) {
@@ -429,8 +207,8 @@ at::Tensor with_key(uint64_t key, const at::Tensor& qkv, const AttentionPattern&
   return multi_head_attention(qkv, pattern, {dropout, key}, kernels);
 }
 
-// Each kept weight's factor 1 / (1 - p), or 0, [B, H, T, T]: by values that are the rows of the
-// identity, for T = K.
+// Returns the factor 1 / (1 - p), or 0, of each weight, [B, H, T, T]. The values are the rows of
+// the identity, for T = K.
 at::Tensor mask_of(uint64_t seed, const Size& size, bool causal, double dropout) {
   at::Tensor qkv = at::zeros({size.batch, size.length, 3 * size.heads * size.head_width},
                              at::TensorOptions(test_device()));

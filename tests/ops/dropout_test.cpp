@@ -1,6 +1,6 @@
-// Dropout by own kernels, alone and inside the sum of a residual branch: which elements are kept,
-// and the gradients against float64 under the same mask, with every instruction set that the
-// machine has.
+// Dropout by our own kernels, alone and inside the sum of a residual branch: which elements are
+// kept, and the gradients against float64 under the same mask, with every instruction set of the
+// machine.
 #include "ops/dropout.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -108,8 +108,8 @@ TEST(Dropout, IsTheSameInEveryForm) {
   EXPECT_LT(relative_error(fused, in_double), 1e-6);
 }
 
-// The gradients of {residual, branch, norm weight, norm bias, branch bias} of the weighted results
-// that are used, behind the results.
+// Returns the weighted results that are used, then the gradients of {residual, branch, norm weight,
+// norm bias, branch bias}.
 Tensors outcome(const Tensors& given, at::ScalarType type, const std::vector<bool>& used,
                 const std::function<SumAndNorm(const Tensors&)>& apply) {
   Tensors leaves;

@@ -1,5 +1,5 @@
-// Sums, LayerNorm and GELU against float64, tensor by tensor, with every instruction set that the
-// machine has. Bound: a relative L2 error of 2e-6, some thirty roundings of float32.
+// Sums, LayerNorm and GELU against float64, tensor by tensor, with every instruction set of the
+// machine. The bound is a relative L2 error of 2e-6, some thirty roundings of float32.
 #include "ops/elementwise.h"
 #include "support/test_device.h"
 
@@ -31,7 +31,7 @@ constexpr int64_t kWidths[] = {1, 7, 60, 97, 128, 384, 1000};
 constexpr int64_t kRows[] = {1, 3, 17, 64, 65, 1000};
 
 using Tensors = std::vector<at::Tensor>;
-// Makes results of leaves: of float32 ones by the operator under test, of float64 ones by ATen.
+// Computes results from leaves: float32 ones by the operator under test, float64 ones by ATen.
 using Operator = std::function<Tensors(const Tensors& leaves)>;
 
 at::Tensor draw(at::IntArrayRef shape, uint64_t seed, double std = 1.0) {
@@ -39,8 +39,8 @@ at::Tensor draw(at::IntArrayRef shape, uint64_t seed, double std = 1.0) {
   return at::empty(shape, at::kFloat).normal_(0.0, std, random).to(test_device());
 }
 
-// The results of `apply` and the gradients of all inputs of sum(result * weight), with weights
-// drawn; a result without `used` takes no part in the sum.
+// Returns the results of `apply` and the gradients of all inputs for sum(result * weight) with
+// random weights. A result that is not `used` is left out of the sum.
 Tensors outcome(const Tensors& inputs, at::ScalarType type, const Operator& apply,
                 const std::vector<bool>& used = {true, true}) {
   Tensors leaves;
@@ -57,7 +57,7 @@ Tensors outcome(const Tensors& inputs, at::ScalarType type, const Operator& appl
   return found;
 }
 
-// Absolute where the exact tensor is zero.
+// The error is absolute if the exact tensor is zero.
 double relative_error(const at::Tensor& found, const at::Tensor& expected) {
   const at::Tensor exact = expected.detach().to(at::kDouble);
   const double error =
@@ -82,7 +82,7 @@ void expect_equal_bits(const Tensors& found, const Tensors& expected) {
     EXPECT_TRUE(found[i].equal(expected[i])) << "tensor " << i;
 }
 
-// Undefined where there are fewer.
+// Returns element `place`; undefined if there are fewer.
 at::Tensor nth(const Tensors& in, size_t place) {
   return place < in.size() ? in[place] : at::Tensor();
 }
@@ -166,7 +166,7 @@ class Elementwise : public testing::TestWithParam<InstructionSet> {
     scope_.emplace(GetParam());
   }
 
-  // The operator at all sizes against float64, and its plain form too.
+  // Checks the operator at all sizes against float64, and its plain form too.
   static void hold(const std::function<Tensors(int64_t rows, int64_t width)>& inputs,
                    const std::function<Operator(Kernels)>& by, const Operator& exact,
                    int64_t least_width = 1) {
@@ -178,7 +178,7 @@ class Elementwise : public testing::TestWithParam<InstructionSet> {
         const Tensors expected = outcome(given, at::kDouble, exact);
         const Tensors fused = outcome(given, at::kFloat, by(Kernels::kFused));
         const Tensors plain = outcome(given, at::kFloat, by(Kernels::kReference));
-        // The LayerNorm of one column is constant; what is found for its gradient are roundings
+        // The LayerNorm of one column is constant; its computed gradient consists of roundings
         // times 1 / sqrt(epsilon).
         const double bound = width > 1 ? kBound : kBound / std::sqrt(kEpsilon);
         expect_close(fused, expected, bound);
@@ -297,7 +297,7 @@ TEST_P(Elementwise, AChainOfSumsEqualsFloat64) {
                outcome(given, at::kDouble, chain(exact_add_norm)), kBound);
 }
 
-// So a block that is computed again alone gives the bits of one in the chain.
+// So a block that is recomputed on its own gives the same bits as one in the chain.
 TEST_P(Elementwise, TheGradientOfAResidualHasTheBitsOfAutogradsSum) {
   const Tensors in = norm_inputs(65, 97);
   const Tensors given = {in[0], in[2], in[3]};
@@ -390,7 +390,7 @@ TEST_P(Elementwise, RowsMayHaveMoreDimensionsOrBeNone) {
   EXPECT_TRUE(none[4].equal(at::zeros({60}, none[4].options())));
 }
 
-// A mean of 1000 deviations costs three digits, here and in ATen alike.
+// A mean of 1000 deviations costs three digits, here as in ATen.
 TEST_P(Elementwise, ALargeMeanCostsNoMoreThanItsDigits) {
   Tensors given = {draw({17, 384}, 1) + 1000.0, draw({384}, 3), draw({384}, 4)};
   const Tensors expected = outcome(given, at::kDouble, exact_norm);
@@ -448,7 +448,7 @@ TEST(ElementwiseFallback, WrongShapesAreAtensErrors) {
   const at::Tensor narrow = in[2].slice(0, 0, 7);
   EXPECT_THROW(apply_norm(in[0], {narrow, in[3], kEpsilon}, Kernels::kFused), c10::Error);
   EXPECT_THROW(bias_gelu(in[0], narrow, GeluKind::kErf, Kernels::kFused), c10::Error);
-  // Broadcasting is the sum's right.
+  // The sum may broadcast.
   const SumAndNorm found =
       add_and_norm(in[0], {in[1].slice(0, 0, 1)}, {in[2], in[3], kEpsilon}, Kernels::kFused);
   EXPECT_TRUE(found.sum.equal(in[0] + in[1].slice(0, 0, 1)));

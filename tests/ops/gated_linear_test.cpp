@@ -1,5 +1,5 @@
-// SwiGLU and GeGLU, alone and with the product behind it, against float64 on every instruction set,
-// for both orders of the weight; where the weight's gradient goes.
+// SwiGLU and GeGLU, alone and with the product after it, against float64 on every instruction set,
+// for both orders of the weight; and the place of the weight's gradient.
 #include "ops/gated_linear.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -41,7 +41,7 @@ Case make_case(int64_t rows, int64_t inner, int64_t out, WeightOrder order, at::
     return value.to(type, /*non_blocking=*/false, /*copy=*/true).requires_grad_(true);
   };
   const at::Tensor weight_IO = draw({inner, out}, 2);
-  // Gates far from 0 too, where the exponential overflows or vanishes.
+  // Some gates are far from 0, where the exponential overflows or vanishes.
   return {leaf(draw({rows, 2 * inner}, 1, 4.0)),
           leaf(order == WeightOrder::kInOut ? weight_IO : weight_IO.t().contiguous())};
 }

@@ -1,5 +1,5 @@
-// GELU and product in one against float64, for both orders of the weight and both functions, on
-// every instruction set; where the weight's gradient goes; what it keeps.
+// GELU and the product as one operator against float64, for both orders of the weight and both
+// functions, on every instruction set; the place of the weight's gradient; and what is kept.
 #include "ops/gelu_linear.h"
 
 #include <ATen/CPUGeneratorImpl.h>

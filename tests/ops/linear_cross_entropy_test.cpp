@@ -1,5 +1,5 @@
-// The fused head against the plain one in float64. Bounds: relative L2 errors of float32 arithmetic
-// (unit roundoff 6e-8) over sums of at most a few thousand terms.
+// The fused head against the plain one in float64. Bounds are relative L2 errors of float32
+// arithmetic (unit roundoff 6e-8) over sums of at most a few thousand terms.
 #include "ops/linear_cross_entropy.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -26,8 +26,8 @@
 namespace apollo {
 namespace {
 
-// The fused form works in chunks of 4096 rows at vocabularies up to 512, of 128 rows at
-// vocabularies from 16384; sizes below stand on and beside those borders.
+// The fused form works in chunks of 4096 rows for vocabularies up to 512, and of 128 rows for
+// vocabularies from 16384. The sizes below are on and next to these limits.
 struct Size {
   int64_t rows;
   int64_t width;
@@ -128,8 +128,8 @@ TEST(LinearCrossEntropy, ValueAndGradientsEqualFloat64) {
                    << with_bias << " kernels " << static_cast<int>(kernels));
       const Outcome found = run(made, 1.0, kernels);
       EXPECT_NEAR(found.loss / exact.loss, 1.0, 1e-6);
-      // A float32 product over V terms: at V = 50257 even the exact logits' gradient, rounded once,
-      // times W is 1.3e-5 off.
+      // A float32 product over V terms: at V = 50257 even the exact gradient of the logits, rounded
+      // once, times W has an error of 1.3e-5.
       const double vocab_size = static_cast<double>(size.vocab_size);
       EXPECT_LT(relative_error(found.grad_x, exact.grad_x), 2e-6 + 4e-10 * vocab_size);
       EXPECT_LT(relative_error(found.grad_weight, exact.grad_weight), 2e-6);
@@ -182,7 +182,7 @@ TEST(LinearCrossEntropy, ATargetOutsideTheVocabularyIsAnError) {
   }
 }
 
-// As in ATen: what is not a number says so, in its own row alone.
+// As in ATen, a NaN appears in its own row only.
 TEST(LinearCrossEntropy, ARowThatIsNotFiniteStaysAlone) {
   Case made = make_case({37, 13, 101}, /*with_bias=*/false);
   made.x_MW[5][3] = std::numeric_limits<float>::infinity();

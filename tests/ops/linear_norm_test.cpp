@@ -1,4 +1,4 @@
-// The linear layer of a norm that is not kept: the bits of one that is, and what is held.
+// A linear layer on a norm that is not kept has the bits of one that is; and what stays in memory.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -21,7 +21,7 @@ at::Tensor draw(at::IntArrayRef shape, uint64_t seed) {
   return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random).to(test_device());
 }
 
-// The stream of a block around a linear layer, and leaves with a buffer for their gradient.
+// The residual stream around a linear layer, and leaves with a buffer for their gradient.
 struct Stream {
   at::Tensor residual, branch, branch_bias, norm_weight, norm_bias, weight, bias;
   WeightOrder order;
@@ -61,7 +61,7 @@ struct Stream {
 struct Product {
   bool with_bias;
 
-  // Of a Norm or of its value alone.
+  // Takes a Norm, or only its value.
   template <class X>
   at::Tensor operator()(const X& x, const LinearLayer& layer) const {
     return with_bias ? linear(x, layer, Kernels::kFused)
@@ -84,7 +84,7 @@ TEST(LinearOfNorm, HasTheBitsOfOneWhoseInputIsKept) {
     for (const WeightOrder order : {WeightOrder::kInOut, WeightOrder::kOutIn}) {
       for (const auto& [rows, width] : {std::pair{1, 1}, {65, 33}, {130, 64}, {3, 100}}) {
         for (const bool with_bias : {true, false}) {
-          // As GPT-2 goes on from it, by the sum, and as BERT does, by the norm.
+          // GPT-2 continues with the sum, BERT with the norm.
           for (const auto& [by_norm, kind] : {std::pair{true, NormKind::kLayer},
                                               {false, NormKind::kLayer},
                                               {false, NormKind::kRms}}) {
@@ -107,7 +107,7 @@ TEST(LinearOfNorm, HasTheBitsOfOneWhoseInputIsKept) {
   }
 }
 
-// Whether the memory of the norm's value is free once only the product is left.
+// Whether the memory of the norm's value is released when only the product is left.
 bool is_freed(Kernels kernels) {
   const Stream stream(65, 33, WeightOrder::kInOut);
   SumAndNorm made = stream.norm(kernels);

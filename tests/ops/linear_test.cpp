@@ -1,4 +1,4 @@
-// The linear layer against float64 with both orders of its weight, and where gradients go.
+// The linear layer against float64 with both orders of its weight, and the place of gradients.
 #include "ops/linear.h"
 #include "support/test_device.h"
 
@@ -42,7 +42,7 @@ Case make_case(WeightOrder order, at::ScalarType type = at::kFloat) {
           {leaf_of(weight, type), leaf_of(draw({7}, 3), type), order}};
 }
 
-// Backwards from the sum of the result times weights.
+// Differentiates the sum of result * weights.
 at::Tensor differentiate(const Case& made, bool with_bias, Kernels kernels) {
   const at::Tensor y = with_bias ? linear(made.x, made.layer, kernels)
                                  : linear_without_bias(made.x, made.layer, kernels);
@@ -94,7 +94,7 @@ TEST(Linear, GradientsOfASharedLayerAddUpInItsBuffer) {
     EXPECT_LT(relative_error(buffer.narrow(0, 3, 91),
                              2.0 * once.layer.weight.grad().flatten().to(at::kDouble)),
               2e-6);
-    // Nothing beside it.
+    // Nothing is written outside the layer's part.
     EXPECT_EQ(buffer.slice(0, 0, 3).abs().sum().item<float>(), 0.0F);
     EXPECT_EQ(buffer.slice(0, 94).abs().sum().item<float>(), 0.0F);
   }

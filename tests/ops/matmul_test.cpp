@@ -1,4 +1,4 @@
-// Matrix products by each library against float64.
+// Matrix products of each library against float64.
 #include "ops/matmul.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -34,8 +34,8 @@ at::Tensor draw(std::vector<int64_t> shape, uint64_t seed) {
   return at::empty(shape, at::kFloat).normal_(0.0, 1.0, random);
 }
 
-// A matrix [rows, columns] with other memory: dense, transposed, part of wider rows, every second
-// row, every second column.
+// Returns a matrix [rows, columns] with several memory layouts: dense, transposed, part of wider
+// rows, every second row, every second column.
 std::vector<at::Tensor> layouts(int64_t rows, int64_t columns, uint64_t seed) {
   return {draw({rows, columns}, seed), draw({columns, rows}, seed).t(),
           draw({rows, columns + 3}, seed).slice(1, 2, columns + 2),
@@ -152,7 +152,7 @@ TEST(Matmul, GivesTheSameBitsAgain) {
     const MatmulScope scope(library);
     for (const int number : {1, 2}) {
       at::set_num_threads(number);
-      // Much longer than wide, as gradients of weights are: threads share the sum.
+      // Much longer than wide, like the factors of weight gradients, so threads share the sum.
       const at::Tensor a = draw({4096, 48}, 1).t(), b = draw({4096, 40}, 2);
       const at::Tensor first = matrix_product(a, b);
       for (int i = 0; i < 20; ++i)

@@ -1,5 +1,5 @@
 // GELU number by number: the kernels' own exp and tail of the normal distribution against those of
-// the standard library in double precision, with every instruction set that the machine has.
+// the standard library in double precision, with every instruction set of the machine.
 #include "ops/row_kernels.h"
 
 #include <gtest/gtest.h>
@@ -32,12 +32,12 @@ ValueAndSlope exact_gelu(double x, GeluKind kind) {
   const double two_k = 2.0 * std::sqrt(2.0 / M_PI);
   const double e = std::exp(-two_k * (x + 0.044715 * x * x * x));
   const double phi = 1.0 / (1.0 + e);
-  // Where e overflows, so does the tail's slope to 0.
+  // If e overflows, the slope of the tail is 0 too.
   const double slope = std::isinf(e) ? 0.0 : phi * (e * phi) * two_k * (1.0 + 3 * 0.044715 * x * x);
   return {x * phi, phi + x * slope};
 }
 
-// By the kernels in use, as one row.
+// Computes GELU with the current kernels, as one row.
 std::vector<ValueAndSlope> kernel_gelu(const std::vector<float>& x, GeluKind kind) {
   const auto width = static_cast<int64_t>(x.size());
   const std::vector<float> zeros(x.size()), ones(x.size(), 1.0F);
@@ -104,7 +104,7 @@ TEST(RowKernels, LargeNumbersPassOrVanish) {
       EXPECT_EQ(found[0].value, x);
       EXPECT_EQ(found[0].slope, 1.0) << x;
       EXPECT_EQ(found[1].slope, 0.0) << x;
-      // -inf * 0, as ATen has it.
+      // -inf * 0, as in ATen.
       if (x < kInf) {
         EXPECT_EQ(found[1].value, 0.0) << x;
       } else {
@@ -124,7 +124,7 @@ TEST(RowKernels, NanStays) {
   });
 }
 
-// Rows before, behind and beside the range, and beyond each row's end, stay as they are.
+// Rows outside the range, and numbers beyond each row's end, stay as they are.
 TEST(RowKernels, NothingIsWrittenOutsideTheRange) {
   constexpr int64_t kWidth = 21;
   constexpr float kMark = 1234.5F;

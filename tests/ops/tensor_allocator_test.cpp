@@ -1,4 +1,4 @@
-// Where tensors lie, and that what one leaves serves the next.
+// Where tensors are in memory, and that the block of a freed tensor serves the next one.
 #include "ops/tensor_allocator.h"
 
 #include <ATen/ops/arange.h>
@@ -44,7 +44,7 @@ TEST(TensorAllocator, AFreedTensorsPlaceServesTheNextOfItsSize) {
   const auto make = [] { return at::empty({3 << 20}, at::kByte); };
   std::vector<at::Tensor> tensors;
   std::vector<std::unique_ptr<char[]>> small;
-  // Small blocks of all sizes settle wherever there is room, as autograd's do.
+  // Small blocks of all sizes settle wherever there is room, like autograd's objects.
   const auto settle = [&] {
     for (size_t size = 16; size <= 256; size += 16)
       small.push_back(std::make_unique<char[]>(size));

@@ -1,4 +1,4 @@
-// AdamW against its definition in double precision, and its state through growth, slot by slot.
+// AdamW against its definition in double precision, and its state during growth, slot by slot.
 #include "optim/adamw.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -34,7 +34,7 @@ void fill_slots(const at::Tensor& buffer, const ParameterLayout& layout, uint64_
     slot_view(buffer, slot).copy_(at::empty(slot.spec.shape, at::kFloat).normal_(0.0, 1.0, random));
 }
 
-// The elements of a buffer that belong to no slot.
+// Returns the sum of the elements of a buffer that belong to no slot.
 double padding_sum(const at::Tensor& buffer, const ParameterLayout& layout) {
   at::Tensor rest = buffer.abs();
   for (const ParameterSlot& slot : layout.slots())
@@ -134,7 +134,7 @@ OptimizerState distinct_state(const ParameterSet& parameters) {
   return state;
 }
 
-// What a slot of the grown model must hold: the layer of the old one, kEmpty, or all else's own.
+// What a slot of the grown model must hold: a layer of the old one, kEmpty, or its own old content.
 constexpr int64_t kEmpty = -2;
 
 void expect_layers(OptimizerStateRule rule, const LayerMap& map, const LayerMap& sources,

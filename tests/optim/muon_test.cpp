@@ -1,5 +1,5 @@
-// Muon against its publication in double precision and against torch.optim.Muon, by
-// muon_reference.py, and what growth, frozen layers and packed tensors make of it.
+// Muon against its publication in double precision and against torch.optim.Muon, using
+// muon_reference.py; and Muon with growth, frozen layers and packed tensors.
 #include "optim/muon.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -53,7 +53,7 @@ void fill_slots(const at::Tensor& buffer, const ParameterLayout& layout, uint64_
   }
 }
 
-// Elements of a buffer that belong to no slot.
+// Returns the sum of the elements of a buffer that belong to no slot.
 double padding_sum(const at::Tensor& buffer, const ParameterLayout& layout) {
   at::Tensor rest = buffer.abs();
   for (const ParameterSlot& slot : layout.slots())
@@ -68,7 +68,7 @@ struct Case {
 
 class MuonReference : public testing::TestWithParam<Case> {
  protected:
-  // Trains with made-up gradients, and lets the script do the same.
+  // Trains with made-up gradients and makes the script do the same.
   void train() {
     ParameterSet parameters = small_parameters(GetParam().architecture, GetParam().width);
     layout_ = std::make_unique<ParameterLayout>(parameters.layout());
@@ -105,7 +105,7 @@ class MuonReference : public testing::TestWithParam<Case> {
       expected_["start." + slot.spec.name] = slot_view(after_[0], slot).cpu().to(at::kDouble);
   }
 
-  // The greatest difference of an update from the script's, as a share of its norm.
+  // Returns the greatest difference between an update and the script's, relative to its norm.
   double worst(const std::string& kind, bool hidden) const {
     double worst = 0.0;
     for (const ParameterSlot& slot : layout_->slots()) {
@@ -135,7 +135,7 @@ TEST_P(MuonReference, UpdatesAreThoseOfThePublication) {
     EXPECT_LT(worst("exact", /*hidden=*/true), 1e-5);
   }
   EXPECT_LT(worst("exact", /*hidden=*/false), 1e-5);
-  // torch.optim.Muon iterates in bfloat16, to which a small matrix may be all but singular.
+  // torch.optim.Muon iterates in bfloat16, in which a small matrix may be nearly singular.
   EXPECT_LT(worst("torch", /*hidden=*/true), GetParam().width < 64 ? 6e-2 : 2e-2);
   EXPECT_GT(worst("torch", /*hidden=*/true), 1e-4);
   EXPECT_LT(worst("torch", /*hidden=*/false), 1e-5);
@@ -159,9 +159,9 @@ TEST(NewtonSchulz, SingularValuesComeNearToOne) {
     const at::Tensor found = orthogonalized(matrices);
     const at::Tensor values = at::linalg_svdvals(found.cpu());
     EXPECT_LT(values.max().item<double>(), 1.25);
-    // A square matrix of random numbers has one direction or two that are all but nothing.
+    // A random square matrix has one or two directions of nearly zero length.
     EXPECT_GT(values.median().item<double>(), 0.65);
-    // In the same directions: U V^T of them, so that <U V^T, U S V^T> is the sum of S.
+    // The directions are the same: with U V^T of them, <U V^T, U S V^T> is the sum of S.
     const at::Tensor along = (found * matrices).sum({1, 2}).cpu();
     const at::Tensor sums = at::linalg_svdvals(matrices.cpu()).sum(1);
     EXPECT_TRUE((along > 0.65 * sums).all().item<bool>());
@@ -203,7 +203,7 @@ TEST(Muon, AnUpdateHasTheRootMeanSquareOfAdamWs) {
   }
 }
 
-// A layout of one tensor that holds matrices of unequal size, or of these matrices as tensors.
+// Returns a layout with one tensor of matrices of unequal size, or with these matrices as tensors.
 std::vector<ParameterSpec> side_by_side(int64_t dimension, const std::vector<int64_t>& sizes,
                                         bool packed) {
   const auto spec = [&](const std::string& name, int64_t size) {
@@ -288,7 +288,7 @@ TEST(Muon, LeavesSlotsThatDoNotTrain) {
       EXPECT_TRUE(found.equal(slot_view(before, slot)));
       continue;
     }
-    // Batches of fewer matrices round in another way.
+    // Batches with fewer matrices round differently.
     EXPECT_LT((found - slot_view(all.values(), slot)).abs().max().item<double>(), 1e-4);
     EXPECT_FALSE(found.equal(slot_view(before, slot)));
     ++num_hidden;
@@ -312,7 +312,7 @@ TEST(Muon, BuffersHoldNoMoreThanTheyNeed) {
   EXPECT_EQ(elements, 2 * parameters.layout().num_parameters() - hidden);
 }
 
-// Every element of every buffer is another one.
+// Every element of every buffer is different.
 OptimizerState distinct_state(const ParameterSet& parameters) {
   OptimizerState state = Muon(kMuon, kAdamW).fresh_state(parameters);
   double first = 1.0;

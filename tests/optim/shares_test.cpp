@@ -1,4 +1,4 @@
-// Ranks that each keep the moments of a part of the parameters come, together, to the bits of one
+// Ranks that each keep the moments of a part of the parameters together give the bits of one rank
 // that keeps all.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kCounts[] = {1, 2, 3, 8, 50};
 
-// Widths of matrices that Muon iterates together, 32, and one by one: odd and large ones.
+// Widths of matrices that Muon iterates together (32) and one by one (odd and large ones).
 ModelSpec spec_of(Architecture architecture, int64_t width) {
   ModelSpec spec;
   spec.shape = {architecture, /*layers=*/6, width, /*heads=*/2, /*context=*/5, /*vocab_size=*/37};
@@ -64,7 +64,7 @@ class Shares : public testing::TestWithParam<Case> {
   std::unique_ptr<Optimizer> optimizer_;
 };
 
-// The parts of a buffer in a row.
+// Returns the parts of a buffer in a row.
 at::Tensor joined(const std::vector<OptimizerState>& states, const std::string& name) {
   const OptimizerState::Buffer& first = states.front().find(name);
   at::Tensor whole = at::zeros({first.layout->total_size()}, first.values.options());
@@ -110,7 +110,7 @@ TEST_P(Shares, UpdateToTheBitsOfTheWhole) {
     OptimizerState state = optimizer_->fresh_state(whole);
     std::vector<OptimizerState> states = fresh_parts(shared, count);
     for (int step = 0; step < 4; ++step) {
-      // Layers that do not train for a while have slots of another age.
+      // Slots of layers that do not train for a while have another number of steps.
       const std::vector<bool> trained = trained_slots(whole.layout(), step == 1 ? 2 : 0);
       optimizer_->step(whole, state, 0.01, trained);
       for (OptimizerState& part : states)
@@ -171,7 +171,7 @@ TEST(MuonShares, CutNoMatrix) {
   }
 }
 
-// Parts that are sums of whole blocks give the blocks of the whole.
+// Parts that consist of whole blocks have the same blocks as the whole buffer.
 TEST(BlockNorms, AreTheSameInAPart) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(uint64_t{5});
   const int64_t size = 9 * kNormBlock + 123;

@@ -1,4 +1,4 @@
-// What ranks compute together, in real processes: forked before anything of LibTorch has run.
+// What ranks compute together, in real processes that are forked before LibTorch has run anything.
 #include "parallel/workers.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -23,13 +23,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What rank `rank` brings: other numbers for every rank, of sizes that make rounding show.
+// Returns the part of rank `rank`: different numbers for every rank, of sizes that make rounding
+// visible.
 at::Tensor part_of(int64_t rank, int64_t size) {
   auto random = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(rank + 1));
   return at::empty({size}, at::kFloat).normal_(0.0, 1.0 + static_cast<double>(rank), random);
 }
 
-// The sum over `count` ranks, by the tree.
+// Returns the sum over `count` ranks, by the tree.
 at::Tensor tree_sum_of(int64_t count, int64_t size) {
   std::vector<at::Tensor> parts;
   for (int64_t rank = 0; rank < count; ++rank)
@@ -38,7 +39,7 @@ at::Tensor tree_sum_of(int64_t count, int64_t size) {
   return parts.front();
 }
 
-// Runs `work` as every rank of `size`, each a process of its own; true where all say so.
+// Runs `work` as every rank of `size`, each in its own process; returns whether all returned true.
 bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
   const TempDir dir;
   std::vector<pid_t> ranks;
@@ -70,7 +71,7 @@ bool as_ranks(int64_t size, const std::function<bool(Workers& workers)>& work) {
 
 TEST(Workers, SumByTheTreeWhateverTheirNumber) {
   for (const int64_t size : {2, 3, 4}) {
-    // 1,001 does not divide by the number of ranks; more than travels at a time.
+    // The number of ranks does not divide 1,001; the other length exceeds what travels at one time.
     for (const int64_t length : {int64_t{1001}, kExchangeElements + 4321}) {
       EXPECT_TRUE(as_ranks(size,
                            [&](Workers& workers) {

@@ -14,7 +14,7 @@ ModelShape small_shape() {
   return model_shape(small_config(), /*vocab_size=*/100);
 }
 
-// FLOPs of a run from scratch that reads so many tokens a parameter.
+// Returns the FLOPs of a run from scratch that reads this many tokens per parameter.
 double flops_of(double tokens_per_parameter) {
   const ModelShape shape = small_shape();
   const auto context = static_cast<double>(shape.context);
@@ -39,7 +39,7 @@ TEST(Advice, IsReadOffBetweenTheBudgetsMeasured) {
   const Advice middle = advice_at(std::sqrt(any.least * any.greatest));
   EXPECT_LT(middle.saving, least.saving);
   EXPECT_GT(middle.saving, greatest.saving);
-  // Along the logarithm.
+  // The saving is linear in the logarithm.
   const auto slope = [](double from, double to) {
     return (advice_at(to).saving - advice_at(from).saving) / std::log(to / from);
   };

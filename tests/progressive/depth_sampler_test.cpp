@@ -34,7 +34,7 @@ TEST(DepthSampler, LvpsOfTwelveLayers) {
   expect_table(3, {.6368, .1042, .0695, .0496, .0372, .0289, .0232, .0189, .0158, .0158});
 }
 
-// y of the header for x, clipped, times N: the formula itself, against which the class is checked.
+// Returns y of the header for x, clipped, times N: the formula itself, which checks the class.
 double formula(DepthSamplerKind kind, double x, double unique, double layers) {
   const double ratio = layers / unique;
   const double b = ratio + 0.4, e = 0.6, x0 = 1e-6;
@@ -53,7 +53,7 @@ TEST(DepthSampler, DrawsFollowTheFormula) {
         for (int64_t i = 0; i < 997; ++i) {
           const double uniform = (static_cast<double>(i) + 0.5) / 997.0;
           const double depth = formula(kind, 1e-6 + uniform * (1 - 1e-6), unique, layers);
-          // Next to a whole number the floor of the formula is rounding noise; 49/49*49 is 48.
+          // Close to a whole number, the floor of the formula is rounding noise; 49/49*49 is 48.
           if (std::abs(depth - std::round(depth)) < 1e-9) {
             ASSERT_NEAR(depths.depth_at(uniform), depth, 1 + 1e-9);
           } else {
@@ -113,7 +113,8 @@ TEST(DepthSampler, ProbabilitiesSumToOne) {
   }
 }
 
-// Upper 1e-6 quantile of chi-square (Wilson and Hilferty): the seed is fixed, so this never flakes.
+// Returns the upper 1e-6 quantile of chi-square (Wilson and Hilferty). The seed is fixed, so a test
+// that passes once always passes.
 double chi_square_limit(double degrees) {
   const double z = 4.75;
   const double a = 2.0 / (9.0 * degrees);

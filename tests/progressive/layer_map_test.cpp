@@ -133,7 +133,7 @@ TEST(LayerMap, MiddleBlockFollowsItself) {
   const auto map = [](int64_t source, int64_t target) {
     return to_string(growth_map(LayerMapKind::kMiddleBlock, source, target));
   };
-  // Block number ceil(n/2) of n: the first of 1 and 2, the second of 3 and 4, the third of 5.
+  // Block number ceil(n/2) of n: the first of 1 or 2, the second of 3 or 4, the third of 5.
   EXPECT_EQ(map(2, 4), "0 1 0 1");
   EXPECT_EQ(map(4, 6), "0 1 0 1 2 3");
   EXPECT_EQ(map(6, 8), "0 1 2 3 2 3 4 5");
@@ -161,7 +161,7 @@ TEST(LayerMap, MiddleMapsAreOneForAnOddNumberOfBlocks) {
       const int64_t source = block * num_blocks;
       const bool equal = growth_map(LayerMapKind::kMiddleBlock, source, source + block) ==
                          growth_map(LayerMapKind::kMiddle, source, source + block);
-      // A single layer in the middle of an even number lies in the lower half by either rule.
+      // If one layer is repeated and their number is even, both rules take the lower half.
       EXPECT_EQ(equal, num_blocks % 2 == 1 || block == 1) << source << " by " << block;
     }
   }

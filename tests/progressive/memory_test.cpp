@@ -27,7 +27,7 @@ TEST(Memory, RanksShareTheMoments) {
   const double parameters = 124439808;
   EXPECT_EQ(moment_bytes(OptimizerKind::kAdamW, kShape, 12), 8.0 * parameters);
   EXPECT_EQ(shared_moment_bytes(OptimizerKind::kAdamW, kShape, 12, 8), parameters);
-  // With Muon a rank may keep a part of the embedding, with two moments, or of matrices with one.
+  // With Muon a rank may keep a part of the embedding, with two moments, or of matrices, with one.
   const double hidden = 12.0 * (4.0 * 768 * 768 + 2.0 * 768 * 3072);
   EXPECT_EQ(shared_moment_bytes(OptimizerKind::kMuon, kShape, 12, 8), parameters);
   EXPECT_EQ(shared_moment_bytes(OptimizerKind::kMuon, kShape, 12, 2),
@@ -73,8 +73,8 @@ TEST(Memory, TheHeadOfBertAndItsLastBlockHoldMaskedPositionsAlone) {
   EXPECT_EQ(activation_bytes(config, shape, 0, 2), logits);
 }
 
-// Two sums, queries, keys, values, what is mixed, the MLP's two factors, and one width more; Qwen3
-// keeps queries and keys before and behind their norm.
+// Two sums, queries, keys, values, what attention mixes, the MLP's two factors, and one width more.
+// Qwen3 keeps queries and keys before and after their norm.
 TEST(Memory, ABlockKeepsTheResultsOfItsProducts) {
   ModelShape shape = {Architecture::kLlama, 2, 44, 6, 9, 23};
   shape.set_head_dim(10);
@@ -89,8 +89,8 @@ TEST(Memory, ABlockKeepsTheResultsOfItsProducts) {
   EXPECT_EQ(activation_bytes(config, shape, 2, 1), 4.0 * 9 * 2 * (block + 100) + logits);
 }
 
-// Two sums, queries, keys, values, what is mixed, the MLP's two factors, and one width more; the
-// last block keeps at the masked positions alone what follows its attention.
+// Two sums, queries, keys, values, what attention mixes, the MLP's two factors, and one width more.
+// What follows the attention of the last block is kept only at the masked positions.
 TEST(Memory, ABlockOfModernBert) {
   ModelShape shape = {Architecture::kModernBert, 2, 12, 3, 40, 23};
   shape.set_inner_width(20);

@@ -43,7 +43,7 @@ TEST(PlanProcesses, EachSendsAllSlicesExceptItsOwnTwice) {
     const auto parameters = static_cast<double>(plan.stages[i].parameters);
     EXPECT_EQ(four.stages[i].layers, plan.stages[i].layers);
     EXPECT_DOUBLE_EQ(four.stages[i].network_bytes, 2 * 4.0 * parameters * 3 / 4);
-    // One halving is left, and two buffers of the exchange come along.
+    // One halving is left, and the exchange adds two buffers.
     EXPECT_EQ(four.stages[i].bytes,
               plan.stages[i].state_bytes + plan.stages[i].activation_bytes + 3 * 4.0 * parameters);
   }
@@ -57,7 +57,7 @@ TEST(PlanProcesses, SharedMomentsTakeTheirPart) {
     const auto parameters = static_cast<double>(plan.stages[i].parameters);
     EXPECT_EQ(whole.stages[i].moment_bytes, 8.0 * parameters);
     EXPECT_EQ(shared.stages[i].moment_bytes, 2.0 * parameters);
-    // A rank's part of the sum of the gradients lies beside them for a moment.
+    // For a moment a rank's part of the summed gradients is kept next to the gradients.
     EXPECT_EQ(shared.stages[i].bytes, whole.stages[i].bytes - 6.0 * parameters + parameters);
     EXPECT_EQ(shared.stages[i].network_bytes, whole.stages[i].network_bytes);
   }

@@ -77,7 +77,7 @@ TEST(Plan, TheLastBlockOfBertIsExpectedAtItsOwnCost) {
     config.train.recompute = recompute;
     const RunPlan plan = plan_of(config);
     for (const StagePlan& stage : plan.stages) {
-      // Of one layer, the last block is what there is.
+      // With a single layer, the last block is the whole model.
       EXPECT_NEAR(stage.flops / static_cast<double>(stage.steps) / stage.step_flops, 1.0, 0.06);
     }
     EXPECT_DOUBLE_EQ(plan.stages[3].step_flops,
@@ -110,7 +110,7 @@ TEST(Plan, ProductsOfMuonsUpdateAreCounted) {
   const RunPlan adamw = plan_of(config);
   config.train.optimizer = OptimizerKind::kMuon;
   const RunPlan muon = plan_of(config);
-  // Of a block of width 64: four matrices of 64 x 64 and two of 64 x 256.
+  // The update of a block of width 64: four matrices of 64 x 64 and two of 64 x 256.
   const double layer = 5 * (4 * (2.0 * 3 * 64 * 64 * 64) + 2 * (2.0 * 64 * 64 * (2 * 256 + 64)));
   EXPECT_EQ(adamw.update_flops, 0.0);
   EXPECT_EQ(muon.update_flops, 12 * layer);
@@ -222,7 +222,7 @@ TEST(Plan, Json) {
 TEST(Plan, FrozenLayersCostAThirdAndKeepNothing) {
   const RunPlan plan = plan_of(config_of("mslt"));
   ASSERT_EQ(plan.stages.size(), 5u);
-  // 9 of 12 layers at a third of the price and 3 at the full one.
+  // 9 of 12 layers cost a third, and 3 cost the full price.
   EXPECT_NEAR(plan.stages[3].layer_share_of_scratch, 0.5, 1e-9);
   EXPECT_NEAR(plan.stages[4].layer_share_of_scratch, 1.0, 1e-9);
   EXPECT_NEAR(

@@ -48,7 +48,7 @@ TEST(Resolve, MethodFillsWhatWasLeftOut) {
   EXPECT_FALSE(resolved.is_set("progressive.method"));
 }
 
-// A method goes over all layers, which would not end.
+// A method loops over all layers, which would never end.
 TEST(Resolve, MoreLayersThanAnyoneMeansAreRefusedBeforeTheMethod) {
   EXPECT_EQ(resolve_error(kText, {"model.layers=9223372036854775807"}),
             "--set: error: model.layers must be at most 10000 (got 9223372036854775807)");

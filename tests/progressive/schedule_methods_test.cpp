@@ -1,4 +1,4 @@
-// What methods and the keys of our own ask of the schedule.
+// What methods and Apollo's own keys require of the schedule.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -102,7 +102,7 @@ TEST(Schedule, LearningRateByDepthAndAfterGrowth) {
   EXPECT_DOUBLE_EQ(factor(0.07, second), 1.0);
   EXPECT_DOUBLE_EQ(factor(0.09, second), 1.0);
   EXPECT_EQ(factor(0.0, {}), 1.0) << "the first stage grew from nothing";
-  // A stage without growth goes on with the rise of the last one.
+  // A stage without growth continues the rise after the last growth.
   const StageState third = {.index = 2, .start = {.step = 60}, .grown = {.step = 50}};
   EXPECT_NEAR(factor(0.065, third), 0.75, 1e-12);
   config.train.duration = {2, DurationUnit::kHours};

@@ -12,7 +12,7 @@
 namespace apollo {
 namespace {
 
-// What the trainer does, without training.
+// Does what the trainer does, without training.
 RunPosition run(const Schedule& schedule, RunPosition position = {}, StageState state = {}) {
   while (!schedule.finished(position)) {
     schedule.advance(position, state);
@@ -120,7 +120,7 @@ TEST(Schedule, ShallowPassesTakeMoreSequencesInTheSameMemory) {
   }
   EXPECT_EQ(schedule.micro_batch_size(1, {}), 12);
   EXPECT_EQ(schedule.micro_batch_size(12, {.index = 3}), 2);
-  // The same steps, in fewer passes where they are shallow.
+  // The steps are the same, but shallow ones have fewer passes.
   EXPECT_EQ(schedule.depths_at({}, {}).size(), 1U);
   EXPECT_EQ(schedule.total_flops(), plain.total_flops());
   for (size_t i = 0; i < 4; ++i)
@@ -248,7 +248,7 @@ TEST(Schedule, StagesEndAtSharesOfTheSteps) {
                                {6, Duration{80, DurationUnit::kPercentSteps}},
                                {12, std::nullopt}};
   EXPECT_EQ(lengths_of(schedule_of(config)), (std::vector<int64_t>{500, 300, 200}));
-  // In a run of FLOPs how many steps there are follows from where the stages end.
+  // In a run measured in FLOPs, the number of steps depends on where the stages end.
   for (const DepthSamplerKind sampler : {DepthSamplerKind::kShallowest, DepthSamplerKind::kLvps}) {
     config.progressive.depth_sampler = sampler;
     for (const double flops : {1e8, 3e9, 1e11}) {
@@ -370,7 +370,7 @@ TEST(Schedule, AMillionStepsArePlannedQuickly) {
   config.train.duration = {1e6, DurationUnit::kSteps};
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(schedule_of(config).total_steps(), 1000000);
-  // Generous, so that a busy machine does not fail the test; it takes a tenth of this.
+  // The limit is generous, so that a busy machine does not fail the test; it takes a tenth of this.
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 

@@ -1,4 +1,4 @@
-// A run of 12 layers in the stages of apollo, 1000 steps long, and what its schedule says.
+// A run of 12 layers with the stages of apollo, 1000 steps long, and its schedule.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ inline RunConfig small_config() {
   config.train.batch_size = 8;
   config.train.micro_batch_size = 8;
   config.progressive = find_method("apollo").fill(Architecture::kGpt2, 12);
-  // Shares of whatever a test makes the run's length.
+  // The ends are shares of whatever length a test gives the run.
   for (StageSpec& stage : config.progressive.stages) {
     if (stage.until) stage.until->unit = DurationUnit::kPercent;
   }

@@ -1,5 +1,5 @@
-// What is known of a source before anything runs: its sizes and cost out of a folder, why it cannot
-// be grown, and what it counts in the run.
+// What is known about a source before anything runs: its sizes and cost from a folder, the reasons
+// why it cannot be grown, and what it counts in the run.
 #include "progressive/source_model.h"
 
 #include <gtest/gtest.h>
@@ -126,7 +126,7 @@ TEST(SourceFaults, NameAnotherArchitectureAlone) {
             std::vector<std::string>{"the source is of architecture 'gpt2', the model of 'bert'"});
 }
 
-// Its widths must stay, and so must what its positions mean.
+// Its widths must stay, and so must the meaning of its positions.
 TEST(SourceFaults, OfALlamaThatGrowsInDepthOnly) {
   SourceModel source;
   source.folder = "small";

@@ -33,7 +33,7 @@ TEST(WidthMap, CopiesWholeHeads) {
   EXPECT_EQ(maps.inner.size(), 36U);
   EXPECT_FALSE(maps.keeps_function());
   EXPECT_TRUE(width_maps(small, {.layers = 1, .width = 12, .heads = 4}).keeps_function());
-  // An inner width that is no multiple passes no norm.
+  // An inner width that is not a multiple passes no norm.
   EXPECT_TRUE(
       width_maps(small, {.layers = 1, .width = 12, .heads = 4, .inner = 31}).keeps_function());
   EXPECT_EQ(
@@ -76,7 +76,7 @@ TEST(NormGap, BoundsTheStatisticsOfAnyActivations) {
       std::vector<double> x, copies;
       for (int64_t i = 0; i < source; ++i) {
         const double u = random_uniform(trial, RngStream::kInit, static_cast<uint64_t>(i));
-        // A few large ones among many small ones strain the bound more than a uniform law does.
+        // A few large ones among many small ones test the bound harder than a uniform distribution.
         x.push_back(trial % 2 == 0 ? u : std::pow(u, 20.0));
       }
       for (const int64_t i : map)
@@ -89,7 +89,7 @@ TEST(NormGap, BoundsTheStatisticsOfAnyActivations) {
       EXPECT_LE(scale, gap.max_scale + 1e-12);
       largest_shift = std::max(largest_shift, shift);
     }
-    // The bound is one that activations come near to, not just any number.
+    // The bound is tight: activations come close to it.
     EXPECT_GT(largest_shift, 0.2 * gap.mean_shift) << source << " -> " << target;
   }
 }

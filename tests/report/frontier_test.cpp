@@ -1,4 +1,4 @@
-// Runs held against the best model from scratch of any depth.
+// Compares runs with the best model from scratch of any depth.
 #include "report/frontier.h"
 
 #include <gtest/gtest.h>
@@ -27,12 +27,13 @@ const std::vector<FrontierCurve> kCurves = {
 };
 
 TEST(FrontierSaving, IsReadAgainstTheLowerEnvelope) {
-  // One layer ends at 2.9 after 2000, three need more: the frontier is the least of both.
+  // One layer ends at 2.9 after 2000 FLOPs and three layers need more; the frontier is the least of
+  // both.
   EXPECT_DOUBLE_EQ(frontier_saving({1000, 2.9}, kCurves)->flops_saved, 0.5);
   EXPECT_EQ(frontier_saving({1000, 2.9}, kCurves)->bound, Bound::kExact);
-  // Below all that one layer reached, three layers are the frontier.
+  // Below every loss that one layer reached, three layers are the frontier.
   EXPECT_DOUBLE_EQ(frontier_saving({4000, 2.25}, kCurves)->flops_saved, 0.5);
-  // On the frontier, and above it: one layer needs half of the FLOPs.
+  // One run is on the frontier, the other above it: one layer needs half of its FLOPs.
   EXPECT_NEAR(frontier_saving({2000, 2.9}, kCurves)->flops_saved, 0.0, 1e-12);
   EXPECT_NEAR(frontier_saving({4000, 2.9}, kCurves)->flops_saved, -1.0, 1e-12);
 }
@@ -75,7 +76,7 @@ class FrontierTest : public testing::Test {
     write_file_atomic(folder / "run.toml", "[train]\nduration = \"" + budget + "\"\n");
     folders_.push_back(folder);
   }
-  // 12 layers lose to 3 at 1000 FLOPs and win at 4000; `grown` lies between, then below both.
+  // 12 layers lose to 3 at 1000 FLOPs and win at 4000; `grown` is between them, then below both.
   void write_all() {
     for (const uint64_t seed : {1, 2}) {
       const double luck = seed == 1 ? 0.0 : 0.125;
@@ -111,10 +112,10 @@ TEST_F(FrontierTest, NamesTheBestShallowerModel) {
   EXPECT_EQ(small.shallower->loss.mean, 2.5625);
   EXPECT_EQ(small.best->layers, 3);
   EXPECT_EQ(small.verdict(), "ends 0.2500 above the frontier");
-  // Its 2.75 lies above all that three layers ended with: at most nothing is saved.
+  // Its 2.75 is above every final loss of three layers, so at most nothing is saved.
   EXPECT_EQ(small.saved_bound, Bound::kAtMost);
   EXPECT_EQ(small.saved->mean, 0.0);
-  // Against its own depth it saves: 2.75 is a quarter of the way from 1000 to 4000.
+  // It saves against its own depth: 2.75 is a quarter of the way from 1000 to 4000.
   EXPECT_NEAR(small.same_depth_saved->mean, 1.0 - 1.0 / std::sqrt(std::sqrt(4.0)), 1e-12);
   EXPECT_EQ(small.same_depth_bound, Bound::kExact);
 

@@ -19,7 +19,8 @@ namespace {
 
 class GroupsTest : public testing::Test {
  protected:
-  // A run whose loss falls in a straight line from 4 to `loss` over `flops`; a second for 10 FLOPs.
+  // Writes a run whose loss falls in a straight line from 4 to `loss` over `flops`; 10 FLOPs take a
+  // second.
   void write(const std::string& name, uint64_t seed, const std::string& budget, double flops,
              double loss, const std::string& method = "apollo") {
     const std::string place = name + "-" + budget + "-" + std::to_string(seed);
@@ -47,7 +48,7 @@ TEST(BudgetSaving, IsReadBetweenTheBaselinesBudgets) {
   EXPECT_DOUBLE_EQ(budget_saving({1000, 2.0}, baseline)->flops_saved, 0.75);
   EXPECT_EQ(budget_saving({1000, 3.0}, baseline)->flops_saved, 0.0);
   EXPECT_EQ(budget_saving({1000, 2.5}, baseline)->bound, Bound::kExact);
-  // Worse than scratch: more was needed.
+  // It is worse than scratch and needed more.
   EXPECT_DOUBLE_EQ(budget_saving({4000, 2.5}, baseline)->flops_saved, -1.0);
 }
 
@@ -63,8 +64,8 @@ TEST(BudgetSaving, IsNotExtrapolated) {
 }
 
 TEST_F(GroupsTest, EqualLossIsPairedBySeed) {
-  // Of seed 1 the run is at the baseline's 2 after half of its FLOPs; of seed 2 at its 3 after a
-  // quarter. Unpaired, the run of seed 2 would be held against a loss of 2.
+  // The run of seed 1 reaches the baseline's 2 after half of its FLOPs; the run of seed 2 reaches
+  // its 3 after a quarter. Without pairing, the run of seed 2 would be compared with a loss of 2.
   write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
   write("plain", 2, "1000 flops", 1000, 3.0, "scratch");
   write("grown", 2, "1000 flops", 500, 2.0);
@@ -90,7 +91,7 @@ TEST_F(GroupsTest, EqualLossIsPairedBySeed) {
   EXPECT_EQ(comparison.runs[2].name, "grown, seed 2");
 }
 
-// A loss that three layers reached is no saving of a model of twelve.
+// A loss that three layers reached is not a saving of a model with twelve.
 TEST_F(GroupsTest, SaysHowManyLayersThereWereAtTheLoss) {
   write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
   const auto folder = dir_ / "grown";
@@ -126,7 +127,8 @@ TEST_F(GroupsTest, SavingsOverLossLevels) {
   const RunGroup grown = compare().groups[1];
   ASSERT_GT(grown.saved_at_loss.size(), 10u);
   EXPECT_EQ(grown.saved_at_loss.back().loss, 2.0);
-  // Straight lines: the same share is saved at every level but the first, where both are at 0.
+  // The lines are straight, so the same share is saved at every level except the first, where both
+  // are 0.
   for (const SavingAtLoss& level : grown.saved_at_loss) {
     EXPECT_NEAR(level.flops_saved.mean, 0.5, 1e-12) << level.loss;
     EXPECT_NEAR(level.flops_saved.greatest, 0.6, 1e-12) << level.loss;
@@ -289,7 +291,7 @@ TEST_F(GroupsTest, TablesForPapers) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 
-// Names come from folders and configs of others.
+// Names come from folders and configs of other people.
 TEST_F(GroupsTest, NamesAreNoFormulasAndNoNewLines) {
   write("plain", 1, "1000 flops", 1000, 2.0, "scratch");
   write("=cmd|x", 1, "1000 flops", 400, 2.0);

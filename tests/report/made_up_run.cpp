@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kLayers = 12;
 constexpr double kTokensPerStep = 16384;
-// Forward and backward of one layer, and of embedding and head, for a token.
+// FLOPs per token, forward and backward, of one layer, and of embedding and head.
 constexpr double kLayerFlops = 6.0e5;
 constexpr double kHeadFlops = 1.2e6;
 

@@ -1,4 +1,4 @@
-// Run folders for tests, as the trainer writes them: rows put together by hand where exact numbers
+// Run folders for tests, in the format of the trainer: rows written by hand if exact numbers
 // matter, or a whole realistic run of any length.
 #pragma once
 
@@ -10,24 +10,24 @@
 
 namespace apollo {
 
-// A `start` row that compares with any other of the same arguments.
+// Returns a `start` row that is comparable with any other of the same arguments.
 Json start_row(const std::string& name, const std::string& method);
 
 Json step_row(int64_t step, double flops, double wall_s, double loss);
 
 Json eval_row(int64_t step, double flops, double wall_s, double depth, double loss);
 
-// Of a masked model.
+// The same for a masked model.
 Json masked_eval_row(int64_t step, double flops, double wall_s, double depth, double loss,
                      double accuracy);
 
 Json end_row(int64_t step, const std::string& reason);
 
-// Makes `folder` with these rows as its metrics.jsonl.
+// Creates `folder` with these rows as its metrics.jsonl.
 void write_run(const std::filesystem::path& folder, const std::vector<Json>& rows);
 
-// A 12-layer GPT that looks trained: `method` "apollo" grows 1-3-6-12 with rehearsal, "scratch"
-// does not. Deterministic for a seed.
+// Writes a 12-layer GPT that looks trained. `method` "apollo" grows 1-3-6-12 with rehearsal;
+// "scratch" does not grow. The same seed gives the same run.
 void write_realistic_run(const std::filesystem::path& folder, const std::string& name,
                          const std::string& method, int64_t num_steps, uint64_t seed = 42);
 

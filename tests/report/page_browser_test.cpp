@@ -1,5 +1,5 @@
-// Opens pages in headless Chromium, with the network off, and looks at what was drawn. Skipped
-// where there is no Chromium. APOLLO_SCREENSHOTS=FOLDER keeps pictures for people to look at.
+// Opens pages in headless Chromium without network and checks what was drawn. Skipped if there is
+// no Chromium. APOLLO_SCREENSHOTS=FOLDER keeps pictures for people to look at.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -43,8 +43,8 @@ class PageBrowserTest : public testing::Test {
     write_run_report(dir_ / "apollo");
   }
 
-  // Runs the browser on `page` with `fragment`; returns its stdout. Anything that the page says on
-  // its console, errors and refused loads among it, fails the test.
+  // Runs the browser on `page` with `fragment` and returns its stdout. If the page writes anything
+  // to its console, including errors and refused loads, the test fails.
   std::string browse(const std::string& page, const std::string& fragment,
                      const std::string& action, const std::string& options = "") {
     const auto out = dir_ / "stdout";
@@ -66,7 +66,7 @@ class PageBrowserTest : public testing::Test {
   std::string dom(const std::string& page, const std::string& fragment,
                   const std::string& options = "") {
     std::string text = browse(page, fragment, "--dump-dom --window-size=1280,2800", options);
-    // Only what was drawn: the sources of plotly.js mention everything that one could look for.
+    // Returns only what was drawn, because the sources of plotly.js mention everything.
     return text.substr(0, text.find("<script type=\"application/json\""));
   }
 
@@ -75,7 +75,7 @@ class PageBrowserTest : public testing::Test {
 };
 
 constexpr const char* kDrawn = "class=\"main-svg\"";
-// Plotly stacks three SVGs to a chart.
+// Plotly stacks three SVGs per chart.
 constexpr size_t kSvgsOfSixCharts = 18;
 
 TEST_F(PageBrowserTest, DrawsAllChartsOfAComparison) {

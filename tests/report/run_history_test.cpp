@@ -35,7 +35,7 @@ TEST(RunHistory, ReadsEveryKindOfRow) {
   const Json growth = {{"event", "grow"}, {"step", 2},          {"flops", 200.0},
                        {"wall_s", 2.75},  {"from", 6},          {"to", 12},
                        {"map", {0, 0}},   {"loss_before", 3.5}, {"loss_after", nullptr}};
-  // Of an earlier version.
+  // A row of an earlier version.
   const Json trial = {{"event", "trial"}, {"step", 2},     {"from", 6},
                       {"to", 12},         {"loss", 3.25},  {"layer_map", "stack"},
                       {"flops", 260.0},   {"wall_s", 2.9}, {"trial_flops", 30.0},

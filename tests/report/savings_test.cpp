@@ -5,7 +5,7 @@
 namespace apollo {
 namespace {
 
-// Wall time is a tenth of the FLOPs, tokens are twice them: round numbers, told apart.
+// Wall time is a tenth of the FLOPs, and tokens are twice the FLOPs: round numbers that differ.
 LossPoint point(double flops, double loss) {
   LossPoint result;
   result.cost.flops = flops;
@@ -73,18 +73,18 @@ TEST(EqualLoss, TakesTheFirstCrossingAndSaysThatItWasLost) {
 }
 
 TEST(EqualLoss, ForGoodIsTheLastCrossing) {
-  // Below 2 from 400 on, above it at 600, back to it halfway between 3 at 600 and 1 at 800.
+  // Below 2 from 400 on, above it at 600, and back at 2 halfway between 3 at 600 and 1 at 800.
   const EqualLoss result = equal_loss(
       {point(0, 4), point(400, 2), point(600, 3), point(800, 1), point(900, 2)}, kBaseline);
   EXPECT_EQ(result.flops_saved, 1.0 - 400.0 / 1000.0);
   EXPECT_EQ(result.flops_saved_for_good, 1.0 - 700.0 / 1000.0);
   EXPECT_FALSE(result.ended_above);
-  // One crossing is both.
+  // A single crossing is both the first and the last.
   const EqualLoss smooth = equal_loss({point(0, 6), point(400, 3), point(800, 1)}, kBaseline);
   EXPECT_EQ(smooth.flops_saved_for_good, smooth.flops_saved);
 }
 
-// Between evaluations that lie far apart nobody knows where the loss was reached.
+// If evaluations are far apart, nobody knows where between them the loss was reached.
 TEST(EqualLoss, IsARangeWhereEvaluationsLieFarApart) {
   const EqualLoss wide = equal_loss({point(0, 6), point(400, 3), point(800, 1)}, kBaseline);
   EXPECT_TRUE(wide.is_range);
@@ -93,7 +93,7 @@ TEST(EqualLoss, IsARangeWhereEvaluationsLieFarApart) {
   // 20 of 1000 are 2 %.
   EXPECT_FALSE(equal_loss({point(400, 3), point(420, 1)}, kBaseline).is_range);
   EXPECT_TRUE(equal_loss({point(400, 3), point(421, 1)}, kBaseline).is_range);
-  // The first evaluation is there already: it may have been so from the beginning.
+  // The first evaluation is already below, so the loss may have been reached earlier.
   const EqualLoss first = equal_loss({point(300, 1), point(600, 0.5)}, kBaseline);
   EXPECT_TRUE(first.is_range);
   EXPECT_DOUBLE_EQ(*first.flops_saved_least, 0.7);

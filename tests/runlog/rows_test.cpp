@@ -1,5 +1,5 @@
-// Rows of metrics.jsonl: as JSON and back, beside the page that documents them, and beside rows
-// that earlier versions wrote.
+// Rows of metrics.jsonl: converted to JSON and back, compared with the page that documents them,
+// and with rows that earlier versions wrote.
 #include "runlog/rows.h"
 
 #include <gtest/gtest.h>
@@ -77,7 +77,7 @@ TEST(Rows, WrongTypesAreNamed) {
   EXPECT_EQ(read_row<EndRow>(Json{{"event", "end"}, {"step", 3.0}}, "metrics.jsonl:4").step, 3);
 }
 
-// The names in backticks in the table's row of an event, behind that of the event itself.
+// Returns the names in backticks in the table's row of an event, without that of the event itself.
 std::set<std::string> documented(const std::string& event) {
   const std::string page = read_file(std::string(APOLLO_SOURCE_DIR) + "/docs/formats.md");
   const size_t begin = page.find("\n| `" + event + "` |");
@@ -87,7 +87,7 @@ std::set<std::string> documented(const std::string& event) {
   for (size_t at = line.find('`', event.size() + 4); at != std::string::npos;) {
     const size_t end = line.find('`', at + 1);
     const std::string name = line.substr(at + 1, end - at - 1);
-    // Other code in the text: a value, a key of the config.
+    // The text contains other code too: values and keys of the config.
     const bool is_name = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
     if (is_name) names.insert(name);
     at = line.find('`', end + 1);

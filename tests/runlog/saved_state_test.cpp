@@ -1,4 +1,4 @@
-// apollo/state.json is never believed: whatever is changed in it, it is refused.
+// apollo/state.json is never trusted: any change in it makes it invalid.
 #include "runlog/saved_state.h"
 
 #include <gtest/gtest.h>
@@ -33,12 +33,12 @@ SavedState some_state() {
 
 class SavedStateTest : public testing::Test {
  protected:
-  // What reading says of a file with this content.
+  // Returns the error of reading a file with this content.
   std::string error_of(const std::string& text) {
     write_file_atomic(path_, text);
     return thrown_text<Error>([&] { read_saved_state(path_); });
   }
-  // The same of a changed value whose hash somebody has put right.
+  // The same for a changed value with a corrected hash.
   std::string error_with(const char* pointer, const Json& value) {
     Json json = to_json(some_state());
     json[Json::json_pointer(pointer)] = value;

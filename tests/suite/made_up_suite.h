@@ -1,4 +1,4 @@
-// A suite in a folder of its own, planned without data: no test here trains anything.
+// A suite in its own folder, planned without data; no test here trains anything.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A suite carried out by a program that trains nothing: it copies a run folder that the test made
-// into the place where the suite wants one, or fails as a trainer fails.
+// Suites are run by a program that trains nothing. It copies a run folder that the test made to
+// where the suite wants one, or it fails like a trainer.
 #include "suite/run_suite.h"
 
 #include <map>
@@ -34,7 +34,7 @@ class RunSuiteTest : public SuiteTest {
     write_file_atomic(dir_ / "trainer.sh", kTrainer);
   }
 
-  // What a trainer would leave in the folder of `run`, ending with this loss.
+  // Writes what a trainer would leave in the folder of `run`, ending with this loss.
   void make(const PlannedRun& run, double loss, const std::string& reason = "finished") {
     std::string name = run.folder.string();
     for (char& c : name)
@@ -89,7 +89,7 @@ TEST_F(RunSuiteTest, TrainsWithTheBestOfTheValuesAndThenNothingMore) {
     EXPECT_EQ(one.status, RunStatus::kFinished);
     EXPECT_EQ(one.run.config.train.lr, one.run.name == "plain" ? 4e-3 : 8e-3);
   }
-  // The run of the tuned seed and budget is the one that was tried, and is not trained again.
+  // The run of the tuned seed and budget was already trained for tuning and is not trained again.
   const fs::path tried = plan.groups[0].tuning[1].folder;
   EXPECT_TRUE(fs::equivalent(plan.groups[0].runs[0].folder, tried));
   EXPECT_EQ(num_calls(), 3 + 7);
@@ -110,7 +110,7 @@ TEST_F(RunSuiteTest, TellsWhyARunFailed) {
   std::map<std::string, int> reasons;
   for (const RunOutcome* failed : outcome.failures())
     ++reasons[failed->run.name + ": " + failed->reason];
-  // That values diverge while they are tried is no failure.
+  // Values that diverge while they are tried are not failures.
   EXPECT_EQ(reasons,
             (std::map<std::string, int>{{"plain: no value of its grid could be trained", 4},
                                         {"grown: exit code 1: out of luck", 2}}));

@@ -45,7 +45,7 @@ TEST_F(SuitePlanTest, TheMoreSpecialValueHolds) {
   EXPECT_TRUE(overrides(grown, "train.lr=0.008"));
   EXPECT_TRUE(overrides(grown, "run.seed=1"));
   EXPECT_TRUE(overrides(grown, "train.duration=\"40 steps\""));
-  // What is tuned is not set beside it.
+  // A tuned key is not also set.
   const PlannedRun& plain = group_of(plan, "plain").runs[0];
   EXPECT_FALSE(overrides(plain, "train.lr=0.002"));
 }

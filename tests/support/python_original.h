@@ -1,5 +1,5 @@
-// The Python originals (torch, transformers, safetensors) that tests compare with: committed
-// scripts, run by the project's own venv. A test skips, with the reason, where that is absent.
+// Runs the Python originals (torch, transformers, safetensors) with which tests compare, from
+// committed scripts in the project's own venv. Without the venv a test is skipped and says why.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ inline bool has_venv_python() {
   return std::filesystem::exists(venv_python());
 }
 
-// The example data beside the checkout, or where APOLLO_DATA says.
+// Returns the folder of example data: beside the checkout, or what APOLLO_DATA names.
 inline std::filesystem::path example_data() {
   const char* given = std::getenv("APOLLO_DATA");
   return given != nullptr ? std::filesystem::path(given)
@@ -31,7 +31,7 @@ inline std::filesystem::path example_data() {
 }
 
 // Runs `script` (relative to the root of the repository) with `arguments` (words of a shell) and
-// returns what it printed; throws with all of it where the script fails.
+// returns its output; throws with all of the output if the script fails.
 inline std::string run_python(const std::string& script, const std::string& arguments) {
   const TempDir temp;
   const std::filesystem::path output = temp / "output";

@@ -1,4 +1,4 @@
-// A folder of its own for one test, removed with the object.
+// A separate folder for one test, which is removed with the object.
 #pragma once
 
 #include <stdlib.h>

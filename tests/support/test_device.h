@@ -1,4 +1,4 @@
-// The device that the tests of operators, models and training run on: the CPU, or what
+// The device on which the tests of operators, models and training run: the CPU, or what
 // APOLLO_TEST_DEVICE names.
 //
 //   APOLLO_TEST_DEVICE=cuda ctest --test-dir build -R 'ops|model|optim|train'
@@ -25,7 +25,7 @@ inline c10::Device test_device() {
   return device;
 }
 
-// For what a GPU has not or does otherwise.
+// For what a GPU lacks or does differently.
 #define APOLLO_SKIP_UNLESS_ON_CPU(why)     \
   if (!::apollo::test_device().is_cpu()) { \
     GTEST_SKIP() << why;                   \

@@ -1,4 +1,4 @@
-// The message of the exception of type E that `call` throws, for tests of its exact text.
+// Returns the message of the exception of type E that `call` throws, to test its exact text.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The tokenizers of Llama 3, Qwen and ModernBERT: ids equal to those of the packages `tokenizers`
-// and `transformers`, of folders as the families publish them and of those that are trained here.
+// The tokenizers of Llama 3, Qwen and ModernBERT give the same ids as the packages `tokenizers` and
+// `transformers`, for folders as the families publish them and for those trained here.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Text of several scripts; the merges of the families come from it.
+// Text in several scripts, from which the families' merges are trained.
 std::string training_text() {
   std::string text;
   for (const std::string& random : random_texts(4000, /*seed=*/21))
@@ -30,13 +30,13 @@ std::string training_text() {
     text += read_file(fs::path(APOLLO_SOURCE_DIR) / page);
   const fs::path shakespeare = example_data() / "corpus/tinyshakespeare.txt";
   if (fs::exists(shakespeare)) text += read_file(shakespeare);
-  // To our trainer it ends a text, to theirs it is one.
+  // For our trainer it ends a text; for theirs it is part of one.
   for (size_t at = text.find(kEndOfText); at != std::string::npos; at = text.find(kEndOfText, at))
     text.erase(at, kEndOfText.size());
   return text;
 }
 
-// Made once a family.
+// Created once per family.
 const fs::path& family_folder(const std::string& family) {
   static const TempDir dir;
   static std::map<std::string, fs::path> made;
@@ -125,7 +125,7 @@ TEST_P(Family, VeryLongWords) {
   expect_equal(*tokenizer_, original(), texts, /*parse_special=*/true, "--bare");
 }
 
-// `transformers` puts the family's tokens around a text, from our files as from the family's.
+// `transformers` puts the family's tokens around a text, with our files as with the family's.
 TEST_P(Family, TransformersLoadsOurCopy) {
   const TempDir dir;
   tokenizer_->save(dir.path());
@@ -133,7 +133,7 @@ TEST_P(Family, TransformersLoadsOurCopy) {
   const Strings texts = random_texts(1000, /*seed=*/32);
   expect_equal(*tokenizer_, dir.path(), texts, /*parse_special=*/true, "--auto --bare");
   EXPECT_EQ(run_original(dir.path(), texts, "--auto"), run_original(folder(), texts, "--auto"));
-  // Beside a model's config, as in a checkpoint.
+  // Next to a model's config, as in a checkpoint.
   const std::string type = GetParam() == "qwen"     ? "qwen3"
                            : GetParam() == "llama3" ? "llama"
                                                     : GetParam();

@@ -1,5 +1,5 @@
-// Strings that are hard on a tokenizer: every plane, unassigned code points, white space of all
-// kinds, contractions, CRLF, long words, emoji with joiners, spelled-out special tokens.
+// Strings that are hard on a tokenizer: all planes, unassigned code points, all kinds of white
+// space, contractions, CRLF, long words, emoji with joiners, spelled-out special tokens.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ class RandomText {
     return static_cast<int64_t>(engine_() % static_cast<uint64_t>(limit));
   }
 
-  // Any scalar value: some of all planes, some of where characters live, some of those that are
-  // hard on normalisers.
+  // Any scalar value: some from all planes, some from where characters are assigned, and some that
+  // are hard on normalisers.
   char32_t code_point() {
     struct Range {
       char32_t first;

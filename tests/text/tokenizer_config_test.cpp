@@ -1,4 +1,5 @@
-// Roles, added tokens and options that stand beside a vocabulary: read as AutoTokenizer reads them.
+// Roles, added tokens and options from the files beside a vocabulary, read as AutoTokenizer reads
+// them.
 #include "text/tokenizer_config.h"
 
 #include <gtest/gtest.h>
@@ -79,7 +80,7 @@ class TokenizerConfigTest : public ::testing::Test {
   }
   std::unique_ptr<Tokenizer> load() { return load_tokenizer(dir_.path().string()); }
 
-  // What is said while the folder loads.
+  // Returns what is logged while the folder loads.
   std::string said() {
     testing::internal::CaptureStderr();
     load();
@@ -92,7 +93,7 @@ class TokenizerConfigTest : public ::testing::Test {
     return found;
   }
 
-  // Ids of the texts are those of AutoTokenizer.
+  // Checks that the ids of the texts are those of AutoTokenizer.
   void expect_as_auto(const Strings& texts) {
     const json original = run_original(dir_.path(), texts, "--bare --auto");
     for (size_t i = 0; i < texts.size(); ++i)
@@ -214,7 +215,7 @@ TEST_F(TokenizerConfigTest, AGapBeforeAnAddedTokenIsClosedAsInTokenizers) {
   EXPECT_EQ(original["ids"][0], json(ids("abab")));
 }
 
-// tokenizer.json lower-cases or not, tokenizer_config.json says the same or not.
+// tokenizer.json may lowercase or not, and tokenizer_config.json may agree or not.
 TEST_F(TokenizerConfigTest, OptionsOfBertAreThoseOfItsClass) {
   const Strings texts = {"The Boat caf\u00e9 \u4e2d\u6587", "the boat cafe"};
   for (const bool lowercase : {false, true}) {

@@ -1,4 +1,5 @@
-// Texts for the comparison with the packages `tokenizers` and `transformers`, and the comparison.
+// Texts for comparisons with the packages `tokenizers` and `transformers`, and the comparison
+// itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -38,7 +39,7 @@ inline nlohmann::json run_original(const std::filesystem::path& tokenizer, const
   return nlohmann::json::parse(read_file(dir / "out"));
 }
 
-// Ids and decoded texts of both, text by text. `flags` are those of the script.
+// Compares the ids and decoded texts of both, text by text. `flags` are those of the script.
 inline void expect_equal(const Tokenizer& ours, const std::filesystem::path& theirs,
                          const Strings& texts, bool parse_special = true,
                          const std::string& flags = "") {
@@ -62,7 +63,8 @@ inline Strings random_texts(size_t count, uint64_t seed = 11, int64_t max_parts 
   return texts;
 }
 
-// As expect_equal(), of texts with some bytes changed, which Python decodes with errors="replace".
+// Like expect_equal(), for texts with some bytes changed, which Python decodes with
+// errors="replace".
 inline void expect_equal_from_bytes(const Tokenizer& ours, const std::filesystem::path& theirs,
                                     const std::string& flags = "") {
   RandomText random(16);
@@ -86,8 +88,8 @@ inline void expect_equal_from_bytes(const Tokenizer& ours, const std::filesystem
   }
 }
 
-// Scalar values, each after every one of `before`, so that their class shows: every one where
-// characters are assigned, some of the planes beyond.
+// Returns scalar values, each after every one of `before`, so that their class matters: all of them
+// where characters are assigned, some of the planes beyond.
 inline Strings all_code_points(const Strings& befores) {
   constexpr char32_t kEndOfAssigned = 0x32400;
   Strings texts;
@@ -102,7 +104,7 @@ inline Strings all_code_points(const Strings& befores) {
   return texts;
 }
 
-// What `command` prints.
+// Returns what `command` prints.
 inline std::string read_pipe(const std::string& command) {
   std::FILE* pipe = popen(command.c_str(), "r");
   std::string text;
@@ -113,7 +115,7 @@ inline std::string read_pipe(const std::string& command) {
   return text;
 }
 
-// The values of `keys` in one of `step` lines that `command` prints as JSON.
+// Adds the values of `keys` in every `step`-th line that `command` prints as JSON.
 inline void add_json_texts(const std::string& command, const Strings& keys, int step,
                            Strings& texts) {
   std::istringstream lines(read_pipe(command));
@@ -126,7 +128,7 @@ inline void add_json_texts(const std::string& command, const Strings& keys, int 
   }
 }
 
-// Paragraphs of `num_bytes` of an .xz file of the example corpus.
+// Returns paragraphs from `num_bytes` of an .xz file of the example corpus.
 inline Strings corpus_texts(const std::string& name, size_t num_bytes) {
   const std::string path = (example_data() / "corpus" / name).string();
   std::string text = read_pipe("xz -dc '" + path + "'");
@@ -142,8 +144,8 @@ inline Strings corpus_texts(const std::string& name, size_t num_bytes) {
   return texts;
 }
 
-// All of mix-medium valid, of WikiText-2's held-out parts and of LAMBADA, and a fifth of BLiMP's
-// pairs.
+// Returns all of mix-medium valid, of WikiText-2's held-out parts and of LAMBADA, and a fifth of
+// BLiMP's pairs.
 inline Strings held_out_texts() {
   Strings texts;
   for (const char* name :

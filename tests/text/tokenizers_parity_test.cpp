@@ -1,4 +1,4 @@
-// Equality with the packages `tokenizers` and `transformers`, run by the project's venv.
+// Equal results to the packages `tokenizers` and `transformers`, run by the project's venv.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -107,7 +107,7 @@ TEST(TokenizersParity, BytesInTransformers) {
   const auto bytes = load_tokenizer("bytes");
   bytes->save(dir.path());
   expect_equal(*bytes, dir.path(), random_texts(1000));
-  // Beside a model's config, as in a checkpoint.
+  // Next to a model's config, as in a checkpoint.
   write_file_atomic(dir / "config.json", R"({"model_type": "gpt2", "vocab_size": 257})");
   expect_equal(*bytes, dir.path(), random_texts(100));
 }

@@ -1,5 +1,5 @@
-// WordPiece's equality with the packages `tokenizers` and `transformers`, run by the project's
-// venv.
+// WordPiece gives the same results as the packages `tokenizers` and `transformers`, run by the
+// project's venv.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -32,7 +32,7 @@ struct Setting {
   const char* flags;   // of the script
 };
 
-// BERT's vocabulary read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
+// BERT's vocabulary, read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
 class Bert : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
@@ -141,7 +141,7 @@ TEST_P(BertPairs, AreThoseOfTransformersWholeAndCut) {
   }
 }
 
-// Added tokens with all flags, found in the text as it stands or as it is normalised.
+// Added tokens with all flags, found in the raw text or in the normalised text.
 TEST_P(Bert, AddedTokens) {
   tokenizer_->save(dir_.path());
   const std::string path = (dir_ / "tokenizer.json").string();

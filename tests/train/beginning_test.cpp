@@ -1,5 +1,5 @@
-// Runs that begin from a trained source: what they begin with, what they are charged, and that they
-// need the source no more once they have saved.
+// Runs that start from a trained source: what they start with, what they are charged, and that they
+// no longer need the source once they have saved.
 #include "train/beginning.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A source of two layers, half as wide as the runs that begin from it.
+// A source of two layers that is half as wide as the runs that start from it.
 class SourceRun : public testing::Test {
  protected:
   SourceRun() {
@@ -73,7 +73,7 @@ TEST_F(SourceRun, ChargesTheSourceFromTheFirstRowOn) {
     EXPECT_EQ(charged[i].at("loss"), free[i].at("loss"));
   }
   EXPECT_EQ(start.at("total_flops").get<double>(), charged.back().at("flops").get<double>());
-  // Whoever begins from that run pays for both.
+  // A run that starts from that run pays for both.
   const auto cost = read_training_cost(run_ / "charged/checkpoints/latest");
   ASSERT_TRUE(cost);
   EXPECT_EQ(cost->flops, charged.back().at("flops").get<double>());
@@ -114,7 +114,7 @@ TEST_F(SourceRun, LearnsAMapThatIsBetterThanItsBeginning) {
   const double learning = start.at("source_learning_flops").get<double>();
   EXPECT_GT(learning, 0.0);
   EXPECT_EQ(run_.latest("ligo").state.before.flops, source_flops() + learning);
-  // Training begins at the beginning of its order all the same.
+  // Training still starts at the beginning of its order.
   EXPECT_EQ(run_.latest("ligo").state.tokens, run_.latest("fpi").state.tokens);
 }
 

@@ -206,7 +206,7 @@ TEST_F(CheckpointTest, ADamagedStateIsRefused) {
       << load_error();
 }
 
-// A process that may not write files beyond 3000 bytes stands for a full disk.
+// A process that may not write files beyond 3000 bytes simulates a full disk.
 TEST_F(CheckpointTest, AFullDiskLeavesTheOneBefore) {
   APOLLO_SKIP_UNLESS_ON_CPU("a forked process cannot use the GPU of its parent");
   save_at(1);

@@ -63,7 +63,7 @@ TEST_F(CheckpointWriterTest, ItsEndWaitsForTheOneInFlight) {
   EXPECT_EQ(latest_step(), 7);
 }
 
-// A file where the folder should be stands for one that may not be written to.
+// A file in place of the folder simulates a folder that may not be written to.
 TEST_F(CheckpointWriterTest, AnErrorIsThrownWhereTheResultIsAskedFor) {
   run_.write("checkpoints", "");
   const std::string expected = dir_.string() + ": cannot make folder: Not a directory";
@@ -76,7 +76,7 @@ TEST_F(CheckpointWriterTest, AnErrorIsThrownWhereTheResultIsAskedFor) {
   EXPECT_EQ(latest_step(), 2);
 }
 
-// As the writer's other errors, but in the middle of a file.
+// Like the writer's other errors, but in the middle of a file.
 TEST_F(CheckpointWriterTest, AFullDiskLeavesTheOneBefore) {
   APOLLO_SKIP_UNLESS_ON_CPU("a forked process cannot use the GPU of its parent");
   start(writer_, 1);

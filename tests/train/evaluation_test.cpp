@@ -107,7 +107,7 @@ TEST(Evaluation, ASignalEndsIt) {
 TEST(Evaluation, PerplexityAndBitsPerByte) {
   EXPECT_DOUBLE_EQ(perplexity(std::log(17.0)), 17.0);
   EXPECT_TRUE(std::isfinite(perplexity(1e6)));
-  // One nat a token, two tokens for three bytes.
+  // One nat per token, two tokens per three bytes.
   EXPECT_DOUBLE_EQ(bits_per_byte(1.0, 200, 300), 2.0 / 3.0 / std::log(2.0));
 }
 

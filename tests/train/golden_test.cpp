@@ -1,6 +1,6 @@
 // Loss and gradient norm of every step of short runs with growth, shared depth, dropout and two
-// micro-batches, held to committed numbers: a change of numerics cannot pass unnoticed. After one
-// that is meant, this writes the files anew, and the commit shows old and new:
+// micro-batches, compared with committed numbers, so that no change of numerics goes unnoticed.
+// After an intended change this command rewrites the files, and the commit shows old and new:
 //
 //   APOLLO_REWRITE_GOLDEN=1 build/train_tests --gtest_filter='*Golden*'
 #include <cstdlib>

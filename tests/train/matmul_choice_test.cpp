@@ -64,7 +64,7 @@ class CacheHome {
   CacheHome() { setenv("XDG_CACHE_HOME", dir_.path().c_str(), 1); }
   ~CacheHome() { unsetenv("XDG_CACHE_HOME"); }
 
-  // Says of everything that was measured how long it took.
+  // Stores the same time for everything that was measured.
   void pretend(double libtorch, double onednn) const {
     Json cache = read_json(user_cache_dir() / "matmul.json");
     for (auto& [key, times] : cache.items())

@@ -14,7 +14,7 @@ namespace apollo {
 namespace {
 
 nlohmann::json scalars_of(const std::filesystem::path& dir) {
-  // TensorBoard prints notices of its own before.
+  // TensorBoard first prints notices of its own.
   const std::string printed = run_python("tests/train/read_events.py", "'" + dir.string() + "'");
   return nlohmann::json::parse(printed.substr(printed.find("{\"")));
 }

@@ -1,4 +1,4 @@
-// Recordings for tests: the device's own, or, where it has none, work that is kept and run again.
+// Recordings for tests: the device's own, or, if it has none, work that is stored and run again.
 #pragma once
 
 #include <functional>

@@ -82,7 +82,7 @@ every = "5 steps"
     return resolve_run_config(dir_ / "run.toml", overrides);
   }
 
-  // The run of the folder `name`, new or gone on with.
+  // Opens the run of the folder `name`, new or resumed.
   Run open(const std::string& name, const std::vector<std::string>& overrides = {}) const {
     return open_run(config(overrides), dir_ / name);
   }
@@ -112,7 +112,7 @@ inline bool equal_values(const at::Tensor& a, const at::Tensor& b) {
   return at::equal(a.cpu(), b.cpu());
 }
 
-// Everything that the numbers of a run come from, to the bit.
+// Checks everything from which the numbers of a run come, to the bit.
 inline void expect_equal_states(const TrainState& a, const TrainState& b) {
   ASSERT_EQ(a.model->num_layers(), b.model->num_layers());
   EXPECT_TRUE(equal_values(a.model->parameters().values(), b.model->parameters().values()));
@@ -133,7 +133,7 @@ inline void expect_equal_states(const TrainState& a, const TrainState& b) {
   EXPECT_EQ(a.last_evaluated_step, b.last_evaluated_step);
 }
 
-// One step at a time, without a run folder: what train_step needs.
+// Runs one step at a time, without a run folder: what train_step() needs.
 class StepRoom {
  public:
   StepRoom(const TinyRun& run, const std::vector<std::string>& overrides)
@@ -142,7 +142,7 @@ class StepRoom {
       : run_(prepare_run(config, config.config.run.cuda_graphs ? std::move(recorder) : nullptr)) {}
 
   TrainState fresh_state() const { return fresh_state_of(schedule().stages().front().layers); }
-  // Of a model with so many layers.
+  // Returns the state of a model with this many layers.
   TrainState fresh_state_of(int64_t layers) const {
     TrainState state;
     state.model = make_model(run_.model, layers, test_device());
@@ -157,7 +157,7 @@ class StepRoom {
   const Batches& data() const { return *run_.train; }
   const Schedule& schedule() const { return *run_.schedule; }
   TrainingPasses& passes() const { return *run_.passes; }
-  // Steps on these batches in place of its own.
+  // Makes steps use these batches instead of its own.
   void use_data(const Batches& batches) {
     run_.batches = std::make_unique<BatchPrefetcher>(batches, config().train.batch_size);
   }

@@ -1,6 +1,6 @@
-// A third architecture, in this file and the two registries: it trains, grows, resumes, evaluates,
-// reports and is read from its checkpoints, and nothing else knows of it. It is a GPT-2 by another
-// name, so its numbers are known.
+// A third architecture, defined only in this file and the two registries. It trains, grows,
+// resumes, evaluates, reports and is read from its checkpoints, and no other code knows it. It is a
+// GPT-2 under another name, so its numbers are known.
 #include "arch/architecture.h"
 #include "model/models.h"
 #include "report/run_history.h"

@@ -1,4 +1,4 @@
-// The step against a plain restatement of it, and what it must not depend on.
+// The step against a plain version of it, and what it must not depend on.
 #include "train/train_step.h"
 
 #include <ATen/TensorOperators.h>
@@ -87,8 +87,8 @@ TEST(TrainStep, IsThePlainAlgorithm) {
     loss.backward();
     const at::Tensor gradients = parameters.gradients().cpu();
     const auto* gradient = gradients.const_data_ptr<float>();
-    // Linear warm-up over 2.5 % of 12 steps is over within the first: cosine from there, in the
-    // middle of the step.
+    // Linear warm-up over 2.5 % of 12 steps ends within the first step. From there it is cosine,
+    // taken at the middle of the step.
     const double share = ((static_cast<double>(step) + 0.5) / 12 - 0.025) / 0.975;
     const double lr = 1e-2 * 0.5 * (1 + std::cos(M_PI * share));
     const RunConfig::Train& train = room.config().train;
@@ -211,7 +211,7 @@ TEST(TrainStep, DropoutIsKeyedBySeedStepAndMicroBatchAlone) {
   TrainState third = room.fresh_state();
   EXPECT_NE(train_step(third, other.run()).loss, expected.loss);
 
-  // One sequence four times: without a key of its own every micro-batch would lose the same units.
+  // One sequence four times: without its own key every micro-batch would drop the same units.
   run.write("train.txt", made_up_text(16));
   const StepRoom single(run, {"model.dropout=0.5", "progressive.depth_sampler=deepest",
                               "train.batch_size=2", "train.micro_batch_size=1"});
@@ -256,7 +256,7 @@ TEST(TrainStep, NamesTheFirstGradientThatIsNotFinite) {
   const StepRoom room(run, with({"progressive.depth_sampler=shallowest"}));
   TrainState state = room.fresh_state();
   {
-    // Weights so large that the forward pass is finite and the backward pass is not.
+    // The weights are so large that the forward pass is finite but the backward pass is not.
     const at::NoGradGuard no_grad;
     const auto& slots = state.model->parameters().layout();
     slot_view(state.model->parameters().values(), slots.slot("transformer.ln_f.weight"))

@@ -1,4 +1,4 @@
-// A run that was ended at any step and went on gives the bits of one that never stopped.
+// A run that was ended at any step and resumed gives the bits of one that never stopped.
 #include <algorithm>
 #include <csignal>
 
@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What the run logged of its numbers; times and rates differ from run to run.
+// Returns what the run logged of its numbers; times and rates differ from run to run.
 std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   std::vector<std::string> lines;
   for (const char* event : {"step", "eval", "grow"}) {
@@ -25,7 +25,7 @@ std::vector<std::string> numbers(const TinyRun& run, const std::string& name) {
   return lines;
 }
 
-// A run with a checkpoint at every step, that all others are held to.
+// A run with a checkpoint at every step, with which all others are compared.
 struct Trained {
   const char* architecture;
   const char* optimizer;
@@ -35,15 +35,15 @@ class TrainerResume : public testing::TestWithParam<Trained> {
  protected:
   TrainerResume() { run_.train("whole", kEveryStep); }
 
-  // A run folder as a kill right after the checkpoint of `step` leaves it, or somewhat later: rows
-  // beyond the checkpoint are in the log already.
+  // Makes a run folder as a kill right after the checkpoint of `step`, or somewhat later, leaves
+  // it: the log already has rows beyond the checkpoint.
   void copy_killed_at(int64_t step, const std::string& name) const {
     fs::copy(run_ / "whole", run_ / name,
              fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     replace_link(run_ / name / "checkpoints/latest", fmt::format("step-{:08}", step));
   }
 
-  // Starts or resumes the run with the signal waiting; the one that ended it, or 0.
+  // Starts or resumes the run while the signal waits; returns the signal that ended it, or 0.
   int stop_at_once(const std::string& name, int signal) const {
     Trainer trainer(run_.open(name, kEveryStep));
     install_stop_handlers();
@@ -121,8 +121,8 @@ TEST_P(TrainerResume, ATornLastRowIsCutOff) {
   expect_same("killed");
 }
 
-// The signal is there when the loop looks for it the first time: at once where nothing is due,
-// inside the evaluation where one is.
+// The signal is there when the loop checks for the first time: at once if nothing is due, inside
+// the evaluation if one is due.
 TEST_P(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
   for (int64_t step = 1; step < 12; ++step) {
     SCOPED_TRACE(step);
@@ -165,8 +165,8 @@ INSTANTIATE_TEST_SUITE_P(Architectures, TrainerResume,
                                               test.param.optimizer);
                          });
 
-// The first stage has one layer, which rehearses in all places: the norm before its attention, for
-// which Hugging Face's format has no place, trains, and has moments.
+// The first stage has one layer, which rehearses at all places. So the norm before its attention,
+// for which Hugging Face's format has no place, trains and has moments.
 TEST(TrainerResumeModernBert, TheNormOfTheFirstLayerAndItsMomentsGoOn) {
   const std::vector<std::string> overrides = {
       "model.architecture=modernbert",
@@ -199,8 +199,8 @@ TEST(TrainerResumeModernBert, TheNormOfTheFirstLayerAndItsMomentsGoOn) {
   }
 }
 
-// Frozen layers, subnetworks, fresh layers and the rise after growth; the first and the third with
-// Muon too, whose momentum has no layer to begin with there.
+// Frozen layers, subnetworks, fresh layers and the rise after growth. The first and the third also
+// run with Muon, whose momentum there has no layer at the start.
 TEST(TrainerResumeMethods, FromStepsInEveryStage) {
   const std::vector<std::vector<std::string>> kinds = {
       {"progressive.layer_map=stack", "progressive.trains=new",

@@ -51,7 +51,7 @@ TEST(Trainer, MuonGrowsExactlyAndItsProductsAreCounted) {
     EXPECT_EQ(row.at("loss_before").get<double>(), row.at("loss_after").get<double>());
   EXPECT_NE(grown[0].at("loss_before"), grown[1].at("loss_before")) << "it trains in between";
   EXPECT_EQ(run.rows("out", "start").at(0).at("optimizer"), "muon");
-  // Of a block of width 16: four matrices of 16 x 16 and two of 16 x 64.
+  // The update of a block of width 16: four matrices of 16 x 16 and two of 16 x 64.
   const double update = 5 * (4 * (2 * 3 * 16 * 16 * 16) + 2 * 2 * 16 * 16 * (2 * 64 + 16));
   double flops = 0.0;
   for (const Json& row : run.rows("out", "step")) {
@@ -108,7 +108,7 @@ TEST(Trainer, RevisionsStayUnderTheirNames) {
     folders.insert(entry.path().filename());
   EXPECT_EQ(folders, (std::set<std::string>{"latest", "step-00000000", "step-00000002",
                                             "step-00000006", "step-00000012"}));
-  // Going on from one of them names the later ones again, and changes no number.
+  // Resuming from one of them names the later ones again and changes no number.
   const Json last = run.rows("out", "step").back();
   replace_link(run / "out/checkpoints/latest", "step-00000002");
   fs::remove(run / "out/revisions/50-percent");
@@ -169,7 +169,7 @@ TEST(Trainer, TheFinalModelReadsTheTestDataOnce) {
   }
   Trainer(run.open("out", sets)).run();
   EXPECT_EQ(run.rows("out", "test").size(), 1u);
-  // Whether it is read changes nothing before.
+  // Reading it changes nothing that comes before.
   run.train("without");
   EXPECT_EQ(run.rows("out", "eval").back().at("loss"),
             run.rows("without", "eval").back().at("loss"));
@@ -194,7 +194,7 @@ TEST(Trainer, GrowthKeepsTheLossToTheBit) {
   }
 }
 
-// Growth to the final depth never shows it: there sharing and growth are one map.
+// Growth to the final depth never shows this, because sharing and growth then use one map.
 TEST(Trainer, ABertGrowsWithoutChangeAndFindsMaskedWords) {
   const TinyRun run;
   run.train("out", {"model.architecture=bert", "data.tokenizer=train:wordpiece:60",
@@ -242,7 +242,7 @@ TEST(Trainer, AStageHasTheMemoryOfItsOwnLayers) {
     EXPECT_EQ(parameters.layout().num_parameters(),
               num_parameters(loaded.state.model->spec().shape, layers));
     const int64_t size = parameters.layout().total_size();
-    // Padding to 16 elements a tensor; 12 tensors a layer and four others.
+    // Padding to 16 elements per tensor; there are 12 tensors per layer and four others.
     EXPECT_LT(size, parameters.layout().num_parameters() + 16 * (12 * layers + 4));
     EXPECT_EQ(parameters.values().numel(), size);
     EXPECT_EQ(parameters.gradients().numel(), size);
@@ -271,7 +271,7 @@ TEST(Trainer, RefusesAChangedConfig) {
                 "    model.dropout: 0.1 -> 0.2\n"
                 "    train.lr: 0.01 -> 0.02\n"
                 "  hint: take them back to go on with it, or start another run with --out");
-  // What has no effect on the numbers may change.
+  // Keys without effect on the numbers may change.
   EXPECT_NO_THROW(run.train(
       "out", {"eval.every=1 steps", "checkpoint.keep=1", "run.name=other", "run.threads=2"}));
 }
@@ -339,7 +339,7 @@ std::vector<double> losses(const TinyRun& run, const std::string& name) {
 
 TEST(Trainer, EveryMethodTrainsBothArchitectures) {
   const TinyRun run;
-  // Without stages of its own the method gives them.
+  // Without stages in the config, the method gives them.
   std::string config = read_file(run / "run.toml");
   const size_t begin = config.find("stages = ");
   config.erase(begin, config.find("[eval]") - begin);
@@ -409,7 +409,7 @@ TEST(Trainer, TellsItsHookWhatItWritesInOrder) {
   EXPECT_GT(told.size(), 12u);
 }
 
-// Wherever a hook throws, nothing is lost: the run opened again ends with the same bits.
+// Wherever a hook throws, nothing is lost: the run ends with the same bits when it is opened again.
 TEST(Trainer, AHookThatThrowsStopsTheRunWhichGoesOn) {
   const TinyRun run;
   run.train("whole");

@@ -1,6 +1,6 @@
 // Recorded passes against the same passes launched operator by operator. On the CPU, recordings are
-// the work itself, run again (test_recorder.h): what is recorded when is tested everywhere, and
-// with APOLLO_TEST_DEVICE=cuda that a GPU repeats it to the bit.
+// the work itself, run again (test_recorder.h). So what is recorded and when is tested everywhere,
+// and APOLLO_TEST_DEVICE=cuda tests that a GPU repeats it to the bit.
 #include "train/training_passes.h"
 
 #include <ATen/TensorOperators.h>
@@ -19,7 +19,7 @@ std::vector<std::string> with(std::vector<std::string> overrides, const char* gr
   return overrides;
 }
 
-// Steps of one stage, alike in all that a run knows.
+// Steps of one stage, equal in everything that a run stores.
 void expect_same_steps(const std::vector<std::string>& overrides, int64_t num_recorded) {
   const TinyRun run;
   const StepRoom recorded(run, with(overrides, "true"));
@@ -70,7 +70,7 @@ TEST(TrainingPasses, WhatDiffersIsRecordedApart) {
   expect_same_steps({"progressive.method=scratch", "train.micro_batch_size=3"}, 2);
   expect_same_steps({"progressive.method=scratch", "train.precision=bf16"}, 1);
   expect_same_steps({"progressive.method=scratch", "train.recompute=all", "model.dropout=0"}, 1);
-  // What is drawn again cannot be recorded.
+  // Dropout that recomputation draws again cannot be recorded.
   expect_same_steps({"progressive.method=scratch", "train.recompute=all", "model.dropout=0.1"}, 0);
 }
 
@@ -113,7 +113,7 @@ TEST(TrainingPasses, WhatCannotBeRecordedIsLaunched) {
   EXPECT_FALSE(failing.passes().records());
 }
 
-// Gradients of these passes, each from zero.
+// Returns the gradients of these passes, each started from zero.
 std::vector<at::Tensor> gradients_of_each(LanguageModel& model, TrainingPasses& passes,
                                           const TokenBatch& batch, const StepPlan& plan) {
   std::vector<at::Tensor> each;
@@ -144,7 +144,7 @@ TEST(TrainingPasses, AreAddedByABalancedTree) {
   for (size_t i = 1; i < g.size(); ++i)
     one_by_one += g[i];
   EXPECT_FALSE(sum.equal(one_by_one)) << "the order is not tested";
-  // The halves are sums of their own: what two processes would form.
+  // The halves are the sums that two processes would compute.
   passes.run_tree(*state.model, batch, std::span(plan.passes).first(3));
   const at::Tensor first = sum.clone();
   passes.run_tree(*state.model, batch, std::span(plan.passes).subspan(3));

@@ -1,7 +1,7 @@
-// Apollo: few layers that rehearse, by sharing their weights, the work of the layers to come.
-// Stages and ends are those of the paper: 1, 3, 6, 12 layers until 2, 4, 10, 40 of 40 epochs.
+// Apollo: a model with few layers rehearses, by sharing their weights, the work of the layers to
+// come. Stages and ends are the paper's: 1, 3, 6, 12 layers up to epochs 2, 4, 10 and 40 of 40.
 //
-// Other sizes follow the same shares L/12, L/4, L/2, L, rounded so that each stage divides the next
+// Other sizes use the same shares L/12, L/4, L/2, L, rounded so that each stage divides the next
 // and growth is exact (the nesting theorem, layer_map.h). 24: 2 6 12 24. 18: 1 3 9 18. 10: 1 5 10.
 // A prime grows from 1 at once.
 #include "progressive/methods/registry.h"

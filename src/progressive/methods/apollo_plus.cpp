@@ -1,18 +1,18 @@
-// Apollo+: Apollo with what its own trials changed (docs/results/methods.md); maps, sampler,
+// Apollo+: Apollo with what our own trials changed (docs/results/methods.md). Maps, sampler,
 // moments and exact growth are Apollo's.
 //
 //   * A shallow stage is cheap and learns fast, so it is long: stages of a causal model end at
-//     30, 40 and 80 %. The second ends soon: the depth that the first has rehearsed is not
-//     forgotten before it is rehearsed again. Those of a masked one end at 20, 30 and 70 %: one
-//     layer used twelve times is of no use to it, however long it rehearses, and what three layers
+//     30, 40 and 80 %. The second ends soon, because the depth that the first has rehearsed is not
+//     forgotten before it is rehearsed again. Stages of a masked model end at 20, 30 and 70 %. One
+//     layer used twelve times is of no use to it, however long it rehearses, but what three layers
 //     have rehearsed is.
-//   * Shared passes are dearer than shallow ones and serve only the growth that follows: they are
+//   * Shared passes cost more than shallow ones and serve only the growth that follows. So they are
 //     drawn in the last fifth of each stage, stratified over 32 steps, so that each of these
-//     windows holds the whole depth.
-//   * Steps of shallow stages are many and cheap. On the axis of FLOPs, as in all of these trials,
-//     the learning rate decays with the compute that is left rather than with the steps.
-//   * Fewer layers bear a higher learning rate: that of N of L layers is (L/N)^0.25 times as high.
-//     The warm-up is longer for it, 10 %, or one layer now and then stays on a plateau
+//     windows covers all depths.
+//   * Steps of shallow stages are many and cheap. On the FLOPs axis, which all of these trials use,
+//     the learning rate decays with the compute that is left and not with the steps.
+//   * Fewer layers tolerate a higher learning rate: with N of L layers it is (L/N)^0.25 times as
+//     high. This needs a longer warm-up, 10 %, or a single layer sometimes stays on a plateau
 //     (docs/results/ideas.md).
 #include "arch/architecture.h"
 #include "progressive/methods/registry.h"

@@ -1,8 +1,8 @@
 // A trained model made wider and deeper, then trained on: Chen et al., "bert2BERT: Towards Reusable
-// Pretrained Language Models", ACL 2022. Width first, by AKI, which they found best (FPI:
-// source_map = "fpi"); then depth, by stacking with the top layers for a part of a repeat.
-// Theirs is also a second, optional idea: to train sub-models of the lower layers first. It is not
-// here: stages of fewer layers than the model's stand for it.
+// Pretrained Language Models", ACL 2022. Width grows first, by AKI, which they found best (FPI:
+// source_map = "fpi"); then depth, by stacking with the top layers for a partial repeat. They also
+// propose to train sub-models of the lower layers first. That is not implemented here; stages with
+// fewer layers than the model replace it.
 #include "progressive/methods/registry.h"
 
 namespace apollo {

@@ -1,11 +1,11 @@
-// One growth from a quarter of the layers, all of them stacked four times.
-// Du et al., "Stacking Your Transformers", NeurIPS 2024: G_stack with the growth factor 4 that they
-// found best; the grown model starts with an optimizer of its own. Their fit of the time to grow
-// (log d = 0.88 log N + 163.27 / log C - 5.74, tokens d, parameters N, FLOPs C) is for models from
-// 0.4 G parameters on; here it is a tenth of the run, which is what their 1.1 G model on 100 G
-// tokens gets. The share is a free key.
+// One growth from a quarter of the layers, all of them stacked four times. Du et al., "Stacking
+// Your Transformers", NeurIPS 2024: G_stack with the growth factor 4 that they found best. The
+// grown model starts with a new optimizer. Their fit of the time to grow
+// (log d = 0.88 log N + 163.27 / log C - 5.74 for d tokens, N parameters and C FLOPs) is for models
+// from 0.4 G parameters on. Here growth comes after a tenth of the run, as for their 1.1 G model on
+// 100 G tokens. The share can be set by its key.
 //
-// Other sizes: the divisor nearest to L/4.
+// Other sizes use the divisor nearest to L/4.
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

@@ -1,11 +1,11 @@
-// Growth by blocks that do nothing yet: copies whose output projections are zero.
-// Wu et al., "LLaMA Pro: Progressive LLaMA with Block Expansion", ACL 2024: a copy follows each
-// layer (or group of layers), and its attention's and MLP's output projections are zero, so that
-// the grown model computes what the old one computes, exactly where the norm stands before the
-// block (GPT-2). A BERT normalises the sum behind each block once more: its function changes a
-// little. A ModernBERT's blocks are told by their place: doubled, they keep their kind where every
-// third is global. The paper grows a finished model and trains only the new blocks to keep what it
-// knows; here the stages are those of stackbert and all layers train.
+// Growth by blocks that do nothing yet: copies whose output projections are zero. Wu et al., "LLaMA
+// Pro: Progressive LLaMA with Block Expansion", ACL 2024: a copy follows each layer (or group of
+// layers), and the output projections of its attention and MLP are zero. So the grown model
+// computes the same as the old one, exactly if the norm stands before the block (GPT-2). BERT
+// normalises the sum after each block once more, so its function changes a little. A ModernBERT
+// block depends on its place: doubled blocks keep their kind if every third is global. The paper
+// grows a finished model and trains only the new blocks, to keep what it knows. Here the stages are
+// those of stackbert, and all layers train.
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

@@ -1,6 +1,6 @@
-// LIDAS: MIDAS (midas.cpp) with the layers of the exact middle in place of the middle block; the
-// two differ where the blocks are even in number. Kapl et al., "Do Depth-Grown Models Overcome the
-// Curse of Depth?", 2025. Stages as those of midas.
+// LIDAS: MIDAS (midas.cpp) with the layers in the exact middle instead of the middle block; the two
+// differ if the number of blocks is even. Kapl et al., "Do Depth-Grown Models Overcome the Curse of
+// Depth?", 2025. The stages are those of midas.
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

@@ -1,7 +1,7 @@
 // A trained model grown by linear operators that are learned first: Wang et al., "Learning to Grow
-// Pretrained Models for Efficient Transformer Training", ICLR 2023 (model/growth_operators.h). 100
-// steps, as they take; more gain little (their table 3). The operators begin as function-preserving
-// growth in width and stacking in depth.
+// Pretrained Models for Efficient Transformer Training", ICLR 2023 (model/growth_operators.h). They
+// learn for 100 steps, as in the paper; more gain little (its table 3). The operators start as
+// function-preserving growth in width and stacking in depth.
 #include "progressive/methods/registry.h"
 
 namespace apollo {

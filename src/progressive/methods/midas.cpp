@@ -1,8 +1,8 @@
-// MIDAS: gradual stacking in equal steps, each of which repeats the block in the middle.
-// Saunshi et al., "On the Inductive Bias of Stacking Towards Improving Reasoning", NeurIPS 2024.
-// With k stages of b = L/k more layers each, stage i lasts a share proportional to i^2 of the run
-// (their schedule Prop-2); 24 layers grow in 6 steps of 4, other sizes in that number of equal
-// steps which is nearest to 6. Moments go with the layers; the paper does not say.
+// MIDAS: gradual stacking in equal steps, each of which repeats the block in the middle. Saunshi et
+// al., "On the Inductive Bias of Stacking Towards Improving Reasoning", NeurIPS 2024. With k stages
+// that each add b = L/k layers, stage i lasts a share of the run proportional to i^2 (their
+// schedule Prop-2). 24 layers grow in 6 steps of 4; other sizes use the number of equal steps that
+// is nearest to 6. Moments move with the layers; the paper does not say.
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

@@ -1,13 +1,13 @@
-// Multi-stage layerwise training: a quarter of the layers at a time, each upon frozen ones.
+// Multi-stage layerwise training: a quarter of the layers at a time, each on top of frozen ones.
 // Yang et al., "Progressively Stacking 2.0: A Multi-stage Layerwise Training Method for BERT
-// Training Speedup", 2020. Growth copies the top layers onto the top; only they and the output head
-// train, the others and the embedding only run forward, and a last stage trains all layers
-// jointly. That stage is a second one of L layers: with trains = "new" the first and the last stage
-// train all, those between what the last growth added. Four partial stages and the joint one last a
-// fifth of the run each (the shares are free keys).
+// Training Speedup", 2020. Growth copies the top layers onto the top. Only the copies and the
+// output head train; the other layers and the embedding only run forward. A last stage trains all
+// layers jointly. It is a second stage of L layers: with trains = "new" the first and the last
+// stage train everything, and the stages between train what the last growth added. Four partial
+// stages and the joint one last a fifth of the run each (the shares can be set by their keys).
 //
-// The moments of old layers wait in their places, new layers start without (optimizer_state
-// "keep").
+// The moments of old layers wait in their places, and new layers start without moments
+// (optimizer_state "keep").
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

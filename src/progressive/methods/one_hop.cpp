@@ -1,10 +1,9 @@
-// One layer for most of the run, then all at once, at a learning rate that is still high.
-// Bu, "Deep Progressive Training: scaling up depth capacity of zero/one-layer models", 2025: growth
-// after 80 % of the steps under a warm-up, stable, decay schedule. It comes before the decay, which
-// is the last 10 % here, so that the loss of the grown model meets that of a deep one while the
-// rate is high. Copies are the new layers here; the paper has fresh ones do as well (new_layers =
-// "random"), and with these a run may begin without any layer (stages = [{layers = 0, until =
-// "80% steps"}, ...]).
+// One layer for most of the run, then all at once, at a learning rate that is still high. Bu, "Deep
+// Progressive Training: scaling up depth capacity of zero/one-layer models", 2025: growth after 80
+// % of the steps under a warm-up, stable, decay schedule. It comes before the decay, here the last
+// 10 %, so that the loss of the grown model meets that of a deep one while the rate is high. The
+// new layers are copies here. In the paper fresh ones work as well (new_layers = "random"); with
+// these a run may start without any layer (stages = [{layers = 0, until = "80% steps"}, ...]).
 #include "progressive/methods/registry.h"
 #include "progressive/methods/stage_shapes.h"
 

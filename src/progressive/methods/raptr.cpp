@@ -1,11 +1,11 @@
-// Random part training: the whole model from the first step, of which each pass runs a random part.
-// Panigrahi et al., "Efficient Stagewise Pretraining via Progressive Subnetworks", 2024 (RaPTr).
-// The first and the last layer always run, the others with equal probability; the part grows in
-// stages: 6, 8, 10 and 12 of 12 layers for a quarter of the run each, which costs 9 layers on
-// average. Of a pass of D of N layers the residual branches are scaled by sqrt(N/D), so that their
-// sum varies as much as that of all N.
+// Random part training: the model is whole from the first step, and each pass runs a random part of
+// it. Panigrahi et al., "Efficient Stagewise Pretraining via Progressive Subnetworks", 2024
+// (RaPTr). The first and the last layer always run, the others with equal probability. The part
+// grows in stages: 6, 8, 10 and 12 of 12 layers for a quarter of the run each, 9 layers on average.
+// In a pass of D of N layers the residual branches are scaled by sqrt(N/D), so that their sum
+// varies as much as with all N.
 //
-// Other sizes: 1/2, 2/3 and 5/6 of the layers, rounded, at least 2.
+// Other sizes use 1/2, 2/3 and 5/6 of the layers, rounded, at least 2.
 #include <algorithm>
 
 #include "progressive/methods/registry.h"

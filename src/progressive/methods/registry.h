@@ -1,4 +1,4 @@
-// The methods, one file each: a new one is declared here and listed in methods.cpp.
+// The methods, one file each. A new one is declared here and listed in methods.cpp.
 #pragma once
 
 #include "progressive/methods.h"

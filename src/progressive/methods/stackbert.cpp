@@ -1,7 +1,7 @@
-// Progressive stacking: a model is put on top of itself whenever it has trained long enough.
-// Gong et al., "Efficient Training of BERT by Progressively Stacking", ICML 2019. 3, 6 and 12
-// layers until 50,000, 120,000 and 400,000 steps, the optimizer started anew each time, as the
-// authors' published script has it; theirs lowers the learning rate along one line over all stages.
+// Progressive stacking: a model is put on top of itself whenever it has trained long enough. Gong
+// et al., "Efficient Training of BERT by Progressively Stacking", ICML 2019: 3, 6 and 12 layers up
+// to 50,000, 120,000 and 400,000 steps, with a new optimizer each time, as in the authors'
+// published script. Theirs lowers the learning rate along one line over all stages.
 //
 // Other sizes: L/4, L/2, L, each dividing the next.
 #include "progressive/methods/registry.h"

@@ -9,7 +9,7 @@ namespace apollo {
 
 namespace {
 
-// The divisor of `number` in [smallest, largest] that is nearest to `wanted`.
+// Returns the divisor of `number` in [smallest, largest] that is nearest to `wanted`.
 int64_t nearest_divisor(int64_t number, double wanted, int64_t smallest, int64_t largest) {
   int64_t best = 0;
   for (int64_t divisor = smallest; divisor <= largest; ++divisor) {
