@@ -24,6 +24,7 @@ struct GenerateOptions {
   double top_p = 1.0;        // and of those from the fewest that are this likely together
   uint64_t seed = 0;
   int64_t depth = 0;  // 0: of the final model
+  bool heeds_signals = true;
 };
 
 // Throws UsageError where an option is out of range.
@@ -40,19 +41,27 @@ using TokenMask = std::vector<bool>;
 
 // Calls `on_token` with each new token after `prompt` (not empty, ids in the vocabulary) until
 // max_tokens, or until `stop` is drawn, which is not handed on. The model sees the last
-// `context` tokens. Throws Interrupted between tokens when a signal asks to stop, CheckpointError
-// where the logits are not finite.
+// `context` tokens. Throws Interrupted between tokens when a signal asks to stop and the options
+// heed it, CheckpointError where the logits are not finite.
 void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
                      const TokenMask& allowed, std::optional<TokenId> stop,
                      const GenerateOptions& options, const std::function<void(TokenId)>& on_token);
 
 // The ids of a prompt, behind the token that begins a text where the tokenizer has one; of an empty
-// prompt without that, the end of text. Throws CheckpointError where the model is
-// a masked one, DataError where there is no tokenizer or it makes no token of the prompt.
+// prompt without that, the end of text. Throws DataError where the tokenizer makes no token of it.
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view prompt);
+// The same, also CheckpointError where the model is a masked one, DataError where it has no
+// tokenizer or a token is beyond its vocabulary.
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
 
-// Calls `write` with the continuation of encode_prompt(prompt) piece by piece, each whole UTF-8.
-// The end-of-text token (eos) ends the text. Returns the number of tokens written.
+// Calls `write` with the continuation of `prompt` piece by piece, each whole UTF-8. The end-of-text
+// token (eos) ends the text. `begins_text`: the prompt is none of the text's own. Returns the
+// number of tokens written.
+int64_t continue_text(const LanguageModel& model, const Tokenizer& tokenizer,
+                      std::vector<TokenId> prompt, const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write, bool begins_text = false);
+
+// continue_text() of encode_prompt(prompt).
 int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
                       const GenerateOptions& options,
                       const std::function<void(std::string_view)>& write);

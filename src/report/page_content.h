@@ -24,7 +24,8 @@ struct PageContent {
   std::string lede;  // the finding in one sentence
   std::vector<Headline> headlines;
   std::vector<Table> tables;
-  Table config;  // differing keys, or all of one run
+  Table samples;  // text by step, of one run
+  Table config;   // differing keys, or all of one run
   std::vector<std::string> notes;
   std::string chart_json;  // what assets/page.js draws
   std::string footer;

@@ -1,9 +1,10 @@
 // Checkpoints: a folder checkpoints/step-00000500 that is a Hugging Face model as it stands, with
-// apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and a link
-// checkpoints/latest to the newest. Those that are revisions of the run (checkpoint.at) stay, and
-// links revisions/NAME beside the folder of checkpoints name them. A folder appears by rename when
-// all of it is on disk; what it says of itself (hashes of all its files and of the state) is
-// checked before it is loaded.
+// apollo/optimizer.safetensors and apollo/state.json for going on to the same bits, and links
+// checkpoints/latest to the newest and checkpoints/best to that of the lowest validation loss,
+// which stays while it is that. Those that are revisions of the run (checkpoint.at) stay, and links
+// revisions/NAME beside the folder of checkpoints name them. A folder appears by rename when all of
+// it is on disk; what it says of itself (hashes of all its files and of the state) is checked
+// before it is loaded.
 #pragma once
 
 #include <cstdint>
@@ -39,15 +40,16 @@ struct CheckpointCopy {
   OptimizerState optimizer;
   SavedState state;                         // apart from the hashes of the files
   std::vector<std::string> revisions = {};  // names under which it stays
+  bool is_best = false;                     // it stays as checkpoints/best
 };
 
 // `moments`: all of them, in host memory of their own (Shards::on_host()).
 CheckpointCopy copy_for_checkpoint(const TrainState& state, OptimizerState moments,
                                    const CheckpointInfo& info);
 
-// Writes the copy and makes it the latest, then removes all but the newest `keep` and the
-// revisions. Throws an error naming the path where the disk is full or not writable; older
-// checkpoints are then untouched.
+// Writes the copy and makes it the latest, then removes all but the newest `keep`, the
+// revisions and the best. Throws an error naming the path where the disk is full or not writable;
+// older checkpoints are then untouched.
 std::filesystem::path write_checkpoint(const std::filesystem::path& checkpoints,
                                        const CheckpointCopy& copy, const Tokenizer* tokenizer,
                                        int64_t keep);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/machine.h"
+#include "base/printable.h"
 #include "base/units.h"
 #include "runlog/row_json.h"
 
@@ -186,6 +187,14 @@ void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<doub
            figures(row));
 }
 
+void RunLog::sample(const TrainState& state, SampleRow row) {
+  row = row_at(state, std::move(row));
+  write(row);
+  if (!files_) return;
+  files_->tensorboard.text("sample", state.position.step, row.prompt + row.text);
+  log_info("step {:>6}  writes: {}", state.position.step, printable(row.prompt + row.text));
+}
+
 void RunLog::test(const TrainState& state, TestRow row) {
   row = row_at(state, std::move(row));
   write(row);
@@ -213,6 +222,7 @@ void RunLog::checkpoint(const TrainState& state, const WrittenCheckpoint& writte
   row.path = written.path.string();
   row.seconds = written.training_seconds;
   row.write_s = written.write_seconds;
+  row.best = written.is_best;
   write(row);
   flush();
 }

@@ -35,13 +35,14 @@ class RunLog {
   void resume(const TrainState& state);
   void step(const TrainState& state, const StepResult& result, double step_seconds,
             std::optional<double> energy_joules, double share_done);
-  // These three fill in where the run is.
+  // These four fill in where the run is.
   void evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules);
+  void sample(const TrainState& state, SampleRow row);
   void test(const TrainState& state, TestRow row);
   void growth(const TrainState& state, GrowRow row);
   // Once it is on disk, which may be steps after `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
-  // reason: "finished", "signal", "diverged" or "stopped".
+  // reason: "finished", "early_stopping", "signal", "diverged" or "stopped".
   void end(const TrainState& state, const std::string& reason, std::optional<double> energy_joules);
 
   // From here on rows are kept as well as written, until they are taken.

@@ -1,5 +1,5 @@
 // TensorBoard event files: TFRecords (length, masked CRC-32C, data) of `Event` protocol buffers
-// with scalar summaries. Format: tensorflow/core/lib/io/record_writer.h and
+// with summaries that are scalars or text. Format: tensorflow/core/lib/io/record_writer.h and
 // tensorflow/core/util/event.proto; written here because no maintained C++ library does.
 #pragma once
 
@@ -20,9 +20,12 @@ class TensorboardWriter {
   TensorboardWriter& operator=(const TensorboardWriter&) = delete;
 
   void scalar(std::string_view tag, int64_t step, double value);
+  // Shown as it is, line by line: TensorBoard takes text for Markdown.
+  void text(std::string_view tag, int64_t step, std::string_view value);
   void flush();
 
  private:
+  void write_summary(int64_t step, std::string_view summary_value);
   void write_event(std::string_view event);
 
   std::filesystem::path path_;
