@@ -202,7 +202,11 @@ void read_other_row(const Json& json, const std::string& where, RunHistory& run)
   } else if (*event == ResumeRow::kEvent) {
     require(json, where, {"step"});
     ++run.num_resumes;
-    rewind(run, read_row<ResumeRow>(json, where).step);
+    const ResumeRow row = read_row<ResumeRow>(json, where);
+    rewind(run, row.step);
+    // Rows of earlier versions do not say; their runs kept their length.
+    if (row.total_steps > 0) run.info.total_steps = row.total_steps;
+    if (row.total_flops > 0.0) run.info.total_flops = row.total_flops;
   } else if (*event == EndRow::kEvent) {
     require(json, where, {"step"});
     const EndRow end = read_row<EndRow>(json, where);

@@ -244,10 +244,14 @@ struct CheckpointRow : RunPoint {
 struct ResumeRow : RunPoint {
   static constexpr const char* kEvent = "resume";
   std::string time;
+  int64_t total_steps = 0;   // as in the start row: the length may have changed
+  double total_flops = 0.0;  // the same
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);
     field("time", row.time);
+    field("total_steps", row.total_steps);
+    field("total_flops", row.total_flops);
   }
 };
 

@@ -58,6 +58,11 @@ std::string figures(const Row& row) {
 
 }  // namespace
 
+double total_flops(const TrainingCost& before, const Schedule& schedule) {
+  const double own = schedule.total_flops();
+  return own > 0.0 ? before.flops + own : 0.0;
+}
+
 std::string utc_time() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -93,9 +98,11 @@ void RunLog::start(const StartRow& row) {
   write(row);
 }
 
-void RunLog::resume(const TrainState& state) {
+void RunLog::resume(const TrainState& state, const Schedule& schedule) {
   auto row = row_at<ResumeRow>(state);
   row.time = utc_time();
+  row.total_steps = schedule.total_steps();
+  row.total_flops = total_flops(state.before, schedule);
   write(row);
 }
 

@@ -32,7 +32,8 @@ class RunLog {
 
   // Only at the run's beginning.
   void start(const StartRow& row);
-  void resume(const TrainState& state);
+  // `schedule`: of the length that it has from here on.
+  void resume(const TrainState& state, const Schedule& schedule);
   void step(const TrainState& state, const StepResult& result, double step_seconds,
             std::optional<double> energy_joules, double share_done);
   // These four fill in where the run is.
@@ -85,6 +86,9 @@ class RunLog {
   double share_at_start_ = -1.0;
   double seconds_since_start_ = 0.0;
 };
+
+// FLOPs of the whole run and of what counts as spent before it; 0: only the run will tell.
+double total_flops(const TrainingCost& before, const Schedule& schedule);
 
 // The time now as "2026-11-24T20:00:00Z".
 std::string utc_time();

@@ -74,7 +74,8 @@ Trainer::Trainer(Run run)
       phase_ = Phase::kOver;
       return;
     }
-  } else if (run_.workers->leads()) {
+  }
+  if ((!run_.resumes || run_.has_new_length) && run_.workers->leads()) {
     write_file_atomic(run_.dir / "run.toml", to_toml(run_.resolved));
   }
   if (!run_.workers->leads()) {
@@ -88,7 +89,7 @@ Trainer::Trainer(Run run)
                                                run_.config().checkpoint.keep);
   log_beginning();
   if (run_.resumes) {
-    log_->resume(state);
+    log_->resume(state, *run_.schedule);
   } else {
     log_->start(start_row());
   }
@@ -126,7 +127,6 @@ void Trainer::log_beginning() const {
 StartRow Trainer::start_row() const {
   const RunConfig& config = run_.config();
   const ModelShape& shape = run_.model.shape;
-  const double total_flops = run_.schedule->total_flops();
   StartRow row{.time = utc_time(),
                .version = APOLLO_VERSION,
                .torch = APOLLO_TORCH_VERSION,
@@ -143,7 +143,7 @@ StartRow Trainer::start_row() const {
                .micro_batch_size = config.train.micro_batch_size,
                .tokens_per_step = config.train.batch_size * shape.context,
                .total_steps = run_.schedule->total_steps(),
-               .total_flops = total_flops > 0.0 ? run_.state.before.flops + total_flops : 0.0,
+               .total_flops = total_flops(run_.state.before, *run_.schedule),
                .seed = config.run.seed,
                .device = run_.device.str(),
                .threads = config.run.threads,
