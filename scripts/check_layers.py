@@ -26,10 +26,10 @@ USES = {
     "ops": ["base", "arch", "config"],
     "model": ["base", "text", "arch", "config", "data", "progressive", "ops"],
     "optim": ["base", "arch", "config", "progressive", "ops", "model"],
-    "train": ["base", "text", "config", "data", "progressive", "runlog", "parallel", "ops",
-              "model", "optim"],
-    # infer and train do not know each other.
+    # It knows nothing of training: a run lets its model write as any other.
     "infer": ["base", "text", "config", "data", "progressive", "parallel", "model"],
+    "train": ["base", "text", "config", "data", "progressive", "runlog", "parallel", "ops",
+              "model", "optim", "infer"],
     "finetune": ["base", "text", "arch", "config", "data", "progressive", "ops", "model", "optim",
                  "infer"],
     "report": ["base", "config", "runlog"],

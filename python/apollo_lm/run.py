@@ -87,7 +87,7 @@ class Run:
     def finished(self) -> bool:
         """Whether it has come to its end; training it again goes on where it is not."""
         ends = self.row_list("end")
-        return bool(ends) and ends[-1]["reason"] == "finished"
+        return bool(ends) and ends[-1]["reason"] in ("finished", "early_stopping")
 
     @property
     def checkpoint(self) -> pathlib.Path:
@@ -98,6 +98,18 @@ class Run:
         path = self.folder / "checkpoints" / "latest"
         if not path.exists():
             raise CheckpointError(f"{self.folder}: holds no checkpoint yet")
+        return path.resolve()
+
+    @property
+    def best(self) -> pathlib.Path:
+        """The folder of the checkpoint with the lowest validation loss among those with all layers.
+
+        Raises CheckpointError where there is none: no validation data, or ``checkpoint.best`` is
+        false.
+        """
+        path = self.folder / "checkpoints" / "best"
+        if not path.exists():
+            raise CheckpointError(f"{self.folder}: holds no best checkpoint")
         return path.resolve()
 
     def state_dict(self) -> dict[str, torch.Tensor]:

@@ -1,19 +1,29 @@
 // Compiled once per program: the light one contains no code of the commands that need LibTorch.
 #include "cli/commands.h"
 
+#ifdef APOLLO_ENGINE
+#include "cli/measured_rate.h"
+#endif
+
 namespace apollo {
 namespace {
 
 #ifdef APOLLO_ENGINE
 #define APOLLO_ENGINE_ONLY(add) add, /*needs_torch=*/true
+constexpr auto kMeasure = &measured_rate;
 #else
 #define APOLLO_ENGINE_ONLY(add) nullptr, /*needs_torch=*/true
+constexpr LastRate (*kMeasure)(const ResolvedConfig&) = nullptr;
 #endif
+
+void add_plan(CLI::App* command) {
+  add_plan_command(command, kMeasure);
+}
 
 constexpr Command kCommands[] = {
     {"tokenizer", add_tokenizer_command},
     {"prepare", add_prepare_command},
-    {"plan", add_plan_command},
+    {"plan", add_plan, /*needs_torch=*/false, /*torch_flag=*/"--measure"},
     {"train", APOLLO_ENGINE_ONLY(add_train_command)},
     {"eval", APOLLO_ENGINE_ONLY(add_eval_command)},
     {"score", APOLLO_ENGINE_ONLY(add_score_command)},

@@ -7,18 +7,23 @@
 #include <span>
 #include <string_view>
 
+#include "progressive/last_rate.h"
+
 namespace CLI {
 class App;
 }
 
 namespace apollo {
 
+struct ResolvedConfig;
+
 using AddCommand = void (*)(CLI::App* command);
 
 struct Command {
   std::string_view name;
-  AddCommand add;            // null in the light program for a command that needs LibTorch
-  bool needs_torch = false;  // runs in the engine
+  AddCommand add;                    // null in the light program for a command that needs LibTorch
+  bool needs_torch = false;          // runs in the engine
+  std::string_view torch_flag = {};  // it runs there with this flag alone
 };
 
 // Returns all commands of Apollo, in the order of `apollo --help`. Both programs have the same
@@ -27,7 +32,9 @@ std::span<const Command> commands();
 
 void add_tokenizer_command(CLI::App* command);
 void add_prepare_command(CLI::App* command);
-void add_plan_command(CLI::App* command);
+// `measure`: how fast this machine trains; null in the light program, which leaves that to the
+// engine.
+void add_plan_command(CLI::App* command, LastRate (*measure)(const ResolvedConfig& resolved));
 void add_train_command(CLI::App* command);
 void add_eval_command(CLI::App* command);
 void add_score_command(CLI::App* command);

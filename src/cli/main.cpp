@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,10 +21,13 @@ namespace apollo {
 namespace {
 
 // Without a command, or with an unknown one, the engine answers, because it has everybody's help.
-bool runs_here(std::string_view name) {
+// `words`: the command and what follows it.
+bool runs_here(std::span<char* const> words) {
+  if (words.empty()) return false;
   const auto all = commands();
   return std::any_of(all.begin(), all.end(), [&](const Command& command) {
-    return command.name == name && !command.needs_torch;
+    return command.name == words[0] && !command.needs_torch &&
+           std::find(words.begin(), words.end(), command.torch_flag) == words.end();
   });
 }
 
@@ -70,6 +74,7 @@ int main(int argc, char** argv) {
   guard_standard_streams();
   std::vector<char*> words = words_of(argc, argv);
   const auto count = static_cast<int>(words.size()) - 1;
-  return count > 1 && runs_here(words[1]) ? run_program(count, words.data(), commands())
-                                          : become_engine(words.data());
+  const auto rest = std::span<char* const>(words).subspan(1, static_cast<size_t>(count - 1));
+  return runs_here(rest) ? run_program(count, words.data(), commands())
+                         : become_engine(words.data());
 }

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/plan_file.h"
+#include "progressive/last_rate.h"
 #include "progressive/memory.h"
 #include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
@@ -25,16 +27,43 @@ struct PlanOptions {
   std::vector<std::string> overrides;
   bool json = false;
   double flops_per_second = 0.0;
+  bool measure = false;
   double tokens = 0.0;
   int64_t vocab_size = 0;
   int64_t processes = 1;
 };
 
-void run_plan(const PlanOptions& options) {
+using MeasureRate = LastRate (*)(const ResolvedConfig& resolved);
+
+// The rate to predict times with, and where it is from.
+struct Rate {
+  double flops_per_second = 0.0;  // 0: none is known
+  std::string source = {};
+};
+
+Rate find_rate(const PlanOptions& options, const ResolvedConfig& resolved, MeasureRate measure) {
+  if (options.flops_per_second > 0.0) return {options.flops_per_second};
+  const auto described = [](const LastRate& rate, const char* when) -> Rate {
+    const std::string threads =
+        rate.device == "cpu" ? fmt::format(", {} threads", rate.threads) : "";
+    return {rate.flops_per_second, fmt::format("{} ({}{})", when, rate.device, threads)};
+  };
+  if (options.measure) {
+    if (options.tokens > 0.0)
+      throw UsageError("--measure needs the data, which --tokens leaves out");
+    return described(measure(resolved), "as measured now");
+  }
+  const std::optional<LastRate> last = find_last_rate(resolved.config, last_rate_file());
+  return last ? described(*last, "as measured on this machine last") : Rate{};
+}
+
+void run_plan(const PlanOptions& options, MeasureRate measure) {
   const ResolvedConfig resolved = resolve_run_config(options.config, options.overrides);
   const DataSize size = {.tokens = static_cast<int64_t>(options.tokens),
                          .vocab_size = options.vocab_size};
-  const RunPlan plan = plan_file(resolved, size, options.flops_per_second);
+  const Rate rate = find_rate(options, resolved, measure);
+  RunPlan plan = plan_file(resolved, size, rate.flops_per_second);
+  plan.rate_source = rate.source;
   const SharedPlan shared = plan_processes(plan, options.processes);
   const double needed = needed_bytes(plan.config, plan.shape);
   if (const double free = available_memory_bytes(); free > 0.0 && needed > free) {
@@ -52,7 +81,7 @@ void run_plan(const PlanOptions& options) {
 
 }  // namespace
 
-void add_plan_command(CLI::App* command) {
+void add_plan_command(CLI::App* command, MeasureRate measure) {
   auto options = std::make_shared<PlanOptions>();
   command->description(
       "Show stages, depths, parameters, memory and FLOPs of a run without training");
@@ -60,10 +89,17 @@ void add_plan_command(CLI::App* command) {
   command->add_option("--set", options->overrides, "KEY=VALUE: override a key; may be repeated")
       ->allow_extra_args(false);
   command->add_flag("--json", options->json, "print one JSON object");
+  CLI::Option* given =
+      command
+          ->add_option(
+              "--flops-per-second", options->flops_per_second,
+              "rate for the predicted time, for example 2e11 (default: the one that this machine "
+              "trained with last)")
+          ->check(CLI::PositiveNumber);
   command
-      ->add_option("--flops-per-second", options->flops_per_second,
-                   "rate for the predicted time, for example 2e11")
-      ->check(CLI::PositiveNumber);
+      ->add_flag("--measure", options->measure,
+                 "measure that rate by about a second of real steps of the first stage")
+      ->excludes(given);
   command
       ->add_option("--tokens", options->tokens,
                    "size of the training data, for example 9e9: plan without the data")
@@ -76,9 +112,10 @@ void add_plan_command(CLI::App* command) {
       ->check(CLI::Range(1, 1024));
   command->footer(
       "Example:\n"
+      "  apollo plan my.toml --measure\n"
       "  apollo plan recipes/gpt2-base-apollo.toml --tokens 9e9 --vocab-size 50257 "
       "--flops-per-second 1e14");
-  command->callback([options] { run_plan(*options); });
+  command->callback([options, measure] { run_plan(*options, measure); });
 }
 
 }  // namespace apollo

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/measured_rate.h"
 #include "cli/processes.h"
 #include "cli/text_run.h"
 #include "config/fields.h"
@@ -58,8 +59,12 @@ void train_config(const TrainArguments& arguments) {
   const bool leads = !launch || launch->rank == 0;
   if (!leads) set_log_level(LogLevel::kWarning);
   Trainer trainer(open_run(std::move(resolved), run_dir));
+  const RunPosition before = trainer.opened().state.position;
   trainer.run();
   if (!leads) return;
+  const Run& run = trainer.opened();
+  if (run.workers->size() == 1)
+    keep_rate_of_run(run.config(), run.device.str(), before, run.state.position);
   log_info("model:  {}", (run_dir / "checkpoints" / "latest").string());
   if (arguments.no_page) return;
   log_info("report: {}", write_run_report(run_dir).string());

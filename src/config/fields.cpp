@@ -82,7 +82,7 @@ constexpr std::array<std::string_view, 10> kFirstKeys = {
     "model.heads", "model.context",       "train.duration", "train.lr",     "progressive.method"};
 
 // Keys for which the method, the machine or convention sets a good value in nearly all runs.
-constexpr std::array<std::string_view, 44> kExpertKeys = {
+constexpr std::array<std::string_view, 45> kExpertKeys = {
     "run.kernels",
     "run.matmul",
     "run.cuda_graphs",
@@ -126,6 +126,7 @@ constexpr std::array<std::string_view, 44> kExpertKeys = {
     "eval.batch_size",
     "eval.max_cost",
     "eval.max_tokens",
+    "eval.sample_tokens",
     "checkpoint.at",
 };
 

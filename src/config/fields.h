@@ -189,6 +189,11 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"train", "epsilon", Effect::kResult, "of AdamW"}, c.train.epsilon...);
   visit(Field{"train", "clip", Effect::kResult, "largest norm of the gradient; 0: no clipping"},
         c.train.clip...);
+  // A run that it ended goes on with a larger one.
+  visit(Field{"train", "early_stopping", Effect::kNone,
+              "patience: the run ends after so many evaluations in a row, with all layers, that "
+              "found no lower validation loss; 0: it does not"},
+        c.train.early_stopping...);
   visit(Field{"train", "precision", Effect::kResult,
               "number format of activations and matrix products"},
         c.train.precision...);
@@ -273,6 +278,11 @@ void visit_eval_fields(Visitor&& visit, Configs&... c) {
   visit(Field{"eval", "max_tokens", Effect::kResult,
               "tokens of an evaluation, in sequences spread over the validation data; 0: all"},
         c.eval.max_tokens...);
+  visit(Field{"eval", "sample", Effect::kNone,
+              "causal models: a prompt that the model continues at every evaluation; empty: none"},
+        c.eval.sample...);
+  visit(Field{"eval", "sample_tokens", Effect::kNone, "length of that continuation"},
+        c.eval.sample_tokens...);
 }
 
 template <class Visitor, class... Configs>
@@ -282,6 +292,11 @@ void visit_checkpoint_fields(Visitor&& visit, Configs&... c) {
         c.checkpoint.every...);
   visit(Field{"checkpoint", "keep", Effect::kNone, "how many of the latest checkpoints are kept"},
         c.checkpoint.keep...);
+  visit(
+      Field{"checkpoint", "best", Effect::kNone,
+            "save whenever an evaluation with all layers finds the lowest validation loss so far, "
+            "and keep that as checkpoints/best"},
+      c.checkpoint.best...);
   visit(Field{"checkpoint", "at", Effect::kNone,
               "moments whose checkpoints stay as well, as revisions/NAME: [\"0 steps\", \"1M "
               "tokens\"]"},

@@ -102,7 +102,8 @@ struct RunConfig {
     double weight_decay = 0.1;
     std::vector<double> betas = {0.9, 0.95};
     double epsilon = 1e-8;
-    double clip = 1.0;  // largest gradient norm; 0: no clipping
+    double clip = 1.0;           // largest gradient norm; 0: no clipping
+    int64_t early_stopping = 0;  // evaluations without a new best that end the run; 0: none do
     Precision precision = Precision::kFp32;
     Recompute recompute = Recompute::kNone;  // deep: in passes deeper than the stage
   } train;
@@ -131,11 +132,14 @@ struct RunConfig {
     std::vector<EvalDepth> depths = {EvalDepth::kStage, EvalDepth::kFull};
     int64_t batch_size = 0;       // sequences per forward pass; 0: train.micro_batch_size
     int64_t max_tokens = 131072;  // sequences spread over the validation data; 0: all of it
+    std::string sample;           // a prompt that each evaluation continues; empty: none
+    int64_t sample_tokens = 64;   // of the continuation
   } eval;
 
   struct Checkpoint {
     Duration every = {500.0, DurationUnit::kSteps};  // 0: only at the end
     int64_t keep = 2;
+    bool best = true;          // that of the lowest validation loss stays, as checkpoints/best
     std::vector<Duration> at;  // moments whose checkpoints stay, in revisions/
   } checkpoint;
 };

@@ -309,6 +309,7 @@ void check_train(const RunConfig::Train& train, Checker& check) {
   }
   check.positive("train.epsilon", train.epsilon);
   check.at_least("train.clip", train.clip, 0.0);
+  check.at_least<int64_t>("train.early_stopping", train.early_stopping, 0);
 }
 
 void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
@@ -323,15 +324,25 @@ void check_progressive(const RunConfig::Progressive& keys, Checker& check) {
       fmt::format("progressive.rewarm is longer than the run (got '{}')", to_string(keys.rewarm)));
 }
 
-void check_rest(const RunConfig& config, Checker& check) {
-  check_progressive(config.progressive, check);
+void check_eval(const RunConfig& config, Checker& check) {
   check.require(!config.eval.depths.empty(), {"eval.depths"}, "eval.depths names no depth",
                 "for example depths = [\"stage\", \"full\"]");
   check.fraction("eval.max_cost", config.eval.max_cost);
   check.at_least<int64_t>("eval.batch_size", config.eval.batch_size, 0);
   check.at_least<int64_t>("eval.max_tokens", config.eval.max_tokens, 0);
   check.at_most("eval.batch_size", config.eval.batch_size, kMaxSequences);
-  check.at_least<int64_t>("checkpoint.keep", config.checkpoint.keep, 1);
+  check.at_least<int64_t>("eval.sample_tokens", config.eval.sample_tokens, 1);
+  check.require(
+      config.eval.sample.empty() || objective_of(config.model.architecture) == Objective::kCausal,
+      {"eval.sample", "model.architecture"},
+      fmt::format("eval.sample: a masked model ({}) fills gaps and does not write on",
+                  enum_name(config.model.architecture)),
+      "leave eval.sample out, or train a causal model");
+  check.require(config.train.early_stopping <= 0 || !config.data.valid.empty() ||
+                    config.data.valid_fraction > 0.0,
+                {"train.early_stopping", "data.valid"},
+                "train.early_stopping waits for a validation loss, and there is no validation data",
+                "data.valid, or data.valid_fraction = 0.01");
 }
 
 }  // namespace
@@ -345,7 +356,9 @@ std::vector<Diagnostic> validate(const ResolvedConfig& resolved) {
   check_objective(resolved, check);
   check_train(resolved.config.train, check);
   check_optimizer(resolved.config, check);
-  check_rest(resolved.config, check);
+  check_progressive(resolved.config.progressive, check);
+  check_eval(resolved.config, check);
+  check.at_least<int64_t>("checkpoint.keep", resolved.config.checkpoint.keep, 1);
   return check.take();
 }
 

@@ -61,13 +61,13 @@ class TextLogits {
 };
 
 // Returns the ids that stand for text, without padding of the vocabulary and holes in it.
-TokenMask text_tokens(const LoadedModel& loaded) {
-  TokenMask allowed(static_cast<size_t>(loaded.model->spec().shape.vocab_size), false);
-  const int64_t num_tokens =
-      std::min(loaded.tokenizer->vocab_size(), loaded.model->spec().shape.vocab_size);
+TokenMask text_tokens(const LanguageModel& model, const Tokenizer& tokenizer) {
+  const int64_t vocab_size = model.spec().shape.vocab_size;
+  TokenMask allowed(static_cast<size_t>(vocab_size), false);
+  const int64_t num_tokens = std::min(tokenizer.vocab_size(), vocab_size);
   for (TokenId id = 0; id < num_tokens; ++id) {
     try {
-      loaded.tokenizer->token_text(id);
+      tokenizer.token_text(id);
       allowed[static_cast<size_t>(id)] = true;
     } catch (const DataError&) {
     }
@@ -153,7 +153,7 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
   TextLogits logits(model, pass_blocks(model, options.depth));
   std::vector<TokenId> tokens = std::move(prompt);
   for (int64_t i = 0; i < options.max_tokens; ++i) {
-    throw_if_stopped();
+    if (options.heeds_signals) throw_if_stopped();
     const double uniform =
         random_uniform(options.seed, RngStream::kGenerate, static_cast<uint64_t>(i));
     const auto token =
@@ -164,17 +164,9 @@ void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
   }
 }
 
-std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
-  if (!loaded.model->is_causal()) {
-    fail<CheckpointError>(
-        "{}: a masked model ({}) fills gaps and does not write on; expected a causal one; "
-        "hint: `apollo score` rates given text",
-        loaded.folder.string(), enum_name(loaded.model->spec().shape.architecture));
-  }
-  const Tokenizer& tokenizer = require_tokenizer(loaded);
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view prompt) {
   std::vector<TokenId> ids;
   tokenizer.encode(prompt, ids);
-  require_known_tokens(ids, tokenizer, loaded.model->spec(), loaded.folder.string());
   if (ids.empty() && !prompt.empty()) {
     fail<DataError>("the prompt '{}' holds nothing that the tokenizer knows", prompt);
   }
@@ -190,18 +182,29 @@ std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view p
   return {*start};
 }
 
-int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
-                      const GenerateOptions& options,
-                      const std::function<void(std::string_view)>& write) {
-  std::vector<TokenId> tokens = encode_prompt(loaded, prompt);
-  const Tokenizer& tokenizer = *loaded.tokenizer;
+std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt) {
+  if (!loaded.model->is_causal()) {
+    fail<CheckpointError>(
+        "{}: a masked model ({}) fills gaps and does not write on; expected a causal one; "
+        "hint: `apollo score` rates given text",
+        loaded.folder.string(), enum_name(loaded.model->spec().shape.architecture));
+  }
+  const Tokenizer& tokenizer = require_tokenizer(loaded);
+  std::vector<TokenId> ids = encode_prompt(tokenizer, prompt);
+  require_known_tokens(ids, tokenizer, loaded.model->spec(), loaded.folder.string());
+  return ids;
+}
+
+int64_t continue_text(const LanguageModel& model, const Tokenizer& tokenizer,
+                      std::vector<TokenId> prompt, const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write, bool begins_text) {
   Utf8Stream text;
-  bool is_first = prompt.empty();
+  bool is_first = begins_text;
   int64_t count = 0;
   const auto emit = [&](const std::string& piece) {
     if (!piece.empty()) write(piece);
   };
-  generate_tokens(*loaded.model, std::move(tokens), text_tokens(loaded), tokenizer.end_of_text(),
+  generate_tokens(model, std::move(prompt), text_tokens(model, tokenizer), tokenizer.end_of_text(),
                   options, [&](TokenId token) {
                     emit(text.push(is_first ? tokenizer.token_text(token)
                                             : tokenizer.continuation_text(token)));
@@ -210,6 +213,14 @@ int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
                   });
   emit(text.finish());
   return count;
+}
+
+int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
+                      const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write) {
+  std::vector<TokenId> tokens = encode_prompt(loaded, prompt);
+  return continue_text(*loaded.model, *loaded.tokenizer, std::move(tokens), options, write,
+                       /*begins_text=*/prompt.empty());
 }
 
 }  // namespace apollo

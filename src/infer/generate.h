@@ -24,6 +24,7 @@ struct GenerateOptions {
   double top_p = 1.0;        // then from the fewest of those with this total probability
   uint64_t seed = 0;
   int64_t depth = 0;  // 0: the depth of the final model
+  bool heeds_signals = true;
 };
 
 // Throws UsageError if an option is out of range.
@@ -39,20 +40,29 @@ int64_t sample_index(std::span<const float> logits, const GenerateOptions& optio
 using TokenMask = std::vector<bool>;
 
 // Calls `on_token` with each new token after `prompt` (not empty, ids in the vocabulary) until
-// there are max_tokens, or until `stop` is drawn, which is not passed on. The model sees the last
-// `context` tokens. Throws Interrupted between tokens if a signal asks to stop, and CheckpointError
-// if the logits are not finite.
+// max_tokens, or until `stop` is drawn, which is not passed on. The model sees the last `context`
+// tokens. Throws Interrupted between tokens if a signal asks to stop and the options heed it, and
+// CheckpointError if the logits are not finite.
 void generate_tokens(const LanguageModel& model, std::vector<TokenId> prompt,
                      const TokenMask& allowed, std::optional<TokenId> stop,
                      const GenerateOptions& options, const std::function<void(TokenId)>& on_token);
 
 // Returns the ids of a prompt, after the token that begins a text if the tokenizer has one. Without
-// such a token, an empty prompt becomes the end of text. Throws CheckpointError if the model is a
-// masked one, and DataError if there is no tokenizer or it makes no token of the prompt.
+// such a token, an empty prompt becomes the end of text. Throws DataError if the tokenizer makes no
+// token of the prompt.
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view prompt);
+// Does the same for a loaded model. It also throws CheckpointError if the model is a masked one,
+// and DataError if there is no tokenizer or a token is beyond the model's vocabulary.
 std::vector<TokenId> encode_prompt(const LoadedModel& loaded, std::string_view prompt);
 
-// Calls `write` with the continuation of encode_prompt(prompt) in pieces of whole UTF-8 characters.
-// The end-of-text token (eos) ends the text. Returns the number of tokens written.
+// Calls `write` with the continuation of `prompt` in pieces of whole UTF-8 characters. The
+// end-of-text token (eos) ends the text. `begins_text`: the prompt is not part of the text. Returns
+// the number of tokens written.
+int64_t continue_text(const LanguageModel& model, const Tokenizer& tokenizer,
+                      std::vector<TokenId> prompt, const GenerateOptions& options,
+                      const std::function<void(std::string_view)>& write, bool begins_text = false);
+
+// continue_text() of encode_prompt(prompt).
 int64_t generate_text(const LoadedModel& loaded, std::string_view prompt,
                       const GenerateOptions& options,
                       const std::function<void(std::string_view)>& write);

@@ -128,6 +128,7 @@ method = "scratch"
 [eval]
 every = "{eval_percent}%"
 max_tokens = {eval_tokens}
+sample = "\n"                       # what the model goes on with from a new line, each time
 
 [checkpoint]
 every = "10%"

@@ -281,8 +281,9 @@ std::string totals_text(const RunPlan& plan) {
                         format_flops(plan.before.flops + plan.flops));
   }
   if (plan.seconds) {
-    text += fmt::format("time:  {} at {}/s\n", format_seconds(*plan.seconds),
-                        format_flops(plan.flops_per_second));
+    text += fmt::format("time:  {} at {}/s{}\n", format_seconds(*plan.seconds),
+                        format_flops(plan.flops_per_second),
+                        plan.rate_source.empty() ? "" : ", " + plan.rate_source);
   }
   return text + (plan.advice ? advice_text(*plan.advice) : "");
 }

@@ -51,6 +51,7 @@ struct RunPlan {
   double layer_share_of_scratch = 0.0;
   std::optional<Advice> advice;   // for these FLOPs and those before the first step together
   double flops_per_second = 0.0;  // 0: not given
+  std::string rate_source;        // where that is from, for people; empty: the user's
   std::optional<double> seconds;  // at that rate
 
   double tokens_per_parameter() const { return tokens / static_cast<double>(parameters); }

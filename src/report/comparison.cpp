@@ -206,6 +206,9 @@ std::vector<std::string> run_notes(const RunHistory& run, const std::string& nam
                                 static_cast<int64_t>(run.steps.step.back())));
   } else if (run.end->reason == "diverged") {
     notes.push_back(fmt::format("'{}' diverged at step {}", name, run.end->step));
+  } else if (run.end->reason == "early_stopping") {
+    notes.push_back(fmt::format("'{}' ended early at step {}, before its learning rate had decayed",
+                                name, run.end->step));
   } else if (run.end->reason != "finished") {
     notes.push_back(
         fmt::format("'{}' was stopped by a {} at step {}", name, run.end->reason, run.end->step));

@@ -162,6 +162,7 @@ void rewind(RunHistory& run, int64_t step) {
   const auto is_later = [step](const auto& row) { return row.step > step; };
   std::erase_if(run.evaluations, is_later);
   std::erase_if(run.growths, is_later);
+  std::erase_if(run.samples, is_later);
   if (run.test && is_later(*run.test)) run.test.reset();
   run.end.reset();
 }
@@ -191,13 +192,21 @@ void read_other_row(const Json& json, const std::string& where, RunHistory& run)
     require(json, where, {"step", "loss"});
     const TestRow row = read_row<TestRow>(json, where);
     run.test = TestResult{row.step, row.loss, row.data};
+  } else if (*event == SampleRow::kEvent) {
+    require(json, where, {"step", "text"});
+    SampleRow row = read_row<SampleRow>(json, where);
+    run.samples.push_back({row.step, std::move(row.prompt), std::move(row.text)});
   } else if (*event == GrowRow::kEvent) {
     require(json, where, {"step", "from", "to", "flops", "wall_s"});
     run.growths.push_back(read_growth(read_row<GrowRow>(json, where), run.steps));
   } else if (*event == ResumeRow::kEvent) {
     require(json, where, {"step"});
     ++run.num_resumes;
-    rewind(run, read_row<ResumeRow>(json, where).step);
+    const ResumeRow row = read_row<ResumeRow>(json, where);
+    rewind(run, row.step);
+    // Rows of earlier versions do not say; their runs kept their length.
+    if (row.total_steps > 0) run.info.total_steps = row.total_steps;
+    if (row.total_flops > 0.0) run.info.total_flops = row.total_flops;
   } else if (*event == EndRow::kEvent) {
     require(json, where, {"step"});
     const EndRow end = read_row<EndRow>(json, where);

@@ -124,6 +124,7 @@ std::string render(const PageContent& content) {
   out += kCharts;
   for (const Table& table : content.tables)
     append_table(out, table, "table");
+  if (!content.samples.rows.empty()) append_table(out, content.samples, "table config samples");
   append_notes(out, content.notes);
   if (!content.config.rows.empty()) append_table(out, content.config, "table config");
   out += "</main>\n<footer>" + escape_html(content.footer) + "</footer>\n";

@@ -56,6 +56,16 @@ Table config_table(const Comparison& comparison) {
   return table;
 }
 
+Table samples_table(const RunHistory& run) {
+  Table table;
+  table.title = "What the model writes";
+  table.explanation = "Continued from eval.sample at each evaluation, with the same draws.";
+  table.header = {"step", "text"};
+  for (const TextWritten& sample : run.samples)
+    table.rows.push_back({std::to_string(sample.step), sample.prompt + sample.text});
+  return table;
+}
+
 }  // namespace
 
 PageContent comparison_content(const Comparison& comparison) {
@@ -110,10 +120,18 @@ PageContent run_content(const RunHistory& run) {
            : fmt::format("{} tokens/s", format_count(run.total.tokens / run.total.wall_s))});
   for (std::string& note : run_notes(run, run.info.name))
     content.notes.push_back(std::move(note));
-  content.notes.push_back(fmt::format(
-      "The model is in {}. The same run once more: apollo train {} --out NEW.",
-      (run.folder / "checkpoints" / "latest").string(), (run.folder / "run.toml").string()));
+  const std::filesystem::path checkpoints = run.folder / "checkpoints";
+  if (std::error_code none;
+      std::filesystem::exists(checkpoints / "best", none) &&
+      !std::filesystem::equivalent(checkpoints / "best", checkpoints / "latest", none)) {
+    content.notes.push_back("The model with the lowest validation loss is in " +
+                            (checkpoints / "best").string() + ".");
+  }
+  content.notes.push_back(
+      fmt::format("The model is in {}. The same run once more: apollo train {} --out NEW.",
+                  (checkpoints / "latest").string(), (run.folder / "run.toml").string()));
   content.tables = run_tables(run);
+  content.samples = samples_table(run);
   content.config.title = "Configuration";
   content.config.explanation = "run.toml as it was resolved.";
   content.config.header = {"key", "value"};

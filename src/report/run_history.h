@@ -71,9 +71,16 @@ struct TestResult {
   std::string data;  // hash of its content
 };
 
+// What the model wrote on from a prompt.
+struct TextWritten {
+  int64_t step = 0;
+  std::string prompt;
+  std::string text;
+};
+
 struct RunEnd {
   int64_t step = 0;
-  std::string reason;  // finished | signal | diverged
+  std::string reason;  // finished | early_stopping | signal | diverged | stopped
 };
 
 // A dotted key of run.toml and its value as text.
@@ -85,7 +92,8 @@ struct RunHistory {
   StepColumns steps;
   std::vector<Evaluation> evaluations;  // in the order of the run
   std::vector<Growth> growths;
-  std::optional<TestResult> test;  // nullopt: the run is not over, or no data.test
+  std::vector<TextWritten> samples;  // the same
+  std::optional<TestResult> test;    // nullopt: not over, or no data.test
   int64_t num_resumes = 0;
   std::optional<RunEnd> end;        // nullopt: still running, or killed
   Cost total;                       // at the last row that states it

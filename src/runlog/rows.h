@@ -165,6 +165,21 @@ struct EvalRow : RunPoint {
   }
 };
 
+// The text with which the model continues eval.sample.
+struct SampleRow : RunPoint {
+  static constexpr const char* kEvent = "sample";
+  int64_t depth = 0;
+  std::string prompt;
+  std::string text;  // that follows it
+
+  static void visit(auto& row, auto&& field) {
+    RunPoint::visit(row, field);
+    field("depth", row.depth);
+    field("prompt", row.prompt);
+    field("text", row.text);
+  }
+};
+
 // The final model's result on the test data.
 struct TestRow : RunPoint {
   static constexpr const char* kEvent = "test";
@@ -215,22 +230,28 @@ struct CheckpointRow : RunPoint {
   std::string path;
   double seconds = 0.0;  // how long training stood still for it
   double write_s = 0.0;  // until it was on disk
+  bool best = false;     // it became checkpoints/best
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);
     field("path", row.path);
     field("seconds", row.seconds);
     field("write_s", row.write_s);
+    field("best", row.best);
   }
 };
 
 struct ResumeRow : RunPoint {
   static constexpr const char* kEvent = "resume";
   std::string time;
+  int64_t total_steps = 0;   // as in the start row: the length may have changed
+  double total_flops = 0.0;  // the same
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);
     field("time", row.time);
+    field("total_steps", row.total_steps);
+    field("total_flops", row.total_flops);
   }
 };
 
@@ -238,7 +259,7 @@ struct EndRow : RunPoint {
   static constexpr const char* kEvent = "end";
   double eval_flops = 0.0;
   std::optional<double> energy_j;
-  std::string reason;  // finished, signal, diverged or stopped
+  std::string reason;  // finished, early_stopping, signal, diverged or stopped
 
   static void visit(auto& row, auto&& field) {
     RunPoint::visit(row, field);

@@ -13,6 +13,11 @@ constexpr int64_t kFormatVersion = 2;
 // Far above what any run reaches, and small enough to be exact in a double and an int64.
 constexpr int64_t kMostCounts = int64_t{1} << 53;
 
+Json best_json(const BestEvaluation& best) {
+  return {
+      {"loss", best.loss ? Json(*best.loss) : Json()}, {"step", best.step}, {"since", best.since}};
+}
+
 Json position_json(const RunPosition& position) {
   return {{"step", position.step}, {"flops", position.flops}, {"hours", position.hours}};
 }
@@ -48,6 +53,15 @@ class StateReader {
   RunPosition position(const char* key) const {
     const StateReader inner = object(key);
     return {inner.count("step"), inner.amount("flops"), inner.amount("hours")};
+  }
+  // Absent in states of before it was kept.
+  BestEvaluation best(const char* key) const {
+    if (!json_.contains(key)) return {};
+    const StateReader inner = object(key);
+    const bool is_known = !inner.at("loss").is_null();
+    return {.loss = is_known ? std::optional(inner.amount("loss")) : std::nullopt,
+            .step = inner.count("step", is_known ? 0 : -1),
+            .since = inner.count("since")};
   }
   std::map<std::string, std::string> texts(const char* key) const {
     const StateReader inner = object(key);
@@ -100,6 +114,9 @@ void check_order(const SavedState& state, const StateReader& reader, const Json&
   if (state.last_evaluated_step > state.position.step) {
     reader.reject("last_evaluated_step", "a step that was reached", json["last_evaluated_step"]);
   }
+  if (state.best.step > state.position.step) {
+    reader.reject("best", "a step that was reached", json["best"]);
+  }
 }
 
 }  // namespace
@@ -120,6 +137,7 @@ Json to_json(const SavedState& state) {
                {"evaluations_due", state.evaluations_due},
                {"checkpoints_due", state.checkpoints_due},
                {"last_evaluated_step", state.last_evaluated_step},
+               {"best", best_json(state.best)},
                {"metrics_bytes", state.metrics_bytes},
                {"optimizer", state.optimizer},
                {"matmul", state.matmul},
@@ -156,6 +174,7 @@ SavedState read_saved_state(const std::filesystem::path& path) {
   state.evaluations_due = reader.count("evaluations_due", -1);
   state.checkpoints_due = reader.count("checkpoints_due");
   state.last_evaluated_step = reader.count("last_evaluated_step", -1);
+  state.best = reader.best("best");
   state.metrics_bytes = reader.count("metrics_bytes");
   state.optimizer = reader.text("optimizer");
   state.matmul = reader.text("matmul");

@@ -10,6 +10,7 @@
 
 #include "base/json_lines.h"
 #include "progressive/schedule.h"
+#include "runlog/best_evaluation.h"
 
 namespace apollo {
 
@@ -26,6 +27,7 @@ struct SavedState {
   int64_t evaluations_due = -1;
   int64_t checkpoints_due = 0;
   int64_t last_evaluated_step = -1;
+  BestEvaluation best;
   int64_t metrics_bytes = 0;  // length of metrics.jsonl at that moment
   std::string optimizer;      // the owner of the moments in optimizer.safetensors: "adamw"
   std::string matmul;         // the library of matrix products that computed the bits so far

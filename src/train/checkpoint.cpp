@@ -37,6 +37,7 @@ SavedState saved_state(const TrainState& state, const CheckpointInfo& info) {
           .evaluations_due = state.evaluations_due,
           .checkpoints_due = state.checkpoints_due,
           .last_evaluated_step = state.last_evaluated_step,
+          .best = state.best,
           .metrics_bytes = info.metrics_bytes,
           .optimizer = info.optimizer,
           .matmul = info.matmul,
@@ -59,6 +60,7 @@ LoadedCheckpoint from_saved(const SavedState& saved) {
   loaded.state.evaluations_due = saved.evaluations_due;
   loaded.state.checkpoints_due = saved.checkpoints_due;
   loaded.state.last_evaluated_step = saved.last_evaluated_step;
+  loaded.state.best = saved.best;
   loaded.info = {.config_hash = saved.config_hash,
                  .train_data = saved.train_data,
                  .valid_data = saved.valid_data,
@@ -165,9 +167,12 @@ fs::path folder_of_revisions(const fs::path& checkpoints) {
   return checkpoints.parent_path() / "revisions";
 }
 
-// Returns the names of the checkpoints to which the links in the folder of revisions point.
-std::set<fs::path> list_revisions(const fs::path& checkpoints) {
+// Returns the names of the checkpoints that are kept: the best one, and those to which the links in
+// the folder of revisions point.
+std::set<fs::path> list_staying(const fs::path& checkpoints) {
   std::set<fs::path> names;
+  const fs::path best = checkpoints / "best";
+  if (fs::is_symlink(best)) names.insert(fs::read_symlink(best).filename());
   const fs::path folder = folder_of_revisions(checkpoints);
   if (!fs::exists(folder)) return names;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -195,7 +200,7 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
   for (const fs::path& path : torn)
     fs::remove_all(path);
   std::vector<fs::path> found = list_checkpoints(checkpoints);
-  const std::set<fs::path> staying = list_revisions(checkpoints);
+  const std::set<fs::path> staying = list_staying(checkpoints);
   std::erase_if(found, [&](const fs::path& path) { return staying.contains(path.filename()); });
   const auto keep_from = static_cast<int64_t>(found.size()) - std::max<int64_t>(keep, 1);
   for (int64_t i = 0; i < keep_from; ++i) {
@@ -250,6 +255,7 @@ fs::path write_checkpoint(const fs::path& checkpoints, const CheckpointCopy& cop
     write_file_atomic(fresh / kStateFile, to_json(state).dump(2) + "\n");
   });
   name_revisions(checkpoints, name, copy.revisions);
+  if (copy.is_best) replace_link(checkpoints / "best", name);
   replace_link(checkpoints / "latest", name);
   remove_old(checkpoints, dir, keep);
   return dir;

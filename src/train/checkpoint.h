@@ -1,8 +1,10 @@
 // Checkpoints. The folder checkpoints/step-00000500 is a complete Hugging Face model. It also
 // contains apollo/optimizer.safetensors and apollo/state.json, from which a run continues to the
-// same bits. The link checkpoints/latest points to the newest. Revisions of the run (checkpoint.at)
-// are kept, and links revisions/NAME next to the folder of checkpoints name them. A folder appears
-// by rename when all of it is on disk. Its hashes (of all its files and of the state) are checked
+// same bits. The link checkpoints/latest points to the newest, and checkpoints/best to the one with
+// the lowest validation loss, which is kept as long as it is the best. Revisions of the run
+// (checkpoint.at) are kept too, and links revisions/NAME next to the folder of checkpoints name
+// them. A folder appears by rename when all of it is on disk. Its hashes (of all its files and of
+// the state) are checked
 // before it is loaded.
 #pragma once
 
@@ -39,15 +41,16 @@ struct CheckpointCopy {
   OptimizerState optimizer;
   SavedState state;                         // without the hashes of the files
   std::vector<std::string> revisions = {};  // names under which it is kept
+  bool is_best = false;                     // it is kept as checkpoints/best
 };
 
 // `moments`: all of them, in separate host memory (Shards::on_host()).
 CheckpointCopy copy_for_checkpoint(const TrainState& state, OptimizerState moments,
                                    const CheckpointInfo& info);
 
-// Writes the copy and makes it the latest, then removes all others except the newest `keep` and the
-// revisions. Throws an error that names the path if the disk is full or not writable; then older
-// checkpoints are untouched.
+// Writes the copy and makes it the latest, then removes all others except the newest `keep`, the
+// revisions and the best. Throws an error that names the path if the disk is full or not writable;
+// then older checkpoints are untouched.
 std::filesystem::path write_checkpoint(const std::filesystem::path& checkpoints,
                                        const CheckpointCopy& copy, const Tokenizer* tokenizer,
                                        int64_t keep);

@@ -40,7 +40,9 @@ WrittenCheckpoint CheckpointWriter::write(CheckpointCopy copy) const {
   const auto start = Clock::now();
   sync_file(run_dir_ / "metrics.jsonl");
   const auto path = write_checkpoint(run_dir_ / "checkpoints", copy, tokenizer_, keep_);
-  return {.path = std::filesystem::relative(path, run_dir_), .write_seconds = seconds_since(start)};
+  return {.path = std::filesystem::relative(path, run_dir_),
+          .write_seconds = seconds_since(start),
+          .is_best = copy.is_best};
 }
 
 std::optional<WrittenCheckpoint> CheckpointWriter::wait() {

@@ -17,6 +17,7 @@ struct WrittenCheckpoint {
   std::filesystem::path path;     // relative to the run folder
   double training_seconds = 0.0;  // how long training stood still
   double write_seconds = 0.0;     // of the worker thread
+  bool is_best = false;           // it became checkpoints/best
 };
 
 class CheckpointWriter {

@@ -61,7 +61,6 @@ void log_opening(const Run& run) {
 StartRow start_row(const Run& run, std::string energy_source) {
   const RunConfig& config = run.config();
   const ModelShape& shape = run.model.shape;
-  const double total_flops = run.schedule->total_flops();
   StartRow row{.time = utc_time(),
                .version = APOLLO_VERSION,
                .torch = APOLLO_TORCH_VERSION,
@@ -78,7 +77,7 @@ StartRow start_row(const Run& run, std::string energy_source) {
                .micro_batch_size = config.train.micro_batch_size,
                .tokens_per_step = config.train.batch_size * shape.context,
                .total_steps = run.schedule->total_steps(),
-               .total_flops = total_flops > 0.0 ? run.state.before.flops + total_flops : 0.0,
+               .total_flops = total_flops(run.state.before, *run.schedule),
                .seed = config.run.seed,
                .device = run.device.str(),
                .threads = config.run.threads,

@@ -24,6 +24,7 @@
 #include "train/machine.h"
 #include "train/matmul_choice.h"
 #include "train/peak.h"
+#include "train/run_length.h"
 
 namespace apollo {
 namespace {
@@ -218,12 +219,35 @@ void measure_peak(Run& run) {
     run.peak_flops_per_second += peak;
 }
 
-void check_identity(const Run& run, const CheckpointInfo& saved) {
+// Whether nothing but the length differs from `begun`, and that may; else why it may not.
+bool takes_length(const Run& run, const RunConfig& begun, const TrainState& state,
+                  std::string& why_not) {
+  RunConfig so_far = run.config();
+  so_far.train.duration = begun.train.duration;
+  if (config_hash(so_far) != config_hash(begun)) return false;
+  why_not = why_length_is_fixed(run, after_cost(so_far, state.before.flops), state);
+  return why_not.empty();
+}
+
+void check_identity(Run& run, const LoadedCheckpoint& loaded) {
+  const CheckpointInfo& saved = loaded.info;
   const CheckpointInfo& now = run.identity;
   std::vector<std::string> differences;
-  if (saved.config_hash != now.config_hash) {
-    const ResolvedConfig before = load_run_config(run.dir / "run.toml");
-    differences = differing_keys(before.config, run.config());
+  std::string hint = "take them back to go on with it, or start another run with --out";
+  const RunConfig begun = load_run_config(run.dir / "run.toml").config;
+  if (saved.config_hash != now.config_hash) differences = differing_keys(begun, run.config());
+  // run.toml, which the run writes anew, may be ahead of the checkpoint or behind it.
+  run.has_new_length = begun.train.duration != run.config().train.duration;
+  if (std::string why_not; run.has_new_length && !differences.empty()) {
+    if (takes_length(run, begun, loaded.state, why_not)) {
+      differences.clear();
+      if (run.workers->leads())
+        log_info("train.duration was '{}' and is '{}' now", to_string(begun.train.duration),
+                 to_string(run.config().train.duration));
+    } else if (!why_not.empty()) {
+      hint = fmt::format("{}; `apollo train --from {}` begins a new run with its weights", why_not,
+                         run.dir.string());
+    }
   }
   // A config of before the key was has AdamW's.
   if (saved.optimizer != now.optimizer && differences.empty()) {
@@ -236,7 +260,7 @@ void check_identity(const Run& run, const CheckpointInfo& saved) {
   throw ConfigError({{run.dir.string(),
                       fmt::format("the run in this folder was started with other values:\n    {}",
                                   fmt::join(differences, "\n    ")),
-                      "take them back to go on with it, or start another run with --out"}});
+                      hint}});
 }
 
 // What a state that is whole in itself may still not be for this run.
@@ -255,7 +279,7 @@ void check_place(const Run& run, const TrainState& state) {
 }
 
 void resume(Run& run, LoadedCheckpoint loaded) {
-  check_identity(run, loaded.info);
+  check_identity(run, loaded);
   check_place(run, loaded.state);
   run.resumes = true;
   run.metrics_bytes = loaded.info.metrics_bytes;

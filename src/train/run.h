@@ -47,7 +47,8 @@ struct Run {
   TrainState state;
   int64_t metrics_bytes = 0;  // of metrics.jsonl, what the state counts on
   bool resumes = false;
-  Beginning beginning;  // of one that does not resume
+  bool has_new_length = false;  // it resumes with another train.duration
+  Beginning beginning;          // of one that does not resume
 
   const RunConfig& config() const { return resolved.config; }
 };

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "train/ending.h"
+
 namespace apollo {
 namespace {
 
@@ -54,6 +56,17 @@ Row row_of(const Run& run, int64_t depth, const EvaluationResult& result, const 
   return row;
 }
 
+// An evaluation before the first step is none of what the run has come to.
+BestEvaluation best_with(const Run& run, const std::vector<EvalRow>& rows) {
+  const TrainState& state = run.state;
+  BestEvaluation best = state.best;
+  if (state.position.step == 0 || state.model->num_layers() != run.model.shape.layers) return best;
+  const bool in_last_stage =
+      state.stage.index + 1 == static_cast<int64_t>(run.schedule->stages().size());
+  best.add(rows.back().loss, state.position.step, in_last_stage);
+  return best;
+}
+
 }  // namespace
 
 bool RunEvaluation::has_come(const Run& run) const {
@@ -74,7 +87,7 @@ bool RunEvaluation::leaves_out(const Run& run) const {
   return has_come(run) && is_too_dear(run.state);
 }
 
-EvaluatedRun RunEvaluation::evaluate_now(const Run& run, bool finished) {
+EvaluatedRun RunEvaluation::evaluate_now(const Run& run, bool finished) const {
   const auto start = std::chrono::steady_clock::now();
   EvaluatedRun found;
   for (const auto& [which, depth] : depths_to_evaluate(run)) {
@@ -83,7 +96,9 @@ EvaluatedRun RunEvaluation::evaluate_now(const Run& run, bool finished) {
     found.rows.push_back(row_of<EvalRow>(run, depth, result, run.data.valid->info()));
     found.rows.back().which = which;
   }
-  if (finished && run.test != nullptr) {
+  found.best = best_with(run, found.rows);
+  found.sample = sample_.take(run);
+  if ((finished || is_out_of_patience(found.best, run.config())) && run.test != nullptr) {
     const int64_t depth = run.model.shape.layers;
     const DatasetInfo& info = run.data.test->info();
     const auto result = evaluate_at(run, depth, *run.test, /*max_tokens=*/0);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/machine.h"
+#include "base/printable.h"
 #include "base/units.h"
 #include "runlog/row_json.h"
 
@@ -57,6 +58,11 @@ std::string figures(const Row& row) {
 
 }  // namespace
 
+double total_flops(const TrainingCost& before, const Schedule& schedule) {
+  const double own = schedule.total_flops();
+  return own > 0.0 ? before.flops + own : 0.0;
+}
+
 std::string utc_time() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -92,9 +98,11 @@ void RunLog::start(const StartRow& row) {
   write(row);
 }
 
-void RunLog::resume(const TrainState& state) {
+void RunLog::resume(const TrainState& state, const Schedule& schedule) {
   auto row = row_at<ResumeRow>(state);
   row.time = utc_time();
+  row.total_steps = schedule.total_steps();
+  row.total_flops = total_flops(state.before, schedule);
   write(row);
 }
 
@@ -186,6 +194,14 @@ void RunLog::evaluation(const TrainState& state, EvalRow row, std::optional<doub
            figures(row));
 }
 
+void RunLog::sample(const TrainState& state, SampleRow row) {
+  row = row_at(state, std::move(row));
+  write(row);
+  if (!files_) return;
+  files_->tensorboard.text("sample", state.position.step, row.prompt + row.text);
+  log_info("step {:>6}  writes: {}", state.position.step, printable(row.prompt + row.text));
+}
+
 void RunLog::test(const TrainState& state, TestRow row) {
   row = row_at(state, std::move(row));
   write(row);
@@ -213,6 +229,7 @@ void RunLog::checkpoint(const TrainState& state, const WrittenCheckpoint& writte
   row.path = written.path.string();
   row.seconds = written.training_seconds;
   row.write_s = written.write_seconds;
+  row.best = written.is_best;
   write(row);
   flush();
 }

@@ -32,16 +32,18 @@ class RunLog {
 
   // Only at the start of a run.
   void start(const StartRow& row);
-  void resume(const TrainState& state);
+  // `schedule`: of the length that it has from here on.
+  void resume(const TrainState& state, const Schedule& schedule);
   void step(const TrainState& state, const StepResult& result, double step_seconds,
             std::optional<double> energy_joules, double share_done);
-  // These three add the position of the run.
+  // These four add the position of the run.
   void evaluation(const TrainState& state, EvalRow row, std::optional<double> energy_joules);
+  void sample(const TrainState& state, SampleRow row);
   void test(const TrainState& state, TestRow row);
   void growth(const TrainState& state, GrowRow row);
   // Called once it is on disk, which may be steps later than `written.path` says.
   void checkpoint(const TrainState& state, const WrittenCheckpoint& written);
-  // reason: "finished", "signal", "diverged" or "stopped".
+  // reason: "finished", "early_stopping", "signal", "diverged" or "stopped".
   void end(const TrainState& state, const std::string& reason, std::optional<double> energy_joules);
 
   // From here on rows are also kept until they are taken.
@@ -84,6 +86,10 @@ class RunLog {
   double share_at_start_ = -1.0;
   double seconds_since_start_ = 0.0;
 };
+
+// Returns the FLOPs of the whole run and of what counts as spent before it; 0 if only the run will
+// tell.
+double total_flops(const TrainingCost& before, const Schedule& schedule);
 
 // Returns the current time as "2026-11-24T20:00:00Z".
 std::string utc_time();

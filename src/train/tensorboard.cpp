@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace apollo {
 namespace {
@@ -74,6 +75,16 @@ class Message {
   std::string data_;
 };
 
+// Lines that Markdown takes as they are, and control characters written out.
+std::string as_code(std::string_view text) {
+  std::string code = "    ";
+  for (const char c : printable_lines(text)) {
+    code += c;
+    if (c == '\n') code += "    ";
+  }
+  return code;
+}
+
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -120,8 +131,35 @@ void TensorboardWriter::scalar(std::string_view tag, int64_t step, double value)
   Message scalar_value;
   scalar_value.put_bytes(1, tag);
   scalar_value.put_float(2, static_cast<float>(value));
+  write_summary(step, scalar_value.data());
+}
+
+// A tensor of one string, marked as the text plugin's. Fields of Summary.Value: 1 tag, 8 tensor, 9
+// metadata (its 1 plugin_data, whose 1 is the name); of TensorProto: 1 dtype, 2 shape (its 2 a
+// dimension, whose 1 is the size), 8 string_val.
+void TensorboardWriter::text(std::string_view tag, int64_t step, std::string_view value) {
+  Message plugin;
+  plugin.put_bytes(1, "text");
+  Message metadata;
+  metadata.put_bytes(1, plugin.data());
+  Message dimension;
+  dimension.put_varint(1, 1);
+  Message shape;
+  shape.put_bytes(2, dimension.data());
+  Message tensor;
+  tensor.put_varint(1, /*DT_STRING=*/7);
+  tensor.put_bytes(2, shape.data());
+  tensor.put_bytes(8, as_code(value));
+  Message text_value;
+  text_value.put_bytes(1, tag);
+  text_value.put_bytes(8, tensor.data());
+  text_value.put_bytes(9, metadata.data());
+  write_summary(step, text_value.data());
+}
+
+void TensorboardWriter::write_summary(int64_t step, std::string_view summary_value) {
   Message summary;
-  summary.put_bytes(1, scalar_value.data());
+  summary.put_bytes(1, summary_value);
   Message event = make_event(step);
   event.put_bytes(5, summary.data());
   write_event(event.data());

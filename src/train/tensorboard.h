@@ -1,6 +1,7 @@
 // TensorBoard event files: TFRecords (length, masked CRC-32C, data) of `Event` protocol buffers
-// with scalar summaries. The format is in tensorflow/core/lib/io/record_writer.h and
-// tensorflow/core/util/event.proto. It is written here because no maintained C++ library does it.
+// with summaries that are scalars or text. The format is in tensorflow/core/lib/io/record_writer.h
+// and tensorflow/core/util/event.proto. It is written here because no maintained C++ library does
+// it.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,12 @@ class TensorboardWriter {
   TensorboardWriter& operator=(const TensorboardWriter&) = delete;
 
   void scalar(std::string_view tag, int64_t step, double value);
+  // Shown as it is, line by line: TensorBoard takes text for Markdown.
+  void text(std::string_view tag, int64_t step, std::string_view value);
   void flush();
 
  private:
+  void write_summary(int64_t step, std::string_view summary_value);
   void write_event(std::string_view event);
 
   std::filesystem::path path_;

@@ -9,6 +9,7 @@
 #include "optim/optimizer.h"
 #include "progressive/schedule.h"
 #include "progressive/source_model.h"
+#include "runlog/best_evaluation.h"
 
 namespace apollo {
 
@@ -27,6 +28,7 @@ struct TrainState {
   int64_t evaluations_due = -1;
   int64_t checkpoints_due = 0;
   int64_t last_evaluated_step = -1;
+  BestEvaluation best;
 
   double training_flops() const { return before.flops + position.flops; }
   double wall_seconds() const { return before.seconds + position.hours * 3600.0; }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "config/toml_io.h"
+#include "train/ending.h"
 #include "train/grow_layers.h"
 #include "train/growth_probe.h"
 #include "train/machine.h"
@@ -43,21 +44,20 @@ bool has_end_row(const fs::path& metrics, int64_t begin) {
 Trainer::Trainer(Run run)
     : run_(std::move(run)),
       evaluation_(run_),
-      checkpoints_(run_.config().checkpoint.every, *run_.schedule),
-      revisions_(run_.config().checkpoint.at, *run_.schedule,
-                 run_.resumes ? &run_.state.position : nullptr),
+      save_times_(run_),
       energy_(run_.device.is_cuda() ? run_.device.index() : -1) {
   TrainState& state = run_.state;
   energy_before_ = state.energy_joules;
   if (run_.resumes) {
     // The intervals may have grown since, and with them shrunk the counts.
     state.evaluations_due = std::min(state.evaluations_due, evaluation_.times_due(state.position));
-    state.checkpoints_due = std::min(state.checkpoints_due, checkpoints_.times_due(state.position));
+    state.checkpoints_due = std::min(state.checkpoints_due, save_times_.times_due(state.position));
     if (at_end() && has_end_row(run_.dir / "metrics.jsonl", run_.metrics_bytes)) {
       phase_ = Phase::kOver;
       return;
     }
-  } else if (run_.workers->leads()) {
+  }
+  if ((!run_.resumes || run_.has_new_length) && run_.workers->leads()) {
     write_file_atomic(run_.dir / "run.toml", to_toml(run_.resolved));
   }
   if (!run_.workers->leads()) {
@@ -71,7 +71,7 @@ Trainer::Trainer(Run run)
                                                run_.config().checkpoint.keep);
   log_opening(run_);
   if (run_.resumes) {
-    log_->resume(state);
+    log_->resume(state, *run_.schedule);
   } else {
     log_->start(start_row(run_, energy_.source()));
   }
@@ -110,16 +110,18 @@ bool Trainer::step() {
 
 bool Trainer::step_or_finish() {
   agree();
-  const bool finished = run_.schedule->finished(run_.state.position);
-  if (stop_ != 0 && !finished) throw Interrupted(stop_);
-  evaluate_if_due(finished);
+  if (stop_ != 0 && reason_to_end(run_) == nullptr) throw Interrupted(stop_);
+  evaluate_if_due();
+  const char* reason = reason_to_end(run_);
+  const bool finished = reason != nullptr;
   tell();
   if (!finished) grow_if_due();
   tell();
   save_if_due(finished);
   if (finished) {
     leave_together();
-    end("finished");
+    end(reason);
+    log_ending(run_);
     return false;
   }
   if (writer_) log_written(writer_->poll());
@@ -164,7 +166,7 @@ void Trainer::end(const char* reason) {
 }
 
 bool Trainer::at_end() const {
-  return run_.schedule->finished(run_.state.position) &&
+  return reason_to_end(run_) != nullptr &&
          (run_.valid == nullptr || run_.state.last_evaluated_step == run_.state.position.step);
 }
 
@@ -177,15 +179,18 @@ void Trainer::train_one_step() {
              run_.schedule->progress(run_.state.position, LrAxis::kFlops));
 }
 
-void Trainer::evaluate_if_due(bool finished) {
+void Trainer::evaluate_if_due() {
   TrainState& state = run_.state;
+  const bool finished = reason_to_end(run_) != nullptr;
   if (evaluation_.is_due(run_, finished)) {
     // A signal can end this half-way; nothing is logged or charged before all of it is done.
-    const EvaluatedRun found = RunEvaluation::evaluate_now(run_, finished);
+    const EvaluatedRun found = evaluation_.evaluate_now(run_, finished);
     state.eval_seconds += found.seconds;
     state.eval_flops += found.flops;
+    state.best = found.best;
     for (const EvalRow& row : found.rows)
       log_->evaluation(state, row, energy_joules());
+    if (found.sample) log_->sample(state, *found.sample);
     if (found.test) log_->test(state, *found.test);
     state.last_evaluated_step = state.position.step;
   } else if (evaluation_.leaves_out(run_) && !std::exchange(told_of_cost_, true)) {
@@ -236,15 +241,13 @@ void Trainer::grow(int64_t target) {
 }
 
 void Trainer::save_if_due(bool finished) {
-  const int64_t times_due = checkpoints_.times_due(run_.state.position);
-  const bool is_revision = revisions_.is_due(run_.state.position);
-  if (times_due <= run_.state.checkpoints_due && !is_revision && !finished) return;
-  run_.state.checkpoints_due = times_due;
+  if (!save_times_.is_due(run_.state) && !finished) return;
+  run_.state.checkpoints_due = save_times_.times_due(run_.state.position);
   save();
 }
 
 void Trainer::save() {
-  std::vector<std::string> revisions = revisions_.take_due(run_.state.position);
+  CheckpointNames names = save_times_.take_names(run_.state);
   const bool leads = run_.workers->leads();
   if (!leads && !run_.shards->share_moments()) return;
   const auto start = Clock::now();
@@ -256,7 +259,8 @@ void Trainer::save() {
   CheckpointInfo info = run_.identity;
   info.metrics_bytes = log_->flush();
   CheckpointCopy copy = copy_for_checkpoint(run_.state, std::move(moments), info);
-  copy.revisions = std::move(revisions);
+  copy.revisions = std::move(names.revisions);
+  copy.is_best = names.is_best;
   writer_->start(std::move(copy), start);
   run_.state.position.hours += seconds_since(start) / 3600.0;
 }

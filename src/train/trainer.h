@@ -1,5 +1,6 @@
 // One run from its first step to its last checkpoint, in a run folder of its own:
-//   run.toml metrics.jsonl events.out.tfevents.* log.txt checkpoints/step-N checkpoints/latest
+//   run.toml metrics.jsonl events.out.tfevents.* log.txt
+//   checkpoints/step-N checkpoints/latest checkpoints/best
 // The same run opened again goes on where the latest checkpoint stands, to the same bits; what
 // metrics.jsonl holds beyond that checkpoint is cut off first.
 #pragma once
@@ -15,11 +16,10 @@
 #include "base/energy.h"
 #include "base/json_lines.h"
 #include "train/checkpoint_writer.h"
-#include "train/recurrence.h"
-#include "train/revisions.h"
 #include "train/run.h"
 #include "train/run_evaluation.h"
 #include "train/run_log.h"
+#include "train/save_times.h"
 #include "train/train_step.h"
 
 namespace apollo {
@@ -56,7 +56,7 @@ class Trainer {
   void agree();
   bool at_end() const;
   void end(const char* reason);
-  void evaluate_if_due(bool finished);
+  void evaluate_if_due();
   void grow_if_due();
   // Growth to `target` layers.
   void grow(int64_t target);
@@ -75,8 +75,7 @@ class Trainer {
   Phase phase_ = Phase::kTraining;
   RunEvaluation evaluation_;
   bool told_of_cost_ = false;
-  Recurrence checkpoints_;
-  Revisions revisions_;
+  SaveTimes save_times_;
   EnergyMeter energy_;
   int stop_ = 0;                              // the signal that asks to stop
   double energy_before_ = 0.0;                // of the processes that trained this run earlier

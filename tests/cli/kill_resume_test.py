@@ -77,8 +77,11 @@ class KillResume(ApolloTest):
         if name == f"killed{attempt}":
             self.assert_same_run(name, "whole")
         self.assertGreater(len(set(resumed_at)), num_kills / 4, "the kills hit different moments")
-        left = sorted(path.name for path in (self.dir / name / "checkpoints").iterdir())
-        self.assertEqual(left, ["latest", "step-00000158", "step-00000160"])
+        checkpoints = self.dir / name / "checkpoints"
+        best = os.readlink(checkpoints / "best")
+        self.assertEqual(best, os.readlink(self.dir / "whole/checkpoints/best"))
+        left = {path.name for path in checkpoints.iterdir()}
+        self.assertEqual(left, {"best", "latest", best, "step-00000158", "step-00000160"})
         steps = self.rows("whole", "step")
         print(f"{len(steps)} step rows and {len(self.rows('whole', 'eval'))} eval rows equal; "
               f"final training loss {steps[-1]['loss']!r}; weights and moments equal")

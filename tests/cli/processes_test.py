@@ -96,6 +96,32 @@ class Processes(ApolloTest):
     def test_mpirun_gives_the_bits_of_one(self):
         self.hold_table_of("mpirun")
 
+    def test_an_early_end_and_the_best_are_those_of_one_process(self):
+        """On a text that is soon known by heart, with a sample that rank 0 alone writes."""
+        self.write("train.txt", made_up_text(300))
+        overrides = SHARED + ["progressive.method=scratch", "progressive.stages=[{layers=2}]",
+                              "model.layers=2", "model.dropout=0", "train.duration=200 steps",
+                              "train.lr=2e-2", "eval.every=5 steps", "train.early_stopping=2",
+                              "eval.sample=the", "eval.sample_tokens=8", "checkpoint.keep=1"]
+        self.train("whole", *overrides)
+        (end,) = self.rows("whole", "end")
+        self.assertEqual(end["reason"], "early_stopping")
+        for count, moments in ((2, PLAIN), (4, ZERO)):
+            name = f"best-{count}"
+            self.train_with(count, name, overrides + moments)
+            self.assert_same_run(name, "whole")
+            self.assertEqual(self.rows(name, "end")[0]["step"], end["step"])
+            self.assertEqual([row["text"] for row in self.rows(name, "sample")],
+                             [row["text"] for row in self.rows("whole", "sample")])
+            links = [os.readlink(self.dir / run / "checkpoints/best") for run in (name, "whole")]
+            self.assertEqual(*links)
+            self.assertEqual(links[0], f"step-{end['step'] - 10:08}")
+        # And that is a checkpoint like any other: whole, and the better model.
+        losses = [json.loads(self.run_apollo("eval", f"whole/checkpoints/{link}", "--data",
+                                             "valid.txt", "--json")[0])["loss"]
+                  for link in ("best", "latest")]
+        self.assertLess(*losses)
+
     def test_numbers_that_do_not_divide_the_micro_batches_are_right_to_rounding(self):
         self.train("whole", *SHARED)
         self.train_with(3, "three", SHARED)

@@ -24,6 +24,9 @@ class TextRun(ApolloTest):
         self.assertLess(steps[-1]["loss"], steps[0]["loss"])
         text, _ = self.run_apollo("generate", "runs/train", "--prompt", "", "--max-tokens", 20)
         self.assertTrue(text.strip())
+        samples = self.rows("runs/train", "sample")
+        self.assertEqual(len(samples), len(self.rows("runs/train", "eval")))
+        self.assertIn(f"step {samples[-1]['step']:>6}  writes: ", stderr)
 
     def test_the_same_command_goes_on(self):
         self.run_apollo("train", "train.txt", "--minutes", 0.03, "--out", "mine")

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 #include <limits>
 #include <map>
 
+#include "base/error.h"
+#include "base/stop_signal.h"
 #include "infer/made_up_folder.h"
 #include "support/python_original.h"
 #include "text/utf8.h"
@@ -213,6 +216,21 @@ TEST(GenerateText, IsWholeUtf8AndDependsOnTheSeedAlone) {
   EXPECT_EQ(run("a", 1), run("a", 1));
   EXPECT_NE(run("a", 1), run("a", 2));
   EXPECT_FALSE(run("", 1).empty());
+}
+
+TEST(GenerateText, HeedsSignalsWhereItShall) {
+  const TempDir temp;
+  write_bytes_model(temp / "model", bytes_spec(2), 2);
+  const LoadedModel loaded = load_model_folder(temp / "model", at::kCPU);
+  const auto written = [&](bool heeds_signals) {
+    return generate_text(loaded, "a", {.max_tokens = 5, .heeds_signals = heeds_signals},
+                         [](std::string_view) {});
+  };
+  install_stop_handlers();
+  ::raise(SIGTERM);
+  EXPECT_GT(written(false), 0);
+  EXPECT_THROW(written(true), Interrupted);
+  install_stop_handlers();
 }
 
 TEST(GenerateText, NeverPicksThePaddingOfAVocabulary) {

@@ -220,6 +220,8 @@ def test_errors_are_the_commands(whole, tmp_path):
         apollo.Model(tmp_path)
     with pytest.raises(apollo.CheckpointError, match="no checkpoint yet"):
         apollo.Run(tmp_path).checkpoint
+    with pytest.raises(apollo.CheckpointError, match="no best checkpoint"):
+        apollo.Run(tmp_path).best
     with pytest.raises(apollo.DataError, match="no such file"):
         apollo.Run(tmp_path).row_list()
     with pytest.raises(apollo.ConfigError, match="config:2:8: error: task.kind must be"):

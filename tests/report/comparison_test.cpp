@@ -181,6 +181,10 @@ TEST_F(ComparisonTest, NotesWhatAReaderMustKnow) {
                 "'plain' was better before its end: loss 2.0000 at " + format_flops(1000) +
                     ", 2.5000 at the end; its end is compared",
                 "'plain' has not ended: read up to step 120", "'plain' was resumed 1 time"}));
+  rows.push_back(end_row(120, "early_stopping"));
+  write_run(dir_ / "plain", rows);
+  EXPECT_EQ(compare().notes.at(1),
+            "'plain' ended early at step 120, before its learning rate had decayed");
 }
 
 TEST_F(ComparisonTest, TellsWhetherASourceIsCounted) {

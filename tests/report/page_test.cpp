@@ -49,6 +49,34 @@ TEST(Page, SaysSoWhereNothingWasSaved) {
   EXPECT_TRUE(contains(dearer, "<strong>50.0 %</strong><span>more FLOPs needed for equal loss"));
 }
 
+TEST(Page, NamesTheBestCheckpointWhereItIsNotTheLast) {
+  TempDir dir;
+  write_run(dir / "a", {start_row("a", "apollo"), step_row(1, 100, 1, 4.0)});
+  const auto folder = dir / "a/checkpoints";
+  for (const char* step : {"step-1", "step-2"})
+    std::filesystem::create_directories(folder / step);
+  std::filesystem::create_symlink("step-2", folder / "latest");
+  const std::string note = "<li>The model with the lowest validation loss is in " +
+                           (folder / "best").string() + ".</li>";
+  EXPECT_FALSE(contains(run_page(read_run(dir / "a")), note));
+  std::filesystem::create_symlink("step-1", folder / "best");
+  EXPECT_TRUE(contains(run_page(read_run(dir / "a")), note));
+  std::filesystem::remove(folder / "best");
+  std::filesystem::create_symlink("step-2", folder / "best");
+  EXPECT_FALSE(contains(run_page(read_run(dir / "a")), note));
+}
+
+TEST(Page, ShowsWhatTheModelWrote) {
+  TempDir dir;
+  write_run(dir / "a",
+            {start_row("a", "apollo"),
+             step_row(1, 100, 1, 4.0),
+             {{"event", "sample"}, {"step", 1}, {"prompt", "Once "}, {"text", "<b>two\nlines"}}});
+  const std::string page = run_page(read_run(dir / "a"));
+  EXPECT_TRUE(contains(page, "<h2>What the model writes</h2>"));
+  EXPECT_TRUE(contains(page, "<tr><th scope=\"row\">1</th><td>Once &lt;b&gt;two\nlines</td></tr>"));
+}
+
 TEST(Page, WritesAReportIntoTheRunFolder) {
   TempDir dir;
   write_run(dir / "a", {start_row("a", "apollo"), step_row(1, 100, 1, 4.0)});

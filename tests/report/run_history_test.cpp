@@ -91,12 +91,17 @@ TEST(RunHistory, ResumeReplacesWhatCameAfterItsCheckpoint) {
                         eval_row(2, 200, 2, 12, 3.0),
                         step_row(3, 300, 3, 9.0),
                         eval_row(3, 300, 3, 12, 9.0),
-                        {{"event", "resume"}, {"step", 2}, {"time", "t"}},
+                        {{"event", "sample"}, {"step", 2}, {"prompt", "a"}, {"text", "b"}},
+                        {{"event", "sample"}, {"step", 3}, {"prompt", "a"}, {"text", "c"}},
+                        {{"event", "resume"}, {"step", 2}, {"time", "t"}, {"total_steps", 7}},
                         step_row(3, 300, 3, 2.0)});
   const RunHistory run = read_run(dir / "a");
   EXPECT_EQ(run.steps.loss, (std::vector<double>{4, 3, 2}));
   EXPECT_EQ(run.evaluations.size(), 1u);
   EXPECT_EQ(run.num_resumes, 1);
+  EXPECT_EQ(run.info.total_steps, 7);
+  ASSERT_EQ(run.samples.size(), 1u);
+  EXPECT_EQ(run.samples[0].text, "b");
   EXPECT_FALSE(run.end.has_value());
 }
 

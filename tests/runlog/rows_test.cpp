@@ -112,6 +112,7 @@ TEST(Rows, AreDocumented) {
   expect_documented<StartRow>();
   expect_documented<StepRow>();
   expect_documented<EvalRow>();
+  expect_documented<SampleRow>();
   expect_documented<TestRow>();
   expect_documented<GrowRow>();
   expect_documented<CheckpointRow>();

@@ -22,6 +22,7 @@ SavedState some_state() {
   state.eval_flops = 1e9;
   state.evaluations_due = 4;
   state.last_evaluated_step = 20;
+  state.best = {.loss = 2.0 / 3, .step = 15, .since = 1};
   state.metrics_bytes = 12345;
   state.optimizer = "adamw";
   state.matmul = "libtorch";
@@ -56,6 +57,17 @@ TEST_F(SavedStateTest, GoesToJsonAndBack) {
   EXPECT_EQ(read_saved_state(path_), some_state());
 }
 
+TEST_F(SavedStateTest, AStateOfBeforeTheBestWasKeptIsRead) {
+  SavedState state = some_state();
+  state.best = {};
+  Json json = to_json(state);
+  json.erase("best");
+  json.erase("hash");
+  json["hash"] = hash_text(json.dump());
+  write_file_atomic(path_, json.dump());
+  EXPECT_EQ(read_saved_state(path_), state);
+}
+
 TEST_F(SavedStateTest, EveryFlippedBitIsFound) {
   const std::string whole = to_json(some_state()).dump();
   for (size_t i = 0; i < whole.size(); ++i) {
@@ -85,6 +97,13 @@ TEST_F(SavedStateTest, ValuesThatCannotBeAreNamed) {
   EXPECT_TRUE(error_with("/stage/start/step", 21)
                   .starts_with("apollo/state.json: 'stage': expected 'start' not behind the run's "
                                "position, found "));
+  EXPECT_EQ(error_with("/best/step", 21),
+            "apollo/state.json: 'best': expected a step that was reached, found "
+            "{\"loss\":0.6666666666666666,\"since\":1,\"step\":21}");
+  EXPECT_EQ(error_with("/best/step", -1),
+            "apollo/state.json: 'best.step': expected a whole number of at least 0, found -1");
+  EXPECT_EQ(error_with("/best/since", -1),
+            "apollo/state.json: 'best.since': expected a whole number of at least 0, found -1");
   EXPECT_EQ(error_with("/files", Json::array()),
             "apollo/state.json: 'files': expected an object, found []");
 }

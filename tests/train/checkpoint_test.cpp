@@ -41,6 +41,7 @@ TrainState trained_state(const TinyRun& run) {
   state.evaluations_due = 3;
   state.checkpoints_due = 4;
   state.last_evaluated_step = 1;
+  state.best = {.loss = 5.0 / 3, .step = 1, .since = 2};
   return state;
 }
 
@@ -88,6 +89,7 @@ TEST_F(CheckpointTest, RoundTripsToTheBit) {
   EXPECT_EQ(loaded.state.eval_seconds, state_.eval_seconds);
   EXPECT_EQ(loaded.state.energy_joules, state_.energy_joules);
   EXPECT_EQ(loaded.state.checkpoints_due, state_.checkpoints_due);
+  EXPECT_EQ(loaded.state.best, state_.best);
   EXPECT_EQ(loaded.info.config_hash, "config");
   EXPECT_EQ(loaded.info.train_data, "train");
   EXPECT_EQ(loaded.info.valid_data, "valid");
@@ -97,6 +99,24 @@ TEST_F(CheckpointTest, RoundTripsToTheBit) {
                 .size(),
             1u)
       << "slots of different ages, or the test says little";
+}
+
+TEST_F(CheckpointTest, TheBestStaysUntilThereIsABetterOne) {
+  const auto save = [&](int64_t step, bool is_best) {
+    state_.position.step = step;
+    CheckpointCopy copy = copy_of(state_);
+    copy.is_best = is_best;
+    write_checkpoint(dir_, copy, tokenizer_.get(), /*keep=*/1);
+  };
+  save(2, true);
+  save(3, false);
+  save(4, false);
+  EXPECT_EQ(names(), (std::set<std::string>{"best", "latest", "step-00000002", "step-00000004"}));
+  EXPECT_EQ(fs::read_symlink(dir_ / "best"), "step-00000002");
+  save(5, true);
+  save(6, false);
+  EXPECT_EQ(names(), (std::set<std::string>{"best", "latest", "step-00000005", "step-00000006"}));
+  EXPECT_EQ(fs::read_symlink(dir_ / "best"), "step-00000005");
 }
 
 TEST_F(CheckpointTest, LoadsThePartOfTheMomentsThatIsAskedFor) {

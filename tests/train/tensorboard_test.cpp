@@ -13,8 +13,8 @@
 namespace apollo {
 namespace {
 
-nlohmann::json scalars_of(const std::filesystem::path& dir) {
-  // TensorBoard first prints notices of its own.
+nlohmann::json values_of(const std::filesystem::path& dir) {
+  // TensorBoard prints notices of its own before.
   const std::string printed = run_python("tests/train/read_events.py", "'" + dir.string() + "'");
   return nlohmann::json::parse(printed.substr(printed.find("{\"")));
 }
@@ -47,7 +47,7 @@ TEST(Tensorboard, ReadsOurScalars) {
     writer.scalar("train/loss", 5'000'000'000, -2.5);
     writer.scalar("valid/loss_full", 200, 3.25);
   }
-  const nlohmann::json scalars = scalars_of(dir.path());
+  const nlohmann::json scalars = values_of(dir.path());
   ASSERT_EQ(scalars.size(), 2u);
   EXPECT_EQ(scalars.at("valid/loss_full"), nlohmann::json::parse("[[200, 3.25]]"));
   const auto& loss = scalars.at("train/loss");
@@ -57,6 +57,21 @@ TEST(Tensorboard, ReadsOurScalars) {
     EXPECT_EQ(loss[i][1].get<float>(), static_cast<float>(1.0 / static_cast<double>(i + 1)));
   }
   EXPECT_EQ(loss[300], nlohmann::json::parse("[5000000000, -2.5]"));
+}
+
+TEST(Tensorboard, ReadsOurTexts) {
+  SKIP_WITHOUT_TENSORBOARD();
+  const TempDir dir;
+  {
+    TensorboardWriter writer(dir.path(), 0);
+    writer.scalar("x", 1, 1.0);
+    writer.text("sample", 3, "");
+    writer.text("sample", 7, "# Größe *is*\nno <b>Markdown\x1b");
+  }
+  const nlohmann::json values = values_of(dir.path());
+  EXPECT_EQ(values.at("x"), nlohmann::json::parse("[[1, 1.0]]"));
+  EXPECT_EQ(values.at("sample"),
+            (nlohmann::json{{3, "    "}, {7, "    # Größe *is*\n    no <b>Markdown\\x1b"}}));
 }
 
 TEST(Tensorboard, DropsTheStepsThatAreRunAgain) {
@@ -72,7 +87,7 @@ TEST(Tensorboard, DropsTheStepsThatAreRunAgain) {
     for (int64_t step = 7; step <= 8; ++step)
       writer.scalar("x", step, 2.0);
   }
-  EXPECT_EQ(scalars_of(dir.path()).at("x"),
+  EXPECT_EQ(values_of(dir.path()).at("x"),
             nlohmann::json::parse("[[1,1],[2,1],[3,1],[4,1],[5,1],[6,1],[7,2],[8,2]]"));
 }
 

@@ -106,7 +106,7 @@ TEST(Trainer, RevisionsStayUnderTheirNames) {
   std::set<std::string> folders;
   for (const auto& entry : fs::directory_iterator(run / "out/checkpoints"))
     folders.insert(entry.path().filename());
-  EXPECT_EQ(folders, (std::set<std::string>{"latest", "step-00000000", "step-00000002",
+  EXPECT_EQ(folders, (std::set<std::string>{"best", "latest", "step-00000000", "step-00000002",
                                             "step-00000006", "step-00000012"}));
   // Resuming from one of them names the later ones again and changes no number.
   const Json last = run.rows("out", "step").back();
