@@ -12,9 +12,15 @@ namespace apollo {
 // DataError that names what is not done here.
 void read_bpe_pipeline(const Section& root, BpeVocabulary& vocabulary);
 
-// The tokens that the file puts around a text; `ids` and vocabulary.added are known by now.
+// The tokens that the file puts around a text; `ids` and vocabulary.added are known by now. Of a
+// RobertaProcessing, which puts two separators between two texts, the first is kept: no model here
+// is trained on two.
 TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
                                 const BpeVocabulary& vocabulary);
+
+// Where no file names a role: [CLS] and [SEP] are the tokens around a text, one before it alone
+// begins it and one behind it alone ends it.
+void fill_roles_from_around(BpeVocabulary& vocabulary);
 
 Json normalizer_json(const BpeVocabulary& vocabulary);
 Json pre_tokenizer_json(const BpeVocabulary& vocabulary);
