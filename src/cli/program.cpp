@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -124,6 +125,27 @@ std::string version_text() {
                      commit, commit.empty() ? "" : ", ");
 }
 
+// "-" is stdin, and only text comes from there: a config, a model or a run is never read from it,
+// and no word means a file of that name.
+void refuse_stdin(CLI::App& command) {
+  constexpr std::array kTexts = {"FILE", "files", "file"};  // and what is written goes to stdout
+  constexpr std::array kFolders = {"--from", "--tokenizer", "--baseline", "--frontier"};
+  const auto check = [](const std::string& word) {
+    return word == "-" ? std::string(
+                             "'-' is stdin, and only text is read from there (hint: './-' is a "
+                             "file of that name)")
+                       : std::string();
+  };
+  for (CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name(/*positional=*/option->get_positional());
+    const bool is_text = name == "OUT" || std::ranges::find(kTexts, name) != kTexts.end();
+    const bool is_folder = std::ranges::find(kFolders, name) != kFolders.end();
+    if ((option->get_positional() && !is_text) || is_folder) option->check(check, "", "");
+  }
+  for (CLI::App* sub : command.get_subcommands(nullptr))
+    refuse_stdin(*sub);
+}
+
 int run(int argc, char** argv, std::span<const Command> commands) {
   CLI::App app{
       "Trains GPT, Llama, Qwen3, BERT and ModernBERT language models that grow while they train.",
@@ -134,6 +156,7 @@ int run(int argc, char** argv, std::span<const Command> commands) {
   for (const Command& command : commands) {
     if (command.add != nullptr) command.add(app.add_subcommand(std::string(command.name)));
   }
+  refuse_stdin(app);
   install_stop_handlers();
   try {
     app.parse(argc, argv);

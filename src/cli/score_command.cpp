@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/stop_signal.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "cli/processes.h"
@@ -26,6 +27,7 @@ struct ScoreArguments {
 void score(const ScoreArguments& arguments) {
   std::ifstream file;
   if (arguments.file != "-") {
+    const WaitingForInput waiting;  // a pipe opens when somebody opens its other end
     file.open(arguments.file, std::ios::binary);
     if (!file || std::filesystem::is_directory(arguments.file)) {
       fail<DataError>("{}: cannot read the file", arguments.file);

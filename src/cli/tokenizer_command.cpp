@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "cli/commands.h"
 #include "cli/common_text.h"
 #include "data/text_reader.h"
@@ -91,7 +92,11 @@ void run_lines(const LineOptions& options, LineFunction convert) {
     convert(std::cin, std::cout, *tokenizer, lines);
   } else {
     lines.name = options.file;
-    std::ifstream in(options.file, std::ios::binary);
+    std::ifstream in;
+    {
+      const WaitingForInput waiting;  // a pipe opens when somebody opens its other end
+      in.open(options.file, std::ios::binary);
+    }
     if (!in || fs::is_directory(options.file)) {
       fail<DataError>("{}: cannot read the file", options.file);
     }

@@ -237,6 +237,8 @@ int64_t checked_file_size(const fs::path& path) {
 
 RawFile::RawFile(const fs::path& path)
     : name_(path.string()), size_(checked_file_size(path)), chunk_(kChunkBytes) {
+  std::optional<WaitingForInput> waiting;
+  if (size_ == 0) waiting.emplace();  // a pipe, which opens when somebody opens its other end
   file_.reset(std::fopen(path.c_str(), "rb"));
   if (file_ == nullptr) fail<DataError>("{}: cannot open: {}", name_, std::strerror(errno));
 }

@@ -8,6 +8,7 @@
 
 #include "base/json_lines.h"
 #include "base/progress.h"
+#include "base/stop_signal.h"
 #include "text/utf8.h"
 
 namespace apollo {
@@ -138,7 +139,11 @@ void score_lines(const LoadedModel& loaded, std::istream& in, std::ostream& out,
     block_bytes = 0.0;
     lines.clear();
   };
-  for (std::string line; std::getline(in, line);) {
+  const auto next_line = [&](std::string& line) {
+    const WaitingForInput waiting;
+    return static_cast<bool>(std::getline(in, line));
+  };
+  for (std::string line; next_line(line);) {
     block_bytes += static_cast<double>(line.size() + 1);
     lines.push_back(std::move(line));
     if (lines.size() == kLinesPerBlock) flush();

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/printable.h"
 
 namespace apollo {
 namespace {
@@ -80,14 +81,19 @@ void read_pre_tokenizer(const Section& root, BpeVocabulary& vocabulary) {
   read_split_and_byte_level(root, *list, vocabulary);
 }
 
+bool puts_tokens(const std::string& type) {
+  return type == "TemplateProcessing" || type == "RobertaProcessing" || type == "BertProcessing";
+}
+
 // The post-processor that puts tokens around a text, or null. A ByteLevel before it decides about
 // offsets alone.
-const json* find_template(const Section& root) {
-  constexpr const char* kExpected = "none, ByteLevel, or a TemplateProcessing";
+const json* find_processor(const Section& root) {
+  constexpr const char* kExpected =
+      "none, ByteLevel, TemplateProcessing, RobertaProcessing or BertProcessing";
   const json* part = root.find("post_processor");
   const std::string type = part_type(root, "post_processor", part);
   if (type.empty() || type == "ByteLevel") return nullptr;
-  if (type == "TemplateProcessing") return part;
+  if (puts_tokens(type)) return part;
   const json* list = type == "Sequence"
                          ? Section(root.path(), "post_processor", *part).find("processors")
                          : nullptr;
@@ -97,11 +103,11 @@ const json* find_template(const Section& root) {
   const json* found = nullptr;
   for (const json& entry : *list) {
     const std::string one = Section(root.path(), "post_processor", entry).text("type", "");
-    const bool is_template = one == "TemplateProcessing" && found == nullptr;
-    if (!is_template && one != "ByteLevel") {
+    const bool is_first = puts_tokens(one) && found == nullptr;
+    if (!is_first && one != "ByteLevel") {
       root.fail_unsupported("post-processor", "Sequence with " + one, kExpected);
     }
-    if (is_template) found = &entry;
+    if (is_first) found = &entry;
   }
   return found;
 }
@@ -126,17 +132,73 @@ std::vector<std::string> piece_names(const Section& section, const char* key) {
   return names;
 }
 
-TokenId find_id(const Section& section, const std::string& name, const TokenIds& ids,
-                const std::vector<AddedToken>& added) {
+TokenId find_id(const Section& section, const char* key, const std::string& name,
+                const TokenIds& ids, const std::vector<AddedToken>& added) {
   const auto known = ids.find(name);
   if (known != ids.end()) return known->second;
   const auto found = std::find_if(added.begin(), added.end(),
                                   [&](const AddedToken& token) { return token.text == name; });
   if (found == added.end()) {
     fail<DataError>("{}: '{}' names the token '{}', which is not there", section.path(),
-                    section.name_of("single"), name);
+                    section.name_of(key), name);
   }
   return found->id;
+}
+
+// The processor puts the id that it says, whatever the vocabulary holds.
+void check_id(const Section& section, const char* key, const std::string& name, const json& said,
+              TokenId id) {
+  if (said == id) return;
+  fail<DataError>("{}: '{}' gives '{}' the id {}, but the vocabulary {}", section.path(),
+                  section.name_of(key), name, printable(said.dump()), id);
+}
+
+// An entry ["</s>", 2] of a RobertaProcessing or BertProcessing.
+TokenId read_pair(const Section& section, const char* key, const TokenIds& ids,
+                  const std::vector<AddedToken>& added) {
+  const json& pair = section.need(key);
+  if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string())
+    section.fail_type(section.name_of(key), "a token and its id", pair);
+  const auto name = pair[0].get<std::string>();
+  const TokenId id = find_id(section, key, name, ids, added);
+  check_id(section, key, name, pair[1], id);
+  return id;
+}
+
+TokensAround read_template(const Section& section, const TokenIds& ids,
+                           const std::vector<AddedToken>& added) {
+  section.need("single");
+  const std::vector<std::string> single = piece_names(section, "single");
+  const auto text = std::find(single.begin(), single.end(), "");
+  const bool is_known = text != single.end() && std::count(single.begin(), single.end(), "") == 1 &&
+                        text - single.begin() <= 1 && single.end() - text <= 2;
+  if (!is_known) {
+    section.fail_unsupported("post-processor", "TemplateProcessing of another form",
+                             "at most one token before the text and one behind it");
+  }
+  const json* said = section.find("special_tokens");
+  const auto id_of = [&](const std::string& name) {
+    const TokenId id = find_id(section, "single", name, ids, added);
+    if (said == nullptr || !said->is_object() || !said->contains(name)) return id;
+    const Section entry(section.path(), section.name_of("special_tokens"), said->at(name));
+    const json& its_ids = entry.need("ids");
+    const bool is_one = its_ids.is_array() && its_ids.size() == 1;
+    check_id(section, "special_tokens", name, is_one ? its_ids[0] : its_ids, id);
+    return id;
+  };
+  TokensAround around;
+  for (auto name = single.begin(); name != text; ++name)
+    around.before.push_back(id_of(*name));
+  if (text + 1 != single.end()) {
+    around.after = id_of(single.back());
+    std::vector<std::string> pair = single;  // [CLS] A [SEP], and for two texts B [SEP] behind it
+    pair.insert(pair.end(), {"", single.back()});
+    if (piece_names(section, "pair") != pair) {
+      section.fail_unsupported("post-processor", "TemplateProcessing of another form for two texts",
+                               "[CLS] text [SEP] text [SEP]");
+    }
+  }
+  return around;
 }
 
 Json piece_json(const std::string& token, const char* sequence, int segment) {
@@ -166,31 +228,26 @@ void read_bpe_pipeline(const Section& root, BpeVocabulary& vocabulary) {
 
 TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
                                 const BpeVocabulary& vocabulary) {
-  const json* part = find_template(root);
+  const json* part = find_processor(root);
   if (part == nullptr) return {};
   const Section section(root.path(), "post_processor", *part);
-  section.need("single");
-  const std::vector<std::string> single = piece_names(section, "single");
-  const auto text = std::find(single.begin(), single.end(), "");
-  const bool is_known = text != single.end() && std::count(single.begin(), single.end(), "") == 1 &&
-                        text - single.begin() <= 1 && single.end() - text <= 2;
-  if (!is_known) {
-    root.fail_unsupported("post-processor", "TemplateProcessing of another form",
-                          "at most one token before the text and one behind it");
+  if (section.text("type", "") == "TemplateProcessing")
+    return read_template(section, ids, vocabulary.added);
+  return {{read_pair(section, "cls", ids, vocabulary.added)},
+          read_pair(section, "sep", ids, vocabulary.added)};
+}
+
+void fill_roles_from_around(BpeVocabulary& vocabulary) {
+  const TokensAround& around = vocabulary.around;
+  TokenRoles& roles = vocabulary.roles;
+  if (!around.before.empty() && around.after) {
+    roles.cls = around.before.front();
+    roles.sep = around.after;
+  } else if (!around.before.empty()) {
+    roles.bos = around.before.front();
+  } else {
+    roles.eos = around.after;
   }
-  TokensAround around;
-  for (auto name = single.begin(); name != text; ++name)
-    around.before.push_back(find_id(section, *name, ids, vocabulary.added));
-  if (text + 1 != single.end()) {
-    around.after = find_id(section, single.back(), ids, vocabulary.added);
-    std::vector<std::string> pair = single;  // [CLS] A [SEP], and for two texts B [SEP] behind it
-    pair.insert(pair.end(), {"", single.back()});
-    if (piece_names(section, "pair") != pair) {
-      root.fail_unsupported("post-processor", "TemplateProcessing of another form for two texts",
-                            "[CLS] text [SEP] text [SEP]");
-    }
-  }
-  return around;
 }
 
 Json normalizer_json(const BpeVocabulary& vocabulary) {

@@ -12,9 +12,15 @@ namespace apollo {
 // DataError that names what is not supported.
 void read_bpe_pipeline(const Section& root, BpeVocabulary& vocabulary);
 
-// Returns the tokens that the file puts around a text; `ids` and vocabulary.added must be known.
+// Returns the tokens that the file puts around a text; `ids` and vocabulary.added must be known. A
+// RobertaProcessing puts two separators between two texts; only the first is kept, because no model
+// here is trained on two.
 TokensAround read_tokens_around(const Section& root, const TokenIds& ids,
                                 const BpeVocabulary& vocabulary);
+
+// Where no file names a role: [CLS] and [SEP] are the tokens around a text, one before it alone
+// begins it and one behind it alone ends it.
+void fill_roles_from_around(BpeVocabulary& vocabulary);
 
 Json normalizer_json(const BpeVocabulary& vocabulary);
 Json pre_tokenizer_json(const BpeVocabulary& vocabulary);

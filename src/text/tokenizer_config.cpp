@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_lines.h"
 #include "base/log.h"
 
 namespace apollo {
@@ -26,18 +27,34 @@ std::optional<bool> find_flag(const Section& section, const char* key) {
   return section.flag(key, false);
 }
 
-// The text of a token that stands as a string or as an object with flags.
-std::string token_text(const Section& section, const char* key) {
-  const json* value = section.find(key);
-  if (value == nullptr) return "";
-  if (value->is_object()) return Section(section.path(), key, *value).text("content", "");
-  return section.text(key, "");
+// A special token that stands as a string or as an object with flags; no text where it is absent.
+AddedToken special_token(const Section& section, const char* key, const json& value) {
+  AddedToken token;
+  if (value.is_object()) {
+    const Section object(section.path(), section.name_of(key), value);
+    token = read_added_token(object);
+    token.normalized = object.flag("normalized", false);
+  } else if (value.is_string()) {
+    token.text = value.get<std::string>();
+  } else {
+    section.fail_type(section.name_of(key), "a string or an object", value);
+  }
+  token.special = true;
+  return token;
+}
+
+bool is_role(std::string_view key) {
+  return std::ranges::any_of(kTokenRoleNames,
+                             [&](const TokenRoleName& role) { return role.key == key; });
 }
 
 void read_roles(const Section& section, TokenizerConfig& config) {
   for (size_t i = 0; i < kTokenRoleNames.size(); ++i) {
-    const std::string text = token_text(section, kTokenRoleNames[i].key.data());
-    if (!text.empty()) config.roles[i] = text;
+    const char* const key = kTokenRoleNames[i].key.data();
+    const json* value = section.find(key);
+    if (value == nullptr) continue;
+    if (AddedToken token = special_token(section, key, *value); !token.text.empty())
+      config.roles[i] = std::move(token);
   }
 }
 
@@ -45,7 +62,9 @@ void read_roles(const Section& section, TokenizerConfig& config) {
 void fill_default_roles(TokenizerConfig& config) {
   const auto fill = [&](std::string_view key, std::string_view text) {
     for (size_t i = 0; i < kTokenRoleNames.size(); ++i) {
-      if (kTokenRoleNames[i].key == key && config.roles[i].empty()) config.roles[i] = text;
+      if (kTokenRoleNames[i].key != key || !config.roles[i].text.empty()) continue;
+      config.roles[i].text = text;
+      config.roles[i].special = true;
     }
   };
   if (config.is_gpt2()) {
@@ -55,6 +74,15 @@ void fill_default_roles(TokenizerConfig& config) {
   if (config.is_qwen()) {
     for (const char* key : {"eos_token", "unk_token", "pad_token"})
       fill(key, kEndOfText);
+  }
+  if (config.is_roberta()) {
+    for (const char* key : {"bos_token", "cls_token"})
+      fill(key, "<s>");
+    for (const char* key : {"eos_token", "sep_token"})
+      fill(key, "</s>");
+    fill("unk_token", "<unk>");
+    fill("pad_token", "<pad>");
+    fill("mask_token", "<mask>");
   }
   if (config.is_bert()) {
     fill("unk_token", "[UNK]");
@@ -71,6 +99,7 @@ std::string class_of_model_type(const std::string& type) {
     if (type == bert) return "BertTokenizer";
   }
   if (type == "qwen2" || type == "qwen3") return "Qwen2Tokenizer";
+  if (type == "roberta") return "RobertaTokenizer";
   return type == "gpt2" || type == "gpt_neo" ? "GPT2Tokenizer" : "";
 }
 
@@ -117,16 +146,50 @@ void read_added_tokens_json(const fs::path& path, const std::set<std::string>& s
   }
 }
 
-std::set<std::string> special_texts(const Section& section, const TokenizerConfig& config) {
-  std::set<std::string> texts(config.roles.begin(), config.roles.end());
-  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-    const json* list = section.find(key);
-    if (list == nullptr || !list->is_array()) continue;
-    for (const json& entry : *list) {
-      if (entry.is_string()) texts.insert(entry.get<std::string>());
-      if (entry.is_object()) texts.insert(Section(section.path(), key, entry).text("content", ""));
-    }
+// The list of special tokens without a role under `key`; none where it is absent or no list.
+std::vector<AddedToken> special_list(const Section& section, const char* key) {
+  std::vector<AddedToken> tokens;
+  const json* list = section.find(key);
+  if (list == nullptr || !list->is_array()) return tokens;
+  for (const json& entry : *list)
+    tokens.push_back(special_token(section, key, entry));
+  return tokens;
+}
+
+// Tokens under names of their own, such as "image_token", in the order of the file.
+void read_named_tokens(const Section& section, const Json& in_order, TokenizerConfig& config) {
+  for (const auto& [key, value] : in_order.items()) {
+    if (!key.ends_with("_token") || is_role(key) || !(value.is_string() || value.is_object()))
+      continue;
+    config.further.push_back(special_token(section, key.c_str(), *section.find(key.c_str())));
   }
+  const auto named = in_order.find("extra_special_tokens");
+  if (named == in_order.end() || !named->is_object()) return;
+  for (const auto& [key, value] : named->items())
+    config.further.push_back(special_token(section, key.c_str(), json(value)));
+}
+
+// Those of `map` (special_tokens_map.json) too, where it counts.
+void read_further(const Section& section, const Section* map, const fs::path& path,
+                  TokenizerConfig& config) {
+  if (fs::exists(path)) read_named_tokens(section, read_json(path), config);
+  std::vector<AddedToken> extra = special_list(section, "extra_special_tokens");
+  if (extra.empty()) extra = special_list(section, "additional_special_tokens");
+  if (map != nullptr) {
+    for (AddedToken& token : special_list(*map, "extra_special_tokens"))
+      extra.push_back(std::move(token));
+    if (extra.empty()) extra = special_list(*map, "additional_special_tokens");
+  }
+  for (AddedToken& token : extra)
+    config.further.push_back(std::move(token));
+}
+
+std::set<std::string> special_texts(const TokenizerConfig& config) {
+  std::set<std::string> texts;
+  for (const AddedToken& token : config.roles)
+    texts.insert(token.text);
+  for (const AddedToken& token : config.further)
+    texts.insert(token.text);
   return texts;
 }
 
@@ -134,6 +197,14 @@ const AddedToken* find_text(const std::vector<AddedToken>& tokens, const std::st
   const auto found = std::find_if(tokens.begin(), tokens.end(),
                                   [&](const AddedToken& token) { return token.text == text; });
   return found == tokens.end() ? nullptr : &*found;
+}
+
+// The id that `tokenizers` gives to the next token that is not in the vocabulary.
+TokenId next_id(size_t num_tokens, const std::vector<AddedToken>& before) {
+  auto next = static_cast<TokenId>(num_tokens);
+  for (const AddedToken& other : before)
+    next = std::max(next, other.id + 1);
+  return next;
 }
 
 // Gives a token that lies behind the vocabulary the id that `tokenizers` gives it. What is left
@@ -152,15 +223,34 @@ void assign_id(const std::string& path, AddedToken& token, const TokenIds& ids,
         path, token.text, token.id);
   }
   if (find_text(before, token.text) != nullptr) return;
-  auto next = static_cast<TokenId>(num_tokens);
-  for (const AddedToken& other : before)
-    next = std::max(next, other.id + 1);
+  const TokenId next = next_id(num_tokens, before);
   if (token.id == next) return;
   log_warning(
       "{}: added token '{}' has id {} there, but `tokenizers` gives it {}, the next one that is "
       "free; {} is taken (hint: a model that knows it by another id needs its vocabulary mended)",
       path, token.text, token.id, next, next);
   token.id = next;
+}
+
+// Adds a special token that a file names without an id.
+void add_named(const std::string& path, AddedToken token, const TokenIds& ids,
+               const std::vector<std::string>& tokens, std::vector<AddedToken>& added) {
+  if (token.text.empty() || find_text(added, token.text) != nullptr) return;
+  if (const auto known = ids.find(token.text); known != ids.end()) {
+    token.id = known->second;
+  } else if (ids.size() < tokens.size()) {
+    fail<DataError>(
+        "{}: special token '{}' is not in the vocabulary, where no token has id {}; expected no "
+        "gap, into which the next one would fall",
+        path, token.text, std::ranges::find(tokens, "") - tokens.begin());
+  } else {
+    token.id = next_id(ids.size(), added);
+    log_warning(
+        "{}: special token '{}' is not in the vocabulary; it gets id {}, the next one that is "
+        "free, as `transformers` gives it (hint: a model must have an embedding for it)",
+        path, token.text, token.id);
+  }
+  add_token(path, std::move(token), ids, tokens, added);
 }
 
 template <class Value>
@@ -179,6 +269,10 @@ void take(const TokenizerConfig& config, const std::string& path, const char* ke
 
 }  // namespace
 
+bool TokenizerConfig::names_any_role() const {
+  return std::ranges::any_of(roles, [](const AddedToken& token) { return !token.text.empty(); });
+}
+
 TokenizerConfig read_tokenizer_config(const fs::path& dir) {
   TokenizerConfig config;
   const fs::path path = dir / "tokenizer_config.json";
@@ -190,6 +284,8 @@ TokenizerConfig read_tokenizer_config(const fs::path& dir) {
   config.strip_accents = find_flag(section, "strip_accents");
   config.tokenize_chinese_chars = find_flag(section, "tokenize_chinese_chars");
   config.add_prefix_space = find_flag(section, "add_prefix_space");
+  config.add_bos_token = section.flag("add_bos_token", false);
+  config.add_eos_token = section.flag("add_eos_token", false);
   read_roles(section, config);
   const json* decoder = section.find("added_tokens_decoder");
   if (decoder != nullptr && !decoder->is_object()) {
@@ -197,16 +293,17 @@ TokenizerConfig read_tokenizer_config(const fs::path& dir) {
   }
   if (decoder != nullptr) {
     fill_default_roles(config);
+    read_further(section, nullptr, path, config);
     read_added_decoder(path, *decoder, config);
   } else {
     // Both files are of the time before "added_tokens_decoder" and count only without it.
     const fs::path map_path = dir / "special_tokens_map.json";
     const json map = read_if_there(map_path);
-    read_roles(Section(map_path, "", map), config);
+    const Section map_section(map_path, "", map);
+    read_roles(map_section, config);
     fill_default_roles(config);
-    std::set<std::string> special = special_texts(section, config);
-    special.merge(special_texts(Section(map_path, "", map), config));
-    read_added_tokens_json(dir / "added_tokens.json", special, config);
+    read_further(section, &map_section, path, config);
+    read_added_tokens_json(dir / "added_tokens.json", special_texts(config), config);
   }
   std::sort(config.added.begin(), config.added.end(), by_id);
   return config;
@@ -215,7 +312,8 @@ TokenizerConfig read_tokenizer_config(const fs::path& dir) {
 std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<AddedToken> listed,
                                            const TokenizerConfig& config, const TokenIds& ids,
                                            const std::vector<std::string>& tokens) {
-  const bool builds_anew = config.is_bert() || config.is_gpt2() || config.is_qwen();
+  const bool builds_anew =
+      config.is_bert() || config.is_gpt2() || config.is_qwen() || config.is_roberta();
   std::vector<AddedToken> added;
   const auto add = [&](const std::string& where, AddedToken token) {
     assign_id(where, token, ids, tokens, added);
@@ -233,15 +331,10 @@ std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<
   for (const AddedToken& token : config.added) {
     if (find_text(added, token.text) == nullptr) add(config.path, token);
   }
-  for (const std::string& text : config.roles) {
-    const auto known = ids.find(text);
-    if (text.empty() || known == ids.end() || find_text(added, text) != nullptr) continue;
-    AddedToken token;
-    token.id = known->second;
-    token.text = text;
-    token.special = true;
-    add(config.path, std::move(token));
-  }
+  for (const AddedToken& token : config.roles)
+    add_named(config.path, token, ids, tokens, added);
+  for (const AddedToken& token : config.further)
+    add_named(config.path, token, ids, tokens, added);
   return added;
 }
 
@@ -249,14 +342,12 @@ TokenRoles find_roles(const TokenizerConfig& config, const TokenIds& ids,
                       const std::vector<AddedToken>& added) {
   TokenRoles roles;
   for (size_t i = 0; i < kTokenRoleNames.size(); ++i) {
-    const std::string& text = config.roles[i];
+    const std::string& text = config.roles[i].text;
     if (text.empty()) continue;
     if (const AddedToken* token = find_text(added, text)) {
       roles.*kTokenRoleNames[i].id = token->id;
     } else if (const auto known = ids.find(text); known != ids.end()) {
       roles.*kTokenRoleNames[i].id = known->second;
-    } else if (kTokenRoleNames[i].key == "eos_token" && !config.is_gpt2()) {
-      log_warning("{}: eos_token '{}' is not in the vocabulary", config.path, text);
     }
   }
   return roles;
@@ -281,7 +372,7 @@ void apply_options(const TokenizerConfig& config, const std::string& path,
 
 void apply_options(const TokenizerConfig& config, const std::string& path,
                    BpeVocabulary& vocabulary) {
-  if (!config.is_gpt2() && !config.is_qwen()) return;
+  if (!config.is_gpt2() && !config.is_qwen() && !config.is_roberta()) return;
   const bool nfc = config.is_qwen();
   const PreTokenizer kind = config.is_qwen() ? PreTokenizer::kQwen : PreTokenizer::kGpt2;
   if (nfc != vocabulary.nfc || kind != vocabulary.pre_tokenizer || vocabulary.ignore_merges) {

@@ -1,12 +1,12 @@
 // The files beside a vocabulary that also determine ids: tokenizer_config.json,
 // special_tokens_map.json, added_tokens.json and the model type of config.json. They are read as
-// AutoTokenizer of `transformers` reads them.
+// AutoTokenizer of `transformers` (5.24) reads them.
 //
 // A folder may state the same thing twice, in tokenizer.json and here. `transformers` follows
-// tokenizer.json if the class is the general one (PreTrainedTokenizerFast). BertTokenizer,
-// GPT2Tokenizer and Qwen2Tokenizer build the pipeline from their own arguments, and take only
-// vocabulary, merges and post-processor from tokenizer.json. This code does the same, so a folder
-// has one meaning; if its files differ, the log says which one is followed.
+// tokenizer.json if the class is a general one (PreTrainedTokenizerFast). BertTokenizer,
+// GPT2Tokenizer, RobertaTokenizer and Qwen2Tokenizer build the pipeline from their own arguments,
+// and take only vocabulary, merges and post-processor from tokenizer.json. This code does the same,
+// so a folder has one meaning; if its files differ, the log says which one is followed.
 #pragma once
 
 #include <array>
@@ -28,29 +28,34 @@ struct TokenizerConfig {
   std::optional<bool> strip_accents;
   std::optional<bool> tokenize_chinese_chars;
   std::optional<bool> add_prefix_space;
-  std::array<std::string, kTokenRoleNames.size()> roles;  // text of each; "" if not named
-  std::vector<AddedToken> added;                          // by id
-  bool lists_added = false;  // "added_tokens_decoder" exists and so lists all of them
+  bool add_bos_token = false;  // both count only if there is no tokenizer.json
+  bool add_eos_token = false;
+  std::array<AddedToken, kTokenRoleNames.size()> roles;  // without ids; no text if not named
+  std::vector<AddedToken> further;  // special tokens that have none of these roles, without ids
+  std::vector<AddedToken> added;    // by id
+  bool lists_added = false;         // "added_tokens_decoder" exists and so lists all of them
 
   // Whether `transformers` makes the pipeline of the class from these options.
   bool is_bert() const { return tokenizer_class == "BertTokenizer"; }
   bool is_gpt2() const { return tokenizer_class == "GPT2Tokenizer"; }
   bool is_qwen() const { return tokenizer_class == "Qwen2Tokenizer"; }
+  bool is_roberta() const { return tokenizer_class == "RobertaTokenizer"; }
+  bool names_any_role() const;
 };
 
 // Reads the files of the folder `dir`. Throws DataError if one is damaged.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& dir);
 
 // Returns the added tokens of a folder: those of tokenizer.json (`listed`; empty if there is none),
-// those of the files beside it, and every token of the vocabulary that has a role. Ids are assigned
-// as in `tokenizers`: that of the vocabulary, else the next one after the vocabulary and the tokens
-// before. If a file names another id, the log says so. Throws DataError if two tokens clash.
+// those of the files beside it, every token that has a role, and the further special ones. Ids are
+// assigned as in `tokenizers`: that of the vocabulary, else the next one after the vocabulary and
+// the tokens before. The log says so if a file names another id, or if a token that is named without
+// an id is not in the vocabulary. Throws DataError if two tokens clash.
 std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<AddedToken> listed,
                                            const TokenizerConfig& config, const TokenIds& ids,
                                            const std::vector<std::string>& tokens);
 
-// Returns the ids of the roles that `config` names. Names without a token are skipped; for the end
-// of a text the log says so.
+// Returns the ids of the roles that `config` names; `added` comes from merge_added_tokens().
 TokenRoles find_roles(const TokenizerConfig& config, const TokenIds& ids,
                       const std::vector<AddedToken>& added);
 

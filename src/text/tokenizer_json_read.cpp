@@ -109,8 +109,10 @@ BpeVocabulary read_bpe_json(const fs::path& path, const json& file) {
   vocabulary.added = merge_added_tokens(root.path(), read_added_tokens(root, ids.size()), config,
                                         ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
-  fill_roles(vocabulary);
   vocabulary.around = read_tokens_around(root, ids, vocabulary);
+  if (config.is_roberta()) vocabulary.around = {{*vocabulary.roles.cls}, vocabulary.roles.sep};
+  if (!config.names_any_role()) fill_roles_from_around(vocabulary);
+  fill_roles(vocabulary);
   const std::string unknown = model.text("unk_token", "");
   if (!unknown.empty()) {
     const auto found = ids.find(unknown);
@@ -148,6 +150,13 @@ BpeVocabulary read_vocab_and_merges(const fs::path& vocab_path, const fs::path& 
   vocabulary.added = merge_added_tokens(vocab_path.string(), {}, config, ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
   fill_roles(vocabulary);
+  const TokenRoles& roles = vocabulary.roles;
+  if (config.is_roberta()) {
+    vocabulary.around = {{*roles.cls}, roles.sep};
+  } else {
+    if (config.add_bos_token && roles.bos) vocabulary.around.before = {*roles.bos};
+    if (config.add_eos_token) vocabulary.around.after = roles.eos;
+  }
   return vocabulary;
 }
 

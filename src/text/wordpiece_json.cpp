@@ -117,6 +117,11 @@ void add_special_tokens(const std::string& where, WordPieceVocabulary& vocabular
   }
 }
 
+void check_no_gap(const std::string& where, const std::vector<std::string>& tokens) {
+  const auto gap = std::find(tokens.begin(), tokens.end(), "");
+  if (gap != tokens.end()) fail<DataError>("{}: no token has id {}", where, gap - tokens.begin());
+}
+
 Json tokenizer_head(const WordPieceVocabulary& vocabulary) {
   const BertNormalizerOptions& options = vocabulary.normalizer;
   Json special_tokens = Json::object();
@@ -195,10 +200,7 @@ WordPieceVocabulary read_wordpiece_json(const fs::path& path, const json& file) 
                                         ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
   add_special_tokens(root.path(), vocabulary);
-  const auto gap = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), "");
-  if (gap != vocabulary.tokens.end()) {
-    fail<DataError>("{}: no token has id {}", root.path(), gap - vocabulary.tokens.begin());
-  }
+  check_no_gap(root.path(), vocabulary.tokens);
   return vocabulary;
 }
 
@@ -230,6 +232,7 @@ WordPieceVocabulary read_vocab_txt(const fs::path& path) {
   vocabulary.added = merge_added_tokens(path.string(), {}, config, ids, vocabulary.tokens);
   vocabulary.roles = find_roles(config, ids, vocabulary.added);
   add_special_tokens(path.string(), vocabulary);
+  check_no_gap(path.string(), vocabulary.tokens);
   return vocabulary;
 }
 

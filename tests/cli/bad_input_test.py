@@ -92,6 +92,17 @@ class BadConfig(ApolloTest):
         self.run_apollo(expect=2)
         self.run_apollo("train", "absent.toml", expect=2)
 
+    def test_a_dash_is_never_the_name_of_a_file(self):
+        self.write("-", CONFIG)
+        for words in (["plan", "-"], ["train", "-"], ["train", "run.toml", "--from", "-"],
+                      ["suite", "-"], ["finetune", "run", "-"], ["report", "-"], ["compare", "-"],
+                      ["export", "-", "out"], ["grow", "-", "out", "--layers", 3],
+                      ["generate", "-", "--prompt", "a"], ["score", "-", "train.txt"],
+                      ["eval", "-"], ["prepare", "--tokenizer", "-", "--out", "o", "train.txt"]):
+            _, stderr = self.run_apollo(*words, expect=2)
+            self.assertIn(": '-' is stdin, and only text is read from there (hint: './-' is a file "
+                          "of that name)\n", stderr)
+
 
 class BadText(ApolloTest):
     def errors(self, *overrides, expect=1):

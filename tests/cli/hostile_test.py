@@ -78,6 +78,19 @@ class Inputs(ApolloTest):
                 self.assertEqual(waiting.wait(timeout=30), 130)
                 waiting.stdin.close()
                 self.assertFalse((self.dir / "data").exists())
+        self.train("run")
+        os.mkfifo(self.dir / "pipe.txt")
+        for words in (["score", "run", "-"], ["score", "run", "pipe.txt"],
+                      ["tokenizer", "encode", "--tokenizer", "bytes", "pipe.txt"],
+                      ["prepare", "--tokenizer", "bytes", "--out", "data", "pipe.txt"]):
+            with self.subTest(words):
+                waiting = subprocess.Popen([APOLLO, *words], cwd=self.dir, env=self.environment(),
+                                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL)
+                time.sleep(2)
+                waiting.send_signal(signal.SIGINT)
+                self.assertEqual(waiting.wait(timeout=30), 130)
+                waiting.stdin.close()
 
     def test_deep_json(self):
         self.write("deep.jsonl", '{"text": "a", "x": %s}\n' % DEEP)

@@ -2,10 +2,12 @@
 // them.
 #include "text/tokenizer_config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,13 +95,71 @@ class TokenizerConfigTest : public ::testing::Test {
     return found;
   }
 
-  // Checks that the ids of the texts are those of AutoTokenizer.
+  // Roles, and ids of the texts, are those of AutoTokenizer; TearDown() asks it once for all.
   void expect_as_auto(const Strings& texts) {
-    const json original = run_original(dir_.path(), texts, "--bare --auto");
-    for (size_t i = 0; i < texts.size(); ++i)
-      EXPECT_EQ(json(ids(texts[i])), original["ids"][i]) << texts[i];
+    const auto tokenizer = load();
+    json roles = json::object();
+    for (const TokenRoleName& role : kTokenRoleNames) {
+      if (const auto id = tokenizer->roles().*role.id) roles[std::string(role.key)] = *id;
+    }
+    json all = json::array();
+    for (const std::string& text : texts)
+      all.push_back(ids(text));
+    ask(dir_.path(), texts, {{"ids", all}, {"roles", roles}});
   }
 
+  // What AutoTokenizer puts around a text is what it puts there by the tokenizer's own copy.
+  void expect_around(const std::vector<TokenId>& before, std::optional<TokenId> after) {
+    std::vector<TokenId> whole = before;
+    load()->encode("ab", whole);
+    if (after) whole.push_back(*after);
+    const TempDir copy;
+    load()->save(copy.path());
+    for (const auto& folder : {dir_.path(), copy.path()})
+      ask(folder, {"ab"}, {{"ids", json::array({whole})}, {"roles", nullptr}}, /*bare=*/false);
+  }
+
+  void ask(const std::filesystem::path& folder, const Strings& texts, const json& expected,
+           bool bare = true) {
+    const std::filesystem::path copy = asked_ / std::to_string(cases_.size());
+    std::filesystem::copy(folder, copy);
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    cases_.push_back({{"folder", copy.string()},
+                      {"texts", texts},
+                      {"bare", bare},
+                      {"expected", expected},
+                      {"what", fmt::format("{} {}", test->name(), note_)}});
+  }
+
+  void TearDown() override {
+    if (cases_.empty()) return;
+    write_file_atomic(dir_ / "cases", cases_.dump());
+    run_python(kScript,
+               "auto '" + (dir_ / "cases").string() + "' '" + (dir_ / "out").string() + "'");
+    const json found = json::parse(read_file(dir_ / "out"));
+    for (size_t i = 0; i < cases_.size(); ++i) {
+      const json& expected = cases_[i]["expected"];
+      EXPECT_EQ(expected["ids"], found[i]["ids"]) << cases_[i]["what"] << cases_[i]["texts"];
+      expect_roles(expected["roles"], found[i]["roles"], cases_[i]["what"]);
+    }
+  }
+
+  // Where no file names an end of a text, <|endoftext|> and the five tokens of BERT have roles
+  // here, and none there.
+  static void expect_roles(json ours, const json& theirs, const std::string& what) {
+    if (ours.is_null()) return;
+    if (!theirs.contains("eos_token") && !theirs.contains("sep_token")) {
+      json named = json::object();
+      for (const auto& [key, id] : theirs.items())
+        named[key] = ours[key];
+      ours = named;
+    }
+    EXPECT_EQ(ours, theirs) << what;
+  }
+
+  TempDir asked_;
+  json cases_ = json::array();
+  std::string note_;
   TempDir dir_;
 };
 
@@ -141,12 +201,109 @@ TEST_F(TokenizerConfigTest, RolesDecideAboutIdsAndIdentity) {
   EXPECT_EQ(ordinary, (std::vector<TokenId>{2}));
 }
 
-TEST_F(TokenizerConfigTest, AnEndThatNoTokenHasIsSaid) {
+TEST_F(TokenizerConfigTest, ATokenOutsideOfTheVocabularyGetsTheNextId) {
   write("tokenizer.json", bpe_file());
   write("tokenizer_config.json",
         {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"eos_token", "<eot>"}});
-  EXPECT_NE(said().find("tokenizer_config.json: eos_token '<eot>' is not in the vocabulary"),
+  EXPECT_EQ(load()->end_of_text(), 8);
+  EXPECT_EQ(load()->vocab_size(), 9);
+  EXPECT_NE(said().find((dir_ / "tokenizer_config.json").string() +
+                        ": special token '<eot>' is not in the vocabulary; it gets id 8, the next "
+                        "one that is free, as `transformers` gives it (hint: a model must have an "
+                        "embedding for it)"),
             std::string::npos);
+  expect_as_auto({"ab<eot>ba"});
+}
+
+// Roles come first, in the order of `transformers`, then tokens with names of their own in the
+// order of the file, then the list; those of the vocabulary keep their ids.
+TEST_F(TokenizerConfigTest, SpecialTokensGetTheIdsOfAutoTokenizer) {
+  const Strings texts = {"ab<ent>a b<img>ab<aud>", "<pad>a <s> b<mask> a", "</s><a1><z1>ab"};
+  const json parts = {
+      {{"additional_special_tokens", {"<ent>", "</s>"}}},
+      {{"extra_special_tokens", {"<ent>", "<s>"}}, {"additional_special_tokens", {"<a1>"}}},
+      {{"extra_special_tokens", {{"z_token", "<z1>"}, {"a_token", "<a1>"}}}},
+      {{"pad_token", "<ent>"}, {"mask_token", "<mask>"}, {"bos_token", "<pad>"}},
+      {{"image_token", "<img>"}, {"audio_token", "<aud>"}, {"unk_token", "<mask>"}},
+      {{"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"}}};
+  for (const char* name : {"PreTrainedTokenizerFast", "GPT2Tokenizer", "RobertaTokenizer"}) {
+    for (json config : parts) {
+      for (const bool has_file : {true, false}) {
+        if (!has_file && name == std::string("PreTrainedTokenizerFast")) continue;
+        config["tokenizer_class"] = name;
+        write("config.json", {{"model_type", "gpt2"}});
+        write("vocab.json", bpe_file()["model"]["vocab"]);
+        write_file_atomic(dir_ / "merges.txt", "#version: 0.2\na b\n");
+        std::filesystem::remove(dir_ / "tokenizer.json");
+        if (has_file) write("tokenizer.json", bpe_file());
+        write("tokenizer_config.json", config);
+        note_ = config.dump() + (has_file ? " tokenizer.json" : " vocab.json");
+        expect_as_auto(texts);
+      }
+    }
+  }
+}
+
+TEST_F(TokenizerConfigTest, FlagsOfANamedTokenCount) {
+  write("vocab.json", bpe_file()["model"]["vocab"]);
+  write_file_atomic(dir_ / "merges.txt", "#version: 0.2\na b\n");
+  write("config.json", {{"model_type", "roberta"}});
+  json mask = decoder_entry("<mask>", true);
+  mask.erase("special");
+  mask["lstrip"] = true;
+  write("special_tokens_map.json", {{"mask_token", mask}, {"additional_special_tokens", {"<x>"}}});
+  EXPECT_EQ(ids("a  <mask> b"), (std::vector<TokenId>{0, 9, 3, 1})) << "behind <unk>";
+  expect_as_auto({"a  <mask> b", "a <x>  <mask>", "<pad> <s>"});
+}
+
+TEST_F(TokenizerConfigTest, TokensAroundATextAreThoseOfAutoTokenizer) {
+  write("config.json", {{"model_type", "roberta"}});
+  write("vocab.json", bpe_file()["model"]["vocab"]);
+  write_file_atomic(dir_ / "merges.txt", "#version: 0.2\na b\n");
+  expect_around({5}, 4);
+  write("tokenizer.json", bpe_file());
+  expect_around({5}, 4);
+
+  std::filesystem::remove(dir_ / "tokenizer.json");
+  write("config.json", {{"model_type", "gpt2"}});
+  json config = {{"tokenizer_class", "GPT2Tokenizer"}, {"bos_token", "<s>"}};
+  for (const bool bos : {false, true}) {
+    for (const bool eos : {false, true}) {
+      config["add_bos_token"] = bos;
+      config["add_eos_token"] = eos;
+      write("tokenizer_config.json", config);
+      note_ = config.dump();
+      expect_around(bos ? std::vector<TokenId>{5} : std::vector<TokenId>{},
+                    eos ? std::optional<TokenId>(7) : std::nullopt);
+    }
+  }
+}
+
+TEST_F(TokenizerConfigTest, APostProcessorNamesRolesWhereNoFileDoes) {
+  for (const char* type : {"RobertaProcessing", "BertProcessing"}) {
+    json file = bpe_file();
+    file["post_processor"] = {{"type", type}, {"cls", {"<s>", 5}}, {"sep", {"</s>", 4}}};
+    if (type == std::string("RobertaProcessing")) {
+      file["post_processor"]["trim_offsets"] = true;
+      file["post_processor"]["add_prefix_space"] = false;
+    }
+    write("tokenizer.json", file);
+    write("tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"}});
+    EXPECT_EQ(load()->roles().cls, 5);
+    EXPECT_EQ(load()->roles().sep, 4);
+    EXPECT_EQ(load()->end_of_text(), 4) << "and not <|endoftext|>";
+    expect_around({5}, 4);
+    write("tokenizer_config.json",
+          {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"eos_token", "<|endoftext|>"}});
+    EXPECT_EQ(load()->end_of_text(), 7) << "what a file names is believed";
+    expect_as_auto({"ab</s>"});
+
+    file["post_processor"]["sep"] = {"</s>", 6};
+    write("tokenizer.json", file);
+    EXPECT_EQ(thrown_text<DataError>([&] { load(); }),
+              (dir_ / "tokenizer.json").string() +
+                  ": 'post_processor.sep' gives '</s>' the id 6, but the vocabulary 4");
+  }
 }
 
 TEST_F(TokenizerConfigTest, RolesAreWrittenBack) {
@@ -233,7 +390,7 @@ TEST_F(TokenizerConfigTest, OptionsOfBertAreThoseOfItsClass) {
       load()->save(fresh.path());
       std::filesystem::copy_file(fresh / "tokenizer.json", dir_ / "tokenizer.json");
       write("tokenizer_config.json", config);
-      SCOPED_TRACE(config.dump() + (lowercase ? " lower" : " cased"));
+      note_ = config.dump() + (lowercase ? " lower" : " cased");
       expect_as_auto(texts);
     }
   }
@@ -262,7 +419,7 @@ TEST_F(TokenizerConfigTest, PrefixSpaceIsThatOfTheClass) {
       write("tokenizer.json", bpe_file(in_json));
       config["eos_token"] = "<|endoftext|>";
       write("tokenizer_config.json", config);
-      SCOPED_TRACE(config.dump() + (in_json ? " prefix" : ""));
+      note_ = config.dump() + (in_json ? " prefix" : "");
       expect_as_auto(texts);
     }
   }

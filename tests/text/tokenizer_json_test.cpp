@@ -210,10 +210,15 @@ TEST_F(TokenizerJson, TokensAroundAText) {
   }
   EXPECT_EQ(error_of(with_template({piece("SpecialToken", "<t>"), text}, json::array()).dump()),
             "'post_processor.single' names the token '<t>', which is not there");
-  sequence["post_processor"]["processors"][0]["type"] = "RobertaProcessing";
+  json other_id = begin;
+  other_id["post_processor"]["special_tokens"]["<s>"] = {
+      {"id", "<s>"}, {"ids", {3}}, {"tokens", {"<s>"}}};
+  EXPECT_EQ(error_of(other_id.dump()),
+            "'post_processor.special_tokens' gives '<s>' the id 3, but the vocabulary 4");
+  sequence["post_processor"]["processors"][0]["type"] = "Digits";
   EXPECT_EQ(error_of(sequence.dump()),
-            "post-processor 'Sequence with RobertaProcessing' is not supported; expected none, "
-            "ByteLevel, or a TemplateProcessing");
+            "post-processor 'Sequence with Digits' is not supported; expected none, ByteLevel, "
+            "TemplateProcessing, RobertaProcessing or BertProcessing");
 }
 
 TEST_F(TokenizerJson, HostileFiles) {

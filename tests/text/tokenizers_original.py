@@ -6,6 +6,8 @@
         (with --auto AutoTokenizer alone is asked, since its files differ); TEXTS: a JSON array of
         strings; OUT: {"ids": [[...]], "texts": [...], "texts_without_special": [...]}; --bare:
         nothing is put around the text; --bytes: a text's characters are bytes, perhaps no UTF-8
+    auto CASES OUT                              by AutoTokenizer; CASES: [{"folder": F, "texts":
+        [...], "bare": true or false}]; OUT: for each {"ids": [[...]], "roles": {"eos_token": ID}}
     pairs FOLDER TEXTS OUT                      by BertTokenizerFast: every text alone and with the
         next one, whole and cut to several lengths; OUT: [{"max_length": N or null, "ids": [[...]],
         "segment_ids": [[...]]}]
@@ -90,6 +92,20 @@ def encode(tokenizer_path, texts_path, out_path, flags):
     ids, decode = function(tokenizer_path, texts, *asked)
     result = {"ids": ids, "texts": decode(ids, False), "texts_without_special": decode(ids, True)}
     write_json(out_path, result)
+
+
+def auto(cases_path, out_path):
+    import transformers
+
+    names = [f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")]
+    results = []
+    for case in read_json(cases_path):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(case["folder"])
+        encoded = tokenizer(case["texts"], add_special_tokens=not case["bare"])
+        roles = {name: getattr(tokenizer, name + "_id") for name in names}
+        roles = {name: id for name, id in roles.items() if id is not None}
+        results.append({"ids": encoded["input_ids"], "roles": roles})
+    write_json(out_path, results)
 
 
 def pairs(folder, texts_path, out_path):
@@ -179,6 +195,8 @@ def main(arguments):
     rest = [argument for argument in rest if argument not in flags]
     if command == "encode":
         encode(*rest, flags)
+    elif command == "auto":
+        auto(*rest)
     elif command == "pairs":
         pairs(*rest)
     elif command == "train":
