@@ -28,14 +28,14 @@ class EngineLock {
 };
 
 // With the interpreter's lock held at the beginning and at the end.
-struct EngineCall {
+struct [[gnu::visibility("hidden")]] EngineCall {
   EngineLock lock;
   StopScope stop;
   nb::gil_scoped_release released;
 };
 
 // The same without exclusion, for what does not touch LibTorch.
-struct LightCall {
+struct [[gnu::visibility("hidden")]] LightCall {
   StopScope stop;
   nb::gil_scoped_release released;
 };
@@ -44,7 +44,7 @@ struct LightCall {
 void translate_exceptions();
 
 // set_log_level("detail" | "info" | "warning" | "quiet"). Each of the two modules has a log of its
-// own.
+// own, except in a package, where they share the libraries.
 void bind_log_level(nb::module_& module);
 
 // A config from Python: `text` where it is given, else the file `name`.
