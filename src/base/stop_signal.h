@@ -7,6 +7,8 @@ namespace apollo {
 
 // From here on; a signal that arrived before is forgotten.
 void install_stop_handlers();
+// As if the signal had arrived, without a handler being called.
+void request_stop(int signal);
 // The signal that arrived, or 0.
 int stop_requested();
 // Throws Interrupted when one arrived. For loops that have nothing to save.

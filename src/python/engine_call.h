@@ -10,10 +10,9 @@
 
 #include "base/stop_signal.h"
 #include "config/toml_source.h"
+#include "python/open_call.h"
 
 namespace apollo::python {
-
-namespace nb = nanobind;
 
 // Exclusive use by this thread, as often as it asks: a callback of train() may score the model.
 // Throws UsageError where another thread is inside: numbers of threads and libraries are set for
@@ -29,6 +28,7 @@ class EngineLock {
 
 // With the interpreter's lock held at the beginning and at the end.
 struct [[gnu::visibility("hidden")]] EngineCall {
+  OpenCall open;
   EngineLock lock;
   StopScope stop;
   nb::gil_scoped_release released;
@@ -36,6 +36,7 @@ struct [[gnu::visibility("hidden")]] EngineCall {
 
 // The same without exclusion, for what does not touch LibTorch.
 struct [[gnu::visibility("hidden")]] LightCall {
+  OpenCall open;
   StopScope stop;
   nb::gil_scoped_release released;
 };
