@@ -10,7 +10,7 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
 
 cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp' ':!third_party'
 
-.PHONY: apollo setup demo test wheel fuzz asan bench format style lint clean help
+.PHONY: apollo setup demo test wheel fuzz asan asan-python bench format style lint clean help
 .NOTPARALLEL:
 
 apollo: ## build build/apollo (the default)
@@ -56,6 +56,13 @@ asan: ## build and run the tests of the light libraries under ASan and UBSan
 	@ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build-asan --output-on-failure --no-tests=error \
 	  -R '^($(subst $(eval ) ,|,$(LIGHT_TESTS)))$$'
 
+asan-python: ## the same for the Python module, with all that it is made of
+	@scripts/setup.sh test
+	@cmake --preset asan -DAPOLLO_TORCH='$(APOLLO_TORCH)' -DAPOLLO_PYTHON=ON >/dev/null
+	@cmake --build build-asan --parallel $(JOBS) --target apollo apollo-engine _light _engine
+	@ctest --test-dir build-asan --output-on-failure --no-tests=error \
+	  -R '^python_(light|engine|interruptions)$$'
+
 bench: ## measure speed and memory, beside transformers
 	@scripts/setup.sh test
 	@$(call configure,-DAPOLLO_BENCH=ON)
@@ -82,7 +89,7 @@ clean: ## remove the build folders (keeps .venv, .demo and runs)
 	@rm -rf $(BUILD) build-debug build-asan build-lint
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # Runs CMake only where there is no build folder yet or it was made with another APOLLO_TORCH or
 # other flags; Ninja itself notices an edited CMakeLists.txt.

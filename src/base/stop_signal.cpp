@@ -54,6 +54,10 @@ void install_stop_handlers() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
+void request_stop(int signal) {
+  g_signal = signal;
+}
+
 int stop_requested() {
   return g_signal;
 }

@@ -7,6 +7,8 @@ namespace apollo {
 
 // Starts catching signals; a signal that arrived before is forgotten.
 void install_stop_handlers();
+// Acts as if the signal had arrived, without calling a handler.
+void request_stop(int signal);
 // Returns the signal that arrived, or 0.
 int stop_requested();
 // Throws Interrupted if a signal arrived. For loops that have nothing to save.

@@ -18,7 +18,7 @@ namespace {
 // Returns a comparison as JSON, as text and as an HTML page.
 std::vector<std::string> compare(const std::vector<std::string>& runs, const std::string& baseline,
                                  const std::vector<std::string>& frontier, bool force) {
-  const nb::gil_scoped_release released;
+  const ShortCall call;
   CompareOptions options;
   options.baseline = baseline;
   options.frontier = frontier;
@@ -34,7 +34,7 @@ void bind_report(nb::module_& module) {
   bind_log_level(module);
   module.def("compare", &compare);
   module.def("run_page", [](const std::string& run) {
-    const nb::gil_scoped_release released;
+    const ShortCall call;
     return run_page(read_run(run));
   });
 }

@@ -48,7 +48,7 @@ Row<TokenId> encode(const Tokenizer& tokenizer, nb::str text, bool special_token
   const std::string_view utf8 = utf8_of(text);
   std::vector<TokenId> ids;
   {
-    const nb::gil_scoped_release released;
+    const ShortCall call;
     tokenizer.encode(utf8, ids, special_tokens);
   }
   return to_numpy(std::move(ids));
@@ -77,7 +77,7 @@ std::pair<Row<TokenId>, Row<int64_t>> encode_texts(const Tokenizer& tokenizer, n
 
 std::string decode(const Tokenizer& tokenizer, const Ids& ids, bool special_tokens) {
   const std::vector<TokenId> copy(ids.data(), ids.data() + ids.size());
-  const nb::gil_scoped_release released;
+  const ShortCall call;
   return tokenizer.decode(copy, /*skip_special=*/!special_tokens);
 }
 
@@ -145,7 +145,7 @@ void bind_tokenizer(nb::module_& module) {
       .def("vocab_size", &Tokenizer::vocab_size)
       .def("hash", &Tokenizer::hash)
       .def("save", &save);
-  module.def("load_tokenizer", &load_tokenizer, nb::call_guard<nb::gil_scoped_release>());
+  module.def("load_tokenizer", &load_tokenizer, nb::call_guard<ShortCall>());
   module.def("train_tokenizer", &train);
 }
 

@@ -10,10 +10,9 @@
 
 #include "base/stop_signal.h"
 #include "config/toml_source.h"
+#include "python/open_call.h"
 
 namespace apollo::python {
-
-namespace nb = nanobind;
 
 // Exclusive use by this thread, which may be nested: a callback of train() may score the model.
 // Throws UsageError if another thread is inside, because the number of threads and the libraries
@@ -28,14 +27,16 @@ class EngineLock {
 };
 
 // Needs the interpreter's lock at the beginning and at the end.
-struct EngineCall {
+struct [[gnu::visibility("hidden")]] EngineCall {
+  OpenCall open;
   EngineLock lock;
   StopScope stop;
   nb::gil_scoped_release released;
 };
 
 // The same without exclusion, for calls that do not touch LibTorch.
-struct LightCall {
+struct [[gnu::visibility("hidden")]] LightCall {
+  OpenCall open;
   StopScope stop;
   nb::gil_scoped_release released;
 };
@@ -44,7 +45,7 @@ struct LightCall {
 void translate_exceptions();
 
 // Binds set_log_level("detail" | "info" | "warning" | "quiet"). Each of the two modules has its own
-// log.
+// log, except in a package, where they share the libraries.
 void bind_log_level(nb::module_& module);
 
 // Returns a config from Python: `text` if it is given, else the file `name`.

@@ -5,6 +5,7 @@
 NB_MODULE(_engine, module) {
   using namespace apollo::python;
   translate_exceptions();
+  outlive_calls();
   bind_log_level(module);
   bind_train(module);
   bind_model(module);

@@ -5,6 +5,7 @@
 NB_MODULE(_light, module) {
   using namespace apollo::python;
   translate_exceptions();
+  outlive_calls();
   bind_tokenizer(module);
   bind_data(module);
   bind_plan(module);

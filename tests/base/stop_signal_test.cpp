@@ -43,6 +43,20 @@ TEST(StopSignal, IsAFlagThatLoopsLookAt) {
   }
 }
 
+TEST(StopSignal, IsRaisedWithoutASignal) {
+  EXPECT_EQ(end_of([] {
+              const StopScope scope;
+              request_stop(SIGTERM);
+              try {
+                throw_if_stopped();
+              } catch (const Interrupted& stop) {
+                return stop.signal();
+              }
+              return 0;
+            }),
+            SIGTERM);
+}
+
 TEST(StopSignal, TheSecondOfItsKindEndsTheProgram) {
   EXPECT_EQ(end_of([] {
               install_stop_handlers();

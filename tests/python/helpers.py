@@ -4,6 +4,7 @@ import json
 import pathlib
 import random
 import subprocess
+import sys
 
 import apollo_lm as apollo
 
@@ -56,6 +57,14 @@ def tiny_config(folder: pathlib.Path, **sections) -> dict:
 def run_command(*words, check: bool = True) -> subprocess.CompletedProcess:
     return subprocess.run(
         [COMMAND, *map(str, words)], capture_output=True, text=True, check=check, timeout=300
+    )
+
+
+def run_python(code: str, **kwargs) -> subprocess.CompletedProcess:
+    """`code` in an interpreter of its own, which tells where it died."""
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        capture_output=True, text=True, timeout=300, **kwargs,
     )
 
 

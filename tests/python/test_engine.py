@@ -1,13 +1,9 @@
-"""What computes with torch: the bits of the command, callbacks, interruptions, models."""
+"""What computes with torch: the bits of the command, runs, models, growth, fine-tuning."""
 
 import json
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -15,18 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import apollo_lm as apollo
-from apollo_lm._engine_loader import check_torch_version
 from helpers import losses, run_command, tiny_config, weights
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A config, and the folder of its run, trained by the command."""
-    folder = tmp_path_factory.mktemp("whole")
-    config = tiny_config(folder)
-    (folder / "run.toml").write_text(apollo._config.to_toml(config))
-    run_command("train", folder / "run.toml", "--out", folder / "command")
-    return config, folder / "command"
 
 
 def test_gives_the_bits_of_the_command(whole, tmp_path):
@@ -41,168 +26,6 @@ def test_gives_the_bits_of_the_command(whole, tmp_path):
     again = []
     assert apollo.train(config, run, again.append).finished
     assert again == []
-
-
-class Enough(Exception):
-    pass
-
-
-def raise_enough(row):
-    raise Enough(row["step"])
-
-
-def stop_at(step, act):
-    """A callback that acts at one step."""
-
-    def on_step(row):
-        return act(row) if row["step"] == step else None
-
-    return on_step
-
-
-def interrupt(number):
-    def act(row):
-        # From another thread, so that the signal meets the engine and not the callback.
-        thread = threading.Thread(target=os.kill, args=(os.getpid(), number))
-        thread.start()
-        thread.join()
-
-    return act
-
-
-@pytest.mark.parametrize(
-    ("act", "expected", "reason"),
-    [
-        (lambda row: False, None, "stopped"),
-        (raise_enough, Enough, "stopped"),
-        (interrupt(signal.SIGINT), KeyboardInterrupt, None),
-        (interrupt(signal.SIGTERM), SystemExit, "signal"),
-    ],
-    ids=["false", "exception", "sigint", "sigterm"],
-)
-def test_a_stopped_run_is_saved_and_goes_on(whole, tmp_path, act, expected, reason):
-    config, command = whole
-    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    if expected is None:
-        assert not apollo.train(config, tmp_path / "out", stop_at(7, act)).finished
-    else:
-        with pytest.raises(expected) as found:
-            apollo.train(config, tmp_path / "out", stop_at(7, act))
-        assert expected is not SystemExit or found.value.code == 143
-        assert expected is not Enough or found.value.args == (7,)
-    assert handlers == [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    run = apollo.Run(tmp_path / "out")
-    assert len(run.row_list("step")) == 7
-    assert reason is None or run.row_list("end")[-1]["reason"] == reason
-    assert not run.finished
-    assert apollo.train(config, run).finished
-    assert weights(run) == weights(command)
-    assert losses(run) == losses(command)
-
-
-def test_an_exception_in_an_evaluation_comes_out_and_loses_nothing(whole, tmp_path):
-    config, command = whole
-    seen = []
-
-    def on_eval(row):
-        seen.append(row["step"])
-        if len(seen) == 3:
-            raise Enough("in the evaluation")
-
-    with pytest.raises(Enough, match="in the evaluation"):
-        apollo.train(config, tmp_path / "out", on_eval=on_eval)
-    apollo.train(config, tmp_path / "out")
-    assert weights(tmp_path / "out") == weights(command)
-    evaluations = apollo.Run(tmp_path / "out").row_list("eval")
-    assert [e["loss"] for e in evaluations] == [e["loss"] for e in apollo.Run(command).row_list("eval")]
-
-
-def test_signals_of_the_users_own_have_their_turn(whole, tmp_path):
-    config, _ = whole
-
-    def on_alarm(number, frame):
-        raise Enough("alarm")
-
-    before = signal.signal(signal.SIGUSR1, on_alarm)
-    try:
-        with pytest.raises(Enough, match="alarm"):
-            apollo.train(config, tmp_path / "out", stop_at(5, interrupt(signal.SIGUSR1)))
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert len(apollo.Run(tmp_path / "out").row_list("step")) in (5, 6)
-
-
-def test_the_process_lives_on_after_interrupts(whole, tmp_path):
-    config, _ = whole
-    code = f"""
-import os, signal, threading
-import apollo_lm as apollo
-apollo.set_log_level("quiet")
-config = {config!r}
-for attempt in range(3):
-    timer = threading.Timer(0.05 * attempt, os.kill, (os.getpid(), signal.SIGINT))
-    try:
-        timer.start()
-        apollo.train(config, {str(tmp_path / "out")!r})
-        timer.join()
-    except KeyboardInterrupt:
-        pass
-try:
-    apollo.train(config, {str(tmp_path / "out")!r})
-except KeyboardInterrupt:
-    apollo.train(config, {str(tmp_path / "out")!r})
-print(apollo.Run({str(tmp_path / "out")!r}).finished)
-"""
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, timeout=120
-    )
-    assert (found.stdout, found.returncode) == ("True\n", 0), found.stderr
-
-
-def test_one_thread_at_a_time_computes(whole, tmp_path):
-    config, command = whole
-    said = []
-
-    def other():
-        try:
-            apollo.train(config, tmp_path / "other")
-        except apollo.UsageError as error:
-            said.append(str(error))
-
-    def on_step(row):
-        # The thread of the run itself may compute.
-        if row["step"] == 2:
-            said.append(apollo.Model(command, threads=1).generate("a", max_tokens=2))
-            thread = threading.Thread(target=other)
-            thread.start()
-            thread.join()
-
-    run = apollo.train(config, tmp_path / "out", on_step)
-    assert weights(run) == weights(command)
-    assert len(said) == 2 and "computes in another thread" in said[1]
-
-
-def test_a_forked_process_is_refused(whole, tmp_path):
-    _, command = whole
-    apollo.Model(command)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            apollo.Model(command)
-            os.write(writer, b"loaded")
-        except apollo.UsageError as error:
-            os.write(writer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    assert b"forked from one in which apollo had computed" in os.read(reader, 1000)
-
-
-def test_another_torch_is_refused():
-    check_torch_version(torch.__version__)
-    with pytest.raises(apollo.TorchMismatchError, match=r"found torch 2\.5\.1\+cu118\n  hint: build it"):
-        check_torch_version("2.5.1+cu118")
 
 
 def test_errors_are_the_commands(whole, tmp_path):

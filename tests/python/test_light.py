@@ -5,20 +5,12 @@ import importlib
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import apollo_lm as apollo
-from helpers import made_up_text, run_command, tiny_config
-
-
-def run_python(code: str, **kwargs) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, **kwargs
-    )
+from helpers import made_up_text, run_command, run_python, tiny_config
 
 
 def test_import_and_light_calls_leave_torch_alone(tmp_path):
