@@ -2,6 +2,7 @@
 // venv.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,6 +33,18 @@ struct Setting {
   const char* flags;   // of the script
 };
 
+// The tokenizer.json of `tokenizers` for a setting, made once.
+const std::filesystem::path& original_of(const Setting& setting) {
+  static const TempDir dir;
+  static std::map<std::string, std::filesystem::path> made;
+  std::filesystem::path& path = made[setting.name];
+  if (!path.empty()) return path;
+  path = dir / (std::string(setting.name) + ".json");
+  run_python(kScript,
+             "bert '" + bert_vocab().string() + "' '" + path.string() + "' " + setting.flags);
+  return path;
+}
+
 // BERT's vocabulary read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
 class Bert : public ::testing::TestWithParam<Setting> {
  protected:
@@ -41,10 +54,8 @@ class Bert : public ::testing::TestWithParam<Setting> {
     std::filesystem::copy_file(bert_vocab(), dir_ / "vocab.txt");
     write_file_atomic(dir_ / "tokenizer_config.json", GetParam().config);
     tokenizer_ = load_tokenizer(dir_.path().string());
-    run_python(kScript, "bert '" + bert_vocab().string() + "' '" + original().string() + "' " +
-                            GetParam().flags);
   }
-  std::filesystem::path original() const { return dir_ / "original.json"; }
+  std::filesystem::path original() const { return original_of(GetParam()); }
   const WordPiece& wordpiece() const { return dynamic_cast<const WordPiece&>(*tokenizer_); }
   void expect_equal_ids(const Strings& texts, bool parse_special = true) {
     expect_equal(*tokenizer_, original(), texts, parse_special, "--bare");
