@@ -1,7 +1,8 @@
-// WordPiece gives the same results as the packages `tokenizers` and `transformers`, run by the
-// project's venv.
+// WordPiece's equality with the packages `tokenizers` and `transformers`, run by the project's
+// venv.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,7 +33,19 @@ struct Setting {
   const char* flags;   // of the script
 };
 
-// BERT's vocabulary, read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
+// The tokenizer.json of `tokenizers` for a setting, made once.
+const std::filesystem::path& original_of(const Setting& setting) {
+  static const TempDir dir;
+  static std::map<std::string, std::filesystem::path> made;
+  std::filesystem::path& path = made[setting.name];
+  if (!path.empty()) return path;
+  path = dir / (std::string(setting.name) + ".json");
+  run_python(kScript,
+             "bert '" + bert_vocab().string() + "' '" + path.string() + "' " + setting.flags);
+  return path;
+}
+
+// BERT's vocabulary read by us from vocab.txt and tokenizer_config.json, and by `tokenizers`.
 class Bert : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
@@ -41,10 +54,8 @@ class Bert : public ::testing::TestWithParam<Setting> {
     std::filesystem::copy_file(bert_vocab(), dir_ / "vocab.txt");
     write_file_atomic(dir_ / "tokenizer_config.json", GetParam().config);
     tokenizer_ = load_tokenizer(dir_.path().string());
-    run_python(kScript, "bert '" + bert_vocab().string() + "' '" + original().string() + "' " +
-                            GetParam().flags);
   }
-  std::filesystem::path original() const { return dir_ / "original.json"; }
+  std::filesystem::path original() const { return original_of(GetParam()); }
   const WordPiece& wordpiece() const { return dynamic_cast<const WordPiece&>(*tokenizer_); }
   void expect_equal_ids(const Strings& texts, bool parse_special = true) {
     expect_equal(*tokenizer_, original(), texts, parse_special, "--bare");
@@ -141,7 +152,7 @@ TEST_P(BertPairs, AreThoseOfTransformersWholeAndCut) {
   }
 }
 
-// Added tokens with all flags, found in the raw text or in the normalised text.
+// Added tokens with all flags, found in the text as it stands or as it is normalised.
 TEST_P(Bert, AddedTokens) {
   tokenizer_->save(dir_.path());
   const std::string path = (dir_ / "tokenizer.json").string();
