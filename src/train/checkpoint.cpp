@@ -199,12 +199,12 @@ void remove_old(const fs::path& checkpoints, const fs::path& newest, int64_t kee
   }
   for (const fs::path& path : torn)
     fs::remove_all(path);
-  std::vector<fs::path> found = list_checkpoints(checkpoints);
+  const std::vector<fs::path> found = list_checkpoints(checkpoints);
   const std::set<fs::path> staying = list_staying(checkpoints);
-  std::erase_if(found, [&](const fs::path& path) { return staying.contains(path.filename()); });
   const auto keep_from = static_cast<int64_t>(found.size()) - std::max<int64_t>(keep, 1);
   for (int64_t i = 0; i < keep_from; ++i) {
-    if (found[static_cast<size_t>(i)] != newest) fs::remove_all(found[static_cast<size_t>(i)]);
+    const fs::path& path = found[static_cast<size_t>(i)];
+    if (path != newest && !staying.contains(path.filename())) fs::remove_all(path);
   }
 }
 

@@ -99,7 +99,7 @@ TEST_F(SavedStateTest, ValuesThatCannotBeAreNamed) {
                                "position, found "));
   EXPECT_EQ(error_with("/best/step", 21),
             "apollo/state.json: 'best': expected a step that was reached, found "
-            "{\"loss\":0.6666666666666666,\"since\":1,\"step\":21}");
+            "{\"loss\":0.6666666666666666,\"step\":21,\"since\":1}");
   EXPECT_EQ(error_with("/best/step", -1),
             "apollo/state.json: 'best.step': expected a whole number of at least 0, found -1");
   EXPECT_EQ(error_with("/best/since", -1),

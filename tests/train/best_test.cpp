@@ -112,12 +112,13 @@ TEST_F(Best, CountsTheFinalModelAlone) {
   run_.train("out", {"eval.every=1 steps", "train.lr=1e-9", "train.lr_schedule=constant",
                      "train.warmup=0 steps", "checkpoint.keep=1"});
   EXPECT_EQ(full_evaluations("out").front().at("step"), 0);
+  std::string last;
   for (const Json& row : run_.rows("out", "checkpoint")) {
-    const int64_t step = std::stoll(row.at("path").get<std::string>().substr(17));
-    EXPECT_EQ(row.at("best").get<bool>(),
-              step > 9 && step == state_of(run_ / "out/checkpoints/best").at("position").at("step"))
-        << row;
+    if (!row.at("best").get<bool>()) continue;
+    last = row.at("path");
+    EXPECT_GT(last, "checkpoints/" + folder_of(9));
   }
+  EXPECT_EQ(last, "checkpoints/" + best("out"));
   EXPECT_GT(run_.latest("out").state.best.step, 9);
 }
 
@@ -125,12 +126,11 @@ TEST_F(Best, NeedsValidationData) {
   run_.train("out", with({"data.valid=[]"}));
   EXPECT_FALSE(fs::exists(fs::symlink_status(run_ / "out/checkpoints/best")));
   EXPECT_EQ(run_.latest("out").state.best, BestEvaluation{});
-  EXPECT_EQ(
-      thrown_text<ConfigError>([&] {
-        run_.config(with({"data.valid=[]", "train.early_stopping=3"}));
-      }),
-      "--set train.early_stopping=3: error: train.early_stopping waits for a validation loss, "
-      "and there is no validation data; hint: data.valid, or data.valid_fraction = 0.01");
+  EXPECT_EQ(thrown_text<ConfigError>([&] {
+              run_.config(with({"data.valid=[]", "train.early_stopping=3"}));
+            }),
+            "--set: error: train.early_stopping waits for a validation loss, "
+            "and there is no validation data\n  hint: data.valid, or data.valid_fraction = 0.01");
 }
 
 TEST_F(Best, ARunEndsEarlyWhereNothingBetterComes) {
@@ -184,7 +184,7 @@ TEST_F(Best, MorePatienceGoesOnFromAnEarlyEnd) {
 // Nothing improves on the first evaluation of each stage here; the last stage begins at step 9.
 TEST_F(Best, PatienceBeginsWithTheLastStage) {
   run_.train("out", {"eval.every=1 steps", "train.lr=1e-30", "train.early_stopping=1",
-                     "train.duration=40 steps",
+                     "train.duration=40 steps", "progressive.depth_sampler=shallowest",
                      "progressive.stages=[{layers=1, until=\"3 steps\"}, {layers=12, until=\"9 "
                      "steps\", depth=6}, {layers=12}]"});
   EXPECT_EQ(run_.rows("out", "end").at(0).at("reason"), "early_stopping");

@@ -51,8 +51,8 @@ TEST_F(TextSampleTest, IsTheSameAfterAKill) {
 TEST_F(TextSampleTest, NeedsACausalModelAndAPromptOfItsTokens) {
   EXPECT_EQ(
       error_of({"eval.sample=x", "model.architecture=bert", "data.tokenizer=train:wordpiece:60"}),
-      "--set eval.sample=x: error: eval.sample: a masked model (bert) fills gaps and does not "
-      "write on; hint: leave eval.sample out, or train a causal model");
+      "--set: error: eval.sample: a masked model (bert) fills gaps and does not "
+      "write on\n  hint: leave eval.sample out, or train a causal model");
   EXPECT_EQ(error_of({"eval.sample=\" \"", "data.tokenizer=train:wordpiece:60"}),
             "eval.sample: error: the prompt ' ' holds nothing that the tokenizer knows");
 }
