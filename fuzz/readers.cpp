@@ -80,6 +80,31 @@ void read_tokenizer(const fs::path& dir) {
   use_tokenizer(dir / "tokenizer.json");
 }
 
+Strings tokenizer_configs(const fs::path&) {
+  return {
+      R"({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": false, "eos_token": "</s>",
+ "pad_token": {"content": "<pad>", "lstrip": true}, "image_token": "<img>",
+ "additional_special_tokens": ["<a>", {"content": "<b>"}]})",
+      R"({"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "<s>", "sep_token": "</s>",
+ "extra_special_tokens": {"x_token": "<x>"}, "added_tokens_decoder": {"270": {"content": "<y>",
+ "special": true, "normalized": false, "lstrip": false, "rstrip": false, "single_word": false}}})",
+      R"({"tokenizer_class": "RobertaTokenizer", "mask_token": "<mask>"})"};
+}
+
+void read_tokenizer_options(const fs::path& dir) {
+  static const std::string tokenizer = [&] {
+    const fs::path sound = dir / "sound";
+    fs::create_directories(sound);
+    BpeTrainerOptions options;
+    options.vocab_size = 270;
+    options.show_progress = false;
+    train_bpe(source_of(sample_text()), options)->save(sound);
+    return read_file(sound / "tokenizer.json");
+  }();
+  write(dir / "tokenizer.json", tokenizer);
+  use_tokenizer(dir);
+}
+
 Strings vocabularies(const fs::path&) {
   return {"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n##s\n.\n"};
 }
@@ -223,6 +248,8 @@ void read_model_config(const fs::path& dir) {
 std::span<const FuzzTarget> fuzz_targets() {
   static const std::vector<FuzzTarget> targets = {
       {"tokenizer", "tokenizer.json", tokenizers, read_tokenizer, kJsonWords},
+      {"tokenizer_config", "tokenizer_config.json", tokenizer_configs, read_tokenizer_options,
+       kJsonWords},
       {"vocabulary", "vocab.txt", vocabularies, read_vocabulary, {"##", "\r\n", "[UNK]\n"}},
       {"config",
        "run.toml",

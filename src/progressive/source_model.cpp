@@ -58,7 +58,8 @@ fs::path find_model_folder(const fs::path& path) {
   const fs::path latest = path / "checkpoints" / "latest";
   if (fs::exists(latest / "config.json")) return latest;
   if (!fs::is_directory(path)) {
-    fail<CheckpointError>("{}: no such folder; expected a checkpoint or a run", path.string());
+    fail<CheckpointError>("{}: {}; expected a checkpoint or a run", path.string(),
+                          fs::exists(path) ? "not a folder" : "no such folder");
   }
   fail<CheckpointError>(
       "{}: neither config.json nor checkpoints/latest; expected a Hugging Face "

@@ -161,7 +161,7 @@ void read_named_tokens(const Section& section, const Json& in_order, TokenizerCo
   for (const auto& [key, value] : in_order.items()) {
     if (!key.ends_with("_token") || is_role(key) || !(value.is_string() || value.is_object()))
       continue;
-    config.further.push_back(special_token(section, key.c_str(), *section.find(key.c_str())));
+    config.further.push_back(special_token(section, key.c_str(), json(value)));
   }
   const auto named = in_order.find("extra_special_tokens");
   if (named == in_order.end() || !named->is_object()) return;

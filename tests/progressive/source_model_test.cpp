@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/file.h"
 #include "config/objective.h"
 #include "support/temp_dir.h"
 #include "support/thrown_text.h"
@@ -98,6 +99,9 @@ TEST(SourceModel, RefusesFoldersThatItCannotRead) {
   };
   EXPECT_EQ(text(empty / "none"),
             (empty / "none").string() + ": no such folder; expected a checkpoint or a run");
+  write_file_atomic(empty / "file", "");
+  EXPECT_EQ(text(empty / "file"),
+            (empty / "file").string() + ": not a folder; expected a checkpoint or a run");
   EXPECT_EQ(text(empty.path()), empty.path().string() +
                                     ": neither config.json nor checkpoints/latest; expected a "
                                     "Hugging Face model folder or a run that has saved");

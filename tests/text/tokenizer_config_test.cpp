@@ -244,6 +244,13 @@ TEST_F(TokenizerConfigTest, SpecialTokensGetTheIdsOfAutoTokenizer) {
   }
 }
 
+TEST_F(TokenizerConfigTest, ANameMayHoldAnyCharacter) {
+  write("tokenizer.json", bpe_file());
+  write_file_atomic(dir_ / "tokenizer_config.json",
+                    R"({"tokenizer_class": "GPT2Tokenizer", "i\u0000mage_token": "<img>"})");
+  EXPECT_EQ(ids("a<img>"), (std::vector<TokenId>{0, 8}));
+}
+
 TEST_F(TokenizerConfigTest, FlagsOfANamedTokenCount) {
   write("vocab.json", bpe_file()["model"]["vocab"]);
   write_file_atomic(dir_ / "merges.txt", "#version: 0.2\na b\n");
