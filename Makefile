@@ -37,7 +37,7 @@ wheel: ## build a Python wheel into dist/, for the torch of .venv, which its nam
 	@scripts/setup.sh build
 	@torch=$$(.venv/bin/python -c \
 	  'from importlib.metadata import version as v; print("".join(v("torch").split(".")[:2]))') && \
-	  .venv/bin/python -m pip wheel . --no-deps -w dist -C wheel.build-tag="$${torch}torch"
+	  .venv/bin/python -m pip wheel . --no-deps -w dist --config-settings wheel.build-tag="$${torch}torch"
 
 FUZZ_SECONDS ?= 60
 fuzz: ## read files that were changed at random, 60 s for each reader (FUZZ_SECONDS=, SEED=)

@@ -1,5 +1,5 @@
-# What is installed into a Python package: apollo_lm/ with the modules, apollo_lm/bin with the programs
-# and, where BUILD_SHARED_LIBS is on, apollo_lm/lib with the libraries.
+# What is installed into a Python package: apollo_lm/ with the modules, apollo_lm/bin with the
+# programs and, where BUILD_SHARED_LIBS is on, apollo_lm/lib with the libraries.
 
 # Sets where a target that is installed into `folder` of the package, or "", looks for libraries: in
 # the package, in torch beside it (with CUDA, in the NCCL that torch came with), and where torch was
