@@ -10,7 +10,8 @@ JOBS ?= $(shell awk -v cores=$$(nproc) '/^MemTotal/ { n = int($$2 / 2097152); \
 
 cpp_files = git ls-files --cached --others --exclude-standard '*.h' '*.cpp' ':!third_party'
 
-.PHONY: apollo setup demo test wheel fuzz asan asan-python bench format style lint clean help
+.PHONY: apollo setup demo install test wheel fuzz libfuzzer asan asan-python bench format style lint \
+        clean help
 .NOTPARALLEL:
 
 apollo: ## build build/apollo (the default)
@@ -26,6 +27,10 @@ demo: export TEXT := $(TEXT)
 demo: export BUILD := $(BUILD)
 demo: apollo ## train a small GPT that grows, and the same from scratch, on real text (TEXT=my.txt)
 	@scripts/demo.sh
+
+PREFIX ?= /usr/local
+install: apollo ## copy apollo and its engine into PREFIX/bin (PREFIX=/usr/local, DESTDIR=)
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --component apollo --prefix '$(PREFIX)'
 
 test: ## build everything and run the tests
 	@scripts/setup.sh test
@@ -44,8 +49,19 @@ fuzz: ## read files that were changed at random, 60 s for each reader (FUZZ_SECO
 	@scripts/setup.sh test
 	@$(call configure)
 	@cmake --build $(BUILD) --parallel $(JOBS) --target fuzz_readers fuzz_models
-	@$(BUILD)/fuzz_readers --seconds $(FUZZ_SECONDS) --seed $(or $(SEED),1)
-	@$(BUILD)/fuzz_models --seconds $(FUZZ_SECONDS) --seed $(or $(SEED),1)
+	@for program in fuzz_readers fuzz_models; do \
+	  $(BUILD)/$$program --seconds $(FUZZ_SECONDS) --seed $(or $(SEED),1) --jobs $(JOBS) || exit; done
+
+libfuzzer: ## the same by coverage and under sanitizers, with clang; readers without LibTorch
+	@scripts/setup.sh fuzz
+	@cmake --preset libfuzzer -DAPOLLO_TORCH='$(APOLLO_TORCH)' >/dev/null
+	@cmake --build --preset libfuzzer --parallel $(JOBS)
+	@mkdir -p fuzz-findings
+	@for target in $$(build-libfuzzer/fuzz_readers); do \
+	  echo "$$target:"; \
+	  APOLLO_FUZZ_TARGET=$$target ASAN_OPTIONS=detect_leaks=0 build-libfuzzer/fuzz_readers \
+	    -max_total_time=$(FUZZ_SECONDS) -seed=$(or $(SEED),1) -timeout=10 -rss_limit_mb=4096 \
+	    -artifact_prefix=fuzz-findings/$$target- -verbosity=0 -print_final_stats=1 || exit; done
 
 # The tests of what needs no LibTorch, which is not instrumented.
 LIGHT_TESTS = base text arch config data progressive runlog
@@ -86,7 +102,7 @@ lint: style ## the same and clang-tidy, which takes minutes
 	@run-clang-tidy -quiet -p build-lint -j $(JOBS) '$(CURDIR)/src/.*'
 
 clean: ## remove the build folders (keeps .venv, .demo and runs)
-	@rm -rf $(BUILD) build-debug build-asan build-lint
+	@rm -rf $(BUILD) build-debug build-asan build-libfuzzer build-lint
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

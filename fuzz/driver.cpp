@@ -1,7 +1,7 @@
 // Fuzzing with a seed, by any compiler: a child process for each target reads changed inputs until
 // its time or number is up, and prints what came of them. The input of a finding stays in a file.
 //
-//   fuzz_readers [TARGET...] [--seconds S] [--inputs N] [--seed K] [--keep DIR]
+//   fuzz_readers [TARGET...] [--seconds S] [--inputs N] [--seed K] [--jobs J] [--keep DIR]
 //
 // Input i of a target depends on the seed and i alone; after a finding the run goes on behind it.
 #include <fmt/format.h>
@@ -37,6 +37,7 @@ struct Options {
   double seconds = 5;
   int64_t inputs = 0;  // 0: as many as the time allows
   uint64_t seed = 1;
+  int64_t jobs = 1;
   std::string keep = "fuzz-findings";
 };
 
@@ -153,6 +154,38 @@ int64_t fuzz(const FuzzTarget& target, const Options& options) {
   return findings;
 }
 
+// Waits for one of the processes that fuzz() runs in; whether it found nothing.
+bool wait_for_one() {
+  int status = 0;
+  ::wait(&status);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool fuzz_all(const Options& options) {
+  bool is_clean = true;
+  int64_t running = 0;
+  for (const FuzzTarget& target : fuzz_targets()) {
+    const bool is_asked_for =
+        options.targets.empty() || std::find(options.targets.begin(), options.targets.end(),
+                                             target.name) != options.targets.end();
+    if (!is_asked_for) continue;
+    if (running == options.jobs) {
+      is_clean = wait_for_one() && is_clean;
+      --running;
+    }
+    std::fflush(nullptr);
+    if (::fork() == 0) {
+      const int64_t findings = fuzz(target, options);
+      std::fflush(nullptr);
+      ::_exit(findings == 0 ? 0 : 1);
+    }
+    ++running;
+  }
+  for (; running > 0; --running)
+    is_clean = wait_for_one() && is_clean;
+  return is_clean;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Reads files that were changed at random, and says what came of it."};
   Options options;
@@ -163,17 +196,13 @@ int run(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "for each target")->capture_default_str();
   app.add_option("--inputs", options.inputs, "so many for each target, whatever time they take");
   app.add_option("--seed", options.seed, "of all changes")->capture_default_str();
+  app.add_option("--jobs", options.jobs, "targets at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--keep", options.keep, "folder for the inputs of findings")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  int64_t findings = 0;
-  for (const FuzzTarget& target : fuzz_targets()) {
-    const bool is_asked_for =
-        options.targets.empty() || std::find(options.targets.begin(), options.targets.end(),
-                                             target.name) != options.targets.end();
-    if (is_asked_for) findings += fuzz(target, options);
-  }
-  return findings == 0 ? 0 : 1;
+  return fuzz_all(options) ? 0 : 1;
 }
 
 }  // namespace

@@ -3,15 +3,19 @@
 
     APOLLO_BIN=build/apollo fuzz/faults.py [--rounds N] [--seed K]
 
-Each round draws a command and a fault: a file that may not grow beyond some size, a process that is
-killed at some time, descriptors that are closed, few open files, few threads, little memory. The
-command may fail, but must say why and end by itself (the kill apart); what was there before must
-still be whole; and the same command without the fault must then give the same bytes as where there
-never was one. Prints a line for each kind of fault.
+Each round draws a command and a fault: a full disk, a file that may not grow beyond some size, a
+process that is killed at some time, descriptors that are closed, few open files, few threads, little
+memory, a pipe in place of an input (and Ctrl-C), a folder that may not be written. The command may fail, but must
+say why and end by itself (the kill apart); and the same command without the fault must then give the
+same bytes as where there never was one. Prints a line for each kind of fault.
+
+Root may do more than it should here: for it, the rounds of threads and of folders that may not be
+written run as `nobody`. Only root can have a full disk, which is a small file system in memory.
 """
 
 import argparse
 import collections
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -27,14 +31,19 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/cli"))
 from harness import APOLLO, CONFIG, made_up_text  # noqa: E402
 
+# The words of each, its result, and a file that it reads.
 COMMANDS = {
-    "prepare": (["prepare", "--tokenizer", "bytes", "--out", "OUT", "train.txt"], "OUT"),
+    "prepare": (["prepare", "--tokenizer", "bytes", "--out", "OUT", "train.txt"], "OUT",
+                "train.txt"),
     "tokenizer": (["tokenizer", "train", "--vocab-size", "300", "--out", "OUT", "train.txt"],
-                  "OUT"),
-    "train": (["train", "run.toml", "--out", "OUT"], "OUT/checkpoints/latest/model.safetensors"),
-    "export": (["export", "source", "OUT"], "OUT"),
+                  "OUT", "train.txt"),
+    "train": (["train", "run.toml", "--out", "OUT"], "OUT/checkpoints/latest/model.safetensors",
+              "train.txt"),
+    "export": (["export", "source", "OUT"], "OUT", "source/checkpoints/latest/model.safetensors"),
 }
 SECONDS = 120
+NOBODY = 65534
+AS_NOBODY = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def limit(kind, value):
@@ -48,30 +57,52 @@ def close(descriptors):
     return act
 
 
-def faults(draw):
-    """Name of a kind, what the child does before it runs, seconds until it is killed (or None)."""
-    kind = draw.choice(["file size", "kill", "descriptors", "open files", "threads", "memory"])
+class Fault:
+    """One fault: what the child does before it runs, when it is killed, and what is changed around
+    it meanwhile."""
+
+    def __init__(self, kind, before=None, kill_after=None, options=None, disk_size=None):
+        self.kind = kind
+        self.before = before
+        self.kill_after = kill_after
+        self.options = options or {}
+        self.disk_size = disk_size
+
+
+def draw_fault(draw, kinds):
+    kind = draw.choice(kinds)
+    if kind == "full disk":
+        return Fault(kind, disk_size=int(10 ** draw.uniform(4.2, 6)))
     if kind == "file size":
-        return kind, limit(resource.RLIMIT_FSIZE, int(10 ** draw.uniform(2, 5.5))), None
+        return Fault(kind, limit(resource.RLIMIT_FSIZE, int(10 ** draw.uniform(2, 5.5))))
     if kind == "kill":
-        return kind, None, draw.uniform(0.01, 1.5)
+        return Fault(kind, kill_after=draw.uniform(0.01, 1.5))
     if kind == "descriptors":
-        return kind, close(draw.sample([0, 1, 2], draw.randint(1, 3))), None
+        return Fault(kind, close(draw.sample([0, 1, 2], draw.randint(1, 3))))
     if kind == "open files":
-        return kind, limit(resource.RLIMIT_NOFILE, draw.randint(4, 24)), None
+        return Fault(kind, limit(resource.RLIMIT_NOFILE, draw.randint(4, 24)))
     if kind == "threads":
-        return kind, limit(resource.RLIMIT_NPROC, draw.randint(1, 3)), None
-    return kind, limit(resource.RLIMIT_AS, int(10 ** draw.uniform(7.5, 9.3))), None
+        return Fault(kind, limit(resource.RLIMIT_NPROC, draw.randint(1, 3)), options=AS_NOBODY)
+    if kind == "memory":
+        return Fault(kind, limit(resource.RLIMIT_AS, int(10 ** draw.uniform(7.5, 9.3))))
+    if kind == "read-only":
+        return Fault(kind, options=AS_NOBODY)
+    return Fault(kind, kill_after=draw.uniform(0.5, 3))  # a pipe, which text may come from
 
 
-def run(folder, words, before=None, kill_after=None):
+KINDS = ["full disk", "file size", "kill", "descriptors", "open files", "threads", "memory",
+         "pipe", "read-only"]
+
+
+def run(folder, words, fault=None, options=None):
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([APOLLO, *words], cwd=folder, env=environment, preexec_fn=before,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True, errors="replace")
-    if kill_after is not None:
-        time.sleep(kill_after)
-        process.send_signal(signal.SIGKILL)
+    process = subprocess.Popen([APOLLO, *words], cwd=folder, env=environment,
+                               preexec_fn=fault and fault.before, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               errors="replace", **(options or {}))
+    if fault and fault.kill_after is not None:
+        time.sleep(fault.kill_after)
+        process.send_signal(signal.SIGINT if fault.kind == "pipe" else signal.SIGKILL)
     try:
         stderr = process.communicate(timeout=SECONDS)[1]
     except subprocess.TimeoutExpired:
@@ -79,6 +110,47 @@ def run(folder, words, before=None, kill_after=None):
         process.communicate()
         return "hangs", ""
     return process.returncode, stderr
+
+
+@contextlib.contextmanager
+def pipe_in_place_of(file):
+    """While it lasts, a pipe that nobody writes into."""
+    aside = file.with_name(file.name + ".aside")
+    file.rename(aside)
+    os.mkfifo(file)
+    try:
+        yield
+    finally:
+        aside.replace(file)
+
+
+@contextlib.contextmanager
+def closed_folder(folder):
+    folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        folder.chmod(0o777)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of `size` bytes; it yields what makes it large."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "none", folder]
+    subprocess.run(mount, check=True, capture_output=True)
+    try:
+        yield lambda: subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def can_mount(folder):
+    try:
+        with small_disk(folder, 4096):
+            return True
+    except (OSError, subprocess.CalledProcessError):
+        return False
 
 
 def content(path):
@@ -98,7 +170,8 @@ def judge(code, stderr, kind):
     killed = kind == "kill" and code == -signal.SIGKILL
     # The loader and LibTorch's own libraries may give up before Apollo runs.
     loader = code == 127 or (kind == "memory" and "shared libraries" in stderr)
-    if not killed and not loader and code not in (0, 1, 2):
+    left = kind == "pipe" and code in (130, -signal.SIGINT)
+    if not killed and not loader and not left and code not in (0, 1, 2):
         return f"ends with {code}: {stderr[-200:]!r}"
     if code in (1, 2) and "error" not in stderr and kind != "descriptors":
         return f"ends with {code} without a word"
@@ -108,6 +181,7 @@ def judge(code, stderr, kind):
 class Bench:
     def __init__(self, folder, names):
         self.folder = folder
+        folder.chmod(0o777)
         (folder / "train.txt").write_text(made_up_text(4000))
         (folder / "valid.txt").write_text(made_up_text(800, 7))
         (folder / "run.toml").write_text(CONFIG)
@@ -129,25 +203,45 @@ class Bench:
         if code != 0:
             raise SystemExit(f"apollo {' '.join(words)}: {code}\n{stderr}")
 
-    def round(self, name, kind, before, kill_after):
-        shutil.rmtree(self.folder / "out", ignore_errors=True)
-        shutil.rmtree(self.folder / "cache", ignore_errors=True)
-        words = self.words(name, "out")
-        code, stderr = run(self.folder, words, before, kill_after)
-        wrong = judge(code, stderr, kind)
+    def round(self, name, fault):
+        """How the command ended, and what is wrong with that or with what follows, or None."""
+        for left in ("out", "cache"):
+            shutil.rmtree(self.folder / left, ignore_errors=True)
+        if fault.options:  # one's own, which is the only one that is trusted
+            (self.folder / "cache").mkdir(mode=0o700)
+            os.chown(self.folder / "cache", NOBODY, NOBODY)
+        if fault.kind == "pipe":
+            with pipe_in_place_of((self.folder / COMMANDS[name][2]).resolve()):
+                code, stderr = run(self.folder, self.words(name, "out"), fault)
+        elif fault.kind == "read-only":
+            with closed_folder(self.folder):
+                code, stderr = run(self.folder, self.words(name, "out"), options=fault.options)
+        elif fault.kind == "full disk":
+            with small_disk(self.folder / "disk", fault.disk_size) as make_large:
+                code, stderr = run(self.folder, self.words(name, "disk/out"))
+                make_large()
+                return code, self.check(name, "disk/out", fault, code, stderr)
+        else:
+            code, stderr = run(self.folder, self.words(name, "out"), fault, fault.options)
+        return code, self.check(name, "out", fault, code, stderr)
+
+    def check(self, name, out, fault, code, stderr):
+        wrong = judge(code, stderr, fault.kind)
         if wrong:
-            return code, wrong
-        if name != "train" and code == 0 and kind != "descriptors":
-            return code, None  # a folder that is there already is refused
-        if name == "export":
-            shutil.rmtree(self.folder / "out", ignore_errors=True)
-        again, stderr = run(self.folder, words)
+            return wrong
+        if fault.kind in ("pipe", "read-only") and code == 0:
+            return "goes on as if nothing were wrong"
+        if name != "train" and (self.folder / out).exists():
+            if content(self.result(name, out)) != self.expected[name]:
+                return "leaves a folder that is not whole"
+            shutil.rmtree(self.folder / out)  # one that is there already is refused
+        again, stderr = run(self.folder, self.words(name, out), options=fault.options)
         if again != 0:
-            return code, f"afterwards {again}: {stderr[-200:]!r}"
-        if content(self.result(name, "out")) != self.expected[name]:
-            return code, "afterwards other bytes"
-        left = [path.name for path in self.folder.glob(".out*.new")]
-        return code, f"leaves {left}" if left else None
+            return f"afterwards {again}: {stderr[-200:]!r}"
+        if content(self.result(name, out)) != self.expected[name]:
+            return "afterwards other bytes"
+        left = [path.name for path in (self.folder / out).parent.glob(".out*.new")]
+        return f"leaves {left}" if left and fault.kind != "kill" else None
 
 
 def main():
@@ -155,21 +249,26 @@ def main():
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--commands", nargs="*", choices=COMMANDS, default=list(COMMANDS))
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
     options = parser.parse_args()
     draw = random.Random(options.seed)
     counts = collections.defaultdict(collections.Counter)
     wrongs = []
     with tempfile.TemporaryDirectory(prefix="apollo-faults-") as name:
         bench = Bench(pathlib.Path(name), options.commands)
+        kinds = options.kinds
+        if "full disk" in kinds and not can_mount(bench.folder / "disk"):
+            print("no full disk: that takes root, who may mount a file system")
+            kinds = [kind for kind in kinds if kind != "full disk"]
         for number in range(options.rounds):
             command = draw.choice(options.commands)
-            kind, before, kill_after = faults(draw)
-            code, wrong = bench.round(command, kind, before, kill_after)
-            counts[kind]["rounds"] += 1
-            counts[kind]["done" if code == 0 else "refused or killed"] += 1
-            counts[kind]["wrong"] += wrong is not None
+            fault = draw_fault(draw, kinds)
+            code, wrong = bench.round(command, fault)
+            counts[fault.kind]["rounds"] += 1
+            counts[fault.kind]["done" if code == 0 else "refused or killed"] += 1
+            counts[fault.kind]["wrong"] += wrong is not None
             if wrong:
-                wrongs.append(f"round {number}, {kind}, {command}: {wrong}")
+                wrongs.append(f"round {number}, {fault.kind}, {command}: {wrong}")
                 print(wrongs[-1], flush=True)
     for kind, count in sorted(counts.items()):
         print(f"{kind:<12} seed {options.seed}  {count['rounds']:>4} rounds  {count['done']:>4} done"

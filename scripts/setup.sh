@@ -2,9 +2,9 @@
 # Installs what building or testing Apollo needs on Debian 12+ or Ubuntu 24.04+: Debian packages,
 # and a Python venv in .venv that holds the LibTorch wheel. Quick where everything is there already.
 #
-#   scripts/setup.sh [build|test|style|lint]    build (default); test: also the Python originals that
-#                                         the tests compare with; style: also clang-format; lint:
-#                                         also clang-tidy
+#   scripts/setup.sh [build|test|style|lint|fuzz]    build (default); test: also the Python originals
+#                                         that the tests compare with; style: also clang-format;
+#                                         lint: also clang-tidy; fuzz: also clang with libFuzzer
 #
 # Environment:
 #   APOLLO_TORCH=DIR        build with this LibTorch archive or torch package (include/ and lib/);
@@ -36,6 +36,7 @@ debian_packages() {
     test) echo libgtest-dev libpcre2-dev libicu-dev ;;
     style) echo clang-format ;;
     lint) echo libgtest-dev libpcre2-dev libicu-dev clang-format clang-tidy ;;
+    fuzz) echo libgtest-dev libpcre2-dev libicu-dev clang-19 libclang-rt-19-dev ;;
   esac
 }
 
@@ -164,8 +165,8 @@ add_cuda_headers() {
 }
 
 case $group in
-  build | test | style | lint) ;;
-  *) fail "unknown group '$group'" "scripts/setup.sh [build|test|style|lint]" ;;
+  build | test | style | lint | fuzz) ;;
+  *) fail "unknown group '$group'" "scripts/setup.sh [build|test|style|lint|fuzz]" ;;
 esac
 level=build
 if [[ $group == test ]]; then

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/stop_signal.h"
 #include "cli/commands.h"
@@ -66,17 +67,28 @@ void run_train(const TrainOptions& options) {
   if (options.out == "-") {
     fail<UsageError>("'-' is stdout, which takes no folder; expected a name for --out");
   }
-  // Created first, so that a folder that cannot be written does not waste the training.
+  int64_t vocab_size = 0;
+  const auto fill = [&](const fs::path& dir) {
+    bool end_of_document = false;
+    const auto source = [&](std::string& piece) { return text.next(piece, end_of_document); };
+    const auto tokenizer = train(options, source);
+    text.warn();
+    tokenizer->save(dir);
+    vocab_size = tokenizer->vocab_size();
+  };
+  // Created first, so that a folder that cannot be written does not waste the training. A new folder
+  // appears whole; in one that already holds files they are replaced one by one.
+  const bool is_new = !fs::exists(options.out) || fs::is_empty(options.out);
+  const fs::path parent = fs::absolute(options.out).lexically_normal().parent_path();
   std::error_code error;
-  fs::create_directories(options.out, error);
+  fs::create_directories(is_new ? parent : fs::path(options.out), error);
   if (error) fail<Error>("{}: cannot make the folder: {}", options.out, error.message());
-
-  bool end_of_document = false;
-  const auto source = [&](std::string& piece) { return text.next(piece, end_of_document); };
-  const auto tokenizer = train(options, source);
-  text.warn();
-  tokenizer->save(options.out);
-  fmt::print("{}: {} tokens\n", options.out, tokenizer->vocab_size());
+  if (is_new) {
+    write_folder_atomic(options.out, fill);
+  } else {
+    fill(options.out);
+  }
+  fmt::print("{}: {} tokens\n", options.out, vocab_size);
 }
 
 using LineFunction = void (*)(std::istream&, std::ostream&, const Tokenizer&,
