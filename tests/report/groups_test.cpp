@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "report/comparison.h"
+#include "report/comparison_content.h"
 #include "report/comparison_tables.h"
 #include "report/formats.h"
 #include "report/groups_csv.h"
@@ -159,6 +160,18 @@ TEST_F(GroupsTest, EqualBudgetIsReadBetweenTheCurves) {
   EXPECT_EQ(json["groups"][3]["equal_budget"]["bound"], "at least");
   EXPECT_EQ(json["groups"][2]["equal_budget"]["flops_saved"]["n"], 2);
   EXPECT_EQ(json["groups"][2]["folders"].size(), 2u);
+}
+
+TEST_F(GroupsTest, TheHeadlineIsOfTheLargestBudget) {
+  for (const uint64_t seed : {1, 2}) {
+    write("plain", seed, "1000 flops", 1000, 3.0, "scratch");
+    write("plain", seed, "4000 flops", 4000, 2.0, "scratch");
+    write("grown", seed, "1000 flops", 1000, 2.0);
+    write("grown", seed, "4000 flops", 4000, 1.9);
+  }
+  PageContent content;
+  fill_comparison_content(compare(), content);
+  EXPECT_TRUE(content.lede.starts_with("At a budget of 4000 flops, grown ")) << content.lede;
 }
 
 TEST_F(GroupsTest, NotesWhatHasNoPair) {
