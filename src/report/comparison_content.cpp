@@ -45,16 +45,10 @@ std::vector<Method> methods_of(const Comparison& comparison) {
   return methods;
 }
 
-// Returns the group of the headline. It is one of the largest budget, since small budgets flatter
-// growth: among those where all seeds got there the one that saved most; if there is none, the one
-// with the least loss. A run of the frontier is chosen only if there are no others.
+// Returns the group of the headline. Only the largest budget counts, since small ones flatter
+// growth: among its groups where all seeds got there the one that saved most; if there is none, the
+// one with the least loss. A run of the frontier is chosen only if there are no others.
 const RunGroup& best_group(const Comparison& comparison) {
-  const RunGroup* best = nullptr;
-  const std::string& largest = std::max_element(comparison.groups.begin(), comparison.groups.end(),
-                                                [](const RunGroup& a, const RunGroup& b) {
-                                                  return mean_flops(a) < mean_flops(b);
-                                                })
-                                   ->budget;
   const auto merit = [](const RunGroup& group) {
     constexpr double kReached = 1e6;
     const bool reached = group.num_reached > 0 && group.num_reached == group.num_pairs;
@@ -62,13 +56,19 @@ const RunGroup& best_group(const Comparison& comparison) {
                                                  : -group.final_loss->mean;
   };
   for (const bool frontier : {false, true}) {
+    std::vector<const RunGroup*> rivals;
     for (const RunGroup& group : comparison.groups) {
-      if (group.is_baseline || comparison.runs[group.runs.front()].is_frontier != frontier)
-        continue;
-      if (comparison.is_grouped && group.budget != largest) continue;
-      if (best == nullptr || merit(group) > merit(*best)) best = &group;
+      const bool is_frontier = comparison.runs[group.runs.front()].is_frontier;
+      if (!group.is_baseline && is_frontier == frontier) rivals.push_back(&group);
     }
-    if (best != nullptr) return *best;
+    if (rivals.empty()) continue;
+    const std::string& budget = (*std::ranges::max_element(rivals, {}, [](const RunGroup* group) {
+                                  return mean_flops(*group);
+                                }))->budget;
+    if (comparison.is_grouped)
+      std::erase_if(rivals, [&](const RunGroup* group) { return group->budget != budget; });
+    return **std::ranges::max_element(rivals, {},
+                                      [&](const RunGroup* group) { return merit(*group); });
   }
   return comparison.groups.front();
 }

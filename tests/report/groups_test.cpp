@@ -168,6 +168,7 @@ TEST_F(GroupsTest, TheHeadlineIsOfTheLargestBudget) {
     write("plain", seed, "4000 flops", 4000, 2.0, "scratch");
     write("grown", seed, "1000 flops", 1000, 2.0);
     write("grown", seed, "4000 flops", 4000, 1.9);
+    write("plain", seed, "8000 flops", 8000, 1.8, "scratch");
   }
   PageContent content;
   fill_comparison_content(compare(), content);
