@@ -35,6 +35,9 @@ class Section {
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
 
+  // Returns whether the key is present, null or not.
+  bool has(const char* key) const { return object_.contains(key); }
+
   bool flag(const char* key, bool fallback) const {
     const nlohmann::json* value = find(key);
     if (value == nullptr) return fallback;

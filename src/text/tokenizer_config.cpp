@@ -52,6 +52,7 @@ void read_roles(const Section& section, TokenizerConfig& config) {
   for (size_t i = 0; i < kTokenRoleNames.size(); ++i) {
     const char* const key = kTokenRoleNames[i].key.data();
     const json* value = section.find(key);
+    config.is_null[i] = config.is_null[i] || (value == nullptr && section.has(key));
     if (value == nullptr) continue;
     if (AddedToken token = special_token(section, key, *value); !token.text.empty())
       config.roles[i] = std::move(token);
@@ -63,6 +64,7 @@ void fill_default_roles(TokenizerConfig& config) {
   const auto fill = [&](std::string_view key, std::string_view text) {
     for (size_t i = 0; i < kTokenRoleNames.size(); ++i) {
       if (kTokenRoleNames[i].key != key || !config.roles[i].text.empty()) continue;
+      if (config.is_null[i]) continue;
       config.roles[i].text = text;
       config.roles[i].special = true;
     }

@@ -30,7 +30,8 @@ struct TokenizerConfig {
   std::optional<bool> add_prefix_space;
   bool add_bos_token = false;  // both count only if there is no tokenizer.json
   bool add_eos_token = false;
-  std::array<AddedToken, kTokenRoleNames.size()> roles;  // without ids; no text if not named
+  std::array<AddedToken, kTokenRoleNames.size()> roles;   // without ids; no text if not named
+  std::array<bool, kTokenRoleNames.size()> is_null = {};  // roles that no token has, by a null
   std::vector<AddedToken> further;  // special tokens that have none of these roles, without ids
   std::vector<AddedToken> added;    // by id
   bool lists_added = false;         // "added_tokens_decoder" exists and so lists all of them
@@ -49,8 +50,8 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& dir);
 // Returns the added tokens of a folder: those of tokenizer.json (`listed`; empty if there is none),
 // those of the files beside it, every token that has a role, and the further special ones. Ids are
 // assigned as in `tokenizers`: that of the vocabulary, else the next one after the vocabulary and
-// the tokens before. The log says so if a file names another id, or if a token that is named without
-// an id is not in the vocabulary. Throws DataError if two tokens clash.
+// the tokens before. The log says so if a file names another id, or if a token that is named
+// without an id is not in the vocabulary. Throws DataError if two tokens clash.
 std::vector<AddedToken> merge_added_tokens(const std::string& path, std::vector<AddedToken> listed,
                                            const TokenizerConfig& config, const TokenIds& ids,
                                            const std::vector<std::string>& tokens);

@@ -166,7 +166,8 @@ TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   save_hf_model(*random_model(spec, 2), temp.path(), {});
   write_file_atomic(temp / "vocab.json", R"({"a":0,"b":1,"c":2})");
   write_file_atomic(temp / "merges.txt", "#version: 0.2\n");
-  write_file_atomic(temp / "tokenizer_config.json", R"({"tokenizer_class":"GPT2Tokenizer"})");
+  write_file_atomic(temp / "tokenizer_config.json",
+                    R"({"tokenizer_class":"GPT2Tokenizer","eos_token":null})");
   const LoadedModel loaded = load_model_folder(temp.path(), at::kCPU);
   ASSERT_FALSE(loaded.tokenizer->end_of_text().has_value());
   const TextScore score = score_texts(Predictor(loaded, 0, 16), std::vector<std::string>{"abc"})[0];

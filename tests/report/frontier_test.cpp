@@ -169,7 +169,7 @@ TEST_F(FrontierTest, IsDrawnOnThePage) {
   EXPECT_NE(
       html.find("\"frontier\":[{\"name\":\"three\",\"layers\":3,\"flops\":1000.0,\"loss\":2.5625}"),
       std::string::npos);
-  EXPECT_NE(html.find("It ends 0.2500 above the frontier."), std::string::npos);
+  EXPECT_NE(html.find("It ends 0.2500 below the frontier."), std::string::npos);
 }
 
 TEST_F(FrontierTest, OfOneSeedAndBudgetIsShownAsWell) {

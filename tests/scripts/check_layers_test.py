@@ -38,7 +38,7 @@ class CheckLayers(unittest.TestCase):
             ("ops", "progressive/x.h"),
             ("runlog", "config/x.h"),
             ("model", "optim/x.h"),
-            ("train", "infer/x.h"),
+            ("infer", "train/x.h"),
             ("report", "train/x.h"),
             ("model", "report/x.h"),
             ("train", "cli/x.h"),

@@ -225,7 +225,8 @@ TEST_F(TokenizerConfigTest, SpecialTokensGetTheIdsOfAutoTokenizer) {
       {{"extra_special_tokens", {{"z_token", "<z1>"}, {"a_token", "<a1>"}}}},
       {{"pad_token", "<ent>"}, {"mask_token", "<mask>"}, {"bos_token", "<pad>"}},
       {{"image_token", "<img>"}, {"audio_token", "<aud>"}, {"unk_token", "<mask>"}},
-      {{"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"}}};
+      {{"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"}},
+      {{"eos_token", nullptr}, {"bos_token", "<s>"}}};
   for (const char* name : {"PreTrainedTokenizerFast", "GPT2Tokenizer", "RobertaTokenizer"}) {
     for (json config : parts) {
       for (const bool has_file : {true, false}) {
