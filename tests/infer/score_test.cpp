@@ -167,7 +167,8 @@ TEST(Score, WithoutEndOfTextTheFirstTokenHasNoValue) {
   write_file_atomic(temp / "vocab.json", R"({"a":0,"b":1,"c":2})");
   write_file_atomic(temp / "merges.txt", "#version: 0.2\n");
   write_file_atomic(temp / "tokenizer_config.json",
-                    R"({"tokenizer_class":"GPT2Tokenizer","eos_token":null})");
+                    R"({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": null,
+                        "unk_token": null})");
   const LoadedModel loaded = load_model_folder(temp.path(), at::kCPU);
   ASSERT_FALSE(loaded.tokenizer->end_of_text().has_value());
   const TextScore score = score_texts(Predictor(loaded, 0, 16), std::vector<std::string>{"abc"})[0];
