@@ -76,8 +76,8 @@ void run_train(const TrainOptions& options) {
     tokenizer->save(dir);
     vocab_size = tokenizer->vocab_size();
   };
-  // Created first, so that a folder that cannot be written does not waste the training. A new folder
-  // appears whole; in one that already holds files they are replaced one by one.
+  // Created first, so that a folder that cannot be written does not waste the training. A new
+  // folder appears whole; in one that already holds files they are replaced one by one.
   const bool is_new = !fs::exists(options.out) || fs::is_empty(options.out);
   const fs::path parent = fs::absolute(options.out).lexically_normal().parent_path();
   std::error_code error;

@@ -63,8 +63,8 @@ struct Head {
   const float* keys() const { return heads.qkv_BTX + key_place; }
   const float* values() const { return heads.qkv_BTX + value_place; }
 
-  // Returns whether a query may see no key at the beginning of the row. What the queries see is then
-  // a band, both of whose ends only move forward from query to query.
+  // Returns whether a query may see no key at the beginning of the row. What the queries see is
+  // then a band, both of whose ends only move forward from query to query.
   bool has_band() const { return heads.window > 0 || document_begins_T != nullptr; }
   // Returns the end of the keys that the queries before `end` see.
   int64_t keys_seen(int64_t end) const {

@@ -25,7 +25,7 @@ struct PageContent {
   std::vector<Headline> headlines;
   std::vector<Table> tables;
   Table samples;  // text by step, of one run
-  Table config;  // the keys that differ, or all keys of one run
+  Table config;   // the keys that differ, or all keys of one run
   std::vector<std::string> notes;
   std::string chart_json;  // what assets/page.js draws
   std::string footer;
