@@ -19,8 +19,9 @@ def plan(
     """Stages, depths, parameters, memory in bytes and FLOPs of a run, without training.
 
     ``tokens`` and ``vocab_size`` stand for the training data, which is read otherwise.
-    ``flops_per_second`` predicts the time ("seconds"); nothing is measured. "shared" says what each
-    of ``processes`` keeps and sends. ``overrides`` are keys by their paths: ``{"train.lr": 1e-3}``.
+    ``flops_per_second`` predicts the time ("seconds"); by default it is the rate at which this
+    machine trained last. Nothing is measured. "shared" says what each of ``processes`` keeps and
+    sends. ``overrides`` are keys by their paths: ``{"train.lr": 1e-3}``.
 
     Raises ConfigError with all faults of the config, DataError for data that cannot be used.
 
