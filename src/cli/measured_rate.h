@@ -1,5 +1,5 @@
-// How fast this machine trains, by real steps: measured for a plan, or as a run went. Either is
-// kept for the plans to come (progressive/last_rate.h). Of the engine.
+// How fast this machine trains, by real steps: those of a measurement, or those of a run. Both are
+// kept for later plans (progressive/last_rate.h). Only the engine has this.
 #pragma once
 
 #include "config/resolved_config.h"

@@ -13,7 +13,6 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/plan_file.h"
-#include "progressive/last_rate.h"
 #include "progressive/memory.h"
 #include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
@@ -35,35 +34,18 @@ struct PlanOptions {
 
 using MeasureRate = LastRate (*)(const ResolvedConfig& resolved);
 
-// The rate to predict times with, and where it is from.
-struct Rate {
-  double flops_per_second = 0.0;  // 0: none is known
-  std::string source = {};
-};
-
-Rate find_rate(const PlanOptions& options, const ResolvedConfig& resolved, MeasureRate measure) {
-  if (options.flops_per_second > 0.0) return {options.flops_per_second};
-  const auto described = [](const LastRate& rate, const char* when) -> Rate {
-    const std::string threads =
-        rate.device == "cpu" ? fmt::format(", {} threads", rate.threads) : "";
-    return {rate.flops_per_second, fmt::format("{} ({}{})", when, rate.device, threads)};
-  };
-  if (options.measure) {
-    if (options.tokens > 0.0)
-      throw UsageError("--measure needs the data, which --tokens leaves out");
-    return described(measure(resolved), "as measured now");
-  }
-  const std::optional<LastRate> last = find_last_rate(resolved.config, last_rate_file());
-  return last ? described(*last, "as measured on this machine last") : Rate{};
+PlanRate find_rate(const PlanOptions& options, const ResolvedConfig& resolved,
+                   MeasureRate measure) {
+  if (!options.measure) return rate_or_last(options.flops_per_second, resolved.config);
+  if (options.tokens > 0.0) throw UsageError("--measure needs the data, which --tokens leaves out");
+  return describe_rate(measure(resolved), "as measured now");
 }
 
 void run_plan(const PlanOptions& options, MeasureRate measure) {
   const ResolvedConfig resolved = resolve_run_config(options.config, options.overrides);
   const DataSize size = {.tokens = static_cast<int64_t>(options.tokens),
                          .vocab_size = options.vocab_size};
-  const Rate rate = find_rate(options, resolved, measure);
-  RunPlan plan = plan_file(resolved, size, rate.flops_per_second);
-  plan.rate_source = rate.source;
+  const RunPlan plan = plan_file(resolved, size, find_rate(options, resolved, measure));
   const SharedPlan shared = plan_processes(plan, options.processes);
   const double needed = needed_bytes(plan.config, plan.shape);
   if (const double free = available_memory_bytes(); free > 0.0 && needed > free) {

@@ -53,10 +53,23 @@ PlannedData plan_data(const ResolvedConfig& resolved, const DataSize& size) {
   return {sequences, model_shape(resolved.config, found.vocab_size), found.tokenizer_hash};
 }
 
-RunPlan plan_file(const ResolvedConfig& resolved, const DataSize& size, double flops_per_second) {
+PlanRate describe_rate(const LastRate& rate, std::string_view when) {
+  const std::string threads = rate.device == "cpu" ? fmt::format(", {} threads", rate.threads) : "";
+  return {rate.flops_per_second, fmt::format("{} ({}{})", when, rate.device, threads)};
+}
+
+PlanRate rate_or_last(double flops_per_second, const RunConfig& config) {
+  if (flops_per_second > 0.0) return {flops_per_second};
+  const std::optional<LastRate> last = find_last_rate(config, last_rate_file());
+  return last ? describe_rate(*last, "as measured on this machine last") : PlanRate{};
+}
+
+RunPlan plan_file(const ResolvedConfig& resolved, const DataSize& size, const PlanRate& rate) {
   const PlannedData data = plan_data(resolved, size);
-  return plan_run(resolved.config, data.shape, data.sequences, flops_per_second,
-                  find_source(resolved, data));
+  RunPlan plan = plan_run(resolved.config, data.shape, data.sequences, rate.flops_per_second,
+                          find_source(resolved, data));
+  plan.rate_source = rate.source;
+  return plan;
 }
 
 }  // namespace apollo

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "config/resolved_config.h"
+#include "progressive/last_rate.h"
 #include "progressive/plan.h"
 
 namespace apollo {
@@ -25,8 +28,19 @@ struct PlannedData {
 // DataError for data that cannot be used or is shorter than a sequence.
 PlannedData plan_data(const ResolvedConfig& resolved, const DataSize& size);
 
-// `flops_per_second` is for the predicted time; 0: no prediction. Throws what plan_data() and
-// plan_run() throw.
-RunPlan plan_file(const ResolvedConfig& resolved, const DataSize& size, double flops_per_second);
+// The rate with which a plan predicts times.
+struct PlanRate {
+  double flops_per_second = 0.0;  // 0: no prediction
+  std::string source = {};        // where it is from, for people; empty: the user's
+};
+
+// Describes a rate that was measured; `when`: "as measured now".
+PlanRate describe_rate(const LastRate& rate, std::string_view when);
+
+// Returns the user's rate, or if that is 0 the one at which this machine trained last.
+PlanRate rate_or_last(double flops_per_second, const RunConfig& config);
+
+// Throws what plan_data() and plan_run() throw.
+RunPlan plan_file(const ResolvedConfig& resolved, const DataSize& size, const PlanRate& rate);
 
 }  // namespace apollo

@@ -19,14 +19,15 @@ struct LastRate {
   bool operator==(const LastRate&) const = default;
 };
 
-// Where it is kept; one for each kind of processor, since machines may share a home.
+// Returns the file that holds it. The file has one rate per kind of processor, because machines may
+// share a home folder.
 std::filesystem::path last_rate_file();
 
-// Writes it to `file`; what cannot be written is only measured again.
+// Writes the rate to `file`. A file that cannot be written is no error: the rate is measured again.
 void keep_rate(const LastRate& rate, const std::filesystem::path& file);
 
-// The one kept for this processor, where it is of a device that `config` may run on. Nothing where
-// there is none, or the file is not one of these.
+// Returns the rate of this processor if it was measured on a device that `config` may run on, else
+// nullopt. A damaged file holds no rate.
 std::optional<LastRate> find_last_rate(const RunConfig& config, const std::filesystem::path& file);
 
 }  // namespace apollo

@@ -10,7 +10,6 @@
 #include "config/enum_names.h"
 #include "config/fields.h"
 #include "config/toml_io.h"
-#include "progressive/last_rate.h"
 #include "progressive/layer_map.h"
 #include "progressive/plan_processes.h"
 #include "progressive/resolve.h"
@@ -27,11 +26,8 @@ std::string plan(const std::string& name, const std::optional<std::string>& text
                  double flops_per_second, int64_t processes) {
   const LightCall call;
   const ResolvedConfig resolved = resolve_run_config(toml_source(name, text), overrides);
-  if (flops_per_second <= 0.0) {
-    const std::optional<LastRate> last = find_last_rate(resolved.config, last_rate_file());
-    if (last) flops_per_second = last->flops_per_second;
-  }
-  const RunPlan plan = plan_file(resolved, {tokens, vocab_size}, flops_per_second);
+  const RunPlan plan =
+      plan_file(resolved, {tokens, vocab_size}, rate_or_last(flops_per_second, resolved.config));
   Json json = plan_json(plan);
   json["shared"] = shared_json(plan_processes(plan, processes));
   return json.dump();

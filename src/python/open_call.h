@@ -1,6 +1,7 @@
-// The calls from Python that are in the program, without the interpreter's lock. An interpreter
-// that ends while another thread is in one would kill that thread in the midst of C++, which ends
-// the process; so its end asks them to stop, as SIGTERM does, and waits.
+// The calls from Python that are running in the program, without the interpreter's lock. If the
+// interpreter ended during such a call of another thread, it would kill that thread inside of C++
+// and so abort the process. Instead it asks these calls to stop, as SIGTERM does, and waits for
+// them.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -9,8 +10,8 @@ namespace apollo::python {
 
 namespace nb = nanobind;
 
-// One of them. Made and ended with the interpreter's lock held. Throws UsageError where the
-// interpreter is ending already.
+// One such call. It begins and ends with the interpreter's lock held. Throws UsageError if the
+// interpreter is already ending.
 class OpenCall {
  public:
   OpenCall();
@@ -19,13 +20,13 @@ class OpenCall {
   OpenCall& operator=(const OpenCall&) = delete;
 };
 
-// One that is short: the interpreter's lock is given up, and signals wait until it is over.
+// A short call: it releases the interpreter's lock, and signals wait until it is over.
 struct [[gnu::visibility("hidden")]] ShortCall {
   OpenCall open;
   nb::gil_scoped_release released;
 };
 
-// Has the interpreter's end wait for the calls of this module. Ctrl-C ends the waiting.
+// Makes the interpreter wait at its end for the calls of this module. Ctrl-C ends the waiting.
 void outlive_calls();
 
 }  // namespace apollo::python

@@ -1,6 +1,6 @@
-// A run that goes on with another length (train.duration) than it was begun with. Up to a constant
-// learning rate, before any decay, a longer run does what a shorter one does (Hagele et al.,
-// "Scaling laws and compute-optimal training beyond fixed training durations", 2024).
+// A run that continues with another length (train.duration) than it began with. As long as the
+// learning rate is constant, before any decay, a longer run does what a shorter one does (Hagele et
+// al., "Scaling laws and compute-optimal training beyond fixed training durations", 2024).
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace apollo {
 
-// Empty where the run may have the length of its config from `state` on: all of its layers are
-// there, and the step before had the learning rate that a run of this length would have had. Else
-// why not. `begun`: the config with the length that it had so far.
+// Returns why the run may not take the length of its config from `state` on, or "" if it may. It
+// may if it has all of its layers, and if the step before had the learning rate that a run of the
+// new length would have had. `begun`: the config with the length that the run had so far.
 std::string why_length_is_fixed(const Run& run, const RunConfig& begun, const TrainState& state);
 
 }  // namespace apollo

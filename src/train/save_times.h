@@ -1,6 +1,6 @@
-// When a run saves, and under which names: at its interval (checkpoint.every), where it was best so
-// far (checkpoint.best), and at the moments whose checkpoints stay for good (checkpoint.at), the
-// checkpoints of a series as benchmarks of learning ask for them.
+// When a run saves, and under which names: at its interval (checkpoint.every), when an evaluation
+// is the best so far (checkpoint.best), and at the moments whose checkpoints are kept
+// (checkpoint.at).
 #pragma once
 
 #include <string>
@@ -19,14 +19,15 @@ struct CheckpointNames {
 
 class SaveTimes {
  public:
-  // Of a run that resumes, what lies at or before its position counts as done.
+  // If the run resumes, moments at or before its position count as done.
   explicit SaveTimes(const Run& run);
 
-  // How often the interval has passed up to `position`.
+  // Returns how often the interval has passed up to `position`.
   int64_t times_due(const RunPosition& position) const { return every_.times_due(position); }
 
   bool is_due(const TrainState& state) const;
-  // The names of a checkpoint of this state, once each: it is being saved, whether due or not.
+  // Returns the names of a checkpoint of this state, which is being saved now, due or not. Each
+  // revision is named once.
   CheckpointNames take_names(const TrainState& state);
 
  private:

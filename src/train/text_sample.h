@@ -1,6 +1,6 @@
-// What the model of a run writes on from eval.sample, at every evaluation: the same draws each
-// time, so that what changes is the model. Nothing that a run's numbers come from is touched: the
-// draws are keyed by a purpose of their own, and the pass keeps no gradient.
+// The text with which a run's model continues eval.sample at every evaluation. The random draws are
+// the same each time, so that only the model changes. A sample changes none of a run's numbers,
+// because its draws have a stream of their own and its pass keeps no gradient.
 #pragma once
 
 #include <optional>
@@ -13,13 +13,13 @@ namespace apollo {
 
 class TextSample {
  public:
-  // Throws ConfigError where a sample is wanted of data without a tokenizer, or of a prompt that
-  // holds nothing the tokenizer knows.
+  // Throws ConfigError if a sample is wanted and the data have no tokenizer, or the prompt holds
+  // nothing that the tokenizer knows.
   explicit TextSample(const Run& run);
 
-  // At the depth of the final model; without the place of the run, which the log fills in. Nothing
-  // where none is wanted, on a rank other than the first, and while the model has no layers. A
-  // model whose logits are not finite is told of; its run goes on.
+  // Returns a sample at the depth of the final model, without the position of the run, which the
+  // log adds. Returns nullopt if none is wanted, on every rank except the first, and while the
+  // model has no layers. If the logits are not finite, it warns and the run continues.
   std::optional<SampleRow> take(const Run& run) const;
 
  private:

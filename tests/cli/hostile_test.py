@@ -66,17 +66,21 @@ class Inputs(ApolloTest):
                 _, stderr = self.run_apollo(*words, expect=code, timeout=30)
                 self.assertIn("expected a file, found ", stderr)
 
+    def interrupt(self, words, after):
+        """One Ctrl-C, `after` seconds, ends a command that waits for its input."""
+        waiting = subprocess.Popen([APOLLO, *words], cwd=self.dir, env=self.environment(),
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        time.sleep(after)
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.wait(timeout=30), 130)
+        waiting.stdin.close()
+
     def test_a_signal_while_input_is_awaited(self):
         for words in (["tokenizer", "encode", "--tokenizer", "bytes", "-"],
                       ["prepare", "--tokenizer", "bytes", "--out", "data", "/dev/stdin"]):
             with self.subTest(words):
-                waiting = subprocess.Popen([APOLLO, *words], cwd=self.dir, env=self.environment(),
-                                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL)
-                time.sleep(0.5)
-                waiting.send_signal(signal.SIGINT)
-                self.assertEqual(waiting.wait(timeout=30), 130)
-                waiting.stdin.close()
+                self.interrupt(words, after=0.5)
                 self.assertFalse((self.dir / "data").exists())
         self.train("run")
         os.mkfifo(self.dir / "pipe.txt")
@@ -84,13 +88,7 @@ class Inputs(ApolloTest):
                       ["tokenizer", "encode", "--tokenizer", "bytes", "pipe.txt"],
                       ["prepare", "--tokenizer", "bytes", "--out", "data", "pipe.txt"]):
             with self.subTest(words):
-                waiting = subprocess.Popen([APOLLO, *words], cwd=self.dir, env=self.environment(),
-                                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL)
-                time.sleep(2)
-                waiting.send_signal(signal.SIGINT)
-                self.assertEqual(waiting.wait(timeout=30), 130)
-                waiting.stdin.close()
+                self.interrupt(words, after=2)
 
     def test_deep_json(self):
         self.write("deep.jsonl", '{"text": "a", "x": %s}\n' % DEEP)
