@@ -16,6 +16,7 @@
 #include <string>
 
 #include "base/allocator.h"
+#include "base/file.h"
 #include "base/json_lines.h"
 #include "config/enum_names.h"
 #include "data/batches.h"
@@ -23,6 +24,7 @@
 #include "ops/determinism.h"
 #include "ops/matmul.h"
 #include "ops/tensor_allocator.h"
+#include "train/matmul_choice.h"
 #include "train/train_step.h"
 
 namespace apollo {
@@ -50,11 +52,22 @@ RunConfig bench_config(const ModelSpec& spec, const Options& options) {
   config.train.micro_batch_size = options.batch_size;
   config.train.lr = options.lr;
   config.train.lr_schedule = LrSchedule::kConstant;
+  config.run.matmul = parse_enum<MatmulLibrary>(options.matmul, "--matmul");
   config.run.kernels = parse_enum<Kernels>(options.kernels, "--kernels");
   config.train.precision = parse_enum<Precision>(options.precision, "--precision");
   config.progressive.method = "scratch";
   config.progressive.stages = {{spec.shape.layers, std::nullopt}};
   return config;
+}
+
+// As a run chooses it: by the times that this processor took.
+MatmulLibrary products_of(const RunConfig& config, const ModelShape& shape, at::Device device) {
+  const bool measures = config.run.matmul == MatmulLibrary::kAuto &&
+                        config.run.kernels == Kernels::kFused && device.is_cpu();
+  if (!measures) return config.run.matmul;
+  const auto times =
+      known_times(measured_products(config, shape), user_cache_dir() / "matmul.json");
+  return times ? faster_library(*times) : MatmulLibrary::kLibTorch;
 }
 
 void wait_for(at::Device device) {
@@ -74,6 +87,8 @@ int serve(const Options& options) {
   state.model = load_hf_model(options.model_folder, device);
   const ModelSpec& spec = state.model->spec();
   const RunConfig config = bench_config(spec, options);
+  const MatmulScope matmul(products_of(config, spec.shape, device));
+  fmt::print(stderr, "bench_step: matrix products by {}\n", matmul_library_name());
   const TokenDataset dataset = TokenDataset::open(options.tokens);
   const auto tokenizer = objective_of(spec.shape.architecture) == Objective::kMasked
                              ? load_tokenizer(options.model_folder)
@@ -81,6 +96,7 @@ int serve(const Options& options) {
   Run run;
   run.resolved.config = config;
   run.device = device;
+  run.workers = single_worker();
   run.train = make_batches(config, dataset, tokenizer.get());
   run.batches = std::make_unique<BatchPrefetcher>(*run.train, options.batch_size);
   run.schedule = std::make_unique<Schedule>(config, spec.shape, run.train->num_sequences());
@@ -88,6 +104,7 @@ int serve(const Options& options) {
       device, make_pass_options(config, /*training=*/true),
       options.no_graphs ? nullptr : make_device_graph_recorder(device));
   run.optimizer = make_optimizer(config.train);
+  run.shards = std::make_unique<Shards>(*run.workers, *run.optimizer, /*shard_optimizer=*/false);
   state.optimizer = run.optimizer->fresh_state(state.model->parameters());
   for (std::string line; std::getline(std::cin, line);) {
     const int64_t num_steps = line.empty() ? 1 : std::stoll(line);
@@ -132,8 +149,5 @@ int main(int argc, char** argv) {
   app.add_flag("--no-graphs", options.no_graphs);
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(options.threads);
-  const apollo::MatmulScope matmul(
-      apollo::parse_enum<apollo::MatmulLibrary>(options.matmul, "--matmul"));
-  fmt::print(stderr, "bench_step: matrix products by {}\n", apollo::matmul_library_name());
   return apollo::serve(options);
 }
