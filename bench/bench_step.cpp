@@ -52,6 +52,7 @@ RunConfig bench_config(const ModelSpec& spec, const Options& options) {
   config.train.micro_batch_size = options.batch_size;
   config.train.lr = options.lr;
   config.train.lr_schedule = LrSchedule::kConstant;
+  config.train.warmup = {0.0, DurationUnit::kSteps};  // the peers have none
   config.run.matmul = parse_enum<MatmulLibrary>(options.matmul, "--matmul");
   config.run.kernels = parse_enum<Kernels>(options.kernels, "--kernels");
   config.train.precision = parse_enum<Precision>(options.precision, "--precision");

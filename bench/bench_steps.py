@@ -98,6 +98,7 @@ class Server:
         except subprocess.TimeoutExpired:  # torch.compile's workers can outlive their work
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()
 
 
 def make_model(size, folder, dropout):
