@@ -63,4 +63,8 @@ std::string allocator_settings() {
   return settings();
 }
 
+void return_freed_memory() {
+  ::malloc_trim(0);
+}
+
 }  // namespace apollo

@@ -14,4 +14,8 @@ void set_allocator();
 // Returns what set_allocator() did, for the log: "glibc, blocks below 32 MiB kept".
 std::string allocator_settings();
 
+// Gives freed memory back to the system, for a program that will not need as much again. Only
+// blocks of glibc are given back.
+void return_freed_memory();
+
 }  // namespace apollo

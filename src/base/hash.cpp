@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <span>
+#include <vector>
+
 #include "base/file.h"
 
 namespace apollo {
@@ -18,9 +22,19 @@ std::string hash_text(std::string_view text) {
   return to_hex(XXH3_128bits(text.data(), text.size()));
 }
 
+// Reads in pieces: a map of the whole would count as memory of this process, and a file that is cut
+// short meanwhile would end it by SIGBUS.
 std::string hash_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return hash_text(file.text());
+  constexpr int64_t kPiece = 1 << 20;
+  const RandomAccessFile file(path);
+  StreamHash hash;
+  std::vector<char> piece(static_cast<size_t>(std::min(kPiece, file.size())));
+  for (int64_t begin = 0; begin < file.size(); begin += kPiece) {
+    const auto size = static_cast<size_t>(std::min(kPiece, file.size() - begin));
+    file.read(begin, std::span(piece).first(size));
+    hash.update({piece.data(), size});
+  }
+  return hash.hex();
 }
 
 double hash_number(const std::string& hash) {

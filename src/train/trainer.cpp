@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocator.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -242,6 +243,8 @@ void Trainer::grow(int64_t target) {
 
 void Trainer::save_if_due(bool finished) {
   if (!save_times_.is_due(run_.state) && !finished) return;
+  // No step follows that would need what the last one freed, and a copy of the state does.
+  if (finished) return_freed_memory();
   run_.state.checkpoints_due = save_times_.times_due(run_.state.position);
   save();
 }

@@ -31,6 +31,11 @@ TEST(Hash, OfAStreamAndOfAFileIsThatOfTheWhole) {
   const TempDir dir;
   std::ofstream(dir / "a", std::ios::binary) << text;
   EXPECT_EQ(hash_file(dir / "a"), hash_text(text));
+  std::ofstream(dir / "empty", std::ios::binary);
+  EXPECT_EQ(hash_file(dir / "empty"), hash_text(""));
+  const std::string large(static_cast<size_t>(5) << 19, 'x');  // two pieces and a half
+  std::ofstream(dir / "large", std::ios::binary) << large;
+  EXPECT_EQ(hash_file(dir / "large"), hash_text(large));
   EXPECT_THROW(hash_file(dir / "absent"), Error);
 }
 

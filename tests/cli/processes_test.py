@@ -48,7 +48,7 @@ def words_of(overrides):
     return [word for override in overrides for word in ("--set", override)]
 
 
-class Processes(ApolloTest):
+class Ranks(ApolloTest):
     def train_with(self, count, name, overrides, **options):
         return self.run_apollo("train", "run.toml", "--out", name, "--processes", count,
                                *words_of(overrides), **options)
@@ -73,6 +73,14 @@ class Processes(ApolloTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout, done.stderr
 
+    def last_step(self, name):
+        latest = self.dir / name / "checkpoints/latest"
+        return int(os.readlink(latest).removeprefix("step-")) if latest.is_symlink() else 0
+
+
+class Table(Ranks):
+    """The bits of one process, for every launcher, number of ranks, kind of model and resume."""
+
     def hold_table_of(self, launcher):
         rows = TABLE[launcher]
         self.launched(launcher, 1)
@@ -96,6 +104,32 @@ class Processes(ApolloTest):
     def test_mpirun_gives_the_bits_of_one(self):
         self.hold_table_of("mpirun")
 
+    def test_a_run_goes_on_with_another_number(self):
+        """And with moments that are shared out or not."""
+        overrides = SHARED + ["train.duration=400 steps", "checkpoint.every=10 steps",
+                              "eval.every=100 steps"]
+        self.train("whole", *overrides)
+        self.stop_at(20, 2, overrides + [SHARDED])
+        self.stop_at(150, 4, overrides)
+        self.stop_at(250, 8, overrides + [SHARDED])
+        self.train("moved", *overrides)
+        self.assert_same_run("moved", "whole")
+
+    def stop_at(self, step, count, overrides):
+        """Trains `moved` on and stops it by a signal, once it has a checkpoint of that step."""
+        process = self.start("train", "run.toml", "--out", "moved", "--processes", count,
+                             *words_of(overrides))
+        wait_for(lambda: self.last_step("moved") >= step)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 143, (self.dir / "stderr").read_text())
+        end = self.rows("moved", "end")[-1]
+        self.assertEqual(end["reason"], "signal")
+        self.assertEqual(os.readlink(self.dir / "moved/checkpoints/latest"),
+                         f"step-{end['step']:08}", "saved at the very step")
+        self.assertLess(end["step"], 400)
+
+
+class Processes(Ranks):
     def test_an_early_end_and_the_best_are_those_of_one_process(self):
         """On a text that is soon known by heart, with a sample that rank 0 alone writes."""
         self.write("train.txt", made_up_text(300))
@@ -209,30 +243,6 @@ class Processes(ApolloTest):
                 subprocess.run(["ip", "-n", node, *words], check=True)
         return nodes
 
-    def test_a_run_goes_on_with_another_number(self):
-        """And with moments that are shared out or not."""
-        overrides = SHARED + ["train.duration=400 steps", "checkpoint.every=10 steps",
-                              "eval.every=100 steps"]
-        self.train("whole", *overrides)
-        self.stop_at(20, 2, overrides + [SHARDED])
-        self.stop_at(150, 4, overrides)
-        self.stop_at(250, 8, overrides + [SHARDED])
-        self.train("moved", *overrides)
-        self.assert_same_run("moved", "whole")
-
-    def stop_at(self, step, count, overrides):
-        """Trains `moved` on and stops it by a signal, once it has a checkpoint of that step."""
-        process = self.start("train", "run.toml", "--out", "moved", "--processes", count,
-                             *words_of(overrides))
-        wait_for(lambda: self.last_step("moved") >= step)
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 143, (self.dir / "stderr").read_text())
-        end = self.rows("moved", "end")[-1]
-        self.assertEqual(end["reason"], "signal")
-        self.assertEqual(os.readlink(self.dir / "moved/checkpoints/latest"),
-                         f"step-{end['step']:08}", "saved at the very step")
-        self.assertLess(end["step"], 400)
-
     def test_a_killed_rank_ends_the_others_with_its_name(self):
         overrides = SHARED + ["train.duration=4000 steps", "checkpoint.every=10 steps",
                               "eval.every=0 steps"]
@@ -301,10 +311,6 @@ class Processes(ApolloTest):
             os.kill(draw.choice(ranks), signal.SIGKILL)
         self.assertEqual(process.wait(timeout=120), 0, (self.dir / "stderr").read_text())
         self.assert_same_run("killed", "whole")
-
-    def last_step(self, name):
-        latest = self.dir / name / "checkpoints/latest"
-        return int(os.readlink(latest).removeprefix("step-")) if latest.is_symlink() else 0
 
     def ranks_of(self, process, but_for=()):
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
