@@ -1,5 +1,6 @@
-// bf16 on the CPU by our own kernels: loss and gradients of every architecture are near those of
-// float32, recomputation keeps the bits, and a processor without bf16 is refused.
+// bf16 on the CPU by our own kernels: loss and gradients of every architecture are as near to those
+// of float32 as LibTorch's automatic mixed precision comes, recomputation changes nothing but the
+// order of sums, and a processor without bf16 is refused.
 #include <ATen/ops/linalg_vector_norm.h>
 #include <gtest/gtest.h>
 
@@ -48,12 +49,17 @@ TEST(MixedPrecisionModel, IsNearFloat32) {
       EXPECT_EQ(found.gradients.scalar_type(), at::kFloat);
       EXPECT_NE(found.loss, exact.loss);
       EXPECT_NEAR(found.loss / exact.loss, 1.0, 2e-2);
-      EXPECT_LT(relative_error(found.gradients, exact.gradients), 5e-2);
+      // How far bf16 leads astray is the model's matter: LibTorch's own mixed precision says.
+      options.kernels = Kernels::kReference;
+      const double theirs =
+          relative_error(differentiate(*model, options).gradients, exact.gradients);
+      EXPECT_LT(relative_error(found.gradients, exact.gradients), 1.5 * theirs);
+      EXPECT_LT(theirs, 0.15);  // Qwen3, whose norms of heads pass on relative errors
     }
   }
 }
 
-TEST(MixedPrecisionModel, RepeatsItsBitsAlsoWhenBlocksAreComputedAgain) {
+TEST(MixedPrecisionModel, RepeatsItsBitsAndMayComputeBlocksAgain) {
   for (const Architecture architecture : kAllArchitectures) {
     ModelSpec spec = small_spec_of(architecture, 12);
     spec.dropout = 0.3;
@@ -66,8 +72,8 @@ TEST(MixedPrecisionModel, RepeatsItsBitsAlsoWhenBlocksAreComputedAgain) {
     PassOptions again = options;
     again.recompute = true;
     const Outcome recomputed = differentiate(*model, again);
-    EXPECT_NEAR(recomputed.loss / first.loss, 1.0, 2e-3);
-    EXPECT_LT(relative_error(recomputed.gradients, first.gradients), 2e-2)
+    EXPECT_EQ(recomputed.loss, first.loss);
+    EXPECT_LT(relative_error(recomputed.gradients, first.gradients), 1e-5)
         << static_cast<int>(architecture);
   }
 }
