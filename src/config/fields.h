@@ -194,9 +194,11 @@ void visit_train_fields(Visitor&& visit, Configs&... c) {
               "patience: the run ends after so many evaluations in a row, with all layers, that "
               "found no lower validation loss; 0: it does not"},
         c.train.early_stopping...);
-  visit(Field{"train", "precision", Effect::kResult,
-              "number format of activations and matrix products"},
-        c.train.precision...);
+  visit(
+      Field{"train", "precision", Effect::kResult,
+            "number format of matrix products and of activations that are kept for them; weights, "
+            "moments and gradients are fp32; on a CPU, bf16 takes AVX512_BF16 or AMX"},
+      c.train.precision...);
   visit(
       Field{"train", "recompute", Effect::kResult,
             "save memory: the backward pass computes blocks again, in all passes or only in those "

@@ -322,6 +322,7 @@ class Grid {
 }  // namespace
 
 FinetuneResults finetune(const ResolvedTask& task, const FinetuneOptions& options) {
+  check_precision(task.config.train.precision, options.device, cpu_multiplies_bf16());
   use_deterministic_operators(options.device);
   Grid grid(task, options);
   fs::create_directories(options.out);

@@ -104,7 +104,7 @@ at::Tensor SequenceClassifier::pooled(const ClassifierBatch& batch,
   DeviceBatch read = batch.tokens;
   const at::Tensor& inputs_BT = read.inputs_BT;
   if (head_of(body_->spec()) == ClassifierHead::kTransform && pooling_ == Pooling::kMean) {
-    const at::Tensor hidden_BTW = body_->hidden(read, blocks_, options);
+    const at::Tensor hidden_BTW = body_->hidden(read, blocks_, options).to(at::kFloat);
     if (!read.documents_BT.defined()) return hidden_BTW.mean(1);
     // Padding does not belong to the row.
     const at::Tensor of_row_BT1 = read.documents_BT.eq(0).unsqueeze(2).to(hidden_BTW.scalar_type());
@@ -114,12 +114,12 @@ at::Tensor SequenceClassifier::pooled(const ClassifierBatch& batch,
   read.target_rows_M =
       body_->is_causal() ? batch.last_rows_B
                          : at::arange(0, inputs_BT.numel(), inputs_BT.size(1), inputs_BT.options());
-  return body_->target_hidden(read, blocks_, options);
+  return body_->target_hidden(read, blocks_, options).to(at::kFloat);
 }
 
 at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
                                       const PassOptions& options) const {
-  const PrecisionScope precision(options.precision, body_->device());
+  const PrecisionScope precision(options.precision, options.kernels, body_->device());
   at::Tensor features_BW = pooled(batch, options);
   switch (head_of(body_->spec())) {
     case ClassifierHead::kLastToken:
@@ -129,7 +129,7 @@ at::Tensor SequenceClassifier::logits(const ClassifierBatch& batch,
           at::tanh(at::linear(features_BW, head_.tensor(kPoolerWeight), head_.tensor(kPoolerBias)));
       break;
     case ClassifierHead::kTransform:
-      features_BW = body_->output_transform(features_BW, options);
+      features_BW = body_->output_transform(features_BW, options).to(at::kFloat);
       break;
   }
   const at::Tensor kept_BW = dropout(

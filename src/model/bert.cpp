@@ -37,7 +37,10 @@ class Bert final : public LanguageModel {
     position_embedding_ = p.tensor("bert.embeddings.position_embeddings.weight");
     type_embedding_ = p.tensor("bert.embeddings.token_type_embeddings.weight");
     const auto norm = [&](const std::string& part, int64_t layer) -> NormLayer {
-      return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), spec.norm_epsilon};
+      return {.weight_W = p.part(part + ".weight", layer),
+              .bias_W = p.part(part + ".bias", layer),
+              .epsilon = spec.norm_epsilon,
+              .feeds_stream = true};
     };
     const auto linear = [&](const std::string& part, int64_t layer) -> LinearLayer {
       return {p.part(part + ".weight", layer), p.part(part + ".bias", layer), WeightOrder::kOutIn};
@@ -85,14 +88,14 @@ class Bert final : public LanguageModel {
         const at::Tensor rows = i + 1 == blocks.size() ? rows_M : at::Tensor();
         if (options.recompute) {
           const auto run = [this, &weights, pattern, rows, i, options](const at::Tensor& x) {
-            return block(Norm{x}, weights, pattern, rows, i, options).value;
+            return block(Norm{x}, weights, pattern, rows, i, options).stream();
           };
-          stream = {run_block(run, stream.value, spec().dropout > 0.0, options)};
+          stream = {run_block(run, stream.stream(), spec().dropout > 0.0, options)};
         } else {
           stream = block(stream, weights, pattern, rows, i, options);
         }
       }
-      return stream.value;
+      return stream.stream();
     };
     if (options.frozen_blocks == 0) return run_blocks(embed(batch, options), 0, blocks.size());
     const auto frozen = static_cast<size_t>(options.frozen_blocks);
@@ -109,7 +112,7 @@ class Bert final : public LanguageModel {
     x_BTW = x_BTW + (batch.segments_BT.defined() ? at::embedding(type_embedding_, batch.segments_BT)
                                                  : type_embedding_.select(0, 0));
     x_BTW = x_BTW + position_embedding_.slice(0, 0, length);
-    return dropout(apply_norm(x_BTW, embedding_norm_, options.kernels).value,
+    return dropout(apply_norm(x_BTW, embedding_norm_, options.kernels).stream(),
                    dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 
@@ -127,10 +130,10 @@ class Bert final : public LanguageModel {
         at_rows(multi_head_attention(linear(x, w.qkv, options.kernels), pattern,
                                      dropout(DropoutSite::kAttentionWeights), options.kernels));
     const Norm attended =
-        add_linear_and_norm(at_rows(x.value), mixed, scaled(w.attn, options.branch_scale),
+        add_linear_and_norm(at_rows(x.stream()), mixed, scaled(w.attn, options.branch_scale),
                             w.attn_norm, dropout(DropoutSite::kAttentionBranch), options.kernels)
             .norm;
-    return add_mlp_and_norm(attended.value, attended, w.inner, GeluKind::kErf,
+    return add_mlp_and_norm(attended.stream(), attended, w.inner, GeluKind::kErf,
                             scaled(w.outer, options.branch_scale), w.outer_norm,
                             dropout(DropoutSite::kMlpBranch), options.kernels)
         .norm;

@@ -41,6 +41,17 @@ void check_sizes(const ModelSpec& spec, int64_t num_layers) {
   }
 }
 
+// Returns the logits of rows [..., W] in float32. In our own mixed precision the rows are bf16.
+at::Tensor all_logits(const at::Tensor& x, const OutputLayer& output) {
+  const auto as_read = [](const at::Tensor& weight) {
+    if (!in_mixed_precision()) return weight;
+    return at::GradMode::is_enabled() ? weight.to(at::kBFloat16) : in_bf16(weight);
+  };
+  std::optional<at::Tensor> bias;
+  if (output.bias_V.defined()) bias = as_read(output.bias_V);
+  return at::linear(x, as_read(output.weight_VW), bias).to(at::kFloat);
+}
+
 std::map<Architecture, ModelFactory>& factories() {
   static std::map<Architecture, ModelFactory> factories = {
       gpt2_model(), bert_model(), llama_model(), qwen3_model(), modernbert_model()};
@@ -105,7 +116,7 @@ at::Tensor LanguageModel::output_rows(const DeviceBatch& batch, const LayerMap& 
 
 at::Tensor LanguageModel::loss_sum(const DeviceBatch& batch, const LayerMap& blocks,
                                    const PassOptions& options) const {
-  const PrecisionScope scope(options.precision, device());
+  const PrecisionScope scope(options.precision, options.kernels, device());
   return linear_cross_entropy(output_rows(batch, blocks, options), output_layer(), batch.targets_M,
                               options.kernels);
 }
@@ -113,27 +124,21 @@ at::Tensor LanguageModel::loss_sum(const DeviceBatch& batch, const LayerMap& blo
 TargetScores LanguageModel::score_targets(const DeviceBatch& batch, const LayerMap& blocks,
                                           const PassOptions& options) const {
   const at::NoGradGuard no_grad;
-  const PrecisionScope scope(options.precision, device());
+  const PrecisionScope scope(options.precision, options.kernels, device());
   return linear_target_scores(output_rows(batch, blocks, options), output_layer(), batch.targets_M);
 }
 
 at::Tensor LanguageModel::target_logits(const DeviceBatch& batch, const LayerMap& blocks,
                                         const PassOptions& options) const {
-  const PrecisionScope scope(options.precision, device());
-  const OutputLayer output = output_layer();
-  std::optional<at::Tensor> bias;
-  if (output.bias_V.defined()) bias = output.bias_V;
-  return at::linear(output_rows(batch, blocks, options), output.weight_VW, bias).to(at::kFloat);
+  const PrecisionScope scope(options.precision, options.kernels, device());
+  return all_logits(output_rows(batch, blocks, options), output_layer());
 }
 
 at::Tensor LanguageModel::logits(const DeviceBatch& batch, const LayerMap& blocks,
                                  const PassOptions& options) const {
-  const PrecisionScope scope(options.precision, device());
-  const OutputLayer output = output_layer();
+  const PrecisionScope scope(options.precision, options.kernels, device());
   const at::Tensor x_BTW = output_transform(hidden(batch, blocks, options), options);
-  std::optional<at::Tensor> bias;
-  if (output.bias_V.defined()) bias = output.bias_V;
-  return at::linear(x_BTW, output.weight_VW, bias).to(at::kFloat);
+  return all_logits(x_BTW, output_layer());
 }
 
 std::unique_ptr<LanguageModel> make_model(const ModelSpec& spec, int64_t num_layers,
@@ -202,16 +207,32 @@ double memory_budget_bytes(at::Device device) {
   return 0.5 * free_memory_bytes(device);
 }
 
-PrecisionScope::PrecisionScope(Precision precision, at::Device device)
-    : active_(precision == Precision::kBf16), device_type_(device.type()) {
-  if (!active_) return;
+bool runs_own_mixed_precision(Precision precision, Kernels kernels, at::Device device) {
+  return precision == Precision::kBf16 && kernels == Kernels::kFused && device.is_cpu();
+}
+
+void check_precision(Precision precision, at::Device device, bool cpu_has_bf16) {
+  if (precision != Precision::kBf16 || !device.is_cpu() || cpu_has_bf16) return;
+  fail<UsageError>(
+      "train.precision = \"bf16\": expected a processor that multiplies bf16 (AVX512_BF16 or AMX), "
+      "found {} without; hint: train.precision = \"fp32\", which is faster here, or a GPU",
+      processor_name());
+}
+
+PrecisionScope::PrecisionScope(Precision precision, Kernels kernels, at::Device device)
+    : casts_(precision == Precision::kBf16), device_type_(device.type()) {
+  if (runs_own_mixed_precision(precision, kernels, device)) {
+    own_.emplace();
+    casts_ = false;
+  }
+  if (!casts_) return;
   at::autocast::set_autocast_enabled(device_type_, true);
   at::autocast::set_autocast_dtype(device_type_, at::kBFloat16);
   at::autocast::increment_nesting();
 }
 
 PrecisionScope::~PrecisionScope() {
-  if (!active_) return;
+  if (!casts_) return;
   // The cache holds bf16 copies of the weights, which the next update makes stale.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_type_, false);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "arch/counts.h"
@@ -17,6 +18,7 @@
 #include "model/parameters.h"
 #include "ops/attention_cache.h"
 #include "ops/linear_cross_entropy.h"
+#include "ops/mixed_precision.h"
 #include "progressive/layer_map.h"
 
 namespace apollo {
@@ -145,17 +147,26 @@ at::Device find_device(const std::string& name, int64_t local_rank = 0);
 double free_memory_bytes(at::Device device);
 double memory_budget_bytes(at::Device device);
 
-// Runs all operators during its lifetime in the given precision. fp32 changes nothing; bf16 uses
-// the device's automatic mixed precision with float32 master weights.
+// Returns whether passes run in our own mixed precision (ops/mixed_precision.h): in bf16 on the CPU
+// with kFused.
+bool runs_own_mixed_precision(Precision precision, Kernels kernels, at::Device device);
+
+// Throws UsageError if this machine cannot train in the precision: bf16 on a CPU takes one that
+// multiplies bf16, which `cpu_has_bf16` says.
+void check_precision(Precision precision, at::Device device, bool cpu_has_bf16);
+
+// Runs all operators during its lifetime in the given precision. fp32 changes nothing. bf16 has
+// float32 master weights, and is our own mixed precision or LibTorch's automatic one.
 class PrecisionScope {
  public:
-  PrecisionScope(Precision precision, at::Device device);
+  PrecisionScope(Precision precision, Kernels kernels, at::Device device);
   ~PrecisionScope();
   PrecisionScope(const PrecisionScope&) = delete;
   PrecisionScope& operator=(const PrecisionScope&) = delete;
 
  private:
-  bool active_;
+  std::optional<MixedPrecisionScope> own_;
+  bool casts_;  // by LibTorch
   at::DeviceType device_type_;
 };
 

@@ -49,6 +49,7 @@ class ModernBert final : public LanguageModel {
     };
     token_embedding_ = p.tensor("model.embeddings.tok_embeddings.weight");
     embedding_norm_ = norm("model.embeddings.norm.weight", -1);
+    embedding_norm_.feeds_stream = true;
     final_norm_ = norm("model.final_norm.weight", -1);
     transform_ = linear("head.dense.weight", -1);
     transform_norm_ = norm("head.norm.weight", -1);
@@ -112,7 +113,7 @@ class ModernBert final : public LanguageModel {
 
   at::Tensor embed(const DeviceBatch& batch, const PassOptions& options) const {
     const at::Tensor x_BTW = at::embedding(token_embedding_, batch.inputs_BT);
-    return dropout(apply_norm(x_BTW, embedding_norm_, options.kernels).value,
+    return dropout(apply_norm(x_BTW, embedding_norm_, options.kernels).stream(),
                    dropout_at(DropoutSite::kEmbedding, 0, spec(), options), options.kernels);
   }
 

@@ -19,6 +19,7 @@ at::Generator default_generator(at::Device device) {
 struct BlockRecord : torch::CustomClassHolder {
   BlockFunction block;
   Precision precision = Precision::kFp32;
+  Kernels kernels = Kernels::kFused;
   // State of the device's generator before the block; undefined without dropout, or on a CPU, whose
   // dropout is keyed.
   at::Tensor random_state;
@@ -63,7 +64,7 @@ class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
     at::Tensor y_BTW;
     {
       const at::AutoGradMode with_gradient(true);
-      const PrecisionScope precision(record.precision, x_BTW.device());
+      const PrecisionScope precision(record.precision, record.kernels, x_BTW.device());
       const RandomStateScope random(record.random_state, x_BTW.device());
       y_BTW = record.block(x_BTW);
     }
@@ -90,6 +91,7 @@ at::Tensor run_block(const BlockFunction& block, const at::Tensor& x_BTW, bool h
   auto record = c10::make_intrusive<BlockRecord>();
   record->block = block;
   record->precision = options.precision;
+  record->kernels = options.kernels;
   if (has_dropout && options.training && !x_BTW.device().is_cpu()) {
     record->random_state = default_generator(x_BTW.device()).get_state();
   }

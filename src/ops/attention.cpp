@@ -21,7 +21,7 @@
 #include "ops/dropout.h"
 #include "ops/elementwise.h"
 #include "ops/parallel_rows.h"
-#include "ops/row_kernels.h"
+#include "ops/row_tensors.h"
 
 namespace apollo {
 namespace {
@@ -151,7 +151,7 @@ class AlignedFloats {
 
 // Calls body(begin, end, scratch) for ranges of `num_heads` heads; one thread works on each head.
 template <class Body>
-void for_heads(const AttentionHeads& heads, int64_t num_heads, const Body& body) {
+void for_heads(const AttentionPlan& heads, int64_t num_heads, const Body& body) {
   const int64_t work_of_a_head = heads.length * heads.length * heads.head_width;
   parallel_rows(num_heads, work_of_a_head, /*block=*/1, [&](int64_t begin, int64_t end) {
     AlignedFloats scratch(attention_scratch_size(heads.length, heads.head_width));
@@ -159,10 +159,11 @@ void for_heads(const AttentionHeads& heads, int64_t num_heads, const Body& body)
   });
 }
 
-AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
-                        const at::Tensor& ranges_2BT, const DropoutDraw& dropout,
-                        const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
-  AttentionHeads heads{};
+template <class T>
+AttentionHeads<T> heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
+                           const at::Tensor& ranges_2BT, const DropoutDraw& dropout,
+                           const at::Tensor& mixed_BTW, const at::Tensor& log_sums_BHT) {
+  AttentionHeads<T> heads{};
   heads.length = qkv_BTX.size(1);
   heads.num_heads = pattern.heads;
   heads.num_kv_heads = pattern.num_kv_heads();
@@ -174,9 +175,9 @@ AttentionHeads heads_of(const at::Tensor& qkv_BTX, const AttentionPattern& patte
     heads.document_ends_BT = heads.document_begins_BT + ranges_2BT.numel() / 2;
   }
   heads.dropout = dropout;
-  heads.qkv_BTX = qkv_BTX.const_data_ptr<float>();
-  heads.mixed_BTHK = mixed_BTW.mutable_data_ptr<float>();
-  heads.log_sums_BHT = log_sums_BHT.mutable_data_ptr<float>();
+  heads.qkv_BTX = data_of<const T>(qkv_BTX);
+  heads.mixed_BTHK = data_of<T>(mixed_BTW);
+  heads.log_sums_BHT = data_of<float>(log_sums_BHT);
   return heads;
 }
 
@@ -188,14 +189,17 @@ class Attention : public torch::autograd::Function<Attention> {
     const int64_t length = qkv_BTX.size(1);
     at::Tensor mixed_BTW =
         at::empty({batch, length, pattern.heads * head_width(qkv_BTX, pattern)}, qkv_BTX.options());
-    const at::Tensor log_sums_BHT = at::empty({batch, pattern.heads, length}, qkv_BTX.options());
+    const at::Tensor log_sums_BHT =
+        at::empty({batch, pattern.heads, length}, qkv_BTX.options().dtype(at::kFloat));
     const at::Tensor ranges_2BT = pattern.documents_BT.defined()
                                       ? document_ranges(pattern.documents_BT.contiguous())
                                       : at::Tensor();
-    const AttentionHeads heads =
-        heads_of(qkv_BTX, pattern, ranges_2BT, dropout, mixed_BTW, log_sums_BHT);
-    for_heads(heads, batch * heads.num_heads, [&](int64_t begin, int64_t end, float* scratch) {
-      row_kernels().attention.attention(heads, begin, end, scratch);
+    with_element_of(qkv_BTX, [&]<class T>(T) {
+      const auto heads =
+          heads_of<T>(qkv_BTX, pattern, ranges_2BT, dropout, mixed_BTW, log_sums_BHT);
+      for_heads(heads, batch * heads.num_heads, [&](int64_t begin, int64_t end, float* scratch) {
+        element_kernels<T>().attention.attention(heads, begin, end, scratch);
+      });
     });
     context->save_for_backward({qkv_BTX, mixed_BTW, log_sums_BHT, ranges_2BT});
     context->saved_data["causal"] = pattern.causal;
@@ -214,19 +218,23 @@ class Attention : public torch::autograd::Function<Attention> {
                                    .window = context->saved_data["window"].toInt()};
     const at::Tensor grad_BTW = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(qkv_BTX);
-    const AttentionGradientHeads heads{
-        .forward = heads_of(qkv_BTX, pattern, saved[3], saved_draw(*context), saved[1], saved[2]),
-        .grad_mixed_BTHK = grad_BTW.const_data_ptr<float>(),
-        .grad_qkv_BTX = grad_qkv_BTX.mutable_data_ptr<float>()};
-    for_heads(heads.forward, qkv_BTX.size(0) * heads.forward.num_kv_heads,
-              [&](int64_t begin, int64_t end, float* scratch) {
-                row_kernels().attention.attention_gradient(heads, begin, end, scratch);
-              });
+    with_element_of(qkv_BTX, [&]<class T>(T) {
+      const AttentionGradientHeads<T> heads{
+          .forward =
+              heads_of<T>(qkv_BTX, pattern, saved[3], saved_draw(*context), saved[1], saved[2]),
+          .grad_mixed_BTHK = data_of<const T>(grad_BTW),
+          .grad_qkv_BTX = data_of<T>(grad_qkv_BTX)};
+      for_heads(heads.forward, qkv_BTX.size(0) * heads.forward.num_kv_heads,
+                [&](int64_t begin, int64_t end, float* scratch) {
+                  element_kernels<T>().attention.attention_gradient(heads, begin, end, scratch);
+                });
+    });
     return {grad_qkv_BTX, {}, {}};
   }
 };
 
-bool runs_own_kernels(const at::Tensor& qkv_BTX, const DropoutDraw& dropout, Kernels kernels) {
+bool attends_by_own_kernels(const at::Tensor& qkv_BTX, const DropoutDraw& dropout,
+                            Kernels kernels) {
   return has_own_kernels(qkv_BTX, kernels) && dropout.probability < 1.0 &&
          qkv_BTX.is_contiguous() && qkv_BTX.numel() > 0;
 }
@@ -235,7 +243,7 @@ bool runs_own_kernels(const at::Tensor& qkv_BTX, const DropoutDraw& dropout, Ker
 
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,
                                 const DropoutDraw& dropout, Kernels kernels) {
-  if (!runs_own_kernels(qkv_BTX, dropout, kernels)) {
+  if (!attends_by_own_kernels(qkv_BTX, dropout, kernels)) {
     return composed_attention(qkv_BTX, pattern, dropout, kernels);
   }
   return Attention::apply(qkv_BTX, pattern, dropout);

@@ -30,7 +30,7 @@ inline int64_t most(int64_t a, int64_t b) {
 
 // One head of one sequence.
 struct Head {
-  explicit Head(const AttentionHeads& heads, int64_t index)
+  explicit Head(const AttentionPlan& heads, int64_t index)
       : heads(heads),
         length(heads.length),
         width(heads.head_width),
@@ -51,17 +51,13 @@ struct Head {
         log_sums_T(heads.log_sums_BHT + index * length) {}
 
   // Returns how many query heads read one key-value head.
-  static int64_t group_size(const AttentionHeads& heads) {
+  static int64_t group_size(const AttentionPlan& heads) {
     return heads.num_heads / heads.num_kv_heads;
   }
 
   const int32_t* of_row(const int32_t* numbers_BT) const {
     return numbers_BT == nullptr ? nullptr : numbers_BT + index / heads.num_heads * length;
   }
-
-  const float* queries() const { return heads.qkv_BTX + query_place; }
-  const float* keys() const { return heads.qkv_BTX + key_place; }
-  const float* values() const { return heads.qkv_BTX + value_place; }
 
   // Returns whether a query may see no key at the beginning of the row. What the queries see is
   // then a band, both of whose ends only move forward from query to query.
@@ -105,7 +101,7 @@ struct Head {
     return mask.factors(index * length + query, key);
   }
 
-  const AttentionHeads& heads;
+  const AttentionPlan& heads;
   int64_t length;
   int64_t width;
   int64_t padded_width;
@@ -120,21 +116,23 @@ struct Head {
   float* log_sums_T;
 };
 
-inline Floats load_up_to(const float* from, int64_t count) {
+template <class T>
+inline Floats load_up_to(const T* from, int64_t count) {
   return count >= kLanes ? load(from) : load_part(from, count);
 }
 
 // Copies factor * from, rows of `width`, into rows of padded width, filled with zeros.
-inline void copy_padded(const float* from, int64_t stride, int64_t rows, const Head& head,
-                        float factor, float* to) {
+template <class T>
+inline void copy_padded(const T* from, int64_t stride, int64_t rows, const Head& head, float factor,
+                        float* to) {
   for (int64_t row = 0; row < rows; ++row, from += stride, to += head.padded_width) {
     for (int64_t i = 0; i < head.width; i += kLanes)
       store(to + i, load_up_to(from + i, head.width - i) * factor);
   }
 }
 
-inline void copy_back(const float* from, const Head& head, int64_t rows, float* to,
-                      int64_t stride) {
+template <class T>
+inline void copy_back(const float* from, const Head& head, int64_t rows, T* to, int64_t stride) {
   for (int64_t row = 0; row < rows; ++row, from += head.padded_width, to += stride) {
     for_columns(head.width,
                 [&](int64_t i, const auto& lanes) { lanes.store(to + i, load(from + i)); });
@@ -148,7 +146,8 @@ inline void fill_zero(float* to, int64_t count) {
 
 // Copies factor * from, [T, width], into blocks [padded width, kKeyBlock] of kKeyBlock positions
 // each, with zeros after the last position.
-inline void transpose_blocks(const float* from, int64_t stride, const Head& head, float factor,
+template <class T>
+inline void transpose_blocks(const T* from, int64_t stride, const Head& head, float factor,
                              float* to) {
   for (int64_t first = 0; first < head.length; first += kKeyBlock) {
     for (int64_t row = 0; row < kKeyBlock && first + row < head.length; row += kLanes) {
@@ -318,15 +317,17 @@ inline void exponentiate_block(const Head& head, const Block& block, RowSums& su
   }
 }
 
-inline void attend(const Head& head, float* scratch_begin) {
+template <class T>
+inline void attend(const AttentionHeads<T>& heads, const Head& head, float* scratch_begin) {
   Scratch scratch(scratch_begin);
   const int64_t padded = padded_length(head.length) * head.padded_width;
   float* keys = scratch.take(padded);
   float* values = scratch.take(padded);
+  float* queries = scratch.take(kQueryBlock * head.padded_width);  // of one block
   float* scores = scratch.take(kQueryBlock * kKeyBlock);
   float* mixed = scratch.take(kQueryBlock * head.padded_width);
-  transpose_blocks(head.keys(), head.qkv_stride, head, head.scale, keys);
-  copy_padded(head.values(), head.qkv_stride, head.length, head, 1.0F, values);
+  transpose_blocks(heads.qkv_BTX + head.key_place, head.qkv_stride, head, head.scale, keys);
+  copy_padded(heads.qkv_BTX + head.value_place, head.qkv_stride, head.length, head, 1.0F, values);
   for (int64_t query = 0; query < head.length; query += kQueryBlock) {
     const int64_t query_end = least(query + kQueryBlock, head.length);
     RowSums sums;
@@ -335,9 +336,11 @@ inline void attend(const Head& head, float* scratch_begin) {
       sums.total[row] = 0.0F;
     }
     fill_zero(mixed, kQueryBlock * head.padded_width);
+    copy_padded(heads.qkv_BTX + head.query_place + query * head.qkv_stride, head.qkv_stride,
+                query_end - query, head, 1.0F, queries);
     for_key_blocks(head, query, query_end, [&](const Block& block) {
-      multiply_by_keys(head, block, {head.queries() + query * head.qkv_stride, head.qkv_stride, 1},
-                       keys, [&](int64_t row, int64_t column, const Floats& score) {
+      multiply_by_keys(head, block, {queries, head.padded_width, 1}, keys,
+                       [&](int64_t row, int64_t column, const Floats& score) {
                          store(scores + row * kKeyBlock + column,
                                head.seen(score, query + row, block.key + column));
                        });
@@ -347,7 +350,7 @@ inline void attend(const Head& head, float* scratch_begin) {
     for (int64_t row = 0; row < query_end - query; ++row) {
       const float inverse = 1.0F / sums.total[row];
       const float* from = mixed + row * head.padded_width;
-      float* to = head.heads.mixed_BTHK + head.place + (query + row) * head.stride;
+      T* to = heads.mixed_BTHK + head.place + (query + row) * head.stride;
       for_columns(head.width, [&](int64_t i, const auto& lanes) {
         lanes.store(to + i, load(from + i) * inverse);
       });
@@ -356,9 +359,10 @@ inline void attend(const Head& head, float* scratch_begin) {
   }
 }
 
-void attention(const AttentionHeads& heads, int64_t begin, int64_t end, float* scratch) {
+template <class T>
+void attention(const AttentionHeads<T>& heads, int64_t begin, int64_t end, float* scratch) {
   for (int64_t index = begin; index < end; ++index)
-    attend(Head(heads, index), scratch);
+    attend(heads, Head(heads, index), scratch);
 }
 
 // Scratch memory for the gradient of one head. Members are named after what is copied or summed
@@ -374,6 +378,7 @@ struct GradientScratch {
     weights = scratch.take(kQueryBlock * kKeyBlock);
     grad_scores = scratch.take(kQueryBlock * kKeyBlock);
     grad_queries = scratch.take(kQueryBlock * head.padded_width);
+    plain_queries = scratch.take(kQueryBlock * head.padded_width);
   }
 
   float *keys, *transposed_keys;  // scaled
@@ -383,14 +388,17 @@ struct GradientScratch {
   float *grad_keys, *grad_values;
   float *weights, *grad_scores;  // of one block
   float* grad_queries;           // of one block
+  float* plain_queries;          // of one block, not scaled
 };
 
 // Computes the sum of grad * mixed for each query of a block. It equals the sum over a row of
 // weights times their gradients, so the softmax's gradient is weights * (gradients - sum).
-inline void sum_of_products(const Head& head, const float* grad_mixed, int64_t query,
-                            int64_t query_end, float* sums) {
+template <class T>
+inline void sum_of_products(const AttentionHeads<T>& heads, const Head& head,
+                            const float* grad_mixed, int64_t query, int64_t query_end,
+                            float* sums) {
   for (int64_t t = query; t < query_end; ++t) {
-    const float* mixed = head.heads.mixed_BTHK + head.place + t * head.stride;
+    const T* mixed = heads.mixed_BTHK + head.place + t * head.stride;
     const float* grad = grad_mixed + t * head.padded_width;
     Floats total = {};
     for_columns(head.width, [&](int64_t i, const auto& lanes) {
@@ -404,8 +412,7 @@ inline void sum_of_products(const Head& head, const float* grad_mixed, int64_t q
 inline void block_gradient(const Head& head, const Block& block, const GradientScratch& scratch,
                            const float* products) {
   const int64_t first = block.query * head.padded_width;
-  multiply_by_keys(head, block,
-                   {head.queries() + block.query * head.qkv_stride, head.qkv_stride, 1},
+  multiply_by_keys(head, block, {scratch.plain_queries, head.padded_width, 1},
                    scratch.transposed_keys, [&](int64_t row, int64_t column, const Floats& score) {
                      const int64_t query = block.query + row;
                      const Floats x = head.seen(score, query, block.key + column);
@@ -428,17 +435,21 @@ inline void block_gradient(const Head& head, const Block& block, const GradientS
 }
 
 // Writes the gradient of one query head and adds its share to the gradients of keys and values.
-inline void query_head_gradient(const AttentionGradientHeads& heads, const Head& head,
+template <class T>
+inline void query_head_gradient(const AttentionGradientHeads<T>& heads, const Head& head,
                                 const GradientScratch& scratch) {
   const int64_t length = head.length;
-  copy_padded(head.queries(), head.qkv_stride, length, head, head.scale, scratch.queries);
+  const T* queries = heads.forward.qkv_BTX + head.query_place;
+  copy_padded(queries, head.qkv_stride, length, head, head.scale, scratch.queries);
   copy_padded(heads.grad_mixed_BTHK + head.place, head.stride, length, head, 1.0F,
               scratch.grad_mixed);
-  float* grad_queries = heads.grad_qkv_BTX + head.query_place;
+  T* grad_queries = heads.grad_qkv_BTX + head.query_place;
   for (int64_t query = 0; query < length; query += kQueryBlock) {
     const int64_t query_end = least(query + kQueryBlock, length);
     float products[kQueryBlock];
-    sum_of_products(head, scratch.grad_mixed, query, query_end, products);
+    sum_of_products(heads.forward, head, scratch.grad_mixed, query, query_end, products);
+    copy_padded(queries + query * head.qkv_stride, head.qkv_stride, query_end - query, head, 1.0F,
+                scratch.plain_queries);
     fill_zero(scratch.grad_queries, kQueryBlock * head.padded_width);
     for_key_blocks(head, query, query_end, [&](const Block& block) {
       block_gradient(head, block, scratch, products);
@@ -453,14 +464,16 @@ inline void query_head_gradient(const AttentionGradientHeads& heads, const Head&
 
 // Computes the gradients of one key-value head and of the query heads that read it, from `first`
 // on.
-inline void attend_gradient(const AttentionGradientHeads& heads, int64_t first, float* memory) {
+template <class T>
+inline void attend_gradient(const AttentionGradientHeads<T>& heads, int64_t first, float* memory) {
   const Head head(heads.forward, first);
   const GradientScratch scratch(head, memory);
   const int64_t length = head.length;
   const int64_t stride = head.qkv_stride;
-  copy_padded(head.keys(), stride, length, head, head.scale, scratch.keys);
-  transpose_blocks(head.keys(), stride, head, head.scale, scratch.transposed_keys);
-  transpose_blocks(head.values(), stride, head, 1.0F, scratch.transposed_values);
+  const T* qkv = heads.forward.qkv_BTX;
+  copy_padded(qkv + head.key_place, stride, length, head, head.scale, scratch.keys);
+  transpose_blocks(qkv + head.key_place, stride, head, head.scale, scratch.transposed_keys);
+  transpose_blocks(qkv + head.value_place, stride, head, 1.0F, scratch.transposed_values);
   fill_zero(scratch.grad_keys, length * head.padded_width);
   fill_zero(scratch.grad_values, length * head.padded_width);
   for (int64_t i = 0; i < Head::group_size(heads.forward); ++i)
@@ -469,7 +482,8 @@ inline void attend_gradient(const AttentionGradientHeads& heads, int64_t first, 
   copy_back(scratch.grad_values, head, length, heads.grad_qkv_BTX + head.value_place, stride);
 }
 
-void attention_gradient(const AttentionGradientHeads& heads, int64_t begin, int64_t end,
+template <class T>
+void attention_gradient(const AttentionGradientHeads<T>& heads, int64_t begin, int64_t end,
                         float* scratch) {
   for (int64_t index = begin; index < end; ++index)
     attend_gradient(heads, index * Head::group_size(heads.forward), scratch);

@@ -54,12 +54,13 @@ at::Tensor composed_dropout(const at::Tensor& x, const DropoutDraw& draw) {
 
 at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw) {
   at::Tensor y = at::empty_like(x);
-  const DropoutRows work{.width = x.size(-1),
-                         .draw = draw,
-                         .x_NW = x.const_data_ptr<float>(),
-                         .y_NW = y.mutable_data_ptr<float>()};
-  parallel_rows(num_rows(x), work.width, kBlockRows,
-                [&](int64_t begin, int64_t end) { row_kernels().dropout(work, begin, end); });
+  with_element_of(x, [&]<class T>(T) {
+    const DropoutRows<T> work{
+        .width = x.size(-1), .draw = draw, .x_NW = data_of<const T>(x), .y_NW = data_of<T>(y)};
+    parallel_rows(num_rows(x), work.width, kBlockRows, [&](int64_t begin, int64_t end) {
+      element_kernels<T>().dropout(work, begin, end);
+    });
+  });
   return y;
 }
 

@@ -1,7 +1,8 @@
 // What runs between the matrix products of a block: residual sums, norms, bias and GELU.
 //
-// kFused runs our own kernels (row_kernels.h) for dense float32 on the CPU outside automatic mixed
-// precision. Otherwise, and with kReference, the same is composed of ATen's operators. The
+// kFused runs our own kernels (row_kernels.h) for dense float32 on the CPU outside LibTorch's
+// automatic mixed precision, and for bf16 in ours (mixed_precision.h). Otherwise, and with
+// kReference, the same is composed of ATen's operators. The
 // gradients of the kernels cannot be differentiated again. No result depends on the number of
 // threads.
 #pragma once
@@ -28,27 +29,33 @@ struct NormLayer {
   at::Tensor bias_W = {};  // undefined: none
   double epsilon = 0.0;
   NormKind kind = NormKind::kLayer;
+  bool feeds_stream = false;  // the residual stream goes on with the norm, as in BERT
 };
 
 // The result of a norm, and the inputs from which our own kernels made it. An operator whose
 // backward pass needs the result can compute it again from these instead of keeping it.
 struct Norm {
-  at::Tensor value;  // [..., W]
+  at::Tensor value;  // [..., W]; in mixed precision bf16
   // All undefined if the result cannot be computed again.
   at::Tensor input = {};          // [..., W], without gradient
   at::Tensor statistics_2N = {};  // mean and reciprocal standard deviation of each row, or 0 and
                                   // the reciprocal root of its mean square
   NormLayer layer = {};
+  at::Tensor exact = {};  // the value in float32, in mixed precision if layer.feeds_stream
+
+  // Returns what the residual stream goes on with.
+  const at::Tensor& stream() const { return exact.defined() ? exact : value; }
 };
 
 // Returns (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, or, for
 // kRms, x / sqrt(mean(x^2) + epsilon) * weight. x: [..., W].
 Norm apply_norm(const at::Tensor& x, const NormLayer& layer, Kernels kernels);
 
-// Computes the value of such a norm again, as [N, W], to the same bits and without gradient.
-// `bias_W` undefined: none.
+// Computes the value of such a norm again, as [N, W] of `type`, to the same bits and without
+// gradient. `bias_W` undefined: none.
 at::Tensor norm_again(const at::Tensor& input, const at::Tensor& statistics_2N,
-                      const at::Tensor& weight_W, const at::Tensor& bias_W);
+                      const at::Tensor& weight_W, const at::Tensor& bias_W,
+                      at::ScalarType type = at::kFloat);
 
 struct SumAndNorm {
   at::Tensor sum;

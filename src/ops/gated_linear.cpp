@@ -31,12 +31,13 @@ std::vector<int64_t> shape_with_last(const at::Tensor& x, int64_t size) {
 at::Tensor gated_of(const at::Tensor& x, GateKind kind) {
   const int64_t width = x.size(-1) / 2;
   at::Tensor y = at::empty(shape_with_last(x, width), x.options());
-  const GatedRows work{.width = width,
-                       .kind = kind,
-                       .x_N2I = x.const_data_ptr<float>(),
-                       .y_NI = y.mutable_data_ptr<float>()};
-  parallel_rows(num_rows(x), width, /*block=*/1,
-                [&](int64_t begin, int64_t end) { row_kernels().gated(work, begin, end); });
+  with_element_of(x, [&]<class T>(T) {
+    const GatedRows<T> work{
+        .width = width, .kind = kind, .x_N2I = data_of<const T>(x), .y_NI = data_of<T>(y)};
+    parallel_rows(num_rows(x), width, /*block=*/1, [&](int64_t begin, int64_t end) {
+      element_kernels<T>().gated(work, begin, end);
+    });
+  });
   return y;
 }
 
@@ -44,14 +45,16 @@ at::Tensor gated_of(const at::Tensor& x, GateKind kind) {
 at::Tensor gated_gradient(const at::Tensor& x, GateKind kind, const at::Tensor& grad_y,
                           const at::Tensor& y) {
   at::Tensor grad_x = at::empty_like(x);
-  const GatedGradientRows work{.width = x.size(-1) / 2,
-                               .kind = kind,
-                               .x_N2I = x.const_data_ptr<float>(),
-                               .grad_y_NI = grad_y.const_data_ptr<float>(),
-                               .grad_x_N2I = grad_x.mutable_data_ptr<float>(),
-                               .y_NI = y.defined() ? y.mutable_data_ptr<float>() : nullptr};
-  parallel_rows(num_rows(x), work.width, /*block=*/1, [&](int64_t begin, int64_t end) {
-    row_kernels().gated_gradient(work, begin, end);
+  with_element_of(x, [&]<class T>(T) {
+    const GatedGradientRows<T> work{.width = x.size(-1) / 2,
+                                    .kind = kind,
+                                    .x_N2I = data_of<const T>(x),
+                                    .grad_y_NI = data_of<const T>(grad_y),
+                                    .grad_x_N2I = data_of<T>(grad_x),
+                                    .y_NI = data_of<T>(y)};
+    parallel_rows(num_rows(x), work.width, /*block=*/1, [&](int64_t begin, int64_t end) {
+      element_kernels<T>().gated_gradient(work, begin, end);
+    });
   });
   return grad_x;
 }
@@ -79,12 +82,13 @@ class GatedLinear : public torch::autograd::Function<GatedLinear> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NX,
                             const at::Tensor& weight, bool is_silu, bool is_in_out) {
-    context->save_for_backward({x_NX, weight});
+    const at::Tensor read = weight_as_read(weight, x_NX);
+    context->save_for_backward({x_NX, weight, read});
     context->saved_data["is_silu"] = is_silu;
     context->saved_data["is_in_out"] = is_in_out;
     const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
     return matrix_product(gated_of(x_NX, is_silu ? GateKind::kSilu : GateKind::kGelu),
-                          as_in_out(weight, order));
+                          as_in_out(read, order));
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -94,7 +98,7 @@ class GatedLinear : public torch::autograd::Function<GatedLinear> {
     const WeightOrder order =
         context->saved_data["is_in_out"].toBool() ? WeightOrder::kInOut : WeightOrder::kOutIn;
     const at::Tensor& grad_NO = grad_outputs[0];
-    const at::Tensor grad_NI = matrix_product(grad_NO, as_in_out(weight, order).t());
+    const at::Tensor grad_NI = matrix_product(grad_NO, as_in_out(saved[2], order).t());
     const at::Tensor y_NI = at::empty_like(grad_NI);
     const at::Tensor grad_x_NX = gated_gradient(x_NX, saved_kind(*context), grad_NI, y_NI);
     return {grad_x_NX, add_weight_gradient(weight, order, y_NI, grad_NO), {}, {}};

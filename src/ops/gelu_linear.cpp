@@ -23,11 +23,12 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
                             const at::Tensor& bias_I, const at::Tensor& weight, bool by_tanh,
                             bool is_in_out) {
     const GeluKind kind = by_tanh ? GeluKind::kTanh : GeluKind::kErf;
-    context->save_for_backward({x_NI, bias_I, weight});
+    const at::Tensor read = weight_as_read(weight, x_NI);
+    context->save_for_backward({x_NI, bias_I, weight, read});
     context->saved_data["by_tanh"] = by_tanh;
     context->saved_data["is_in_out"] = is_in_out;
     const WeightOrder order = is_in_out ? WeightOrder::kInOut : WeightOrder::kOutIn;
-    return matrix_product(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), as_in_out(weight, order));
+    return matrix_product(bias_gelu(x_NI, bias_I, kind, Kernels::kFused), as_in_out(read, order));
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
@@ -38,7 +39,7 @@ class GeluLinear : public torch::autograd::Function<GeluLinear> {
         context->saved_data["is_in_out"].toBool() ? WeightOrder::kInOut : WeightOrder::kOutIn;
     const bool by_tanh = context->saved_data["by_tanh"].toBool();
     const at::Tensor& grad_NO = grad_outputs[0];
-    const at::Tensor grad_NI = matrix_product(grad_NO, as_in_out(weight, order).t());
+    const at::Tensor grad_NI = matrix_product(grad_NO, as_in_out(saved[3], order).t());
     const at::Tensor gelu_NI = at::empty_like(x_NI);
     const at::Tensor grad_bias_I =
         bias_gelu_gradient(x_NI, saved[1], by_tanh ? GeluKind::kTanh : GeluKind::kErf, grad_NI,

@@ -19,26 +19,36 @@
 #include "base/error.h"
 #include "ops/gradient_buffer.h"
 #include "ops/matmul.h"
+#include "ops/mixed_precision.h"
 #include "ops/parallel_rows.h"
-#include "ops/row_kernels.h"
+#include "ops/row_tensors.h"
 
 namespace apollo {
 namespace {
 
-// This is 8 MB of logits for usual vocabularies. A matrix product packs the weight again for every
-// chunk. At 64 rows of 8192 logits that costs the three products a quarter of their speed, at 256
-// rows a twentieth. Leaving the second-level cache costs less.
+// This is 8 MB of logits for usual vocabularies, in bf16 of twice as many. A matrix product packs
+// the weight again for every chunk. At 64 rows of 8192 logits that costs the three products a
+// quarter of their speed, at 256 rows a twentieth. Leaving the second-level cache costs less.
 constexpr int64_t kChunkElements = 1 << 21;
 // A GPU needs more work at once, and half a gigabyte of logits is little for it.
 constexpr int64_t kDeviceChunkElements = 1 << 27;
 
-int64_t chunk_rows(int64_t vocab_size, at::Device device) {
-  if (!device.is_cpu()) return std::max<int64_t>(kDeviceChunkElements / vocab_size, 128);
-  return std::clamp<int64_t>(kChunkElements / vocab_size, 128, 4096);
+bool is_in_bf16(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16;
+}
+
+int64_t chunk_rows(int64_t vocab_size, const at::Tensor& x_MW) {
+  if (!x_MW.device().is_cpu()) return std::max<int64_t>(kDeviceChunkElements / vocab_size, 128);
+  const int64_t elements = kChunkElements * (is_in_bf16(x_MW) ? 2 : 1);
+  return std::clamp<int64_t>(elements / vocab_size, 128, 4096);
 }
 
 // Returns the layer in the precision of the rows.
 OutputLayer in_precision_of(const at::Tensor& x_MW, const OutputLayer& output) {
+  if (in_mixed_precision() && !at::GradMode::is_enabled()) {
+    return {weight_as_read(output.weight_VW, x_MW),
+            output.bias_V.defined() ? weight_as_read(output.bias_V, x_MW) : at::Tensor()};
+  }
   OutputLayer cast{output.weight_VW.to(x_MW.scalar_type()), output.bias_V};
   if (cast.bias_V.defined()) cast.bias_V = cast.bias_V.to(x_MW.scalar_type());
   return cast;
@@ -65,7 +75,7 @@ at::Tensor chunk_targets(const at::Tensor& targets_M, int64_t begin, int64_t end
 
 struct LossAndGradient {
   at::Tensor loss_C;
-  at::Tensor grad_logits_CV;  // softmax - one_hot(target); on the CPU float32, else as the logits
+  at::Tensor grad_logits_CV;  // softmax - one_hot(target), of the logits' type
 };
 
 // Uses ATen, whose passes over the logits are bound by memory traffic. So the gradient is formed in
@@ -90,15 +100,19 @@ LossAndGradient composed_loss_and_gradient(const at::Tensor& logits_CV,
 // Computes loss and gradient, overwriting the logits.
 LossAndGradient loss_and_gradient(const at::Tensor& logits_CV, const at::Tensor& targets_C1) {
   if (!logits_CV.device().is_cpu()) return composed_loss_and_gradient(logits_CV, targets_C1);
-  const at::Tensor grad_CV = logits_CV.to(at::kFloat).contiguous();
-  const at::Tensor loss_C = at::empty({grad_CV.size(0)}, grad_CV.options());
+  const at::Tensor grad_CV =
+      (is_in_bf16(logits_CV) ? logits_CV : logits_CV.to(at::kFloat)).contiguous();
+  const at::Tensor loss_C = at::empty({grad_CV.size(0)}, grad_CV.options().dtype(at::kFloat));
   const at::Tensor dense_targets = targets_C1.contiguous();
-  const CrossEntropyRows work{.width = grad_CV.size(1),
-                              .target_N = dense_targets.const_data_ptr<int64_t>(),
-                              .logits_NV = grad_CV.mutable_data_ptr<float>(),
-                              .loss_N = loss_C.mutable_data_ptr<float>()};
-  parallel_rows(grad_CV.size(0), work.width, /*block=*/1,
-                [&](int64_t begin, int64_t end) { row_kernels().cross_entropy(work, begin, end); });
+  with_element_of(grad_CV, [&]<class T>(T) {
+    const CrossEntropyRows<T> work{.width = grad_CV.size(1),
+                                   .target_N = data_of<const int64_t>(dense_targets),
+                                   .logits_NV = data_of<T>(grad_CV),
+                                   .loss_N = data_of<float>(loss_C)};
+    parallel_rows(grad_CV.size(0), work.width, /*block=*/1, [&](int64_t begin, int64_t end) {
+      element_kernels<T>().cross_entropy(work, begin, end);
+    });
+  });
   return {loss_C, grad_CV};
 }
 
@@ -115,7 +129,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
                             const at::Tensor& weight_VW, const std::optional<at::Tensor>& bias_V,
                             const at::Tensor& targets_M) {
     const int64_t rows = x_MW.size(0);
-    const int64_t step = chunk_rows(weight_VW.size(0), x_MW.device());
+    const int64_t step = chunk_rows(weight_VW.size(0), x_MW);
     if (x_MW.device().is_cpu()) check_targets(targets_M, weight_VW.size(0));
     const OutputLayer output = in_precision_of(x_MW, {weight_VW, bias_V.value_or(at::Tensor())});
     at::Tensor loss = at::zeros({}, x_MW.options().dtype(at::kFloat));
@@ -133,7 +147,7 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
         grad_bias_V += grad_logits_CV.sum(0, /*keepdim=*/false, at::kFloat);
       const at::Tensor grad_CV = grad_logits_CV.to(x_MW.scalar_type());
       grad_x_MW.slice(0, begin, end).copy_(matrix_product(grad_CV, output.weight_VW));
-      if (grad_CV.scalar_type() == grad_weight_VW.scalar_type()) {
+      if (grad_CV.scalar_type() == grad_weight_VW.scalar_type() || grad_CV.device().is_cpu()) {
         add_matrix_product(grad_weight_VW, grad_CV.t(), x_MW.slice(0, begin, end));
       } else {
         grad_weight_VW += matrix_product(grad_CV.t(), x_MW.slice(0, begin, end));
@@ -179,7 +193,7 @@ TargetScores linear_target_scores(const at::Tensor& x_MW, const OutputLayer& out
                                   const at::Tensor& targets_M) {
   const at::NoGradGuard no_grad;
   const int64_t rows = x_MW.size(0);
-  const int64_t step = chunk_rows(output.weight_VW.size(0), x_MW.device());
+  const int64_t step = chunk_rows(output.weight_VW.size(0), x_MW);
   const OutputLayer cast = in_precision_of(x_MW, output);
   const TargetScores scores{at::empty({rows}, x_MW.options().dtype(at::kFloat)),
                             at::empty({rows}, x_MW.options().dtype(at::kBool))};

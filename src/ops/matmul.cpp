@@ -1,5 +1,6 @@
 #include "ops/matmul.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/addmm.h>
@@ -10,6 +11,8 @@
 
 #include "base/error.h"
 #include "ops/onednn.h"
+#include "ops/parallel_rows.h"
+#include "ops/row_tensors.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -92,6 +95,21 @@ bool multiply_by_onednn(const at::Tensor& sum_MN, float beta, const at::Tensor& 
   return true;
 }
 
+void add_bf16_product(const at::Tensor& sum_MN, const at::Tensor& product_MN, double kept,
+                      double factor) {
+  const bool suits =
+      kept == 1.0 && factor == 1.0 && is_dense_float(sum_MN) && is_dense(product_MN, at::kBFloat16);
+  if (!suits) {
+    sum_MN.mul_(kept).add_(product_MN, factor);
+    return;
+  }
+  const AddRows work{.width = sum_MN.size(1),
+                     .x_NW = data_of<const Bf16>(product_MN),
+                     .sum_NW = data_of<float>(sum_MN)};
+  parallel_rows(sum_MN.size(0), work.width, /*block=*/1,
+                [&](int64_t begin, int64_t end) { row_kernels().add(work, begin, end); });
+}
+
 }  // namespace
 
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
@@ -118,6 +136,10 @@ void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const 
                      sum_MN.size(0) == a_MK.size(0) && sum_MN.size(1) == b_KN.size(1);
   if (suits && multiply_by_onednn(sum_MN, static_cast<float>(kept), a_MK, b_KN,
                                   static_cast<float>(factor))) {
+    return;
+  }
+  if (a_MK.scalar_type() == at::kBFloat16 && sum_MN.scalar_type() == at::kFloat) {
+    add_bf16_product(sum_MN, at::mm(a_MK, b_KN), kept, factor);
     return;
   }
   sum_MN.addmm_(a_MK, b_KN, kept, factor);

@@ -1,5 +1,6 @@
 // Matrix products. Float32 on the CPU uses the library that is fastest on this processor. ATen does
-// everything else, including what autograd has to record or automatic mixed precision to cast.
+// everything else, including what autograd has to record or automatic mixed precision to cast. ATen
+// multiplies bf16 on the CPU by LibTorch's own oneDNN, adds up in float32 and rounds once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +18,7 @@ at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 at::Tensor matrix_product_with_bias(const at::Tensor& bias_N, const at::Tensor& a_MK,
                                     const at::Tensor& b_KN);
 
-// Computes sum = kept * sum + factor * a b.
+// Computes sum = kept * sum + factor * a b. The sum is float32, also of factors in bf16.
 void add_matrix_product(const at::Tensor& sum_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
                         double kept = 1.0, double factor = 1.0);
 

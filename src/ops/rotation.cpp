@@ -25,15 +25,16 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-RotateRows rotate_rows(const at::Tensor& qkv_BTX, int64_t heads, int64_t kv_heads,
-                       const at::Tensor& cos_TR, const at::Tensor& sin_TR) {
-  RotateRows work{};
+template <class T>
+RotateRows<T> rotate_rows(const at::Tensor& qkv_BTX, int64_t heads, int64_t kv_heads,
+                          const at::Tensor& cos_TR, const at::Tensor& sin_TR) {
+  RotateRows<T> work{};
   work.length = qkv_BTX.size(1);
   work.query_heads = heads;
   work.key_heads = kv_heads;
   work.head_width = qkv_BTX.size(2) / (heads + 2 * kv_heads);
-  work.cos_TR = cos_TR.const_data_ptr<float>();
-  work.sin_TR = sin_TR.const_data_ptr<float>();
+  work.cos_TR = data_of<const float>(cos_TR);
+  work.sin_TR = data_of<const float>(sin_TR);
   return work;
 }
 
@@ -44,19 +45,21 @@ class Rotate : public torch::autograd::Function<Rotate> {
                             const std::optional<at::Tensor>& key_weight_K, double epsilon,
                             int64_t heads, int64_t kv_heads, const RotationTable& table) {
     at::Tensor rotated_BTX = at::empty_like(qkv_BTX);
-    RotateRows work = rotate_rows(qkv_BTX, heads, kv_heads, table.cos_TR, table.sin_TR);
-    work.qkv_NX = qkv_BTX.const_data_ptr<float>();
-    work.rotated_NX = rotated_BTX.mutable_data_ptr<float>();
     at::Tensor rstd_NH;
-    if (query_weight_K) {
+    if (query_weight_K)
       rstd_NH = at::empty({num_rows(qkv_BTX), heads + kv_heads}, qkv_BTX.options());
+    with_element_of(qkv_BTX, [&]<class T>(T) {
+      auto work = rotate_rows<T>(qkv_BTX, heads, kv_heads, table.cos_TR, table.sin_TR);
+      work.qkv_NX = data_of<const T>(qkv_BTX);
+      work.rotated_NX = data_of<T>(rotated_BTX);
       work.epsilon = static_cast<float>(epsilon);
-      work.query_weight_K = query_weight_K->const_data_ptr<float>();
-      work.key_weight_K = key_weight_K->const_data_ptr<float>();
-      work.rstd_NH = rstd_NH.mutable_data_ptr<float>();
-    }
-    parallel_rows(num_rows(qkv_BTX), qkv_BTX.size(2), /*block=*/1,
-                  [&](int64_t begin, int64_t end) { row_kernels().rotate(work, begin, end); });
+      work.query_weight_K = data_of<const float>(query_weight_K.value_or(at::Tensor()));
+      work.key_weight_K = data_of<const float>(key_weight_K.value_or(at::Tensor()));
+      work.rstd_NH = data_of<float>(rstd_NH);
+      parallel_rows(
+          num_rows(qkv_BTX), qkv_BTX.size(2), /*block=*/1,
+          [&](int64_t begin, int64_t end) { element_kernels<T>().rotate(work, begin, end); });
+    });
     context->save_for_backward(
         {query_weight_K ? qkv_BTX : at::Tensor(), query_weight_K.value_or(at::Tensor()),
          key_weight_K.value_or(at::Tensor()), rstd_NH, table.cos_TR, table.sin_TR});
@@ -69,24 +72,29 @@ class Rotate : public torch::autograd::Function<Rotate> {
     const auto saved = context->get_saved_variables();
     const at::Tensor grad_BTX = grad_outputs[0].contiguous();
     const at::Tensor grad_qkv_BTX = at::empty_like(grad_BTX);
-    RotateGradientRows work{};
-    work.forward = rotate_rows(grad_BTX, context->saved_data["heads"].toInt(),
-                               context->saved_data["kv_heads"].toInt(), saved[4], saved[5]);
-    work.grad_rotated_NX = grad_BTX.const_data_ptr<float>();
-    work.grad_qkv_NX = grad_qkv_BTX.mutable_data_ptr<float>();
-    PartialSums sums(num_rows(grad_BTX), work.forward.head_width, 2, grad_BTX.options());
+    const int64_t heads = context->saved_data["heads"].toInt();
+    const int64_t kv_heads = context->saved_data["kv_heads"].toInt();
+    PartialSums sums(num_rows(grad_BTX), grad_BTX.size(2) / (heads + 2 * kv_heads), 2,
+                     saved[4].options());
     const bool with_norms = saved[0].defined();
-    if (with_norms) {
-      work.forward.qkv_NX = saved[0].const_data_ptr<float>();
-      work.forward.query_weight_K = saved[1].const_data_ptr<float>();
-      work.forward.key_weight_K = saved[2].const_data_ptr<float>();
-      work.forward.rstd_NH = saved[3].mutable_data_ptr<float>();
-      work.grad_query_weight_CK = sums.data(0);
-      work.grad_key_weight_CK = sums.data(1);
-    }
-    parallel_rows(
-        num_rows(grad_BTX), grad_BTX.size(2), kBlockRows,
-        [&](int64_t begin, int64_t end) { row_kernels().rotate_gradient(work, begin, end); });
+    with_element_of(grad_BTX, [&]<class T>(T) {
+      RotateGradientRows<T> work{};
+      work.forward = rotate_rows<T>(grad_BTX, heads, kv_heads, saved[4], saved[5]);
+      work.grad_rotated_NX = data_of<const T>(grad_BTX);
+      work.grad_qkv_NX = data_of<T>(grad_qkv_BTX);
+      if (with_norms) {
+        work.forward.qkv_NX = data_of<const T>(saved[0]);
+        work.forward.query_weight_K = data_of<const float>(saved[1]);
+        work.forward.key_weight_K = data_of<const float>(saved[2]);
+        work.forward.rstd_NH = data_of<float>(saved[3]);
+        work.grad_query_weight_CK = sums.data(0);
+        work.grad_key_weight_CK = sums.data(1);
+      }
+      parallel_rows(num_rows(grad_BTX), grad_BTX.size(2), kBlockRows,
+                    [&](int64_t begin, int64_t end) {
+                      element_kernels<T>().rotate_gradient(work, begin, end);
+                    });
+    });
     at::Tensor grad_query_K, grad_key_K;
     if (with_norms) {
       grad_query_K = sums.total(0);
@@ -157,6 +165,11 @@ at::Tensor rotate_queries_and_keys(const at::Tensor& qkv_BTX, int64_t heads, int
   const bool own = runs_own_kernels(qkv_BTX, {}, kernels) && is_dense_float(table.cos_TR) &&
                    is_dense_float(table.sin_TR) &&
                    (!with_norms || (is_dense_float(norms.query_K) && is_dense_float(norms.key_K)));
+  // The kernel's norm keeps in its result what its gradient reads again, which bf16 would round.
+  if (own && with_norms && qkv_BTX.scalar_type() == at::kBFloat16) {
+    return rotate_queries_and_keys(qkv_BTX.to(at::kFloat), heads, kv_heads, table, norms, kernels)
+        .to(at::kBFloat16);
+  }
   if (!own) return composed_rotation(qkv_BTX, heads, kv_heads, table, norms);
   std::optional<at::Tensor> query_weight_K, key_weight_K;
   if (with_norms) {

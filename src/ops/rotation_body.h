@@ -10,8 +10,9 @@ namespace apollo {
 namespace {
 
 // The heads of one position.
+template <class T>
 struct RotatedPosition {
-  RotatedPosition(const RotateRows& rows, int64_t row)
+  RotatedPosition(const RotateRows<T>& rows, int64_t row)
       : rows(rows),
         half(rows.head_width / 2),
         first(row * (rows.query_heads + 2 * rows.key_heads) * rows.head_width),
@@ -30,7 +31,7 @@ struct RotatedPosition {
   // Returns where a head's numbers begin.
   int64_t place(int64_t head) const { return first + head * rows.head_width; }
 
-  const RotateRows& rows;
+  const RotateRows<T>& rows;
   int64_t half;
   int64_t first;
   const float* cos;
@@ -38,13 +39,15 @@ struct RotatedPosition {
   float* rstd_H;
 };
 
-inline void copy_values(const RotatedPosition& position, const float* from, float* to) {
+template <class T>
+inline void copy_values(const RotatedPosition<T>& position, const T* from, T* to) {
   const int64_t begin = position.place(position.num_rotated());
   const int64_t count = position.rows.key_heads * position.rows.head_width;
-  __builtin_memcpy(to + begin, from + begin, static_cast<uint64_t>(count) * sizeof(float));
+  __builtin_memcpy(to + begin, from + begin, static_cast<uint64_t>(count) * sizeof(T));
 }
 
-inline float reciprocal_root(const float* x, int64_t width, float epsilon) {
+template <class T>
+inline float reciprocal_root(const T* x, int64_t width, float epsilon) {
   Floats squares = {};
   for_columns(width, [&](int64_t i, const auto& lanes) {
     const Floats here = lanes.load(x + i);
@@ -53,9 +56,10 @@ inline float reciprocal_root(const float* x, int64_t width, float epsilon) {
   return 1.0F / __builtin_sqrtf(sum(squares) / static_cast<float>(width) + epsilon);
 }
 
-inline void rotate_head(const RotatedPosition& position, int64_t head) {
-  const float* x = position.rows.qkv_NX + position.place(head);
-  float* y = position.rows.rotated_NX + position.place(head);
+template <class T>
+inline void rotate_head(const RotatedPosition<T>& position, int64_t head) {
+  const T* x = position.rows.qkv_NX + position.place(head);
+  T* y = position.rows.rotated_NX + position.place(head);
   const int64_t half = position.half;
   const auto turn = [&](int64_t i, const auto& lanes, const Floats& a, const Floats& b) {
     const Floats cos = lanes.load(position.cos + i);
@@ -78,9 +82,10 @@ inline void rotate_head(const RotatedPosition& position, int64_t head) {
   });
 }
 
-void rotate(const RotateRows& rows, int64_t begin, int64_t end) {
+template <class T>
+void rotate(const RotateRows<T>& rows, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
-    const RotatedPosition position(rows, row);
+    const RotatedPosition<T> position(rows, row);
     for (int64_t head = 0; head < position.num_rotated(); ++head)
       rotate_head(position, head);
     copy_values(position, rows.qkv_NX, rows.rotated_NX);
@@ -88,7 +93,8 @@ void rotate(const RotateRows& rows, int64_t begin, int64_t end) {
 }
 
 // Rotates the gradient of a head back.
-inline void rotate_back(const RotatedPosition& position, const float* grad, float* result) {
+template <class T>
+inline void rotate_back(const RotatedPosition<T>& position, const T* grad, T* result) {
   const int64_t half = position.half;
   for_columns(half, [&](int64_t i, const auto& lanes) {
     const Floats cos = lanes.load(position.cos + i);
@@ -102,10 +108,11 @@ inline void rotate_back(const RotatedPosition& position, const float* grad, floa
 
 // Replaces the gradient of the normalised head in `result` with the gradient of the head. With n
 // the head before its weight and g = gradient * weight, it is rstd * (g - n mean(g n)).
-inline void head_norm_gradient(const RotatedPosition& position, int64_t head, float* grad_weight,
-                               float* result) {
+template <class T>
+inline void head_norm_gradient(const RotatedPosition<T>& position, int64_t head, float* grad_weight,
+                               T* result) {
   const int64_t width = position.rows.head_width;
-  const float* x = position.rows.qkv_NX + position.place(head);
+  const T* x = position.rows.qkv_NX + position.place(head);
   const float* weight = position.weight(head);
   const float rstd = position.rstd_H[head];
   Floats total = {};
@@ -123,16 +130,17 @@ inline void head_norm_gradient(const RotatedPosition& position, int64_t head, fl
   });
 }
 
-void rotate_gradient(const RotateGradientRows& rows, int64_t begin, int64_t end) {
+template <class T>
+void rotate_gradient(const RotateGradientRows<T>& rows, int64_t begin, int64_t end) {
   const int64_t width = rows.forward.head_width;
   for (int64_t row = begin; row < end; ++row) {
     if (row % kBlockRows == 0) {
       clear_block(rows.grad_query_weight_CK, row, width);
       clear_block(rows.grad_key_weight_CK, row, width);
     }
-    const RotatedPosition position(rows.forward, row);
+    const RotatedPosition<T> position(rows.forward, row);
     for (int64_t head = 0; head < position.num_rotated(); ++head) {
-      float* result = rows.grad_qkv_NX + position.place(head);
+      T* result = rows.grad_qkv_NX + position.place(head);
       rotate_back(position, rows.grad_rotated_NX + position.place(head), result);
       if (position.rstd_H == nullptr) continue;
       float* partial =

@@ -38,12 +38,12 @@ const RowKernels*& kernels_in_use() {
 
 int64_t attention_scratch_size(int64_t length, int64_t head_width) {
   // The gradient needs the most: seven copies of a head padded to whole blocks and vectors, two
-  // blocks of scores and one of the queries' gradients.
+  // blocks of scores and one each of the queries and their gradients.
   constexpr int64_t kMostLanes = 16;
   const auto filled = [](int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; };
   const int64_t width = filled(head_width, kMostLanes);
   return 7 * filled(length, kAttentionBlock) * width + 2 * kAttentionBlock * kAttentionBlock +
-         kAttentionBlock * width;
+         2 * kAttentionBlock * width;
 }
 
 bool is_supported(InstructionSet set) {

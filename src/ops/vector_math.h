@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "ops/bf16.h"
+
 #ifndef APOLLO_VECTOR_BYTES
 #error "define APOLLO_VECTOR_BYTES, the width of the machine's vectors, before this header"
 #endif
@@ -19,6 +21,14 @@ constexpr int64_t kLanes = APOLLO_VECTOR_BYTES / sizeof(float);
 using Floats = float __attribute__((vector_size(APOLLO_VECTOR_BYTES)));
 using Bits = uint32_t __attribute__((vector_size(APOLLO_VECTOR_BYTES)));
 
+inline Bits bits_of(const Floats& x) {
+  return reinterpret_cast<Bits>(x);
+}
+
+inline Floats floats_of(const Bits& x) {
+  return reinterpret_cast<Floats>(x);
+}
+
 inline Floats load(const float* from) {
   Floats x;
   __builtin_memcpy(&x, from, sizeof(x));
@@ -29,7 +39,24 @@ inline void store(float* to, const Floats& x) {
   __builtin_memcpy(to, &x, sizeof(x));
 }
 
-// Loads the first `count` < kLanes floats and fills the other lanes with `rest`.
+using HalfBits = uint16_t __attribute__((vector_size(APOLLO_VECTOR_BYTES / 2)));
+
+inline Floats load(const Bf16* from) {
+  HalfBits x;
+  __builtin_memcpy(&x, from, sizeof(x));
+  return floats_of(__builtin_convertvector(x, Bits) << 16);
+}
+
+// Rounds to the nearest bf16, and to the even one of two. NaN stays NaN.
+inline void store(Bf16* to, const Floats& x) {
+  const Bits bits = bits_of(x);
+  const Bits rounded = bits + (((bits >> 16) & 1U) + 0x7fffU);
+  const HalfBits upper =
+      __builtin_convertvector((x == x ? rounded : (bits | 0x400000U)) >> 16, HalfBits);
+  __builtin_memcpy(to, &upper, sizeof(upper));
+}
+
+// Loads the first `count` < kLanes elements and fills the other lanes with `rest`.
 inline Floats load_part(const float* from, int64_t count, float rest = 0.0F) {
   Floats x = Floats{} + rest;
   for (int64_t i = 0; i < count; ++i)
@@ -37,9 +64,23 @@ inline Floats load_part(const float* from, int64_t count, float rest = 0.0F) {
   return x;
 }
 
+inline Floats load_part(const Bf16* from, int64_t count, float rest = 0.0F) {
+  Bits x = bits_of(Floats{} + rest);
+  for (int64_t i = 0; i < count; ++i)
+    x[i] = static_cast<uint32_t>(from[i].bits) << 16;
+  return floats_of(x);
+}
+
 inline void store_part(float* to, const Floats& x, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     to[i] = x[i];
+}
+
+inline void store_part(Bf16* to, const Floats& x, int64_t count) {
+  Bf16 whole[kLanes];
+  store(whole, x);
+  for (int64_t i = 0; i < count; ++i)
+    to[i] = whole[i];
 }
 
 // A row consists of whole vectors and, unless the width is a multiple of the lanes, a part of one.
@@ -47,15 +88,27 @@ inline void store_part(float* to, const Floats& x, int64_t count) {
 // the vector at column i. Beyond the row, load() gives zeros or another number, and mask(x) zeroes
 // x.
 struct Whole {
-  Floats load(const float* from, float = 0.0F) const { return apollo::load(from); }
-  void store(float* to, const Floats& x) const { apollo::store(to, x); }
+  template <class T>
+  Floats load(const T* from, float = 0.0F) const {
+    return apollo::load(from);
+  }
+  template <class T>
+  void store(T* to, const Floats& x) const {
+    apollo::store(to, x);
+  }
   Floats mask(const Floats& x) const { return x; }
 };
 
 struct Part {
   int64_t count;
-  Floats load(const float* from, float rest = 0.0F) const { return load_part(from, count, rest); }
-  void store(float* to, const Floats& x) const { store_part(to, x, count); }
+  template <class T>
+  Floats load(const T* from, float rest = 0.0F) const {
+    return load_part(from, count, rest);
+  }
+  template <class T>
+  void store(T* to, const Floats& x) const {
+    store_part(to, x, count);
+  }
   Floats mask(const Floats& x) const {
     Floats kept = {};
     for (int64_t i = 0; i < count; ++i)
@@ -125,14 +178,6 @@ inline void transpose(Square& square) {
     for (int64_t i = 0; i < kLanes; ++i)
       square[i] = next[i];
   }
-}
-
-inline Bits bits_of(const Floats& x) {
-  return reinterpret_cast<Bits>(x);
-}
-
-inline Floats floats_of(const Bits& x) {
-  return reinterpret_cast<Floats>(x);
 }
 
 inline Floats absolute(const Floats& x) {

@@ -41,6 +41,7 @@ double pass_bytes(const RunConfig& config, const ModelShape& shape, int64_t laye
   const int64_t num_passes = (config.train.batch_size + rows - 1) / rows;
   return state_bytes(config.train.optimizer, shape, layers) +
          summation_bytes(shape, layers, num_passes) +
+         cast_bytes(config.train.precision, shape, layers) +
          activation_bytes(config, shape, depth, rows, again);
 }
 
@@ -65,6 +66,11 @@ double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_pass
   const auto levels = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(num_passes, 1) - 1));
   return kBytesFp32 * static_cast<double>(levels) *
          static_cast<double>(num_parameters(shape, layers));
+}
+
+double cast_bytes(Precision precision, const ModelShape& shape, int64_t layers) {
+  if (precision != Precision::kBf16) return 0.0;
+  return kBytesBf16 * static_cast<double>(num_parameters(shape, layers));
 }
 
 double moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers) {
@@ -104,20 +110,25 @@ double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_
                         int64_t rows, bool recompute) {
   const double tokens = static_cast<double>(rows) * static_cast<double>(shape.context);
   const double element = config.train.precision == Precision::kBf16 ? kBytesBf16 : kBytesFp32;
+  // The two sums of the residual stream stay in fp32.
+  const double sums = 2.0 * static_cast<double>(shape.width) * (kBytesFp32 - element);
   const KeptByBlock of_block = kept_by_block(shape);
   double per_token = of_block.all;
   if (config.run.kernels == Kernels::kReference) {
     per_token += 2.0 * static_cast<double>(shape.heads) * static_cast<double>(shape.context);
   }
   const double num_blocks = static_cast<double>(depth);
-  const double kept = recompute ? num_blocks * static_cast<double>(shape.width) + per_token
-                                : num_blocks * per_token;
+  const double of_one = element * per_token + sums;
+  const double kept = recompute
+                          ? num_blocks * static_cast<double>(shape.width) * kBytesFp32 + of_one
+                          : num_blocks * of_one;
   const double targets = static_cast<double>(rows * targets_per_sequence(config));
   // The last block runs some products only at masked positions. With recomputation one block at a
   // time is computed again, so the largest block counts.
   const bool at_targets = ends_at_targets(shape) && !recompute && depth > 0;
-  const double left_out = at_targets ? of_block.at_targets * (tokens - targets) : 0.0;
-  const double blocks = element * (tokens * kept - left_out);
+  const double left_out =
+      at_targets ? (element * of_block.at_targets + sums) * (tokens - targets) : 0.0;
+  const double blocks = tokens * kept - left_out;
   const double logits = 2.0 * kBytesFp32 * targets * static_cast<double>(shape.vocab_size);
   return blocks + logits;
 }

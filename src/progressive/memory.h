@@ -17,6 +17,10 @@ double state_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t lay
 // per parameter for each halving of `num_passes` (train/training_passes.h). Exact.
 double summation_bytes(const ModelShape& shape, int64_t layers, int64_t num_passes);
 
+// Returns the bytes of the weights' copies in bf16, with which a step in mixed precision
+// multiplies. An upper bound: weights of norms and tables of positions have none.
+double cast_bytes(Precision precision, const ModelShape& shape, int64_t layers);
+
 // Returns the bytes of only the moments: 8 per parameter, 4 for the hidden matrices of Muon. Exact.
 double moment_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_t layers);
 
@@ -39,7 +43,8 @@ double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_
 // Returns the bytes that one training pass of `rows` sequences at `depth` keeps for its backward
 // pass. This is an estimate. It counts, for each token, the results of a block's products (two
 // residual sums, QKV, attention, the MLP before its activation) and one width for what the backward
-// pass of a block holds; for GPT-2 that is 11 widths. The scores count twice if no fused kernel
+// pass of a block holds; for GPT-2 that is 11 widths. In bf16 the
+// sums stay fp32. The scores count twice if no fused kernel
 // avoids them. The head adds the logits and their gradient in fp32. `recompute`: one width per
 // token and block, and one whole block while it is computed again.
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,

@@ -113,7 +113,8 @@ StagePlan plan_stage(const RunConfig& config, const ModelShape& shape, const Sta
       static_cast<double>(stage.depth) + rehearsal * (stage.depths.mean() - unique);
   plan.parameters = num_parameters(shape, stage.layers);
   plan.state_bytes = state_bytes(config.train.optimizer, shape, stage.layers);
-  plan.activation_bytes = largest_activation_bytes(config, shape, stage);
+  plan.activation_bytes = largest_activation_bytes(config, shape, stage) +
+                          cast_bytes(config.train.precision, shape, stage.layers);
   const StepFlops step(config, shape);
   plan.step_flops = step.of_stage(stage, rehearsal);
   if (summary == nullptr) return plan;

@@ -25,7 +25,11 @@ std::string waiting_of_threads() {
 }
 
 std::string how_passes_run(const Run& run) {
-  if (run.device.is_cpu()) return "matrix products by " + run.identity.matmul;
+  if (run.device.is_cpu()) {
+    return run.config().train.precision == Precision::kBf16
+               ? "matrix products in bf16 by LibTorch's oneDNN"
+               : "matrix products by " + run.identity.matmul;
+  }
   return run.passes->records() ? "passes recorded as CUDA graphs" : "passes launched by operator";
 }
 
@@ -43,9 +47,6 @@ void log_opening(const Run& run) {
   log_info("device {}, {} threads, {} kernels, {}, LibTorch {}", run.device.str(),
            run.config().run.threads, enum_name(run.config().run.kernels), how_passes_run(run),
            APOLLO_TORCH_VERSION);
-  const bool casts = run.config().train.precision == Precision::kBf16;
-  if (run.device.is_cpu() && casts && run.config().run.kernels == Kernels::kFused)
-    log_info("bf16 on a CPU: LibTorch's operators run, since the fused kernels take fp32");
   log_detail("allocator: {}; {}", allocator_settings(), waiting_of_threads());
   for (const Schedule::StageSummary& stage : run.schedule->summaries()) {
     log_info("stage of {:>2} layers: steps {} to {}, mean depth {:.2f}, {}", stage.layers,

@@ -153,7 +153,7 @@ void add_data(Run& run, int64_t ranks_here) {
 void choose_matmul(Run& run, const CheckpointInfo* saved) {
   const RunConfig& config = run.config();
   if (config.run.matmul != MatmulLibrary::kAuto || config.run.kernels != Kernels::kFused ||
-      !run.device.is_cpu()) {
+      !run.device.is_cpu() || config.train.precision == Precision::kBf16) {
     return;
   }
   MatmulLibrary own = MatmulLibrary::kLibTorch;
@@ -306,6 +306,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
   const std::optional<Launch> launch = find_launch();
   const int64_t ranks_here = launch ? launch->local_size : 1;
   run.device = find_device(run.config().run.device, launch ? launch->local_rank : 0);
+  check_precision(run.config().train.precision, run.device, cpu_multiplies_bf16());
   use_deterministic_operators(run.device);
   run.workers =
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();

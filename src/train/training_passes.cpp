@@ -71,6 +71,7 @@ void TrainingPasses::begin_step(const LanguageModel& model, int64_t num_targets)
 
 at::Tensor TrainingPasses::run_tree(LanguageModel& model, const TokenBatch& batch,
                                     std::span<const PassPlan> passes) {
+  const WeightCastScope cast_once_a_step;
   const at::Tensor losses = at::zeros({static_cast<int64_t>(passes.size())}, loss_.options());
   add_up(model, batch, passes, losses, /*level=*/0);
   return losses;

@@ -61,7 +61,9 @@ TEST(Recompute, RunsInThePrecisionOfTheForwardPass) {
   const Outcome expected = differentiate(*model, 3, options);
   const Outcome found = differentiate(*model, 3, again);
   EXPECT_EQ(expected.loss, found.loss);
-  EXPECT_TRUE(expected.gradients.equal(found.gradients));
+  // Sums over rows may run in another order.
+  EXPECT_LT(at::linalg_vector_norm(expected.gradients - found.gradients).item<double>(),
+            1e-6 * at::linalg_vector_norm(expected.gradients).item<double>());
 }
 
 TEST(Recompute, RunsABlockOnceMoreForTheBackwardPass) {

@@ -42,8 +42,8 @@ std::vector<ValueAndSlope> kernel_gelu(const std::vector<float>& x, GeluKind kin
   const auto width = static_cast<int64_t>(x.size());
   const std::vector<float> zeros(x.size()), ones(x.size(), 1.0F);
   std::vector<float> y(x.size()), grad(x.size()), grad_bias(x.size());
-  row_kernels().bias_gelu({width, kind, x.data(), zeros.data(), y.data()}, 0, 1);
-  row_kernels().bias_gelu_gradient(
+  row_kernels().fp32.bias_gelu({width, kind, x.data(), zeros.data(), y.data()}, 0, 1);
+  row_kernels().fp32.bias_gelu_gradient(
       {width, kind, x.data(), zeros.data(), ones.data(), grad.data(), grad_bias.data()}, 0, 1);
   std::vector<ValueAndSlope> found;
   for (size_t i = 0; i < x.size(); ++i)
@@ -131,7 +131,7 @@ TEST(RowKernels, NothingIsWrittenOutsideTheRange) {
   for_supported_sets([&](GeluKind kind) {
     const std::vector<float> x(5 * kWidth, 0.5F), bias(kWidth, 0.25F);
     std::vector<float> y(5 * kWidth, kMark);
-    row_kernels().bias_gelu({kWidth, kind, x.data(), bias.data(), y.data()}, 1, 4);
+    row_kernels().fp32.bias_gelu({kWidth, kind, x.data(), bias.data(), y.data()}, 1, 4);
     for (int64_t i = 0; i < 5 * kWidth; ++i)
       EXPECT_EQ(y[static_cast<size_t>(i)] != kMark, i >= kWidth && i < 4 * kWidth) << i;
   });

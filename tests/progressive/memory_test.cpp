@@ -54,7 +54,11 @@ TEST(Memory, ActivationsGrowWithRowsDepthAndElement) {
   EXPECT_EQ(activation_bytes(config, kShape, 12, 4), 4 * one);
   EXPECT_EQ(activation_bytes(config, kShape, 6, 1) - logits, (one - logits) / 2);
   config.train.precision = Precision::kBf16;
-  EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - logits, (one - logits) / 2);
+  EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - logits,
+            (4.0 * 2 + 2.0 * 9) * 1024 * 768 * 12);  // two sums in fp32
+  EXPECT_EQ(cast_bytes(Precision::kBf16, kShape, 12),
+            2.0 * static_cast<double>(num_parameters(kShape, 12)));
+  EXPECT_EQ(cast_bytes(Precision::kFp32, kShape, 12), 0.0);
   config.train.precision = Precision::kFp32;
   config.run.kernels = Kernels::kReference;
   EXPECT_EQ(activation_bytes(config, kShape, 12, 1) - one, 4.0 * 1024 * 2 * 12 * 1024 * 12);
