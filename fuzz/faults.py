@@ -5,12 +5,15 @@
 
 Each round draws a command and a fault: a full disk, a file that may not grow beyond some size, a
 process that is killed at some time, descriptors that are closed, few open files, few threads, little
-memory, a pipe in place of an input (and Ctrl-C), a folder that may not be written. The command may fail, but must
-say why and end by itself (the kill apart); and the same command without the fault must then give the
-same bytes as where there never was one. Prints a line for each kind of fault.
+memory, a pipe in place of an input (and Ctrl-C), a folder that may not be written. The command may
+fail, but must say why and end by itself (the kill apart); and the same command without the fault
+must then give the same bytes as where there never was one. Prints a line for each kind of fault.
 
 Root may do more than it should here: for it, the rounds of threads and of folders that may not be
 written run as `nobody`. Only root can have a full disk, which is a small file system in memory.
+
+Where memory is so little that LibTorch's libraries give up while they are loaded, before any line of
+Apollo ran, nothing is asked of how the command ends. The last line counts such rounds.
 """
 
 import argparse
@@ -41,6 +44,7 @@ COMMANDS = {
               "train.txt"),
     "export": (["export", "source", "OUT"], "OUT", "source/checkpoints/latest/model.safetensors"),
 }
+NEED_TORCH = {"train", "export"}
 SECONDS = 120
 NOBODY = 65534
 AS_NOBODY = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -61,8 +65,9 @@ class Fault:
     """One fault: what the child does before it runs, when it is killed, and what is changed around
     it meanwhile."""
 
-    def __init__(self, kind, before=None, kill_after=None, options=None, disk_size=None):
+    def __init__(self, kind, before=None, kill_after=None, options=None, disk_size=None, size=""):
         self.kind = kind
+        self.size = size  # in words
         self.before = before
         self.kill_after = kill_after
         self.options = options or {}
@@ -72,19 +77,27 @@ class Fault:
 def draw_fault(draw, kinds):
     kind = draw.choice(kinds)
     if kind == "full disk":
-        return Fault(kind, disk_size=int(10 ** draw.uniform(4.2, 6)))
+        size = int(10 ** draw.uniform(4.2, 6))
+        return Fault(kind, disk_size=size, size=f"{size} B")
     if kind == "file size":
-        return Fault(kind, limit(resource.RLIMIT_FSIZE, int(10 ** draw.uniform(2, 5.5))))
+        size = int(10 ** draw.uniform(2, 5.5))
+        return Fault(kind, limit(resource.RLIMIT_FSIZE, size), size=f"{size} B")
     if kind == "kill":
-        return Fault(kind, kill_after=draw.uniform(0.01, 1.5))
+        seconds = draw.uniform(0.01, 1.5)
+        return Fault(kind, kill_after=seconds, size=f"after {seconds:.2f} s")
     if kind == "descriptors":
-        return Fault(kind, close(draw.sample([0, 1, 2], draw.randint(1, 3))))
+        closed = draw.sample([0, 1, 2], draw.randint(1, 3))
+        return Fault(kind, close(closed), size=f"{sorted(closed)}")
     if kind == "open files":
-        return Fault(kind, limit(resource.RLIMIT_NOFILE, draw.randint(4, 24)))
+        number = draw.randint(4, 24)
+        return Fault(kind, limit(resource.RLIMIT_NOFILE, number), size=f"{number}")
     if kind == "threads":
-        return Fault(kind, limit(resource.RLIMIT_NPROC, draw.randint(1, 3)), options=AS_NOBODY)
+        number = draw.randint(1, 3)
+        return Fault(kind, limit(resource.RLIMIT_NPROC, number), options=AS_NOBODY,
+                     size=f"{number}")
     if kind == "memory":
-        return Fault(kind, limit(resource.RLIMIT_AS, int(10 ** draw.uniform(7.5, 9.3))))
+        size = int(10 ** draw.uniform(7.5, 9.3))
+        return Fault(kind, limit(resource.RLIMIT_AS, size), size=f"{size} B")
     if kind == "read-only":
         return Fault(kind, options=AS_NOBODY)
     return Fault(kind, kill_after=draw.uniform(0.5, 3))  # a pipe, which text may come from
@@ -168,8 +181,7 @@ def judge(code, stderr, kind):
     if code == "hangs":
         return f"hangs for {SECONDS} s"
     killed = kind == "kill" and code == -signal.SIGKILL
-    # The loader and LibTorch's own libraries may give up before Apollo runs.
-    loader = code == 127 or (kind == "memory" and "shared libraries" in stderr)
+    loader = code == 127  # few open files or little memory: the program was not even loaded
     left = kind == "pipe" and code in (130, -signal.SIGINT)
     if not killed and not loader and not left and code not in (0, 1, 2):
         return f"ends with {code}: {stderr[-200:]!r}"
@@ -186,6 +198,7 @@ class Bench:
         (folder / "valid.txt").write_text(made_up_text(800, 7))
         (folder / "run.toml").write_text(CONFIG)
         self.expected = {}
+        self.not_loaded = 0  # rounds of little memory that ended before Apollo began
         if "export" in names:
             self.must("train", "run.toml", "--out", "source")
         for name in names:
@@ -202,6 +215,10 @@ class Bench:
         code, stderr = run(self.folder, words)
         if code != 0:
             raise SystemExit(f"apollo {' '.join(words)}: {code}\n{stderr}")
+
+    def loads_torch(self, fault):
+        """Whether the engine comes as far as its own first line under the fault."""
+        return run(self.folder, ["eval", "--help"], fault, fault.options)[0] == 0
 
     def round(self, name, fault):
         """How the command ended, and what is wrong with that or with what follows, or None."""
@@ -226,7 +243,9 @@ class Bench:
         return code, self.check(name, "out", fault, code, stderr)
 
     def check(self, name, out, fault, code, stderr):
-        wrong = judge(code, stderr, fault.kind)
+        is_loaded = fault.kind != "memory" or name not in NEED_TORCH or self.loads_torch(fault)
+        self.not_loaded += not is_loaded
+        wrong = judge(code, stderr, fault.kind) if is_loaded else None
         if wrong:
             return wrong
         if fault.kind in ("pipe", "read-only") and code == 0:
@@ -268,11 +287,13 @@ def main():
             counts[fault.kind]["done" if code == 0 else "refused or killed"] += 1
             counts[fault.kind]["wrong"] += wrong is not None
             if wrong:
-                wrongs.append(f"round {number}, {fault.kind}, {command}: {wrong}")
+                wrongs.append(f"round {number}, {fault.kind} {fault.size}, {command}: {wrong}")
                 print(wrongs[-1], flush=True)
     for kind, count in sorted(counts.items()):
         print(f"{kind:<12} seed {options.seed}  {count['rounds']:>4} rounds  {count['done']:>4} done"
               f"  {count['refused or killed']:>4} refused or killed  {count['wrong']:>4} wrong")
+    if bench.not_loaded:
+        print(f"LibTorch was not loaded for want of memory in {bench.not_loaded} rounds")
     return 1 if wrongs else 0
 
 

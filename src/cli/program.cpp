@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory_reserve.h"
 #include "base/printable.h"
 #include "base/spelling.h"
 #include "base/standard_streams.h"
@@ -170,6 +171,7 @@ int run(int argc, char** argv, std::span<const Command> commands) {
 }  // namespace
 
 int run_program(int argc, char** argv, std::span<const Command> commands) {
+  keep_memory_reserve();
   try {
     const int code = run(argc, argv, commands);
     finish_stdout();

@@ -102,6 +102,11 @@ void visit_model_fields(Visitor&& visit, Configs&... c) {
         c.model.from...);
   visit(Field{"model", "architecture", Effect::kResult, "what is trained"},
         c.model.architecture...);
+  // The keys that it fills count.
+  visit(Field{"model", "size", Effect::kNone,
+              "parameters of the final model, as \"350k\", \"11M\" or \"1B\": sets layers, width, "
+              "heads, train.batch_size and train.lr where you leave them out; empty: it does not"},
+        c.model.size...);
   visit(Field{"model", "layers", Effect::kResult, "layers of the final model"}, c.model.layers...);
   visit(Field{"model", "width", Effect::kResult, "size of the hidden state"}, c.model.width...);
   visit(Field{"model", "heads", Effect::kResult,

@@ -9,7 +9,8 @@ namespace apollo {
 
 std::string location(const ResolvedConfig& resolved, const std::string& path) {
   const auto origin = resolved.origins.find(path);
-  const bool written = origin != resolved.origins.end() && !origin->second.starts_with("method ");
+  const bool written = origin != resolved.origins.end() && origin->second != "model.size" &&
+                       !origin->second.starts_with("method ");
   return written ? origin->second : path;
 }
 

@@ -14,8 +14,8 @@ namespace apollo {
 
 struct ResolvedConfig {
   RunConfig config;
-  // Where each key was set ("demo.toml:12:6", "--set" or "method apollo"), by its path ("train.lr",
-  // also "progressive.stages[1].until"). A key without an entry has its default.
+  // Where each key was set ("demo.toml:12:6", "--set", "method apollo" or "model.size"), by its
+  // path ("train.lr", also "progressive.stages[1].until"). A key without an entry has its default.
   std::map<std::string, std::string> origins;
   // Keys that were written but could not be read. They have their defaults, so faults of their
   // values are not reported.

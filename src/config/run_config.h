@@ -68,6 +68,7 @@ struct RunConfig {
   struct Model {
     std::string from;  // folder of a trained model that the run begins with; empty: none
     Architecture architecture = Architecture::kGpt2;
+    std::string size;  // parameters, as "11M": sets sizes, batch and rate; empty: they are as given
     int64_t layers = 12;
     int64_t width = 384;
     int64_t heads = 6;

@@ -132,6 +132,11 @@ void check_data(const RunConfig::Data& data, Checker& check) {
 }
 
 void check_model(const RunConfig::Model& model, Checker& check) {
+  check.require(model.size.empty() || parse_parameters(model.size).has_value(), {"model.size"},
+                fmt::format("model.size must be a number of parameters up to 1000B, with k, M or B "
+                            "for thousands, millions and billions (got '{}')",
+                            model.size),
+                "for example model.size = \"11M\"");
   check.at_least<int64_t>("model.layers", model.layers, 1);
   check.at_least<int64_t>("model.width", model.width, 1);
   check.at_least<int64_t>("model.heads", model.heads, 1);

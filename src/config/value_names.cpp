@@ -1,7 +1,13 @@
 #include "config/value_names.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
+#include <cmath>
 #include <system_error>
+
+#include "base/duration.h"
+#include "base/error.h"
 
 namespace apollo {
 namespace {
@@ -39,6 +45,18 @@ std::optional<TrainedTokenizer> parse_trained_tokenizer(std::string_view tokeniz
     return trained;
   }
   return std::nullopt;
+}
+
+std::optional<int64_t> parse_parameters(std::string_view size) {
+  constexpr double kMost = 1e12;
+  try {
+    const Duration tokens = parse_duration(fmt::format("{} tokens", size));
+    if (tokens.unit != DurationUnit::kTokens) return std::nullopt;
+    if (!(tokens.value >= 1.0 && tokens.value <= kMost)) return std::nullopt;
+    return std::llround(tokens.value);
+  } catch (const UsageError&) {
+    return std::nullopt;
+  }
 }
 
 std::optional<DeviceName> parse_device_name(std::string_view device) {

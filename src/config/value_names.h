@@ -19,6 +19,9 @@ struct TrainedTokenizer {
 bool asks_for_training(std::string_view tokenizer);
 std::optional<TrainedTokenizer> parse_trained_tokenizer(std::string_view tokenizer);
 
+// model.size: "11M", "350k", "1.5B" or "11000000" parameters, at least 1 and at most 10^12.
+std::optional<int64_t> parse_parameters(std::string_view size);
+
 // run.device and --device: "auto", "cpu", "cuda", "cuda:1".
 struct DeviceName {
   enum class Kind { kAuto, kCpu, kCuda } kind = Kind::kAuto;

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "arch/counts.h"
 #include "base/printable.h"
 #include "base/units.h"
 #include "config/fields.h"
+#include "config/model_size.h"
 #include "config/objective.h"
 
 namespace apollo {
@@ -24,47 +24,35 @@ constexpr int64_t kEvaluations = 10;
 // Smaller texts set a larger part apart, so that there is something to evaluate on.
 constexpr double kSmallText = 1e6;
 
-struct Size {
-  int64_t layers;
-  int64_t width;
-};
+// Models from about 40,000 to 150 million parameters are tried, each half as large again as the one
+// before.
+constexpr double kSmallestModel = 4e4;
+constexpr double kLargestModel = 1.5e8;
+constexpr double kModelStep = 1.5;
+// Below a million parameters, short sequences.
+constexpr double kSmallModel = 1e6;
 
-constexpr std::array<Size, 14> kSizes = {{{2, 32},
-                                          {3, 32},
-                                          {3, 64},
-                                          {4, 64},
-                                          {4, 96},
-                                          {4, 128},
-                                          {6, 128},
-                                          {6, 192},
-                                          {6, 256},
-                                          {8, 256},
-                                          {8, 384},
-                                          {12, 384},
-                                          {12, 512},
-                                          {12, 768}}};
-
-FirstRun run_of(const Size& size, int64_t text_tokens, int64_t vocab_size, double flops) {
-  FirstRun run;
-  run.layers = size.layers;
-  run.width = size.width;
-  run.heads = std::max<int64_t>(1, size.width / 64);
-  run.context = size.width < 128 ? 128 : 256;
-  run.batch_size = 16;
-  run.lr = 0.256 / static_cast<double>(size.width);
-
+FirstRun run_of(double parameters, int64_t text_tokens, int64_t vocab_size, double flops) {
   RunConfig config;
-  config.model.layers = run.layers;
-  config.model.width = run.width;
-  config.model.heads = run.heads;
-  config.model.context = run.context;
-  const ModelShape shape = model_shape(config, vocab_size);
-  const double step_flops =
-      train_flops(shape, run.layers, run.batch_size, targets_per_sequence(config));
+  config.model.context = parameters < kSmallModel ? 128 : 256;
+  const ModelSizes sizes = choose_sizes(config, vocab_size, parameters);
+  config.model.layers = sizes.layers;
+  config.model.width = sizes.width;
+  config.model.heads = sizes.heads;
+
+  FirstRun run;
+  run.layers = sizes.layers;
+  run.width = sizes.width;
+  run.heads = sizes.heads;
+  run.context = config.model.context;
+  run.batch_size = batch_size_for(parameters, run.context);
+  run.lr = lr_for(sizes.width);
+  const double step_flops = train_flops(model_shape(config, vocab_size), run.layers, run.batch_size,
+                                        targets_per_sequence(config));
   const auto step_tokens = static_cast<double>(run.batch_size * run.context);
   const double most_steps = kEpochs * static_cast<double>(text_tokens) / step_tokens;
   run.steps = std::max<int64_t>(1, std::llround(std::min(flops / step_flops, most_steps)));
-  run.parameters = num_parameters(shape, run.layers);
+  run.parameters = sizes.parameters;
   run.tokens = static_cast<double>(run.steps) * step_tokens;
   run.flops = static_cast<double>(run.steps) * step_flops;
   return run;
@@ -80,9 +68,10 @@ int64_t first_vocab_size(double text_bytes) {
 
 FirstRun choose_first_run(int64_t text_tokens, int64_t vocab_size, double flops_per_second,
                           double seconds) {
-  FirstRun best = run_of(kSizes.front(), text_tokens, vocab_size, flops_per_second * seconds);
-  for (const Size& size : kSizes) {
-    const FirstRun run = run_of(size, text_tokens, vocab_size, flops_per_second * seconds);
+  const double flops = flops_per_second * seconds;
+  FirstRun best = run_of(kSmallestModel, text_tokens, vocab_size, flops);
+  for (double size = kSmallestModel; size <= kLargestModel; size *= kModelStep) {
+    const FirstRun run = run_of(size, text_tokens, vocab_size, flops);
     if (run.tokens < kTokensPerParameter * static_cast<double>(run.parameters)) break;
     best = run;
   }

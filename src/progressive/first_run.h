@@ -26,12 +26,12 @@ struct FirstRun {
 // Returns the vocabulary size of the byte-level BPE trained on a text of this many bytes.
 int64_t first_vocab_size(double text_bytes);
 
-// Chooses from a list of models, from 2 layers of width 32 to 12 layers of width 768. It takes the
-// largest that reads 40 tokens per parameter within `seconds` at `flops_per_second` while reading
-// the text at most 8 times, or the smallest model if none does. The run is from scratch and
-// shallow, because with few tokens per parameter no growth beats that (docs/results/frontier.md).
-// The learning rate is 0.256 / width, which meets the best ones of our grids: 8e-3 at width 32,
-// 4e-3 at 64 (docs/results/methods.md). `text_tokens`: of the training text, at least 1.
+// Chooses the largest model of 40,000 to 150 million parameters that reads 40 tokens per parameter
+// within `seconds` at `flops_per_second` while reading the text at most 8 times, or the smallest
+// one if none does. The rules of model.size make of its number of parameters a model, a batch and a
+// learning rate (config/model_size.h). The run is from scratch, because with few tokens per
+// parameter no growth beats that (docs/results/frontier.md). `text_tokens`: of the training text,
+// at least 1.
 FirstRun choose_first_run(int64_t text_tokens, int64_t vocab_size, double flops_per_second,
                           double seconds);
 

@@ -182,6 +182,15 @@ std::string percent(double share) {
   return fmt::format("{:.1f} %", 100.0 * share);
 }
 
+// What the rules of model.size came to, where they were asked.
+std::string size_text(const RunPlan& plan) {
+  const RunConfig& config = plan.config;
+  if (config.model.size.empty()) return "";
+  const auto parameters = static_cast<double>(num_parameters(plan.shape, plan.shape.layers));
+  return fmt::format("size {}: {} parameters, learning rate {}\n", config.model.size,
+                     format_count(parameters), config.train.lr);
+}
+
 std::string header_text(const RunPlan& plan) {
   const RunConfig& config = plan.config;
   const RunConfig::Progressive& keys = config.progressive;
@@ -190,13 +199,14 @@ std::string header_text(const RunPlan& plan) {
       "method {}: {}\n"
       "layer map {}, new layers {}; depth {} per {}, rehearse from {}; optimizer state {}; trains "
       "{}\n"
-      "run of {}: batches of {} sequences, {} sequences in an epoch\n",
+      "run of {}: batches of {} sequences, {} sequences in an epoch\n"
+      "{}",
       config.run.name, enum_name(plan.shape.architecture), plan.shape.layers, plan.shape.width,
       plan.shape.heads, plan.shape.context, plan.shape.vocab_size, keys.method,
       find_method(keys.method).summary, enum_name(keys.layer_map), enum_name(keys.new_layers),
       enum_name(keys.depth_sampler), enum_name(keys.depth_draw), keys.rehearse_from,
       enum_name(keys.optimizer_state), enum_name(keys.trains), to_string(config.train.duration),
-      config.train.batch_size, plan.train_sequences);
+      config.train.batch_size, plan.train_sequences, size_text(plan));
 }
 
 std::string optimizer_text(const RunPlan& plan) {

@@ -5,6 +5,7 @@
 
 #include "arch/size_limits.h"
 #include "config/fields.h"
+#include "config/model_size.h"
 #include "config/toml_io.h"
 #include "config/validate.h"
 #include "progressive/methods.h"
@@ -50,6 +51,8 @@ ResolvedConfig resolve_run_config(const TomlSource& source,
   std::vector<Diagnostic> faults;
   ResolvedConfig resolved = read_run_config(source, overrides, faults);
   take_source(resolved);
+  for (Diagnostic& fault : take_size(resolved))
+    faults.push_back(std::move(fault));
   for (Diagnostic& fault : validate(resolved))
     faults.push_back(std::move(fault));
 

@@ -14,8 +14,8 @@ namespace apollo {
 // that it changes, with origin "method NAME". Throws UsageError for an unknown method.
 void apply_method(ResolvedConfig& resolved);
 
-// Runs read_run_config(), validate(), apply_method() and stage_faults(). Throws ConfigError with
-// the faults of all four, in the order of the file.
+// Runs read_run_config(), take_source(), take_size(), validate(), apply_method() and
+// stage_faults(). Throws ConfigError with all faults, in the order of the file.
 ResolvedConfig resolve_run_config(const TomlSource& source,
                                   const std::vector<std::string>& overrides = {});
 

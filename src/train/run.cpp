@@ -72,6 +72,25 @@ void take_begun_config(ResolvedConfig& resolved, const fs::path& dir) {
       resolved.config, begun);
 }
 
+// What model.size chose when the run began stays, whatever its rules choose now. Stages that a
+// method made of it stay with it.
+void take_begun_sizes(ResolvedConfig& resolved, const fs::path& dir) {
+  RunConfig& config = resolved.config;
+  if (config.model.size.empty() || !fs::exists(dir / "checkpoints" / "latest")) return;
+  const RunConfig begun = load_run_config(dir / "run.toml").config;
+  if (begun.model.size != config.model.size) return;
+  const bool takes_stages = begun.model.layers != config.model.layers &&
+                            begun.progressive.method == config.progressive.method;
+  visit_fields(
+      [&](const Field& field, auto& value, const auto& before) {
+        const auto origin = resolved.origins.find(field.path());
+        if (origin == resolved.origins.end()) return;
+        const bool is_of_method = origin->second.starts_with("method ");
+        if (origin->second == "model.size" || (is_of_method && takes_stages)) value = before;
+      },
+      config, begun);
+}
+
 // Values that the user left to the machine: those with which the run began, if it did.
 void take_machine_choices(RunConfig& config, const fs::path& dir, int64_t ranks_here, bool leads) {
   if (config.train.micro_batch_size == 0) {
@@ -312,6 +331,7 @@ Run open_run(ResolvedConfig resolved, const fs::path& dir) {
       launch ? join_workers(*launch, run.device, dir, timeout_of(run.config())) : single_worker();
   open_folder(run, dir);
   take_begun_config(run.resolved, dir);
+  take_begun_sizes(run.resolved, dir);
   take_machine_choices(run.resolved.config, dir, ranks_here, run.workers->leads());
   run.matmul = run.config().run.matmul;
   const MachineScope machine(run.config().run, run.matmul);

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "config/fields.h"
 #include "config/toml_io.h"
 #include "support/temp_dir.h"
 
@@ -173,6 +174,73 @@ TEST(Resolve, StagesOfSubnetworksAndOfNoLayers) {
             "run.toml:5:21: error: progressive.stages[0].layers: a stage needs at least one layer "
             "(got 0)\n  hint: with new_layers = \"random\" a run can begin with none");
   EXPECT_EQ(resolve_error(text + "new_layers = \"random\"\n" + stage("layers = 0")), "");
+}
+
+const std::string kSized = std::string(kText) + "tokenizer = \"train:bpe:8192\"\n[model]\n";
+
+TEST(Resolve, OneSizeSetsTheModelTheBatchAndTheRate) {
+  const ResolvedConfig resolved = resolve_text(kSized + "size = \"11M\"\n");
+  const RunConfig& config = resolved.config;
+  EXPECT_EQ(config.model.layers, 7);
+  EXPECT_EQ(config.model.width, 320);
+  EXPECT_EQ(config.model.heads, 5);
+  EXPECT_EQ(config.train.batch_size, 64);
+  EXPECT_EQ(config.train.lr, 0.256 / 320);
+  for (const char* key :
+       {"model.layers", "model.width", "model.heads", "train.batch_size", "train.lr"})
+    EXPECT_EQ(resolved.origins.at(key), "model.size") << key;
+  EXPECT_EQ(config.progressive.stages.back().layers, 7) << "the method divides what the size chose";
+  // What was resolved says the same when it is resolved again.
+  const ResolvedConfig again = resolve_text(to_toml(resolved));
+  EXPECT_EQ(to_toml(again).find("method apollo"), std::string::npos);
+  visit_fields(
+      [](const Field& field, const auto& a, const auto& b) { EXPECT_EQ(a, b) << field.path(); },
+      resolved.config, again.config);
+}
+
+TEST(Resolve, KeysThatAreSetWinOverTheSize) {
+  const RunConfig config =
+      resolve_text(kSized + "size = \"11M\"\nlayers = 12\n[train]\nlr = 0.5\nbatch_size = 3\n")
+          .config;
+  EXPECT_EQ(config.model.layers, 12);
+  EXPECT_EQ(config.model.width, 256);
+  EXPECT_EQ(config.train.lr, 0.5);
+  EXPECT_EQ(config.train.batch_size, 3);
+  EXPECT_EQ(resolve_text(kSized + "size = \"11M\"\nwidth = 256\n").config.model.layers, 11);
+}
+
+TEST(Resolve, SizesThatCannotBe) {
+  EXPECT_EQ(resolve_error(kSized + "size = \"11M\"\nlayers = 2\nwidth = 64\n"),
+            "run.toml:5:8: error: model.size leaves nothing to choose: model.layers, model.width "
+            "are set, and 2 layers of width 64 with a vocabulary of 8192 have 641k parameters (got "
+            "'11M')\n  hint: remove model.size, or one of the others");
+  EXPECT_EQ(resolve_error(kSized + "size = \"9M\"\nwidth = 512\n"),
+            "run.toml:5:8: error: no model of this size is possible with model.width as set; the "
+            "nearest: 2 layers of width 512 with a vocabulary of 8192 have 10.6M parameters (got "
+            "'9M')\n  hint: model.size = \"10.6M\", or set fewer keys");
+  EXPECT_EQ(resolve_error(kSized + "size = \"100k\"\n"),
+            "run.toml:5:8: error: no model of this size is possible; the nearest: 2 layers of "
+            "width 32 with a vocabulary of 8192 have 296k parameters (got '100k')\n"
+            "  hint: model.size = \"296k\", or a smaller vocabulary");
+  EXPECT_EQ(resolve_error(kSized + "size = \"big\"\n"),
+            "run.toml:5:8: error: model.size must be a number of parameters up to 1000B, with k, M "
+            "or B for thousands, millions and billions (got 'big')\n"
+            "  hint: for example model.size = \"11M\"");
+  EXPECT_EQ(resolve_error(kSized + "size = 11000000\n"),
+            "run.toml:5:8: error: model.size must be a string (got integer 11000000)\n"
+            "  hint: put it in quotes");
+  EXPECT_EQ(resolve_error(kSized + "size = \"11M\"\nfrom = \"gpt2\"\n"),
+            "run.toml:5:8: error: model.size and model.from exclude each other: the model's sizes "
+            "are those of the one that it begins with\n  hint: remove one of them");
+  EXPECT_EQ(resolve_error(kSized + "size = \"11M\"\n", {"data.tokenizer="}),
+            "run.toml:5:8: error: model.size needs the size of the vocabulary, and data.tokenizer "
+            "is empty\n  hint: model.vocab_size = N, or a tokenizer that is there");
+  EXPECT_EQ(resolve_error(kSized + "size = \"11M\"\n", {"data.tokenizer=", "model.vocab_size=300"}),
+            "");
+  EXPECT_NE(
+      resolve_error(kSized + "size = \"11M\"\n", {"data.tokenizer=nowhere"})
+          .find("model.size needs the size of the vocabulary, and the tokenizer cannot be read"),
+      std::string::npos);
 }
 
 }  // namespace
