@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/machine.h"
+#include "cli/number_checks.h"
 #include "model/model.h"
 #include "parallel/launch.h"
 
@@ -17,7 +18,7 @@ void add_device_options(CLI::App& command, DeviceOptions& options) {
                   "auto, cpu, cuda or cuda:N (default: the first GPU, else the CPU)")
       ->type_name("DEVICE");
   command.add_option("--threads", options.threads, "threads on the CPU (default: physical cores)")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->type_name("N");
 }
 

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "cli/evaluate_data.h"
+#include "cli/number_checks.h"
 #include "cli/processes.h"
 #include "infer/model_folder.h"
 #include "infer/zero_shot.h"
@@ -121,7 +122,7 @@ void add_data_options(CLI::App& command, EvalArguments& arguments) {
                      "validation data of the run)");
   command
       .add_option("--max-tokens", arguments.options.max_tokens, "stop after so many (default: all)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command
       .add_option(
           "--masked-fraction", arguments.options.masked_fraction,
@@ -149,12 +150,12 @@ void add_eval_command(CLI::App* command) {
   command
       ->add_option("--max-pairs,--max-items", arguments->max_items,
                    "with --task: only the first N of each file (default: all)")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->needs(task);
   command->add_option("--depth", arguments->depth, "blocks of the pass (default: the final depth)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--batch-size", arguments->batch_size, "sequences per pass (default 16)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_flag("--json", arguments->json, "print one JSON object");
   add_processes_option(*command, arguments->processes);
   add_device_options(*command, arguments->device);

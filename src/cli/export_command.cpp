@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/number_checks.h"
 #include "infer/grow_folder.h"
 
 namespace apollo {
@@ -26,7 +27,7 @@ void add_export_command(CLI::App* command) {
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();
   command->add_option("--depth", arguments->depth, "layers to write (default: the final depth)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->footer(
       "Example:\n"
       "  apollo export runs/demo/checkpoints/step-00000500 demo-12 --depth 12");

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/number_checks.h"
 #include "infer/generate.h"
 
 namespace apollo {
@@ -69,10 +70,10 @@ void add_generate_command(CLI::App* command) {
   command
       ->add_option("--num-samples", arguments->num_samples,
                    "texts; text N has the seed of the first plus N - 1 (default 1)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--seed", options.seed, "the same seed gives the same text (default 0)");
   command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   add_device_options(*command, arguments->device);
   command->footer(
       "Prints the prompt and what follows it. Ends at the end of text (eos_token) or after\n"

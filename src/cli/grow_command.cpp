@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/number_checks.h"
 #include "config/enum_names.h"
 #include "infer/grow_folder.h"
 
@@ -51,7 +52,7 @@ void add_grow_command(CLI::App* command) {
       ->required();
   command->add_option("OUT", arguments->out, "new folder")->required();
   command->add_option("--layers", arguments->layers, "layers of the grown model")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->required();
   command->add_option(
       "--map", arguments->map,
@@ -60,7 +61,7 @@ void add_grow_command(CLI::App* command) {
   command
       ->add_option("--width", arguments->width,
                    "width of the grown model; heads keep their size and grow in number")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option(
       "--width-map", arguments->width_map,
       "fpi (keeps the function where the old width divides the new one) or aki (takes "

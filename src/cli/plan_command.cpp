@@ -12,6 +12,7 @@
 #include "base/machine.h"
 #include "base/units.h"
 #include "cli/commands.h"
+#include "cli/number_checks.h"
 #include "cli/plan_file.h"
 #include "progressive/memory.h"
 #include "progressive/plan_processes.h"
@@ -77,17 +78,17 @@ void add_plan_command(CLI::App* command, MeasureRate measure) {
               "--flops-per-second", options->flops_per_second,
               "rate for the predicted time, for example 2e11 (default: the one that this machine "
               "trained with last)")
-          ->check(CLI::PositiveNumber);
+          ->check(above_zero());
   command
       ->add_flag("--measure", options->measure,
                  "measure that rate by about a second of real steps of the first stage")
       ->excludes(given);
   command
       ->add_option("--tokens", options->tokens,
-                   "size of the training data, for example 9e9: plan without the data")
-      ->check(CLI::PositiveNumber);
+                   "size of the training data, for example 9e9 or 10M: plan without the data")
+      ->transform(counted());
   command->add_option("--vocab-size", options->vocab_size, "size of the vocabulary, with --tokens")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command
       ->add_option("--processes", options->processes,
                    "also show what each of so many processes keeps in memory and sends")

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/common_text.h"
+#include "cli/number_checks.h"
 #include "data/prepare.h"
 
 namespace apollo {
@@ -105,7 +106,7 @@ void add_prepare_command(CLI::App* command) {
   command->add_option("--valid-out", arguments->valid_out,
                       "folder to write the validation dataset to");
   command->add_option("--threads", arguments->threads, "threads that encode; 0: as many as cores")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least_zero());
   command->add_flag("--json", arguments->json, "print the result as JSON");
   command->add_option("--verify", arguments->verify,
                       "prepare nothing; check that the dataset in this folder is undamaged");

@@ -10,6 +10,7 @@
 #include "base/stop_signal.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/number_checks.h"
 #include "cli/processes.h"
 #include "infer/score.h"
 
@@ -57,11 +58,11 @@ void add_score_command(CLI::App* command) {
   command->add_flag("--json", options.json,
                     "print {\"tokens\": [...], \"logprobs\": [...]} a line");
   command->add_option("--depth", options.depth, "blocks of the pass (default: the final depth)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command
       ->add_option("--batch-size", options.batch_size,
                    "sequences of the context's length per pass (default 16)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   add_processes_option(*command, arguments->processes);
   add_device_options(*command, arguments->device);
   command->footer(

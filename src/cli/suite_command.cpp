@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/number_checks.h"
 #include "cli/power_options.h"
 #include "report/comparison.h"
 #include "report/comparison_tables.h"
@@ -178,7 +179,7 @@ void add_suite_command(CLI::App* command) {
   command->add_option("--out", arguments->out, "folder of its runs (default: runs/<suite.name>)")
       ->type_name("DIR");
   command->add_option("--jobs", arguments->jobs, "runs at once (default: suite.jobs)")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->type_name("N");
   CLI::Option* dry_run =
       command->add_flag("--dry-run", arguments->dry_run, "list the runs with their FLOPs and stop");
@@ -208,12 +209,12 @@ void add_suite_command(CLI::App* command) {
   command
       ->add_option("--tokens", arguments->plan.tokens,
                    "with --dry-run: size of the training data, to plan without it")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->needs(dry_run);
   command
       ->add_option("--vocab-size", arguments->plan.vocab_size,
                    "size of the vocabulary, with --tokens")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->footer(
       "Example:\n"
       "  apollo suite recipes/suites/smoke.toml --out runs/smoke\n"

@@ -16,6 +16,7 @@
 #include "base/stop_signal.h"
 #include "cli/commands.h"
 #include "cli/common_text.h"
+#include "cli/number_checks.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
 #include "text/token_lines.h"
@@ -150,7 +151,7 @@ void add_train(CLI::App& app) {
                    "field of JSON lines that holds a document's text")
       ->capture_default_str();
   command->add_option("--threads", options->bpe.num_threads, "0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least_zero())
       ->capture_default_str();
   command->add_option("--out", options->out, "folder for tokenizer.json and the other files")
       ->type_name("DIR")

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/measured_rate.h"
+#include "cli/number_checks.h"
 #include "cli/processes.h"
 #include "cli/text_run.h"
 #include "config/fields.h"
@@ -118,7 +119,7 @@ void add_train_command(CLI::App* command) {
   command
       ->add_option("--minutes", arguments->minutes,
                    "of a text without a config: how long to train (default 5)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--set", arguments->overrides, "override a key, for example train.lr=1e-3")
       ->expected(1)
       ->take_all();
