@@ -27,11 +27,11 @@ struct AttentionPattern {
 // part has its heads side by side. The result has the query heads side by side, [B, T, heads * K].
 // Query head h reads key-value head h / (heads / kv_heads).
 //
-// kFused: for float32 on the CPU outside automatic mixed precision our own kernels
-// (attention_kernels.h), else the device's fused kernel. Neither stores the T x T weights. Ours
-// store no mask either: they skip the tiles that no position sees, and the dropout key gives the
-// same dropout in both passes. The gradients of the kernels cannot be differentiated again; their
-// results do not depend on the number of threads. kReference: matrix products and a softmax.
+// kFused: on the CPU, for float32 and for bf16 in mixed precision (mixed_precision.h), our own
+// kernels (attention_kernels.h), else the device's fused kernel. Neither stores the T x T weights.
+// Ours store no mask either: they skip the tiles that no position sees, and the dropout key gives
+// the same dropout in both passes. The gradients of the kernels cannot be differentiated again;
+// their results do not depend on the number of threads. kReference: matrix products and a softmax.
 // Dropout on a CPU without our own kernels runs like this too, because the device's kernel takes no
 // key.
 at::Tensor multi_head_attention(const at::Tensor& qkv_BTX, const AttentionPattern& pattern,

@@ -1,8 +1,8 @@
-// The linear layer. For float32 on the CPU outside automatic mixed precision, kFused adds the
-// gradients of a layer's parameters directly to the .grad of the leaves that have one
+// The linear layer. On the CPU, in float32 or in mixed precision (mixed_precision.h), kFused adds
+// the gradients of a layer's parameters directly to the .grad of the leaves that have one
 // (gradient_buffer.h) instead of handing them to autograd. So these parameters must be
 // differentiated by backward() and not by autograd's grad(). Otherwise, and with kReference, it
-// runs plain ATen operators.
+// runs plain ATen operators. In mixed precision x may be float32, which is then cast.
 //
 // Kept for the gradient: x. If x is a norm made by our own kernels, only its inputs are kept, which
 // its own gradient keeps anyway, and the gradient of the weight computes the norm again.

@@ -4,7 +4,8 @@
 // first.
 //
 // kFused runs our own kernel as elementwise.h says; otherwise, and with kReference, ATen's
-// operators run.
+// operators run. In mixed precision (mixed_precision.h) norms take float32, so qkv is cast for them
+// and back.
 #pragma once
 
 #include <ATen/core/Tensor.h>
