@@ -215,7 +215,7 @@ void check_precision(Precision precision, at::Device device, bool cpu_has_bf16) 
   if (precision != Precision::kBf16 || !device.is_cpu() || cpu_has_bf16) return;
   fail<UsageError>(
       "train.precision = \"bf16\": expected a processor that multiplies bf16 (AVX512_BF16 or AMX), "
-      "found {} without; hint: train.precision = \"fp32\", which is faster here, or a GPU",
+      "found {} without; hint: train.precision = \"fp32\", or a GPU",
       processor_name());
 }
 
