@@ -39,6 +39,14 @@ TEST_P(Bf16Run, ResumesToTheBitAndKeepsMastersInFloat32) {
       state.model->parameters().values().to(at::kBFloat16).to(at::kFloat)));
 }
 
+TEST_P(Bf16Run, TwoThreadsGiveTheSameBitsAgain) {
+  std::vector<std::string> overrides = in_bf16_;
+  overrides.emplace_back("run.threads=2");
+  run_.train("first", overrides);
+  run_.train("second", overrides);
+  expect_equal_states(run_.latest("first").state, run_.latest("second").state);
+}
+
 TEST_P(Bf16Run, LearnsAsInFloat32) {
   run_.train("rough", in_bf16_);
   std::vector<std::string> exact = in_bf16_;
