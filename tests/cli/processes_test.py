@@ -80,6 +80,7 @@ class Ranks(ApolloTest):
 
 class Table(Ranks):
     """The bits of one process, for every launcher, number of ranks, kind of model and resume."""
+    NUM_STEPS = 250  # of the run that goes on with other numbers
 
     def hold_table_of(self, launcher):
         rows = TABLE[launcher]
@@ -106,12 +107,12 @@ class Table(Ranks):
 
     def test_a_run_goes_on_with_another_number(self):
         """And with moments that are shared out or not."""
-        overrides = SHARED + ["train.duration=400 steps", "checkpoint.every=10 steps",
+        overrides = SHARED + [f"train.duration={self.NUM_STEPS} steps", "checkpoint.every=10 steps",
                               "eval.every=100 steps"]
         self.train("whole", *overrides)
         self.stop_at(20, 2, overrides + [SHARDED])
-        self.stop_at(150, 4, overrides)
-        self.stop_at(250, 8, overrides + [SHARDED])
+        self.stop_at(90, 4, overrides)
+        self.stop_at(160, 8, overrides + [SHARDED])
         self.train("moved", *overrides)
         self.assert_same_run("moved", "whole")
 
@@ -126,7 +127,7 @@ class Table(Ranks):
         self.assertEqual(end["reason"], "signal")
         self.assertEqual(os.readlink(self.dir / "moved/checkpoints/latest"),
                          f"step-{end['step']:08}", "saved at the very step")
-        self.assertLess(end["step"], 400)
+        self.assertLess(end["step"], self.NUM_STEPS)
 
 
 class Processes(Ranks):
