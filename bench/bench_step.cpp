@@ -16,7 +16,6 @@
 #include <string>
 
 #include "base/allocator.h"
-#include "base/file.h"
 #include "base/json_lines.h"
 #include "config/enum_names.h"
 #include "data/batches.h"
@@ -61,16 +60,6 @@ RunConfig bench_config(const ModelSpec& spec, const Options& options) {
   return config;
 }
 
-// As a run chooses it: by the times that this processor took.
-MatmulLibrary products_of(const RunConfig& config, const ModelShape& shape, at::Device device) {
-  const bool measures = config.run.matmul == MatmulLibrary::kAuto &&
-                        config.run.kernels == Kernels::kFused && device.is_cpu();
-  if (!measures) return config.run.matmul;
-  const auto times =
-      known_times(measured_products(config, shape), user_cache_dir() / "matmul.json");
-  return times ? faster_library(*times) : MatmulLibrary::kLibTorch;
-}
-
 void wait_for(at::Device device) {
   if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.index());
 }
@@ -88,7 +77,7 @@ int serve(const Options& options) {
   state.model = load_hf_model(options.model_folder, device);
   const ModelSpec& spec = state.model->spec();
   const RunConfig config = bench_config(spec, options);
-  const MatmulScope matmul(products_of(config, spec.shape, device));
+  const MatmulScope matmul(choose_library(config, spec.shape, device));
   fmt::print(stderr, "bench_step: matrix products by {}\n", matmul_library_name());
   const TokenDataset dataset = TokenDataset::open(options.tokens);
   const auto tokenizer = objective_of(spec.shape.architecture) == Objective::kMasked

@@ -1,5 +1,7 @@
 #include "config/model_size.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -189,13 +191,6 @@ bool has_sound_sizes(const ResolvedConfig& resolved) {
          within(model.inner_width, 0, SizeLimits::kWidth);
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names)
-    text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 // What to say where no model is near enough.
 Diagnostic too_far(const ResolvedConfig& resolved, const ModelSizes& sizes, int64_t vocab_size) {
   std::vector<std::string> fixed;
@@ -211,10 +206,11 @@ Diagnostic too_far(const ResolvedConfig& resolved, const ModelSizes& sizes, int6
   if (is_full) {
     return {location(resolved, "model.size"),
             fmt::format("model.size leaves nothing to choose: {} are set, and {} (got '{}')",
-                        joined(fixed), model, asked),
+                        fmt::join(fixed, ", "), model, asked),
             "remove model.size, or one of the others"};
   }
-  const std::string why = fixed.empty() ? "" : fmt::format(" with {} as set", joined(fixed));
+  const std::string why =
+      fixed.empty() ? "" : fmt::format(" with {} as set", fmt::join(fixed, ", "));
   return {location(resolved, "model.size"),
           fmt::format("no model of this size is possible{}; the nearest: {} (got '{}')", why, model,
                       asked),

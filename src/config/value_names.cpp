@@ -47,16 +47,22 @@ std::optional<TrainedTokenizer> parse_trained_tokenizer(std::string_view tokeniz
   return std::nullopt;
 }
 
-std::optional<int64_t> parse_parameters(std::string_view size) {
-  constexpr double kMost = 1e12;
+std::optional<int64_t> parse_amount(std::string_view text) {
+  constexpr double kMost = 1e18;
   try {
-    const Duration tokens = parse_duration(fmt::format("{} tokens", size));
+    const Duration tokens = parse_duration(fmt::format("{} tokens", text));
     if (tokens.unit != DurationUnit::kTokens) return std::nullopt;
     if (!(tokens.value >= 1.0 && tokens.value <= kMost)) return std::nullopt;
     return std::llround(tokens.value);
   } catch (const UsageError&) {
     return std::nullopt;
   }
+}
+
+std::optional<int64_t> parse_parameters(std::string_view size) {
+  constexpr int64_t kMost = 1'000'000'000'000;
+  const auto amount = parse_amount(size);
+  return amount && *amount <= kMost ? amount : std::nullopt;
 }
 
 std::optional<DeviceName> parse_device_name(std::string_view device) {

@@ -19,7 +19,10 @@ struct TrainedTokenizer {
 bool asks_for_training(std::string_view tokenizer);
 std::optional<TrainedTokenizer> parse_trained_tokenizer(std::string_view tokenizer);
 
-// model.size: "11M", "350k", "1.5B" or "11000000" parameters, at least 1 and at most 10^12.
+// A number from 1 to 10^18, as "11M", "350k", "1.5B", "9e9" or "11000000".
+std::optional<int64_t> parse_amount(std::string_view text);
+
+// model.size: an amount of parameters, at most 10^12.
 std::optional<int64_t> parse_parameters(std::string_view size);
 
 // run.device and --device: "auto", "cpu", "cuda", "cuda:1".

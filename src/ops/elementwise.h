@@ -2,9 +2,8 @@
 //
 // kFused runs our own kernels (row_kernels.h) for dense float32 on the CPU outside LibTorch's
 // automatic mixed precision, and for bf16 in ours (mixed_precision.h). Otherwise, and with
-// kReference, the same is composed of ATen's operators. The
-// gradients of the kernels cannot be differentiated again. No result depends on the number of
-// threads.
+// kReference, the same is composed of ATen's operators. The gradients of the kernels cannot be
+// differentiated again. No result depends on the number of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -43,10 +43,9 @@ double checkpoint_bytes(OptimizerKind optimizer, const ModelShape& shape, int64_
 // Returns the bytes that one training pass of `rows` sequences at `depth` keeps for its backward
 // pass. This is an estimate. It counts, for each token, the results of a block's products (two
 // residual sums, QKV, attention, the MLP before its activation) and one width for what the backward
-// pass of a block holds; for GPT-2 that is 11 widths. In bf16 the
-// sums stay fp32. The scores count twice if no fused kernel
-// avoids them. The head adds the logits and their gradient in fp32. `recompute`: one width per
-// token and block, and one whole block while it is computed again.
+// pass of a block holds; for GPT-2 that is 11 widths. In bf16 the sums stay fp32. The scores count
+// twice if no fused kernel avoids them. The head adds the logits and their gradient in fp32.
+// `recompute`: one width per token and block, and one whole block while it is computed again.
 double activation_bytes(const RunConfig& config, const ModelShape& shape, int64_t depth,
                         int64_t rows, bool recompute = false);
 

@@ -118,6 +118,23 @@ std::optional<MatmulTimes> known_times(const std::vector<MeasuredProduct>& produ
   return times;
 }
 
+bool measures_library(const RunConfig& config, at::Device device) {
+  return config.run.matmul == MatmulLibrary::kAuto && config.run.kernels == Kernels::kFused &&
+         config.train.precision == Precision::kFp32 && device.is_cpu();
+}
+
+MatmulLibrary choose_library(const RunConfig& config, const ModelShape& shape, at::Device device) {
+  if (!measures_library(config, device)) return config.run.matmul;
+  const auto times =
+      known_times(measured_products(config, shape), user_cache_dir() / "matmul.json");
+  if (!times) return MatmulLibrary::kLibTorch;
+  log_info(
+      "matrix products of this run by oneDNN take {:.2f} of the time that they take by LibTorch's "
+      "BLAS, as measured on this processor",
+      times->onednn / times->libtorch);
+  return faster_library(*times);
+}
+
 MatmulLibrary library_of_state(const std::string& name) {
   if (!name.starts_with("oneDNN ")) return MatmulLibrary::kLibTorch;
   const OneDnn* library = onednn();

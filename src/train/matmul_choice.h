@@ -3,6 +3,8 @@
 // user's cache, by processor, versions and shapes, so that equal runs make equal choices.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -29,6 +31,14 @@ MatmulLibrary faster_library(const MatmulTimes& times);
 // oneDNN.
 std::optional<MatmulTimes> known_times(const std::vector<MeasuredProduct>& products,
                                        const std::filesystem::path& cache);
+
+// Returns the library that a new run of this process takes: the one that run.matmul names or, with
+// "auto", the faster one, whose times it logs. Passes that it does not serve (on a GPU, in bf16, by
+// the reference kernels) keep "auto".
+MatmulLibrary choose_library(const RunConfig& config, const ModelShape& shape, at::Device device);
+
+// Returns whether run.matmul leaves the choice to measuring.
+bool measures_library(const RunConfig& config, at::Device device);
 
 // Returns the library of a resumed run, which its state names (CheckpointInfo::matmul), with a
 // warning if it is not installed or has another version.

@@ -171,23 +171,12 @@ void add_data(Run& run, int64_t ranks_here) {
 // Rank 0 decides; oneDNN only where every rank has it.
 void choose_matmul(Run& run, const CheckpointInfo* saved) {
   const RunConfig& config = run.config();
-  if (config.run.matmul != MatmulLibrary::kAuto || config.run.kernels != Kernels::kFused ||
-      !run.device.is_cpu() || config.train.precision == Precision::kBf16) {
-    return;
-  }
+  if (!measures_library(config, run.device)) return;
   MatmulLibrary own = MatmulLibrary::kLibTorch;
   if (saved != nullptr) {
     own = library_of_state(saved->matmul);
   } else if (run.workers->leads()) {
-    const auto times =
-        known_times(measured_products(config, run.model.shape), user_cache_dir() / "matmul.json");
-    if (times) {
-      own = faster_library(*times);
-      log_info(
-          "matrix products of this run by oneDNN take {:.2f} of the time that they take by "
-          "LibTorch's BLAS, as measured on this processor",
-          times->onednn / times->libtorch);
-    }
+    own = choose_library(config, run.model.shape, run.device);
   }
   const double numbers[] = {static_cast<double>(own), onednn() != nullptr ? 1.0 : 0.0};
   const std::vector<double> all = run.workers->gather(numbers);

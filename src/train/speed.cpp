@@ -4,6 +4,7 @@
 
 #include "base/stop_signal.h"
 #include "train/machine.h"
+#include "train/matmul_choice.h"
 #include "train/train_step.h"
 
 namespace apollo {
@@ -12,7 +13,9 @@ Speed measure_speed(const ResolvedConfig& resolved, double seconds) {
   using Clock = std::chrono::steady_clock;
   constexpr int kFewestSteps = 3;
   Run run = prepare_run(resolved, nullptr);
-  const MachineScope machine(run.config().run, run.matmul);
+  check_precision(run.config().train.precision, run.device, cpu_multiplies_bf16());
+  const MachineScope machine(run.config().run,
+                             choose_library(run.config(), run.model.shape, run.device));
   TrainState state;
   state.model = first_model(Beginning{}, run.config(), run.model, *run.train, run.device);
   state.optimizer = run.optimizer->fresh_state(state.model->parameters());

@@ -43,9 +43,10 @@ class PlanRate(ApolloTest):
     def test_numbers_are_read_as_they_are_written(self):
         words = ("plan", "run.toml", "--vocab-size", 300, "--json", "--tokens")
         self.assertEqual(self.run_apollo(*words, "10M")[0], self.run_apollo(*words, "1e7")[0])
+        self.run_apollo(*words, "15e12")  # what large models are trained on
         for tokens in ("-3", "many", "0", "inf"):
             _, stderr = self.run_apollo(*words, tokens, expect=2)
-            self.assertIn(f"expected a number from 1 on, for example 9e9 or 10M, found '{tokens}'",
+            self.assertIn(f"expected a number from 1 to 1e18, for example 9e9 or 10M, found '{tokens}'",
                           stderr)
         _, stderr = self.run_apollo("plan", "run.toml", "--flops-per-second=-1", expect=2)
         self.assertIn("expected a number above 0, found '-1'", stderr)

@@ -1,13 +1,10 @@
 // Runs in bf16 on the CPU: growth, checkpoints and resuming.
 #include "tiny_run.h"
 
-#include "base/file.h"
 #include "ops/mixed_precision.h"
 
 namespace apollo {
 namespace {
-
-namespace fs = std::filesystem;
 
 class Bf16Run : public testing::TestWithParam<const char*> {
  protected:
@@ -27,9 +24,7 @@ TEST_P(Bf16Run, ResumesToTheBitAndKeepsMastersInFloat32) {
   run_.train("whole", in_bf16_);
   for (const int64_t step : {2, 6, 11}) {
     const std::string name = "killed" + std::to_string(step);
-    fs::copy(run_ / "whole", run_ / name,
-             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    replace_link(run_ / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+    run_.copy_killed_at(step, name);
     run_.train(name, in_bf16_);
     expect_equal_states(run_.latest(name).state, run_.latest("whole").state);
   }

@@ -5,11 +5,13 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json_lines.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -90,6 +92,15 @@ every = "5 steps"
   // Trains to the end in the folder `name`.
   void train(const std::string& name, const std::vector<std::string>& overrides = {}) const {
     Trainer(open(name, overrides)).run();
+  }
+
+  // Makes a run folder as a kill of the run "whole" right after the checkpoint of `step`, or
+  // somewhat later, leaves it: the log already has rows beyond the checkpoint.
+  void copy_killed_at(int64_t step, const std::string& name) const {
+    using std::filesystem::copy_options;
+    std::filesystem::copy(dir_ / "whole", dir_ / name,
+                          copy_options::recursive | copy_options::copy_symlinks);
+    replace_link(dir_ / name / "checkpoints/latest", fmt::format("step-{:08}", step));
   }
 
   LoadedCheckpoint latest(const std::string& name) const {

@@ -35,14 +35,6 @@ class TrainerResume : public testing::TestWithParam<Trained> {
  protected:
   TrainerResume() { run_.train("whole", kEveryStep); }
 
-  // Makes a run folder as a kill right after the checkpoint of `step`, or somewhat later, leaves
-  // it: the log already has rows beyond the checkpoint.
-  void copy_killed_at(int64_t step, const std::string& name) const {
-    fs::copy(run_ / "whole", run_ / name,
-             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    replace_link(run_ / name / "checkpoints/latest", fmt::format("step-{:08}", step));
-  }
-
   // Starts or resumes the run while the signal waits; returns the signal that ended it, or 0.
   int stop_at_once(const std::string& name, int signal) const {
     Trainer trainer(run_.open(name, kEveryStep));
@@ -81,7 +73,7 @@ TEST_P(TrainerResume, FromEveryStep) {
   for (int64_t step = 1; step < 12; ++step) {
     SCOPED_TRACE(step);
     const std::string name = "killed" + std::to_string(step);
-    copy_killed_at(step, name);
+    run_.copy_killed_at(step, name);
     run_.train(name, kEveryStep);
     expect_same(name);
     EXPECT_EQ(run_.rows(name, "resume").size(), 1u);
@@ -94,7 +86,7 @@ TEST_P(TrainerResume, CheckpointsChangeNothing) {
 }
 
 TEST_P(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
-  copy_killed_at(1, "killed");
+  run_.copy_killed_at(1, "killed");
   fs::remove_all(run_ / "killed/checkpoints");
   run_.train("killed", kEveryStep);
   expect_same("killed");
@@ -102,7 +94,7 @@ TEST_P(TrainerResume, AKillBeforeTheFirstCheckpointStartsAnew) {
 }
 
 TEST_P(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
-  copy_killed_at(12, "killed");
+  run_.copy_killed_at(12, "killed");
   const auto metrics = run_ / "killed/metrics.jsonl";
   fs::resize_file(metrics, static_cast<uintmax_t>(run_.latest("killed").info.metrics_bytes));
   ASSERT_TRUE(run_.rows("killed", "end").empty());
@@ -115,7 +107,7 @@ TEST_P(TrainerResume, AKillBeforeTheLastRowStillEndsTheRun) {
 }
 
 TEST_P(TrainerResume, ATornLastRowIsCutOff) {
-  copy_killed_at(7, "killed");
+  run_.copy_killed_at(7, "killed");
   std::ofstream(run_ / "killed/metrics.jsonl", std::ios::app) << "{\"event\":\"st";
   run_.train("killed", kEveryStep);
   expect_same("killed");
@@ -128,7 +120,7 @@ TEST_P(TrainerResume, ASignalSavesAndTheSameCallGoesOn) {
     SCOPED_TRACE(step);
     const int signal = step % 2 == 0 ? SIGINT : SIGTERM;
     const std::string name = fmt::format("stopped{}", step);
-    copy_killed_at(step, name);
+    run_.copy_killed_at(step, name);
     EXPECT_EQ(stop_at_once(name, signal), signal);
     EXPECT_EQ(run_.rows(name, "end").back().at("reason"), "signal");
     EXPECT_EQ(run_.latest(name).state.position.step, step);
@@ -182,9 +174,7 @@ TEST(TrainerResumeModernBert, TheNormOfTheFirstLayerAndItsMomentsGoOn) {
   for (const int64_t step : {1, 3, 5}) {
     SCOPED_TRACE(step);
     const std::string name = "killed" + std::to_string(step);
-    fs::copy(run / "whole", run / name,
-             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    replace_link(run / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+    run.copy_killed_at(step, name);
     const LoadedCheckpoint loaded = run.latest(name);
     const ParameterSet& parameters = loaded.state.model->parameters();
     const ParameterSlot& norm = *parameters.layout().find_part("attn_norm.weight", 0);
@@ -227,9 +217,7 @@ TEST(TrainerResumeMethods, FromStepsInEveryStage) {
     for (const int64_t step : {1, 3, 5, 8}) {
       SCOPED_TRACE(step);
       const std::string name = "killed" + std::to_string(step);
-      fs::copy(run / "whole", run / name,
-               fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-      replace_link(run / name / "checkpoints/latest", fmt::format("step-{:08}", step));
+      run.copy_killed_at(step, name);
       run.train(name, overrides);
       expect_equal_states(run.latest(name).state, run.latest("whole").state);
       EXPECT_EQ(run.latest(name).state.stage.grown.step,
