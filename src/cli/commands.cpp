@@ -34,6 +34,10 @@ constexpr Command kCommands[] = {
     {"compare", add_compare_command},
     {"report", add_report_command},
     {"suite", add_suite_command},
+    {"cache", add_cache_command},
+    // These two print what all commands have, and the engine alone has all.
+    {"completion", APOLLO_ENGINE_ONLY(add_completion_command)},
+    {"manual", APOLLO_ENGINE_ONLY(add_manual_command)},
 };
 
 #undef APOLLO_ENGINE_ONLY

@@ -45,5 +45,8 @@ void add_finetune_command(CLI::App* command);
 void add_compare_command(CLI::App* command);
 void add_report_command(CLI::App* command);
 void add_suite_command(CLI::App* command);
+void add_cache_command(CLI::App* command);
+void add_completion_command(CLI::App* command);
+void add_manual_command(CLI::App* command);
 
 }  // namespace apollo

@@ -1,31 +1,23 @@
 // Makes everything that [data] names ready for training. Prepared text and trained tokenizers are
-// cached under a key made of what they depend on: absolute paths, sizes, times and hashes of the
-// sources, the text field, the tokenizer's hash, the validation share and the version of this
-// cache. A changed source has another key. The cache is trusted only if nobody else may write to it
-// and its content has the hash that it states.
-#include <sys/stat.h>
-#include <unistd.h>
-
+// cached (text_cache.h) under a key made of what they depend on: absolute paths, sizes, times and
+// hashes of the sources, the text field, the tokenizer's hash, the validation share and the version
+// of this cache. A cached dataset is trusted only if its content has the hash that it states.
 #include <algorithm>
-#include <chrono>
 #include <functional>
-#include <optional>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/file_identity.h"
-#include "base/hash.h"
 #include "base/json_lines.h"
 #include "base/log.h"
-#include "base/stop_signal.h"
 #include "config/value_names.h"
 #include "data/batches.h"
 #include "data/input_files.h"
 #include "data/prepare.h"
+#include "data/text_cache.h"
 #include "data/text_reader.h"
 #include "text/bpe_trainer.h"
 #include "text/wordpiece_trainer.h"
@@ -82,64 +74,6 @@ Inputs expand_list(const std::string& key, const std::vector<std::string>& patte
         inputs.paths.size() > 2 ? ", ..." : "");
   }
   return inputs;
-}
-
-fs::path hash_memory(const fs::path& cache) {
-  return cache / "hashes";
-}
-
-// Returns path, size, time and hash of each file. The hash is needed because rsync and backups
-// restore the time of files that they change.
-Json fingerprint(const std::vector<fs::path>& files, const fs::path& cache) {
-  Json list = Json::array();
-  for (const fs::path& file : files) {
-    const bool is_empty = fs::is_regular_file(file) && fs::is_empty(file);
-    const int64_t size = is_empty ? 0 : checked_file_size(file);
-    struct stat status {};
-    ::stat(file.c_str(), &status);
-    list.push_back({fs::absolute(file).lexically_normal().string(), size,
-                    static_cast<int64_t>(status.st_mtim.tv_sec),
-                    static_cast<int64_t>(status.st_mtim.tv_nsec),
-                    size > 0 ? remembered_hash(file, hash_memory(cache)) : ""});
-  }
-  return list;
-}
-
-std::string cache_key(const Json& content) {
-  return hash_text(content.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
-// Runs `make` for the cache entry `path`, unless `is_ready` says that it exists. If several
-// processes ask at once, one makes it and the others wait.
-void make_once(const fs::path& path, const std::function<bool()>& is_ready,
-               const std::function<void()>& make) {
-  for (const fs::path& dir : {path.parent_path().parent_path(), path.parent_path(), path})
-    require_own_folder(dir);
-  if (is_ready()) return;
-  const fs::path lock_path = path.string() + ".lock";
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  if (error || ::access(path.parent_path().c_str(), W_OK) != 0) {
-    fail<DataError>("{}: cannot write to the cache folder (hint: name another in data.cache)",
-                    path.parent_path().string());
-  }
-  bool told = false;
-  for (;;) {
-    throw_if_stopped();
-    std::optional<FileLock> lock;
-    try {
-      lock.emplace(lock_path);
-    } catch (const Error&) {
-      if (fs::is_symlink(lock_path)) throw;
-      if (!std::exchange(told, true)) {
-        log_info("waiting for another process that prepares the same text");
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      continue;
-    }
-    if (!is_ready()) make();
-    return;
-  }
 }
 
 fs::path cache_folder(const RunConfig& config, const fs::path& base_dir) {

@@ -11,7 +11,7 @@ from harness import ApolloTest, main
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What needs no LibTorch: `apollo` runs these without the engine beside it.
-LIGHT = ["tokenizer", "prepare", "plan", "compare", "report", "suite"]
+LIGHT = ["tokenizer", "prepare", "plan", "compare", "report", "suite", "cache"]
 REPOSITORY_PATH = re.compile(r"\b(?:recipes|docs|results|scripts|bench)/[\w.*/-]*\w")
 
 

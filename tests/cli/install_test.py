@@ -1,4 +1,5 @@
-"""`make install` into a staging folder: the two programs, which find each other and LibTorch."""
+"""`make install` into a staging folder: the two programs, which find each other and LibTorch, the
+manual page and the completions."""
 
 import os
 import pathlib
@@ -15,7 +16,13 @@ class Install(ApolloTest):
                        check=True, stdout=subprocess.DEVNULL)
         files = [path for path in (self.dir / "stage").rglob("*") if not path.is_dir()]
         folder = self.dir / "stage/opt/apollo/bin"
-        self.assertEqual(sorted(files), [folder / "apollo", folder / "apollo-engine"])
+        share = self.dir / "stage/opt/apollo/share"
+        self.assertEqual(set(files), {
+            folder / "apollo", folder / "apollo-engine", share / "man/man1/apollo.1",
+            share / "bash-completion/completions/apollo", share / "zsh/site-functions/_apollo",
+            share / "fish/vendor_completions.d/apollo.fish"})
+        for file in files:
+            self.assertTrue(file.stat().st_size > 0, file)
         environment = {key: value for key, value in self.environment().items()
                        if key != "LD_LIBRARY_PATH"}
         words = [folder / "apollo", "train", "run.toml", "--out", "run"]
