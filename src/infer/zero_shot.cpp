@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <unordered_map>
 
@@ -56,7 +57,8 @@ Tally evaluate_pairs(const Predictor& predictor, const PairFile& file, const Sha
   return {file.name, static_cast<int64_t>(pairs.size()), num_correct};
 }
 
-// A passage as tokens; those from `target` on are its last word.
+// A passage as tokens, with what precedes each text of a causal model; those from `target` on are
+// its last word.
 struct Passage {
   std::vector<TokenId> tokens;
   size_t target = 0;
@@ -72,10 +74,13 @@ Passage make_passage(const TaskItem& item, const Predictor& predictor, const std
   }
   Passage passage;
   std::vector<TokenId> context;
+  const auto begin =
+      predictor.is_causal() ? predictor.tokenizer().begin_of_text() : std::optional<TokenId>();
+  if (begin) passage.tokens.push_back(*begin);
   predictor.tokenizer().encode(text, passage.tokens);
   predictor.tokenizer().encode(text.substr(0, space), context);
-  passage.target = context.size();
-  const auto num_targets = static_cast<int64_t>(passage.tokens.size() - context.size());
+  passage.target = context.size() + (begin ? 1 : 0);
+  const auto num_targets = static_cast<int64_t>(passage.tokens.size() - passage.target);
   // A causal model needs a token from which to predict the first.
   const int64_t needed = num_targets + (predictor.is_causal() ? 1 : 0);
   if (num_targets < 1 || context.empty()) {

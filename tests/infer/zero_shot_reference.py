@@ -4,8 +4,8 @@ sequence at a time, without batches and padding.
 
     zero_shot_reference.py make DIR
 
-writes random models with tiny vocabularies as DIR/bert and DIR/gpt2 and, for each NAME of the two,
-DIR/NAME.blimp/*.jsonl, DIR/NAME.lambada.jsonl and DIR/NAME.json: lines with the log-probability of
+writes random models with tiny vocabularies as DIR/bert, DIR/gpt2 and DIR/llama, whose texts begin
+with a token of their own, and, for each NAME of these, DIR/NAME.blimp/*.jsonl, DIR/NAME.lambada.jsonl and DIR/NAME.json: lines with the log-probability of
 each of their tokens, and what is to be found on the two tasks.
 """
 
@@ -28,7 +28,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 def randomize(model, scale):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            is_norm = ("LayerNorm" in name or "ln_" in name) and name.endswith("weight")
+            is_norm = ("norm" in name.lower() or "ln_" in name) and name.endswith("weight")
             parameter.copy_(is_norm + scale * torch.randn_like(parameter))
     return model.eval()
 
@@ -86,26 +86,32 @@ class Bert:
 
 class Gpt2:
     name = "gpt2"
+    special = ["<|endoftext|>"]
 
     def __init__(self, folder):
         from tokenizers import ByteLevelBPETokenizer
-        from transformers import GPT2Config, GPT2LMHeadModel
 
         self.tokenizer = ByteLevelBPETokenizer()
         self.tokenizer.train_from_iterator([" " + " ".join(WORDS) + " ."] * 9, vocab_size=330,
-                                           min_frequency=1, special_tokens=["<|endoftext|>"])
-        self.end = self.tokenizer.token_to_id("<|endoftext|>")
-        size = self.tokenizer.get_vocab_size()
-        config = GPT2Config(n_layer=2, n_embd=24, n_head=3, vocab_size=size, n_positions=CONTEXT,
-                            bos_token_id=self.end, eos_token_id=self.end)
-        self.model = randomize(GPT2LMHeadModel(config), 0.3)
+                                           min_frequency=1, special_tokens=self.special)
+        self.start = self.tokenizer.token_to_id(self.special[0])
+        self.model = self.make_model(self.tokenizer.get_vocab_size())
         with torch.no_grad():  # as above: bytes are never the likeliest
-            self.model.transformer.wte.weight[:257] *= 0.05
+            self.model.get_input_embeddings().weight[:257] *= 0.05
         self.model.save_pretrained(folder)
         self.tokenizer.save(str(folder / "tokenizer.json"))
 
+    def make_model(self, size):
+        from transformers import GPT2Config, GPT2LMHeadModel
+
+        return randomize(GPT2LMHeadModel(GPT2Config(
+            n_layer=2, n_embd=24, n_head=3, vocab_size=size, n_positions=CONTEXT,
+            bos_token_id=self.start, eos_token_id=self.start)), 0.3)
+
+    begin = []  # before a passage
+
     def encode(self, text):
-        return self.tokenizer.encode(text).ids
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def tokens(self, text):
         return [self.tokenizer.decode([i]) for i in self.encode(text)]
@@ -118,7 +124,7 @@ class Gpt2:
                 for i in range(first, len(ids))]
 
     def score(self, text):
-        ids = [self.end, *self.encode(text)]
+        ids = [self.start, *self.encode(text)]
         assert len(ids) <= CONTEXT + 1, "windows are tested in C++"
         return [log_p for log_p, _ in self.log_p(ids, 1)] if len(ids) > 1 else []
 
@@ -126,8 +132,33 @@ class Gpt2:
         """As lm-evaluation-harness cuts and conditions it."""
         ids = self.encode(text)
         target = len(ids) - len(self.encode(text.rsplit(" ", 1)[0]))
-        ids = ids[-(CONTEXT + 1):]
+        ids = [*self.begin, *ids][-(CONTEXT + 1):]
         return self.log_p(ids, len(ids) - target)
+
+
+class Llama(Gpt2):
+    name = "llama"
+    special = ["<|begin_of_text|>", "<|end_of_text|>"]
+
+    def __init__(self, folder):
+        from tokenizers.processors import TemplateProcessing
+
+        super().__init__(folder)
+        self.begin = [self.start]
+        self.tokenizer.post_processor = TemplateProcessing(
+            single=f"{self.special[0]} $A", special_tokens=[(self.special[0], self.start)])
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer_config.json").write_text(json.dumps(
+            {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": self.special[0],
+             "eos_token": self.special[1]}))
+
+    def make_model(self, size):
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        return randomize(LlamaForCausalLM(LlamaConfig(
+            num_hidden_layers=2, hidden_size=24, num_attention_heads=3, intermediate_size=60,
+            vocab_size=size, max_position_embeddings=CONTEXT, tie_word_embeddings=True,
+            bos_token_id=0, eos_token_id=1)), 0.3)
 
 
 def sentence(draw, length):
@@ -169,7 +200,7 @@ def lambada(model, draw, path):
 
 
 def make(folder):
-    for seed, kind in enumerate((Bert, Gpt2)):
+    for seed, kind in enumerate((Bert, Gpt2, Llama)):
         torch.manual_seed(seed)
         draw = random.Random(seed)
         target = pathlib.Path(folder) / kind.name

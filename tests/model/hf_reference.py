@@ -16,10 +16,14 @@ Qwen3 and the safetensors package.
     hf_reference.py same A B             fails unless both files hold the same tensors, bit for bit
 """
 
+import importlib.metadata
 import sys
 
 import torch
 from safetensors.torch import load_file, save_file
+
+# What the tests ask for is spelt otherwise in transformers 4.
+IS_VERSION_4 = importlib.metadata.version("transformers").startswith("4.")
 
 # name: layers, width, heads, vocabulary, context, sequences, length
 SIZES = {
@@ -95,6 +99,16 @@ def random_bert(layers, width, heads, vocab_size, context, inner, token_types):
     return shake(BertForMaskedLM(config).eval())
 
 
+def rope_keys(rope):
+    if rope is None:
+        return {}
+    if not IS_VERSION_4:
+        return {"rope_parameters": rope}
+    scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
+    return {"rope_theta": rope["rope_theta"],
+            **({} if rope["rope_type"] == "default" else {"rope_scaling": scaling})}
+
+
 def random_decoder(kind, layers, width, heads, kv_heads, head_dim, inner, vocab_size, context, tied,
                    rope):
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -105,7 +119,7 @@ def random_decoder(kind, layers, width, heads, kv_heads, head_dim, inner, vocab_
                          num_key_value_heads=kv_heads, head_dim=head_dim, intermediate_size=inner,
                          vocab_size=vocab_size, max_position_embeddings=context,
                          tie_word_embeddings=tied, bos_token_id=0, eos_token_id=1, pad_token_id=None,
-                         **({"rope_parameters": rope} if rope else {}))
+                         **rope_keys(rope))
     return shake(make_model(config).eval())
 
 
@@ -163,7 +177,9 @@ def make_bert(folder):
         targets[torch.rand(rows, length) < 0.7] = -100
         owners = torch.randint(documents, (rows, length)).sort().values
         visible = owners[:, None, :, None] == owners[:, None, None, :]
-        result = reference(model, inputs, targets, token_type_ids=segments, attention_mask=visible)
+        # transformers 4 adds the axis of the heads by itself.
+        result = reference(model, inputs, targets, token_type_ids=segments,
+                           attention_mask=visible[:, 0].long() if IS_VERSION_4 else visible)
         result.update(segments=segments, documents=owners)
         save_file(result, f"{folder}/{name}.safetensors")
 
@@ -214,6 +230,11 @@ def make_modernbert(folder):
         # Where there is one document, the masks are those that the model makes.
         masks = {"full_attention": visible, "sliding_attention": visible & near}
         more = {"attention_mask": masks} if documents > 1 else {}
+        if more and IS_VERSION_4:  # makes its masks of positions that are no padding
+            added = [torch.zeros(mask.shape, dtype=torch.float64).masked_fill(~mask, -1e300)
+                     for mask in masks.values()]
+            model.model._update_attention_mask = lambda *_, **__: added
+            more = {}
         rough = random_modernbert(*shape).to(torch.bfloat16)
         rough.save_pretrained(f"{folder}/{name}.bf16")
         # Loaded anew, since bf16 would round the angles too.
