@@ -13,6 +13,7 @@
 #include "model/hf_folder.h"
 #include "model/made_up_model.h"
 #include "model/safetensors.h"
+#include "ops/mixed_precision.h"
 #include "text/tokenizer.h"
 
 namespace apollo {
@@ -108,6 +109,28 @@ TEST_F(Finetune, LearnsAndWritesTheBest) {
                       "odd          0      20\n"),
             std::string::npos)
       << results_table(results, config.train);
+}
+
+TEST_F(Finetune, LearnsInBf16WhereTheCpuMultipliesIt) {
+  const std::string bf16 = R"(train.precision="bf16")";
+  if (!cpu_multiplies_bf16()) {
+    EXPECT_THROW(run({bf16}), UsageError);
+    GTEST_SKIP() << "this CPU does not multiply bf16";
+  }
+  const FinetuneResults exact = run();
+  fs::remove_all(dir_ / "out");
+  const FinetuneResults rounded = run({bf16});
+  const std::string model = out("model/model.safetensors");
+  ASSERT_EQ(rounded.runs.size(), exact.runs.size());
+  for (size_t i = 0; i < exact.runs.size(); ++i) {
+    const double loss = exact.runs[i].epochs.back().train_loss;
+    const double found = rounded.runs[i].epochs.back().train_loss;
+    EXPECT_NE(found, loss);
+    EXPECT_NEAR(found, loss, 0.03);
+  }
+  fs::remove_all(dir_ / "out");
+  run({bf16});
+  EXPECT_EQ(out("model/model.safetensors"), model);
 }
 
 TEST_F(Finetune, RunsOnlyWhatIsMissing) {
