@@ -35,8 +35,9 @@ TEST(Schedule, WhatTheLastGrowthAddedTrainsThroughTheStagesAfterIt) {
   const auto until = [](double steps) { return Duration{steps, DurationUnit::kSteps}; };
   config.progressive.stages = {{4, until(10)}, {4, until(20)},  {6, until(30)},
                                {6, until(40)}, {12, until(50)}, {12, std::nullopt}};
+  const Schedule schedule = schedule_of(config);
   std::vector<int64_t> frozen;
-  for (const Stage& stage : schedule_of(config).stages())
+  for (const Stage& stage : schedule.stages())
     frozen.push_back(stage.frozen);
   EXPECT_EQ(frozen, (std::vector<int64_t>{0, 0, 4, 4, 6, 0}));
 }

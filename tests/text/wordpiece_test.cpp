@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -316,13 +317,15 @@ TEST_F(WordPieceTest, DamagedTokenizerJson) {
 TEST_F(WordPieceTest, DamagedBytesAreErrorsOrHarmless) {
   load()->save(dir_.path());
   const std::string whole = read_file(path("tokenizer.json"));
+  constexpr std::string_view kBytes = "{}[]\",:0129eE-ab\\\x80";
   RandomText random(32);
   int num_errors = 0;
   for (int i = 0; i < 2000; ++i) {
     std::string damaged = whole;
     for (int64_t n = 1 + random.below(3); n > 0; --n) {
       const int64_t at = random.below(static_cast<int64_t>(whole.size()));
-      damaged[static_cast<size_t>(at)] = "{}[]\",:0129eE-ab\\\x80"[random.below(20)];
+      damaged[static_cast<size_t>(at)] =
+          kBytes[static_cast<size_t>(random.below(static_cast<int64_t>(kBytes.size())))];
     }
     std::filesystem::remove(path("tokenizer.json"));  // and no sync: thousands of times
     std::ofstream(path("tokenizer.json"), std::ios::binary) << damaged;
