@@ -77,9 +77,11 @@ std::optional<Comparison> compare_model(const SuitePlan& plan, const SuiteOutcom
                 model.empty() ? "" : model + ": ", plan.file.baseline);
     return std::nullopt;
   }
-  Comparison comparison = compare_folders(
-      folders.paths,
-      {.baseline = plan.file.baseline, .frontier = folders.frontier, .power = power});
+  // The runs are trained: what cannot be compared is shown with a note rather than refused.
+  Comparison comparison = compare_folders(folders.paths, {.baseline = plan.file.baseline,
+                                                          .frontier = folders.frontier,
+                                                          .force = true,
+                                                          .power = power});
   for (const TuningOutcome& group : outcome.tuning) {
     if (group.model != model) continue;
     for (size_t i = 0; i < group.tried.size(); ++i) {

@@ -111,7 +111,7 @@ void check_comparable(Comparison& comparison, bool force) {
     fail<UsageError>(
         "compare: the runs are not comparable: {} (hint: --force compares them anyway)", refused);
   }
-  comparison.notes.push_back("NOT COMPARABLE, forced: " + refused);
+  comparison.notes.push_back("NOT COMPARABLE: " + refused);
 }
 
 void note_once(Comparison& comparison, std::string note) {

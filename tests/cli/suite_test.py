@@ -200,6 +200,18 @@ set = { "train.lr" = 1e30, "train.clip" = 0.0 }
         self.assertEqual(by_name["grown"]["shallower"]["layers"], 3)
         self.assertTrue(results["frontier"])
 
+    def test_hours_of_runs_are_not_lost_to_a_comparison(self):
+        """Depths that differ without a frontier: `compare` refuses them, a suite says so and shows
+        them."""
+        self.write("suite.toml", FRONTIER.replace('role = "frontier"\n', ""))
+        stdout, stderr = self.run_apollo("suite", "suite.toml")
+        self.assertIn("NOT COMPARABLE", stdout)
+        self.assertIn("in layers ('3' against '12')", stdout)
+        self.assertNotIn("error", stderr)
+        self.assertTrue((self.dir / "runs/grid/report.html").exists())
+        runs = [str(path.parent) for path in (self.dir / "runs/grid").rglob("metrics.jsonl")]
+        self.assertIn("not comparable", self.run_apollo("compare", *runs, expect=2)[1])
+
     def test_the_frontier_is_from_scratch(self):
         self.write("bad.toml", FRONTIER.replace('"progressive.method" = "scratch", "model', '"model'))
         _, stderr = self.run_apollo("suite", "bad.toml", expect=2)
