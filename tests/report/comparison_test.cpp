@@ -124,7 +124,7 @@ TEST_F(ComparisonTest, RefusesWhatIsNotComparable) {
       "context ('128' against '256')";
   EXPECT_EQ(usage_error(), "compare: the runs are not comparable: " + what +
                                " (hint: --force compares them anyway)");
-  EXPECT_EQ(compare({.force = true}).notes.front(), "NOT COMPARABLE, forced: " + what);
+  EXPECT_EQ(compare({.force = true}).notes.front(), "NOT COMPARABLE: " + what);
 }
 
 TEST_F(ComparisonTest, RefusesLossesOnDifferentPartsOfTheValidationData) {
