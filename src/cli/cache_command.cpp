@@ -1,9 +1,9 @@
 // apollo cache: shows what is kept of texts between runs, and removes it.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -26,10 +26,14 @@ struct CacheArguments {
 };
 
 std::string date_of(const CacheEntry& entry) {
-  const auto time = std::chrono::system_clock::to_time_t(
+  const std::time_t time = std::chrono::system_clock::to_time_t(
       std::chrono::time_point_cast<std::chrono::system_clock::duration>(
           std::chrono::file_clock::to_sys(entry.written)));
-  return fmt::format("{:%Y-%m-%d %H:%M}", fmt::localtime(time));
+  std::tm local{};
+  localtime_r(&time, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local);
+  return text;
 }
 
 std::string text_of(const CacheEntry& entry) {

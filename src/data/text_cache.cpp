@@ -61,6 +61,12 @@ std::vector<std::string> texts_of(const fs::path& dataset) {
   return texts;
 }
 
+void require_writable(const fs::path& folder) {
+  if (::access(folder.c_str(), W_OK) == 0) return;
+  fail<DataError>("{}: cannot write to the cache folder (hint: name another in data.cache)",
+                  folder.string());
+}
+
 }  // namespace
 
 fs::path hash_memory(const fs::path& cache) {
@@ -93,11 +99,8 @@ void make_once(const fs::path& path, const std::function<bool()>& is_ready,
   if (is_ready()) return;
   const fs::path lock_path = lock_of(path);
   std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  if (error || ::access(path.parent_path().c_str(), W_OK) != 0) {
-    fail<DataError>("{}: cannot write to the cache folder (hint: name another in data.cache)",
-                    path.parent_path().string());
-  }
+  fs::create_directories(path.parent_path(), error);  // a failure shows in the next line
+  require_writable(path.parent_path());
   bool told = false;
   for (;;) {
     throw_if_stopped();
@@ -141,6 +144,7 @@ std::vector<CacheEntry> cache_entries(const fs::path& cache) {
 }
 
 bool remove_entry(const CacheEntry& entry) {
+  require_writable(entry.path.parent_path());  // or else the lock below fails without being held
   std::optional<FileLock> lock;
   try {
     lock.emplace(lock_of(entry.path));

@@ -42,7 +42,7 @@ struct CacheEntry {
 std::vector<CacheEntry> cache_entries(const std::filesystem::path& cache);
 
 // Removes the entry. Returns false, with nothing removed, if a process is making it. A run that has
-// it open keeps what it reads until it ends.
+// it open keeps what it reads until it ends. Throws DataError if the cache cannot be written.
 bool remove_entry(const CacheEntry& entry);
 
 }  // namespace apollo
